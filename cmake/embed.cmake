@@ -1,0 +1,17 @@
+# Writes OUT: a table of the FILES (below ROOT) as C arrays, so that the executable carries its templates. Names are relative to ROOT.
+#   const struct { const char *name; const unsigned char *data; unsigned long size; } onnxcc_embedded[], ended by a NULL name.
+set(body "/* made by cmake/embed.cmake */\n#include <stddef.h>\n#include \"base/embedded.h\"\n")
+set(table "")
+set(k 0)
+foreach(f ${FILES})
+  file(RELATIVE_PATH name ${ROOT} ${f})
+  file(READ ${f} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR size "${digits} / 2")
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+  string(APPEND body "static const unsigned char f${k}[] = {${bytes}0};\n")
+  string(APPEND table "    {\"${name}\", f${k}, ${size}},\n")
+  math(EXPR k "${k} + 1")
+endforeach()
+string(APPEND body "const embedded_file onnxcc_embedded[] = {\n${table}    {NULL, NULL, 0}};\n")
+file(WRITE ${OUT} "${body}")

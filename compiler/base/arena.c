@@ -1,0 +1,150 @@
+#include "base/arena.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+
+enum { BLOCK_BYTES = 256 * 1024, ALIGN = 16 };
+
+typedef struct block {
+    struct block *next;
+    size_t used, size;
+    char pad[8];
+} block;
+typedef char assert_block_keeps_alignment[sizeof(block) % ALIGN == 0 ? 1 : -1];
+
+struct arena {
+    block *top;
+    size_t bytes;
+};
+
+static _Thread_local jmp_buf *trap;
+
+jmp_buf *mem_trap(jmp_buf *here)
+{
+    jmp_buf *before = trap;
+    trap = here;
+    return before;
+}
+
+static _Noreturn void out_of_memory(void)
+{
+    if (trap) longjmp(*trap, 1);
+    fputs("onnxcc: error: out of memory\n", stderr);
+    exit(EXIT_LIMIT);
+}
+
+void *mem_alloc(size_t bytes)
+{
+    void *p = calloc(1, bytes ? bytes : 1);
+    if (!p) out_of_memory();
+    return p;
+}
+
+void *mem_realloc(void *p, size_t bytes)
+{
+    void *q = realloc(p, bytes ? bytes : 1);
+    if (!q) out_of_memory();
+    return q;
+}
+
+arena *arena_new(void)
+{
+    return mem_alloc(sizeof(arena));
+}
+
+void arena_free(arena *a)
+{
+    if (!a) return;
+    for (block *b = a->top, *next; b; b = next) {
+        next = b->next;
+        free(b);
+    }
+    free(a);
+}
+
+size_t arena_bytes(const arena *a)
+{
+    return a->bytes;
+}
+
+static block *block_add(arena *a, size_t bytes)
+{
+    const size_t size = bytes > BLOCK_BYTES / 4 ? bytes : BLOCK_BYTES;
+    if (size > SIZE_MAX - sizeof(block)) out_of_memory();
+    block *b = calloc(1, sizeof(block) + size);
+    if (!b) out_of_memory();
+    b->size = size;
+    a->bytes += sizeof(block) + size;
+    if (a->top && size == bytes) { /* a large piece of its own goes below the current block, which stays open */
+        b->next = a->top->next;
+        a->top->next = b;
+    } else {
+        b->next = a->top;
+        a->top = b;
+    }
+    return b;
+}
+
+void *arena_alloc(arena *a, size_t bytes)
+{
+    if (bytes > SIZE_MAX - ALIGN) out_of_memory();
+    bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    block *b = a->top;
+    if (!b || b->size - b->used < bytes) b = block_add(a, bytes);
+    char *p = (char *)(b + 1) + b->used;
+    b->used += bytes;
+    return p;
+}
+
+void *arena_array(arena *a, size_t n, size_t elem_size)
+{
+    if (elem_size && n > SIZE_MAX / elem_size) out_of_memory();
+    return arena_alloc(a, n * elem_size);
+}
+
+void *arena_copy(arena *a, const void *src, size_t bytes)
+{
+    void *p = arena_alloc(a, bytes);
+    if (bytes) memcpy(p, src, bytes);
+    return p;
+}
+
+char *arena_strndup(arena *a, const char *s, size_t n)
+{
+    char *p = arena_alloc(a, n + 1);
+    if (n) memcpy(p, s, n);
+    return p;
+}
+
+char *arena_vprintf(arena *a, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    const int n = vsnprintf(NULL, 0, fmt, ap);
+    char *p = arena_alloc(a, (size_t)(n > 0 ? n : 0) + 1);
+    if (n > 0) vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+char *arena_printf(arena *a, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    char *p = arena_vprintf(a, fmt, ap);
+    va_end(ap);
+    return p;
+}
+
+void *vec_grow(arena *a, void *p, uint32_t *cap, size_t elem_size)
+{
+    const uint32_t n = *cap;
+    if (n > UINT32_MAX / 2) out_of_memory();
+    *cap = n ? n * 2 : 8;
+    void *q = arena_array(a, *cap, elem_size);
+    if (n) memcpy(q, p, n * elem_size);
+    return q;
+}

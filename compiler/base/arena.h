@@ -1,0 +1,49 @@
+/* arena.h - memory that lives and dies in phases.
+ *
+ * Nobody frees a node: everything of a phase is allocated from one arena and goes with it. Memory is zeroed. An allocation never returns
+ * NULL: when memory runs out, control returns to the innermost mem_trap (or the process ends with exit code 6 when there is none), so that
+ * no caller needs a branch for it and outputs, which are written last, stay whole. */
+#ifndef ONNXCC_BASE_ARENA_H
+#define ONNXCC_BASE_ARENA_H
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct arena arena;
+
+arena *arena_new(void);
+void arena_free(arena *a); /* NULL is fine */
+
+void *arena_alloc(arena *a, size_t bytes);               /* zeroed, aligned to 16 bytes */
+void *arena_array(arena *a, size_t n, size_t elem_size); /* n * elem_size is checked for overflow */
+void *arena_copy(arena *a, const void *src, size_t bytes);
+char *arena_strndup(arena *a, const char *s, size_t n);
+char *arena_printf(arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *arena_vprintf(arena *a, const char *fmt, va_list ap);
+size_t arena_bytes(const arena *a); /* taken from the system so far */
+
+#define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
+#define ARENA_ARRAY(a, T, n) ((T *)arena_array((a), (size_t)(n), sizeof(T)))
+
+/* Heap memory for the few things that outlive or outgrow an arena; same contract as arena_alloc. */
+void *mem_alloc(size_t bytes);
+void *mem_realloc(void *p, size_t bytes);
+
+/* Where control goes when memory runs out. Set with setjmp around a whole command; returns the trap that was set before. */
+jmp_buf *mem_trap(jmp_buf *here);
+
+/* A growing array in an arena: VEC(int) v = {0}; VEC_PUSH(arena, v, 3); v.p[i], v.n. The old storage stays in the arena. */
+#define VEC(T)          \
+    struct {            \
+        T *p;           \
+        uint32_t n, cap; \
+    }
+#define VEC_PUSH(a, v, x)                                                                                   \
+    do {                                                                                                    \
+        if ((v).n == (v).cap) (v).p = vec_grow((a), (v).p, &(v).cap, sizeof *(v).p);                        \
+        (v).p[(v).n++] = (x);                                                                               \
+    } while (0)
+void *vec_grow(arena *a, void *p, uint32_t *cap, size_t elem_size);
+#endif

@@ -1,0 +1,109 @@
+#include "base/diag.h"
+
+#include <string.h>
+
+diag *diag_new(arena *a, const char *file)
+{
+    diag *d = ARENA_NEW(a, diag);
+    d->mem = a;
+    d->file = file;
+    return d;
+}
+
+static void add(diag *d, problem p)
+{
+    if (p.sev == SEV_ERROR) d->errors++;
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        problem *q = &d->list.p[i];
+        if (q->sev == p.sev && !strcmp(q->code, p.code) && !strcmp(q->message, p.message)) {
+            q->times++;
+            return;
+        }
+    }
+    p.times = 1;
+    VEC_PUSH(d->mem, d->list, p);
+}
+
+bool diag_error(diag *d, exit_code exit, const char *where, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(d, (problem){SEV_ERROR, exit, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, 0});
+    va_end(ap);
+    return false;
+}
+
+void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    add(d, (problem){SEV_WARNING, EXIT_OK, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, 0});
+    va_end(ap);
+}
+
+bool diag_hint(diag *d, const char *fmt, ...)
+{
+    if (!d->list.n) return false;
+    va_list ap;
+    va_start(ap, fmt);
+    d->list.p[d->list.n - 1].hint = arena_vprintf(d->mem, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+exit_code diag_exit(const diag *d)
+{
+    for (uint32_t i = 0; i < d->list.n; i++)
+        if (d->list.p[i].sev == SEV_ERROR) return d->list.p[i].exit;
+    return EXIT_OK;
+}
+
+void diag_print(const diag *d, FILE *to)
+{
+    const char *file = d->file ? d->file : "onnxcc";
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        const problem *p = &d->list.p[i];
+        fprintf(to, "%s: %s: %s%s%s", file, p->sev == SEV_ERROR ? "error" : "warning", p->where, *p->where ? ": " : "", p->message);
+        if (p->times > 1) fprintf(to, " (and %u more like it)", p->times - 1);
+        fprintf(to, " [%s]\n", p->code);
+        if (p->hint) fprintf(to, "%s: hint: %s\n", file, p->hint);
+    }
+}
+
+void json_string(FILE *to, const char *s)
+{
+    fputc('"', to);
+    for (; *s; s++) {
+        const unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\') fprintf(to, "\\%c", c);
+        else if (c == '\n') fputs("\\n", to);
+        else if (c < 0x20 || c == 0x7f) fprintf(to, "\\u%04x", c);
+        else fputc(c, to);
+    }
+    fputc('"', to);
+}
+
+void diag_print_json(const diag *d, FILE *to)
+{
+    fputs("{\"file\":", to);
+    json_string(to, d->file ? d->file : "");
+    fprintf(to, ",\"ok\":%s,\"errors\":[", d->errors ? "false" : "true");
+    const char *sep = "";
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        const problem *p = &d->list.p[i];
+        if (p->sev != SEV_ERROR) continue;
+        fprintf(to, "%s{\"code\":", sep);
+        json_string(to, p->code);
+        fputs(",\"where\":", to);
+        json_string(to, p->where);
+        fputs(",\"message\":", to);
+        json_string(to, p->message);
+        if (p->hint) {
+            fputs(",\"hint\":", to);
+            json_string(to, p->hint);
+        }
+        fputc('}', to);
+        sep = ",";
+    }
+    fputs("]}\n", to);
+}

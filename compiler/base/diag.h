@@ -1,0 +1,55 @@
+/* diag.h - what the compiler has to say about its input: a sink that collects; library code never prints or exits.
+ *
+ * One shape for every message (DESIGN section 10):
+ *     FILE: error: WHERE: MESSAGE [CODE]
+ *     FILE: hint: HINT
+ * Functions that can fail return false or NULL after reporting: `return diag_error(d, EXIT_INVALID, where, "shape-rank", "...")`. */
+#ifndef ONNXCC_BASE_DIAG_H
+#define ONNXCC_BASE_DIAG_H
+#include <stdio.h>
+
+#include "base/arena.h"
+
+typedef enum {
+    EXIT_OK = 0,
+    EXIT_MISMATCH = 1,
+    EXIT_USAGE = 2,
+    EXIT_INVALID = 3,     /* the model breaks a rule of ONNX */
+    EXIT_UNSUPPORTED = 4, /* valid, but not something onnxcc can do */
+    EXIT_IO = 5,
+    EXIT_LIMIT = 6, /* memory, size or nesting over a limit */
+    EXIT_INTERNAL = 70
+} exit_code;
+
+typedef enum { SEV_ERROR, SEV_WARNING } severity;
+
+typedef struct {
+    severity sev;
+    exit_code exit;
+    const char *code;    /* stable short name, such as "shape-rank" */
+    const char *where;   /* "node 'Conv_12' (Conv)", a path in the file, or "" */
+    const char *message; /* one line */
+    const char *hint;    /* NULL: none */
+    uint32_t times;      /* equal messages (same code and text at other places) fold into the first */
+} problem;
+
+typedef struct diag {
+    arena *mem;
+    const char *file; /* shown in front of each line; may be NULL */
+    VEC(problem) list;
+    uint32_t errors;
+} diag;
+
+diag *diag_new(arena *a, const char *file);
+
+/* Adds a problem. `where` may be NULL or "". Always returns false. */
+bool diag_error(diag *d, exit_code exit, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* Adds a hint to the newest problem. Returns false, so that `return diag_hint(...)` may follow diag_error. */
+bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */
+void diag_print(const diag *d, FILE *to);
+void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","where","message","hint"}]} and a newline */
+void json_string(FILE *to, const char *s);     /* quoted and escaped */
+#endif

@@ -1,0 +1,194 @@
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void text_addn(text *t, const char *s, size_t n)
+{
+    if (t->n + n + 1 > t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 256;
+        while (cap < t->n + n + 1) cap *= 2;
+        char *p = arena_alloc(t->mem, cap);
+        if (t->n) memcpy(p, t->p, t->n);
+        t->p = p;
+        t->cap = cap;
+    }
+    if (n) memcpy(t->p + t->n, s, n);
+    t->n += n;
+    t->p[t->n] = 0;
+}
+
+void text_add(text *t, const char *s)
+{
+    text_addn(t, s, strlen(s));
+}
+
+void text_addf(text *t, const char *fmt, ...)
+{
+    char small[256];
+    va_list ap, again;
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    const int n = vsnprintf(small, sizeof small, fmt, ap);
+    if (n >= 0 && (size_t)n < sizeof small) text_addn(t, small, (size_t)n);
+    else {
+        const char *s = arena_vprintf(t->mem, fmt, again);
+        text_add(t, s);
+    }
+    va_end(again);
+    va_end(ap);
+}
+
+/* ---- interned names: open addressing, never shrinks ---- */
+
+struct names {
+    arena *mem;
+    const char **slot;
+    uint32_t n, cap; /* cap is a power of two */
+};
+
+static uint32_t hash_bytes(const char *s, size_t n)
+{
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < n; i++) h = (h ^ (unsigned char)s[i]) * 16777619u;
+    return h;
+}
+
+names *names_new(arena *a)
+{
+    names *t = ARENA_NEW(a, names);
+    t->mem = a;
+    t->cap = 1024;
+    t->slot = ARENA_ARRAY(a, const char *, t->cap);
+    return t;
+}
+
+static void names_grow(names *t)
+{
+    const char **old = t->slot;
+    const uint32_t n = t->cap;
+    t->cap *= 2;
+    t->slot = ARENA_ARRAY(t->mem, const char *, t->cap);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!old[i]) continue;
+        uint32_t h = hash_bytes(old[i], strlen(old[i])) & (t->cap - 1);
+        while (t->slot[h]) h = (h + 1) & (t->cap - 1);
+        t->slot[h] = old[i];
+    }
+}
+
+const char *intern_n(names *t, const char *s, size_t n)
+{
+    const void *nul = n ? memchr(s, 0, n) : NULL; /* protobuf strings may hold a zero byte; a C name ends there */
+    if (nul) n = (size_t)((const char *)nul - s);
+    uint32_t h = hash_bytes(s, n) & (t->cap - 1);
+    for (; t->slot[h]; h = (h + 1) & (t->cap - 1))
+        if (!strncmp(t->slot[h], s, n) && !t->slot[h][n]) return t->slot[h];
+    const char *name = t->slot[h] = arena_strndup(t->mem, s, n);
+    if (++t->n * 2 > t->cap) names_grow(t);
+    return name;
+}
+
+const char *intern(names *t, const char *s)
+{
+    return intern_n(t, s, strlen(s));
+}
+
+/* ---- files ---- */
+
+static bool file_read_all(int fd, file_view *out, const char **why)
+{
+    size_t cap = 1 << 16, n = 0;
+    char *p = mem_alloc(cap);
+    for (;;) {
+        if (n == cap) p = mem_realloc(p, cap *= 2);
+        const ssize_t k = read(fd, p + n, cap - n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) {
+            *why = strerror(errno);
+            free(p);
+            return false;
+        }
+        if (!k) break;
+        n += (size_t)k;
+    }
+    *out = (file_view){(unsigned char *)p, n, false};
+    return true;
+}
+
+bool file_map(const char *path, file_view *out, const char **why)
+{
+    *out = (file_view){NULL, 0, false};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st)) {
+        *why = strerror(errno);
+        if (fd >= 0) close(fd);
+        return false;
+    }
+    bool ok = true;
+    if (S_ISDIR(st.st_mode)) {
+        *why = "is a directory";
+        ok = false;
+    } else if (S_ISREG(st.st_mode) && st.st_size > 0) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (p != MAP_FAILED) *out = (file_view){p, (size_t)st.st_size, true};
+        else ok = file_read_all(fd, out, why);
+    } else ok = file_read_all(fd, out, why);
+    close(fd);
+    return ok;
+}
+
+void file_unmap(file_view *f)
+{
+    if (f->mapped) munmap((void *)(uintptr_t)f->data, f->size);
+    else free((void *)(uintptr_t)f->data);
+    *f = (file_view){NULL, 0, false};
+}
+
+static bool write_all(int fd, const char *p, size_t n)
+{
+    while (n) {
+        const ssize_t k = write(fd, p, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return false;
+        p += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+bool file_write(const char *path, const void *data, size_t size, const char **why)
+{
+    file_view old;
+    if (!access(path, F_OK) && file_map(path, &old, why)) {
+        const bool same = old.size == size && (!size || !memcmp(old.data, data, size));
+        file_unmap(&old);
+        if (same) return true;
+    }
+    arena *a = arena_new();
+    char *temp = arena_printf(a, "%s.%ld.tmp", path, (long)getpid());
+    const int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_all(fd, data, size) && !fsync(fd);
+    int err = errno;
+    if (fd >= 0 && close(fd) && ok) {
+        ok = false;
+        err = errno;
+    }
+    if (ok && rename(temp, path)) {
+        ok = false;
+        err = errno;
+    }
+    if (!ok) {
+        if (fd >= 0) unlink(temp);
+        *why = strerror(err);
+    }
+    arena_free(a);
+    return ok;
+}

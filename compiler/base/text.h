@@ -1,0 +1,34 @@
+/* text.h - growing text, interned names, whole files. */
+#ifndef ONNXCC_BASE_TEXT_H
+#define ONNXCC_BASE_TEXT_H
+#include "base/arena.h"
+
+/* A growing string; p is always terminated (once something was added), n does not count the terminator. */
+typedef struct {
+    arena *mem;
+    char *p;
+    size_t n, cap;
+} text;
+
+void text_add(text *t, const char *s);
+void text_addn(text *t, const char *s, size_t n);
+void text_addf(text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Interned strings: equal text gives the same pointer, so names compare by ==. */
+typedef struct names names;
+names *names_new(arena *a);
+const char *intern(names *t, const char *s);
+const char *intern_n(names *t, const char *s, size_t n);
+
+/* A whole file mapped read-only, or read when it can't be mapped. data is not NULL, size may be 0. */
+typedef struct {
+    const unsigned char *data;
+    size_t size;
+    bool mapped;
+} file_view;
+bool file_map(const char *path, file_view *out, const char **why); /* false: *why is a short reason */
+void file_unmap(file_view *f);
+
+/* Writes a file whole or not at all (temporary beside it, fsync, rename); leaves it alone when the content is the same already. */
+bool file_write(const char *path, const void *data, size_t size, const char **why);
+#endif

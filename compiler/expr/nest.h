@@ -1,0 +1,66 @@
+/* nest.h - building nests, running them in the compiler, fusing them, printing them as C. */
+#ifndef ONNXCC_EXPR_NEST_H
+#define ONNXCC_EXPR_NEST_H
+#include "expr/program.h"
+
+/* ---- build ---- a nest under construction, appended to a block by nest_end. */
+typedef struct nest_builder {
+    program *p;
+    nest *nest;
+    stage *stage;
+} nest_builder;
+
+nest_builder nest_begin(program *p);
+/* A parallel axis; returns its index as dim (0 when the extent is 1). */
+dim nest_axis(nest_builder *b, dim extent);
+/* Opens the next stage. */
+void nest_stage(nest_builder *b);
+dim stage_axis(nest_builder *b, dim extent);
+ex stage_fold(nest_builder *b, fold f, ex value); /* returns the accumulator */
+sink *stage_store(nest_builder *b, slot to, uint32_t n, const ex *at, ex value);
+step *nest_end(nest_builder *b, block *to, const char *what); /* checks, sets can_fail, appends */
+
+/* ---- run ---- on host memory, for constant folding, packing and --verify-passes. Row-major little-endian data of every slot that the
+ * step reads or writes; `data` maps a slot to its memory, `value` gives run-time dims. Works row by row on vectors of elements.
+ * False with *why set when an INDEX was out of range. */
+typedef struct {
+    program *p;
+    void *(*data)(void *ctx, slot s);
+    int64_t (*value)(void *ctx, dim symbol);
+    void *ctx;
+} interp;
+bool nest_run(const interp *in, const nest *n, const char **why);
+
+/* ---- fuse ---- rules of EXPR.md on a whole block tree: inline maps into readers, merge row steps, merge stages, drop dead stores, make
+ * locals. Requires logical indexes (before layout). Keeps the meaning of every INPUT, OUTPUT and STATE slot. */
+typedef struct {
+    bool inline_maps, merge_rows, merge_stages, epilogues;
+} fuse_options;
+void fuse(program *p, const fuse_options *o);
+
+/* ---- addresses ---- after layout: rewrites every load and store of a placed slot to one flat element index through its view (n = 1),
+ * splits axes that are divided or taken modulo a constant, and collapses neighbouring axes that every address sees as one. */
+void nest_flatten(program *p, nest *n);
+
+/* ---- print ---- */
+typedef enum { MATH_DEFAULT, MATH_STRICT, MATH_FAST } math_mode;
+typedef struct {
+    const char *prefix; /* of every function: "resnet50_" */
+    int vl;             /* float lanes of the target's vector: 16, 8, 4 or 1 (scalar) */
+    math_mode math;
+} print_options;
+
+/* What a printed step function takes besides (lo, hi): pointers to buffers' slots in this order, then the run-time dims as int64_t. */
+typedef struct {
+    VEC(slot) slots;   /* written ones first */
+    VEC(dim) symbols;
+    bool ranged;       /* has parameters int64_t lo, hi over the first parallel axis */
+    dim range;         /* its extent; dim 1 when not ranged */
+    bool can_fail;     /* returns int (0 or a negative code), else void */
+} step_signature;
+/* static void PREFIXname(float *restrict y, const float *restrict x, int64_t batch, int64_t lo, int64_t hi) { ... } on flattened nests. */
+void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
+/* Two inline functions for a hook, vector (suffix _v) and scalar (_s), lane axis = hook axis `lane`; names of pointers as in nest_print. */
+void hook_print(program *p, const hook *h, const char *name, uint32_t lane, const print_options *o, text *out, step_signature *sig);
+/* Names of SIMD header functions that the printed text uses are collected so that only those are copied into the output. */
+#endif

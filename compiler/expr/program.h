@@ -1,0 +1,164 @@
+/* program.h - the plan: a program of blocks of steps over slots. Lowering makes it, fusion rewrites it, layout and memory place it, emitters print it. */
+#ifndef ONNXCC_EXPR_PROGRAM_H
+#define ONNXCC_EXPR_PROGRAM_H
+#include "expr/expr.h"
+
+/* Where a tensor, or a part of one, lies: logical index -> element of a buffer. A dimension of block c > 1 lies as i/c * stride + i%c * inner
+ * (NCHWc); otherwise as i * stride. Halo cells exist in memory around the extent: index -halo_lo .. extent + halo_hi - 1 is addressable. */
+typedef struct {
+    uint32_t buf; /* index in program.buf; 0: not placed */
+    uint8_t rank;
+    dim offset; /* elements from the start of the buffer to index 0,...,0 */
+    struct view_dim {
+        dim stride, inner;
+        int32_t block, halo_lo, halo_hi;
+    } d[MAX_RANK];
+} view;
+
+typedef enum {
+    SLOT_INPUT,  /* the caller's */
+    SLOT_OUTPUT, /* the caller's */
+    SLOT_CONST,  /* weights: `data` */
+    SLOT_TEMP,   /* in the arena */
+    SLOT_LOCAL,  /* in one nest only: registers or a small array inside the step; has only the dims its stages walk */
+    SLOT_STATE,  /* kept by the caller between runs */
+    SLOT_DEAD
+} slot_kind;
+
+typedef struct {
+    const char *name; /* the ONNX value's, or one made from the step; unique is not required */
+    elem type;
+    slot_kind kind;
+    uint8_t rank;
+    dim extent[MAX_RANK];
+    view view;          /* after layout */
+    const tensor *data; /* CONST, row-major, little-endian; after packing in the view's layout */
+    value_id value;     /* of the model; 0: none */
+    uint32_t io;        /* INPUT, OUTPUT, STATE: position among the model's inputs or outputs */
+} slot_info;
+
+/* A piece of memory; what plan/memory.c places. */
+typedef struct {
+    slot_kind kind;      /* INPUT, OUTPUT, CONST, TEMP, STATE */
+    elem type;           /* of the first slot in it */
+    dim elems;           /* size in elements, halo and padding included */
+    uint32_t io;
+    int64_t offset;      /* TEMP: bytes into the arena (static and bounded plans); CONST: bytes into the weights */
+    int64_t bytes_max;   /* at the upper bounds of all dims */
+    uint32_t first, last; /* steps in the linear order between which it is alive */
+} buf_info;
+
+/* ---- steps ---- */
+typedef enum { STEP_NEST, STEP_KERNEL, STEP_IF, STEP_LOOP, STEP_BIND } step_kind;
+
+typedef enum { BIND_DIM, BIND_FLOAT, BIND_TYPE, BIND_TEXT } bind_kind;
+typedef struct {
+    const char *name; /* upper-case identifier in the template */
+    bind_kind kind;
+    dim d;            /* BIND_DIM: a literal, or a C expression of run-time dims in parentheses */
+    double f;         /* BIND_FLOAT: printed as float literal; type says which */
+    elem type;        /* BIND_TYPE: its C name; BIND_FLOAT: float or double */
+    const char *text; /* BIND_TEXT: copied */
+} binding;
+
+typedef enum { ARG_IN, ARG_OUT, ARG_INOUT, ARG_SCRATCH } arg_role;
+typedef struct {
+    slot slot;
+    arg_role role;
+} kernel_arg;
+
+/* A small function printed above the kernel: value at logical index axis[0..n), which the kernel calls with the index of lane 0.
+ * An epilogue gets the accumulator as EX_ACC 0 and stores to `to`; a prologue gives the element instead of a plain load. */
+typedef struct {
+    const char *name; /* identifier in the template: OUT, A_LOAD, ... */
+    uint8_t n_axes;
+    dim axis[MAX_RANK];
+    ex value;
+    slot to; /* epilogue: where the result goes, at at[] */
+    uint8_t n;
+    ex at[MAX_RANK];
+} hook;
+
+typedef enum { K_TEMPLATE, K_MATMUL, K_CONV } kernel_kind;
+
+/* Conv as lowered, before layout and selection: spatial rank 1..3. */
+typedef struct {
+    uint32_t rank; /* spatial dimensions */
+    int64_t kernel[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
+    int64_t group;
+} conv_params;
+
+/* C[batch..., m, n] = sum over k A[batch..., m, k] * B[batch..., k, n], indexes through the axes of the expressions a and b. */
+typedef struct {
+    uint8_t n_batch;
+    dim batch[MAX_RANK]; /* axes */
+    dim m, n, k;         /* axes (the constant 0 where the extent is 1) */
+    ex a, b;             /* loads (or prologue expressions) over those axes */
+} matmul_params;
+
+typedef struct kernel {
+    kernel_kind kind;
+    const char *name; /* in kernels.def; set by selection for MATMUL and CONV */
+    uint32_t n_bind, n_arg, n_hook;
+    binding *bind;
+    kernel_arg *arg;
+    hook *hook;
+    conv_params conv;
+    matmul_params matmul;
+    dim range; /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
+} kernel;
+
+typedef struct block block;
+
+/* if: two blocks that write the same slots. loop: runs body while i < trip and cond; carried pairs move from `next` to `state` after each
+ * turn. bind: reads an integer scalar into a symbol and checks its capacity. */
+typedef struct control {
+    slot cond;      /* IF; LOOP: 0 for none. BIND: the scalar read */
+    block *then, *otherwise; /* IF; LOOP: the body is `then` */
+    slot trip;      /* LOOP: int64 scalar; 0: no limit */
+    dim index;      /* LOOP: a symbol that stands for the iteration number inside the body */
+    slot cond_next; /* LOOP: computed by the body; 0 for none */
+    uint32_t n_carried;
+    slot *state, *next;
+    dim symbol; /* BIND */
+} control;
+
+typedef struct step {
+    step_kind kind;
+    const char *what; /* ONNX nodes: "'Conv_0' (Conv) + 'Relu_1' (Relu)" */
+    nest *nest;
+    kernel *kernel;
+    control *control;
+    uint32_t id; /* position in the linear order, from 1; set by plan */
+} step;
+
+struct block {
+    VEC(step *) steps;
+};
+
+typedef struct program {
+    arena *mem;
+    model *model; /* for names and messages */
+    dims *dims;
+    exprs *ex;
+    diag *diag;
+    VEC(slot_info) slot; /* [0] is unused */
+    VEC(buf_info) buf;   /* [0] is unused */
+    block main;
+    uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
+    VEC(slot) inputs, outputs;
+    VEC(dim) symbols; /* run-time dims, in order of appearance in the inputs' shapes, then bound ones */
+} program;
+
+program *program_new(arena *mem, model *m);
+slot slot_new(program *p, const char *name, elem type, slot_kind kind, uint32_t rank, const dim *extent);
+static inline slot_info *slot_at(program *p, slot s)
+{
+    return &p->slot.p[s];
+}
+uint32_t acc_new(program *p);
+
+/* What a step reads and writes, each slot once (hooks, scratch and nested blocks included). */
+void step_access(program *p, const step *s, void (*f)(void *ctx, slot s, bool written), void *ctx);
+void program_text(program *p, text *out); /* --dump=plan: print-only listing */
+#endif

@@ -1,0 +1,80 @@
+/* onnxcc_rt.h - what generated models share: the environment a run may be given, and a description by which any loader can drive any model.
+ *
+ * Nothing here is needed to link a generated model: it is declarations, and a few static functions. A caller who includes only the model's own header
+ * gets this file through it. C99 and C++11. */
+#ifndef ONNXCC_RT_H
+#define ONNXCC_RT_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ONNXCC_RT_ABI 1
+
+/* Codes returned by <model>_run and <model>_prepare; 0 is success. */
+enum {
+    ONNXCC_OK = 0,
+    ONNXCC_E_NULL = -1,     /* a required pointer is NULL */
+    ONNXCC_E_DIM = -2,      /* a run-time dimension is outside the range the model was compiled for */
+    ONNXCC_E_INDEX = -3,    /* data led outside a tensor (Gather, ScatterND, ...) */
+    ONNXCC_E_CAPACITY = -4, /* a data-dependent size exceeds the planned maximum */
+    ONNXCC_E_ARENA = -5     /* the arena is missing, misaligned or too small */
+};
+
+/* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
+ * shorter), on as many threads as it likes, and returns when all are done. */
+typedef void (*onnxcc_range_fn)(void *arg, int64_t lo, int64_t hi);
+typedef void (*onnxcc_parallel_for_fn)(void *ctx, onnxcc_range_fn fn, void *arg, int64_t n, int64_t grain);
+
+/* Everything a run may use from outside; NULL members (or a NULL env) mean: serial and silent. */
+typedef struct {
+    onnxcc_parallel_for_fn parallel_for;
+    void *parallel_ctx;
+    void (*timer)(void *ctx, int step, int end); /* called before (end = 0) and after (end = 1) each step when compiled with --profile */
+    void *timer_ctx;
+    void *user;
+} onnxcc_env;
+
+typedef struct {
+    const char *data;
+    size_t length; /* bytes, UTF-8 */
+} onnxcc_string;
+
+/* An input, output or state tensor of a model. A dimension >= 0 is fixed; -1-k is the model's run-time dimension number k; INT64_MIN stands for an
+ * expression of dimensions, whose value onnxcc_model.shape gives. */
+typedef struct {
+    const char *name; /* ONNX name */
+    int type;         /* TensorProto.DataType */
+    int rank;
+    const int64_t *shape;
+    int64_t max_bytes; /* at the upper bounds of the dimensions; 0 when a dimension has no bound */
+} onnxcc_tensor_info;
+
+typedef struct {
+    const char *name; /* symbolic name in the model, such as "batch" */
+    int64_t lo, hi;   /* inclusive; hi = INT64_MAX: no bound */
+    int input, axis;  /* where its value is read from: dimension `axis` of input number `input`; input -1: decided during the run */
+} onnxcc_dim_info;
+
+/* Describes a model to a loader; <model>_model() returns it. Pointers into constant data. */
+typedef struct {
+    int abi; /* ONNXCC_RT_ABI */
+    const char *name, *sha256, *target;
+    int n_inputs, n_outputs, n_dims, n_steps;
+    const onnxcc_tensor_info *inputs, *outputs;
+    const onnxcc_dim_info *dims;
+    size_t arena_bytes; /* 0 together with n_dims > 0: ask prepare() */
+    size_t arena_align, state_bytes, weights_bytes;
+    /* Bytes of arena needed for these dimensions (n_dims values), or a negative code. */
+    int64_t (*prepare)(const int64_t *dims);
+    /* Shape of output i for these dimensions, rank values; a data-dependent one gives its capacity. 0 or a negative code. */
+    int (*shape)(int output, const int64_t *dims, int64_t *out);
+    /* in[i], out[i]: tensors in declaration order; dims: n_dims values, data-dependent ones are written back. 0 or a negative code. */
+    int (*run)(const void *const *in, void *const *out, int64_t *dims, void *arena, size_t arena_bytes, void *state, const onnxcc_env *env);
+} onnxcc_model;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -409,7 +409,7 @@ typedef struct {
     dim start[MAX_RANK];
     int64_t step[MAX_RANK];
     dim length[MAX_RANK];
-} span;
+} slice_bounds;
 
 /* v counted from the end when negative, then clamped to [lo, hi]. */
 static dim clamp_index(dims *d, dim v, dim extent, dim lo, dim hi)
@@ -420,7 +420,7 @@ static dim clamp_index(dims *d, dim v, dim extent, dim lo, dim hi)
 }
 
 /* False when an element is not known; the shared part of infer and lower. */
-static bool slice_span(model *m, dims *d, const node *n, const type *t, const dim *(*content)(void *ctx, uint32_t i, uint32_t *n), void *ctx, span *s)
+static bool slice_span(model *m, dims *d, const node *n, const type *t, const dim *(*content)(void *ctx, uint32_t i, uint32_t *n), void *ctx, slice_bounds *s)
 {
     uint32_t n_start, n_end, n_axes, n_steps;
     const dim *start = content(ctx, 1, &n_start), *end = content(ctx, 2, &n_end), *axes = content(ctx, 3, &n_axes), *steps = content(ctx, 4, &n_steps);
@@ -432,24 +432,24 @@ static bool slice_span(model *m, dims *d, const node *n, const type *t, const di
         s->length[i] = t->shape[i];
     }
     for (uint32_t i = 0; i < n_start; i++) {
-        int64_t axis = i, step = 1;
+        int64_t axis = i, stride = 1;
         if (axes && !dim_is_const(d, axes[i], &axis)) return false;
-        if (steps && !dim_is_const(d, steps[i], &step)) return false;
+        if (steps && !dim_is_const(d, steps[i], &stride)) return false;
         if (axis < 0) axis += t->rank;
-        if (axis < 0 || axis >= t->rank || !step) return false;
+        if (axis < 0 || axis >= t->rank || !stride) return false;
         const dim e = t->shape[axis], zero = dim_const(d, 0), last = dim_addc(d, e, -1), minus = dim_const(d, -1);
         dim a, b, len;
-        if (step > 0) {
+        if (stride > 0) {
             a = clamp_index(d, start[i], e, zero, e);
             b = clamp_index(d, end[i], e, zero, e);
-            len = dim_cdiv(d, dim_max(d, zero, dim_sub(d, b, a)), dim_const(d, step));
+            len = dim_cdiv(d, dim_max(d, zero, dim_sub(d, b, a)), dim_const(d, stride));
         } else {
             a = clamp_index(d, start[i], e, zero, last);
             b = clamp_index(d, end[i], e, minus, last);
-            len = dim_cdiv(d, dim_max(d, zero, dim_sub(d, a, b)), dim_const(d, -step));
+            len = dim_cdiv(d, dim_max(d, zero, dim_sub(d, a, b)), dim_const(d, -stride));
         }
         s->start[axis] = a;
-        s->step[axis] = step;
+        s->step[axis] = stride;
         s->length[axis] = len;
     }
     return true;
@@ -469,7 +469,7 @@ bool infer_Slice(infer_ctx *c)
 {
     if (!need_rank(c, 0)) return false;
     const type *t = in_type(c, 0);
-    span s;
+    slice_bounds s;
     if (t->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     if (!slice_span(c->m, c->d, c->n, t, infer_content, c, &s))
         return infer_unsupported(c, "slice-data", "starts, ends, axes or steps are computed from data");
@@ -478,7 +478,7 @@ bool infer_Slice(infer_ctx *c)
 
 static ex slice_value(lower_ctx *c, const dim *idx, void *arg)
 {
-    const span *s = arg;
+    const slice_bounds *s = arg;
     const uint32_t r = slot_rank(c, in_slot(c, 0));
     dim at[MAX_RANK];
     for (uint32_t i = 0; i < r; i++) at[i] = dim_add(c->d, s->start[i], dim_mulc(c->d, idx[i], s->step[i]));
@@ -489,7 +489,7 @@ bool lower_Slice(lower_ctx *c)
 {
     const slot in = in_slot(c, 0);
     const type t = type_tensor(slot_elem(c, in), (int32_t)slot_rank(c, in), slot_at(c->p, in)->extent);
-    span s;
+    slice_bounds s;
     if (!slice_span(c->m, c->d, c->n, &t, lower_content, c, &s)) return lower_unsupported(c, "slice-data", "bounds are computed from data");
     return lower_map(c, out_slot(c, 0), slice_value, &s);
 }
@@ -523,17 +523,17 @@ bool lower_Expand(lower_ctx *c)
 bool infer_Range(infer_ctx *c)
 {
     dim start, limit, delta;
-    int64_t step;
+    int64_t by;
     const elem e = in_elem(c, 0);
-    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &step) && step) {
-        const dim span = step > 0 ? dim_sub(c->d, limit, start) : dim_sub(c->d, start, limit), zero = dim_const(c->d, 0);
-        const dim n = dim_max(c->d, zero, dim_cdiv(c->d, span, dim_const(c->d, step > 0 ? step : -step)));
+    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &by) && by) {
+        const dim reach = by > 0 ? dim_sub(c->d, limit, start) : dim_sub(c->d, start, limit), zero = dim_const(c->d, 0);
+        const dim n = dim_max(c->d, zero, dim_cdiv(c->d, reach, dim_const(c->d, by > 0 ? by : -by)));
         return out_tensor(c, 0, e, 1, &n);
     }
     const tensor *a = in_data(c, 0), *b = in_data(c, 1), *s = in_data(c, 2);
     if (a && b && s) {
-        const double lo = elem_get_double(a->type, a->data, 0), hi = elem_get_double(b->type, b->data, 0), by = elem_get_double(s->type, s->data, 0);
-        double count = by != 0 ? (hi - lo) / by : 0;
+        const double lo = elem_get_double(a->type, a->data, 0), hi = elem_get_double(b->type, b->data, 0), inc = elem_get_double(s->type, s->data, 0);
+        double count = inc != 0 ? (hi - lo) / inc : 0;
         count = count > 0 ? count : 0;
         int64_t n = (int64_t)count;
         if ((double)n < count) n++;

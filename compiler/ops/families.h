@@ -48,6 +48,10 @@ bool lower_Expand(lower_ctx *c);
 bool lower_Range(lower_ctx *c);
 bool lower_ConstantOfShape(lower_ctx *c);
 
+/* conv.c */
+bool infer_Conv(infer_ctx *c);
+bool lower_Conv(lower_ctx *c);
+
 /* matmul.c */
 bool infer_MatMul(infer_ctx *c);
 bool infer_Gemm(infer_ctx *c);

@@ -271,7 +271,10 @@ static dim *constant_shape(model *m, const tensor *t)
 static bool add_initializer(converter *c, const tensor *t, graph_id g, const place *at)
 {
     model *m = c->m;
-    if (!t) return false;
+    if (!t) { /* reported; its name is defined, so that what uses it is no error as well */
+        if (*given(at->name) && !scope_find_here(c->names, keep(c, at->name))) define(c, at->name, at);
+        return false;
+    }
     if (!*t->name) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-name", "an initializer has no name");
     const value_id input = scope_find_here(c->names, t->name);
     if (input && value_at(m, input)->data) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-twice", "value '%s' is defined twice in its graph", t->name);

@@ -221,6 +221,9 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
     if (circle < n) {
         const place here = {at, "node", circle, list[circle]->name};
         ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "node-circle", "the node depends on its own output");
+        for (uint32_t i = 0; i < n; i++) /* so that what uses them is no error as well */
+            for (uint32_t k = 0; k < list[i]->n_output; k++)
+                if (*list[i]->output[k]) define(c, list[i]->output[k], &here);
     }
     for (uint32_t i = 0; i < n && circle == n; i++) {
         const uint32_t k = order ? order[i] : i;

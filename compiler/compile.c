@@ -40,9 +40,9 @@ static void dump(model *m, const compile_options *o, compiled *out, const char *
     model_text(m, &out->dump, 32);
 }
 
-static void dump_plan(program *p, const compile_options *o, compiled *out, const char *stage)
+static void dump_plan(program *p, const compile_options *o, compiled *out, const char *when)
 {
-    if (!o->dump || strcmp(o->dump, stage)) return;
+    if (!o->dump || strcmp(o->dump, when)) return;
     out->dump.mem = out->mem;
     program_text(p, &out->dump);
 }

@@ -128,5 +128,6 @@ typedef struct nest {
     uint32_t n_stages;
     stage *stage;
     bool can_fail; /* holds an INDEX */
+    bool flat;     /* after nest_flatten: every load and store has one index, the element counted from the start of the slot's buffer */
 } nest;
 #endif

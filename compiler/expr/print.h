@@ -93,5 +93,5 @@ bool store_has_lanes(printer *w, elem stored, dim stride);
 void print_store(printer *w, const sink *k);
 void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variable that takes the value */
 ex fold_ex(exprs *x, fold f, ex a, ex b);
-const char *fold_identity(fold f, ctype t);
+const char *identity_text(fold f, ctype t);
 #endif

@@ -124,9 +124,9 @@ bool is_vec(printer *w, ex e)
 const char *name_value(printer *w, ex e, const char *s)
 {
     const ctype t = ex_type(w->x, e);
-    const char *type = !is_vec(w, e) ? ctype_name(t) : t == CT_F32 ? "vf" : "vi";
+    const char *word = !is_vec(w, e) ? ctype_name(t) : t == CT_F32 ? "vf" : "vi";
     const char *name = arena_printf(w->mem, "v%u", ++w->temps);
-    line(w, "const %s %s = %s;", type, name, s);
+    line(w, "const %s %s = %s;", word, name, s);
     mark_of(w, e)->name = name;
     VEC_PUSH(w->mem, w->named, e);
     return name;

@@ -219,7 +219,7 @@ ex fold_ex(exprs *x, fold f, ex a, ex b)
     return ex_bin(x, ops[f], a, b);
 }
 
-const char *fold_identity(fold f, ctype t)
+const char *identity_text(fold f, ctype t)
 {
     const bool max = f == FOLD_MAX;
     switch (f) {

@@ -103,11 +103,11 @@ static const char *index_type(const printer *w)
 
 static void loop_open(printer *w, dim axis, bool ranged)
 {
-    const char *i = loop_name(w), *type = index_type(w);
+    const char *i = loop_name(w), *word = index_type(w);
     axis_bind(w, axis, i);
-    if (!ranged) line(w, "for (%s %s = 0; %s < %s; ++%s) {", type, i, i, dim_str(w, dim_extent(w->t, axis)), i);
-    else if (w->wide) line(w, "for (%s %s = lo; %s < hi; ++%s) {", type, i, i, i);
-    else line(w, "for (%s %s = (int32_t)lo; %s < (int32_t)hi; ++%s) {", type, i, i, i);
+    if (!ranged) line(w, "for (%s %s = 0; %s < %s; ++%s) {", word, i, i, dim_str(w, dim_extent(w->t, axis)), i);
+    else if (w->wide) line(w, "for (%s %s = lo; %s < hi; ++%s) {", word, i, i, i);
+    else line(w, "for (%s %s = (int32_t)lo; %s < (int32_t)hi; ++%s) {", word, i, i, i);
 }
 
 static void loop_close(printer *w, dim axis)
@@ -147,7 +147,7 @@ static void declare_accumulators(printer *w, const stage *s)
         if (k->to || acc_of(w, k->acc)->name) continue;
         const ctype t = ex_type(w->x, k->value);
         const char *name = acc_of(w, k->acc)->name = arena_printf(w->mem, "a%u", ++w->accs);
-        line(w, "%s %s = %s;", ctype_name(t), name, fold_identity(k->fold, t));
+        line(w, "%s %s = %s;", ctype_name(t), name, identity_text(k->fold, t));
     }
 }
 
@@ -164,9 +164,9 @@ static void declare_locals(printer *w)
     for (uint32_t i = 0; i < w->param.n; i++) {
         const slot_info *s = slot_at(w->p, w->param.p[i].slot);
         if (s->kind != SLOT_LOCAL) continue;
-        const char *type = elem_of(s->type)->ctype;
-        if (s->rank == 0) line(w, "%s %s;", type, w->param.p[i].name);
-        else line(w, "%s %s[%lld];", type, w->param.p[i].name, (long long)dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi);
+        const char *word = elem_of(s->type)->ctype;
+        if (s->rank == 0) line(w, "%s %s;", word, w->param.p[i].name);
+        else line(w, "%s %s[%lld];", word, w->param.p[i].name, (long long)dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi);
     }
 }
 

@@ -3,7 +3,7 @@
  * The flags of `onnxcc compile` (CLI.md) are the fields of compile_options; compile_defaults() gives what holds without a flag. */
 #ifndef ONNXCC_COMPILE_H
 #define ONNXCC_COMPILE_H
-#include "ir/ir.h"
+#include "expr/nest.h"
 
 /* --dim NAME=V or NAME=LO..HI; NAME is a symbol ("batch") or INPUT:AXIS ("x:0") for a dimension without a name. lo == hi fixes it. */
 typedef struct {
@@ -25,7 +25,6 @@ typedef struct {
 
 typedef enum { WEIGHTS_AUTO, WEIGHTS_C, WEIGHTS_INCBIN, WEIGHTS_STRING, WEIGHTS_FILE, WEIGHTS_POINTER } weights_mode;
 typedef enum { OPTIMIZE_BALANCED, OPTIMIZE_SPEED, OPTIMIZE_SIZE } optimize_mode;
-typedef enum { MATH_DEFAULT, MATH_STRICT, MATH_FAST } math_mode;
 typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
 
 /* Files beside NAME.h, NAME.c and the weights, which are always made. */

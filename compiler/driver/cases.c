@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/inputs.h"
+
 #define RUN_BYTES ((size_t)4 << 30)
 
 static bool run_case(const case_run *r, const test_case *t, diag *d, outcome *o)
@@ -96,16 +98,12 @@ exit_code verify_cases(command *c)
     case_run r = {.c = c, .root = opt_text(c->o, OPT_CASES, NULL)};
     r.at_once = (int)opt_int(c->o, OPT_JOBS, processors());
     r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
-    const char *keep = opt_text(c->o, OPT_KEEP, NULL), *why;
+    bool temporary;
     if (!command_compile_options(c, &r.options)) return EXIT_USAGE;
     r.options.emit = 0;
     if (!cases_find(&r)) return diag_exit(c->diag);
-    r.work = keep ? keep : folder_temporary(c->mem, c->diag);
+    r.work = build_folder(c, &temporary);
     if (!r.work) return EXIT_IO;
-    if (keep && !folder_make(keep, &why)) {
-        diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", keep, why);
-        return EXIT_IO;
-    }
     r.cache = cache_folder(c);
     if (!r.cache) r.cache = r.work;
     r.cc = cc_identity(c->mem);
@@ -116,6 +114,6 @@ exit_code verify_cases(command *c)
         run_all(&r);
         code = report(&r);
     }
-    if (!keep) folder_remove(r.work);
+    if (temporary) folder_remove(r.work);
     return code;
 }

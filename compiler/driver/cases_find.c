@@ -25,9 +25,9 @@ static void read_tolerance(case_run *r, test_case *t)
             yaml_node_t *root = yaml_document_get_root_node(&doc);
             const bool is_map = root && root->type == YAML_MAPPING_NODE;
             for (yaml_node_pair_t *p = is_map ? root->data.mapping.pairs.start : NULL; is_map && p < root->data.mapping.pairs.top; p++) {
-                const yaml_node_t *key = yaml_document_get_node(&doc, p->key), *value = yaml_document_get_node(&doc, p->value);
-                if (key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE) continue;
-                const char *k = (const char *)key->data.scalar.value, *v = (const char *)value->data.scalar.value;
+                const yaml_node_t *key = yaml_document_get_node(&doc, p->key), *val = yaml_document_get_node(&doc, p->value);
+                if (key->type != YAML_SCALAR_NODE || val->type != YAML_SCALAR_NODE) continue;
+                const char *k = (const char *)key->data.scalar.value, *v = (const char *)val->data.scalar.value;
                 if (!strcmp(k, "rtol")) t->tol.rtol = strtod(v, NULL);
                 else if (!strcmp(k, "atol")) t->tol.atol = strtod(v, NULL);
                 else if (!strcmp(k, "random")) t->tol.shapes_only = !strcmp(v, "true");
@@ -54,12 +54,12 @@ static void walk(case_run *r, const char *dir, int depth)
 {
     DIR *at = opendir(dir);
     if (!at) return;
-    bool model = false, data = false;
+    bool has_model = false, has_data = false;
     folder_list below = {0};
     for (const struct dirent *e; (e = readdir(at));) {
         if (e->d_name[0] == '.') continue;
-        if (!strcmp(e->d_name, "model.onnx")) model = true;
-        else if (!strncmp(e->d_name, "test_data_set_", 14)) data = true;
+        if (!strcmp(e->d_name, "model.onnx")) has_model = true;
+        else if (!strncmp(e->d_name, "test_data_set_", 14)) has_data = true;
         else {
             const char *path = arena_printf(r->c->mem, "%s/%s", dir, e->d_name);
             struct stat st;
@@ -67,7 +67,7 @@ static void walk(case_run *r, const char *dir, int depth)
         }
     }
     closedir(at);
-    if (model && data) add_case(r, dir);
+    if (has_model && has_data) add_case(r, dir);
     for (uint32_t i = 0; i < below.n && depth < MAX_DEPTH; i++) walk(r, below.p[i], depth + 1);
 }
 

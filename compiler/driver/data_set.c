@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "driver/tensor_pb.h"
+#include "proto/load.h"
 
 static bool ends_with(const char *s, const char *tail)
 {
@@ -15,19 +15,24 @@ static bool ends_with(const char *s, const char *tail)
     return n >= k && !strcmp(s + n - k, tail);
 }
 
+static bool add_named(tensor_set *to, tensor *t, const char *name)
+{
+    if (!t) return false;
+    if (name) t->name = name;
+    if (t->name && !*t->name) t->name = NULL;
+    VEC_PUSH(to->mem, to->list, t);
+    return true;
+}
+
 bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
 {
+    if (ends_with(path, ".pb")) return add_named(into, tensor_load(into->mem, d, path), name);
     file_view f;
-    const char *why;
+    const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
     if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
-    bool ok;
+    bool ok = false;
     if (ends_with(path, ".npz")) ok = npz_parse(into, f.data, f.size, &why);
-    else {
-        tensor *t = ends_with(path, ".npy") ? npy_parse(into->mem, f.data, f.size, &why) : tensor_pb_parse(into->mem, f.data, f.size, &why);
-        ok = t != NULL;
-        if (t && name) t->name = name;
-        if (t) VEC_PUSH(into->mem, into->list, t);
-    }
+    else if (ends_with(path, ".npy")) ok = add_named(into, npy_parse(into->mem, f.data, f.size, &why), name);
     file_unmap(&f);
     return ok || diag_error(d, EXIT_INVALID, "", "bad-tensor", "'%s': %s", path, why);
 }

@@ -8,6 +8,7 @@
 #include "driver/cases.h"
 #include "driver/command.h"
 #include "driver/data_set.h"
+#include "driver/inputs.h"
 
 typedef struct {
     command *c;
@@ -129,13 +130,10 @@ exit_code verb_verify(command *c)
     }
     verification v = {.c = c, .path = c->o->args.p[0], .tol = {opt_real(c->o, OPT_RTOL, 1e-3), opt_real(c->o, OPT_ATOL, 1e-7), false}};
     if (!read_sets(&v)) return diag_exit(c->diag);
-    const char *why, *keep = opt_text(c->o, OPT_KEEP, NULL), *folder = keep;
-    if (keep && !folder_make(keep, &why)) {
-        diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", keep, why);
-        return EXIT_IO;
-    }
-    if (!keep && !(folder = folder_temporary(c->mem, c->diag))) return EXIT_IO;
+    bool temporary;
+    const char *folder = build_folder(c, &temporary);
+    if (!folder) return EXIT_IO;
     const exit_code code = verify_in(&v, folder);
-    if (!keep) folder_remove(folder);
+    if (temporary) folder_remove(folder);
     return code;
 }

@@ -13,7 +13,7 @@ static int64_t list_at(const int64_t *list, uint32_t n, uint32_t i, int64_t othe
     return list && i < n ? list[i] : otherwise;
 }
 
-bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *kernel, window *w)
+bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *taps, window *w)
 {
     uint32_t n_stride, n_dilation, n_pad;
     const int64_t *stride = node_ints(n, "strides", &n_stride), *dilation = node_ints(n, "dilations", &n_dilation), *pad = node_ints(n, "pads", &n_pad);
@@ -21,11 +21,11 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
     const bool same_upper = !strcmp(automatic, "SAME_UPPER"), same_lower = !strcmp(automatic, "SAME_LOWER");
     const bool ceil_mode = node_int(n, "ceil_mode", 0) != 0;
     for (uint32_t i = 0; i < rank; i++) {
-        const int64_t s = list_at(stride, n_stride, i, 1), l = list_at(dilation, n_dilation, i, 1), reach = (kernel[i] - 1) * l + 1;
-        w->kernel[i] = kernel[i];
+        const int64_t s = list_at(stride, n_stride, i, 1), l = list_at(dilation, n_dilation, i, 1), reach = (taps[i] - 1) * l + 1;
+        w->kernel[i] = taps[i];
         w->stride[i] = s;
         w->dilation[i] = l;
-        if (s < 1 || l < 1 || kernel[i] < 1) return false;
+        if (s < 1 || l < 1 || taps[i] < 1) return false;
         const dim zero = dim_const(d, 0);
         if (same_upper || same_lower) {
             w->out[i] = dim_cdiv(d, input[i], dim_const(d, s));
@@ -56,14 +56,14 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
 static bool conv_shape(model *m, dims *d, const node *n, const type *x, const dim *w_shape, uint32_t w_rank, window *w)
 {
     (void)m;
-    int64_t kernel[MAX_RANK];
+    int64_t taps[MAX_RANK];
     uint32_t count;
     const int64_t *given = node_ints(n, "kernel_shape", &count);
     for (uint32_t i = 0; i + 2 < w_rank; i++) {
-        if (given && i < count) kernel[i] = given[i];
-        else if (!dim_is_const(d, w_shape[i + 2], &kernel[i])) return false;
+        if (given && i < count) taps[i] = given[i];
+        else if (!dim_is_const(d, w_shape[i + 2], &taps[i])) return false;
     }
-    return window_read(d, n, (uint32_t)x->rank - 2, x->shape + 2, kernel, w);
+    return window_read(d, n, (uint32_t)x->rank - 2, x->shape + 2, taps, w);
 }
 
 bool infer_Conv(infer_ctx *c)

@@ -12,5 +12,5 @@ typedef struct {
 
 /* Reads strides, dilations, pads, auto_pad and ceil_mode of a node for `rank` spatial axes of extents `input`. False when a number is not
  * positive. */
-bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *kernel, window *w);
+bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *taps, window *w);
 #endif

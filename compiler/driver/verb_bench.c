@@ -11,7 +11,7 @@
 #include "driver/inputs.h"
 #include "driver/peer.h"
 
-enum { MAX_PEERS = 8, LEAST_ROUNDS = 5 };
+enum { MAX_PEERS = 8, LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
 static const double ROUND_MS = 50, TOTAL_MS = 2000;
 
 typedef struct {
@@ -115,9 +115,9 @@ static bool measure(bench *b)
     double first = 0;
     for (int i = 0; i < 3; i++)
         if (!session_call(&b->s, &first)) return false;
-    const int per_round = first >= ROUND_MS ? 1 : first > 0 ? (int)fmin(ROUND_MS / first + 1, 20000) : 20000;
+    const int per_round = first >= ROUND_MS ? 1 : first > 0 ? (int)fmin(ROUND_MS / first + 1, MOST_PER_ROUND) : MOST_PER_ROUND;
     const double fit = TOTAL_MS / fmax(first * per_round, 1e-3);
-    const int rounds = (int)opt_int(b->c->o, OPT_REPEAT, (long long)fmin(fmax(fit, LEAST_ROUNDS), 1000));
+    const int rounds = (int)opt_int(b->c->o, OPT_REPEAT, (long long)fmin(fmax(fit, LEAST_ROUNDS), MOST_ROUNDS));
     for (int r = 0; r < rounds; r++) {
         if (!our_round(b, per_round)) return false;
         for (uint32_t i = 0; i < b->n_peers; i++) {
@@ -175,12 +175,12 @@ static void report(bench *b)
         if (b->peer[i].ms.n) qsort(b->peer[i].ms.p, b->peer[i].ms.n, sizeof *b->peer[i].ms.p, by_value);
     const double least = b->ms.p[0];
     if (!c->quiet && c->json != stdout) {
-        fprintf(c->out, "%-14s min %.4f ms, median %.4f ms, p99 %.4f ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99),
+        fprintf(c->out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99),
                 b->ms.n, b->threads, b->threads == 1 ? "" : "s");
         for (uint32_t i = 0; i < b->n_peers; i++) {
             const peer *p = &b->peer[i];
             if (p->ms.n)
-                fprintf(c->out, "%-14s min %.4f ms, median %.4f ms; %.2f times ours (%s)\n", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least,
+                fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)\n", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least,
                         p->version);
         }
     }

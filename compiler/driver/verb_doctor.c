@@ -34,7 +34,8 @@ exit_code verb_doctor(command *c)
     if (!python || !*python) python = "python3";
     const bool ok = try_compiler(c, folder, &said);
     folder_remove(folder);
-    show(c, "C compiler", ok, ok ? cc_identity(c->mem) : said.p ? said.p : "does not run");
+    const char *identity = cc_identity(c->mem), *version = strchr(identity, '\n');
+    show(c, "C compiler", ok, ok ? (version ? version + 1 : identity) : said.p ? said.p : "does not run");
     try_package(c, python, "onnxruntime");
     try_package(c, python, "openvino");
     return ok ? EXIT_OK : EXIT_IO;

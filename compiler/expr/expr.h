@@ -70,7 +70,7 @@ bool ctype_is_float(ctype t);
 
 /* Constructors; all simplify. Arguments of two-argument operations must have equal types (asserted). */
 ex ex_f(exprs *x, ctype t, double v); /* F32 (rounded once) or F64 */
-ex ex_i(exprs *x, ctype t, int64_t v); /* any type; converts for floats */
+ex ex_i(exprs *x, ctype t, int64_t v); /* any type; converts for floats. I64 gives a constant DIM (beyond 2^61 a NUM) */
 ex ex_bool(exprs *x, bool v);
 ex ex_dim(exprs *x, dim d); /* I64; a constant dim is the same as ex_i(I64) */
 ex ex_load(exprs *x, slot s, elem stored, uint32_t n, const ex *idx);
@@ -88,16 +88,20 @@ bool ex_is_num(const exprs *x, ex e, double *v); /* a literal of any type, or a 
 bool ex_is_dim(const exprs *x, ex e, dim *d);
 bool ex_can_fail(const exprs *x, ex e); /* holds an INDEX */
 
-/* Rebuilds e; `leaf` maps a NUM, DIM, LOAD or ACC to its replacement or returns 0 to keep it (a kept LOAD has its indexes rebuilt). */
+/* Rebuilds e; `leaf` maps a NUM, DIM, LOAD or ACC to its replacement or returns 0 to keep it (a kept LOAD has its indexes rebuilt). It is
+ * called once for each different leaf, those inside the indexes of a load before the load. It may build and substitute by itself. */
 ex ex_subst(exprs *x, ex e, ex (*leaf)(void *ctx, ex e), void *ctx);
 /* Replaces axes and symbols in all DIMs: from[i] becomes the dim to[i]. */
 ex ex_map(exprs *x, ex e, uint32_t n, const dim *from, const dim *to);
 /* The same, but axes become any I64 expressions (gather indexes). */
 ex ex_map_ex(exprs *x, ex e, uint32_t n, const dim *from, const ex *to);
-/* Each different sub-expression once, arguments and indexes included. */
+/* Each different sub-expression once, arguments and indexes included and before their users. */
 void ex_walk(const exprs *x, ex e, void (*f)(void *ctx, ex e), void *ctx);
 double ex_cost(const exprs *x, ex e); /* in units of one add: exp 15, erf and tanh 20, sqrt 8, div 4, load 0.5 */
 void ex_text(const exprs *x, ex e, text *out); /* for dumps and tests */
+/* The same with names of slots: `name` adds one to the text. NULL: s7 for slot 7. */
+typedef void (*ex_slot_name)(void *ctx, slot s, text *out);
+void ex_text_named(const exprs *x, ex e, ex_slot_name name, void *ctx, text *out);
 
 /* ---- nests ---- */
 enum { NEST_AXES = 10 };
@@ -128,5 +132,6 @@ typedef struct nest {
     uint32_t n_stages;
     stage *stage;
     bool can_fail; /* holds an INDEX */
+    bool flat;     /* set by nest_flatten: every load and store has one index, the element offset in the slot's buffer */
 } nest;
 #endif

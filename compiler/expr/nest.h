@@ -15,9 +15,12 @@ nest_builder nest_begin(program *p);
 dim nest_axis(nest_builder *b, dim extent);
 /* Opens the next stage. */
 void nest_stage(nest_builder *b);
+/* A loop axis of the open stage, inside those made before. The first stage opens by itself. */
 dim stage_axis(nest_builder *b, dim extent);
 ex stage_fold(nest_builder *b, fold f, ex value); /* returns the accumulator */
+/* One index for each dimension of `to`. The sink is for setting guard, fold and in_order; valid until the next sink of the stage. */
 sink *stage_store(nest_builder *b, slot to, uint32_t n, const ex *at, ex value);
+bool nest_can_fail(const program *p, const nest *n); /* an INDEX anywhere */
 step *nest_end(nest_builder *b, block *to, const char *what); /* checks, sets can_fail, appends */
 
 /* ---- run ---- on host memory, for constant folding, packing and --verify-passes. Row-major little-endian data of every slot that the

@@ -158,7 +158,8 @@ static inline slot_info *slot_at(program *p, slot s)
 }
 uint32_t acc_new(program *p);
 
-/* What a step reads and writes, each slot once (hooks, scratch and nested blocks included). */
+/* What a step reads and writes (hooks, scratch and nested blocks included): f is called at most once for reading and at most once for
+ * writing a slot, so a slot that is updated in place (a fold into it, an ARG_INOUT) comes twice. Scratch counts as written. */
 void step_access(program *p, const step *s, void (*f)(void *ctx, slot s, bool written), void *ctx);
 void program_text(program *p, text *out); /* --dump=plan: print-only listing */
 #endif

@@ -61,6 +61,11 @@ static bool parse_header(const char *dict, npy_header *h, const char **why)
     h->order = *descr && strchr("<>|=", *descr) ? *descr++ : '|';
     h->kind = *descr ? *descr++ : '?';
     h->item = (size_t)strtoul(descr, NULL, 10);
+    if (h->item > UINT32_MAX) {
+        *why = "damaged .npy header";
+        return false;
+    }
+    if (h->kind == 'U') h->item *= 4; /* counted in characters */
     h->fortran = !strncmp(fortran, "True", 4);
     if (h->kind == 'O') *why = "arrays of Python objects can't be read (save strings as fixed-width unicode)";
     else if (!strchr("fiubcUSV?", h->kind)) *why = "unknown element type in .npy";

@@ -15,7 +15,8 @@ typedef struct {
     slot slot;
     elem stored;
     bool movement; /* a bare load at DIM indexes */
-    bool cheap;
+    bool cheap, costly;
+    uint32_t guards;
     ex value;      /* as a reader of the slot sees it: rounded to the stored type */
     uint32_t n_from;
     dim from[MAX_RANK]; /* axes of the nest ... */
@@ -39,11 +40,16 @@ static bool stores_identity(producer *p)
     return p->n_from == p->nest->n_axes;
 }
 
-static void find_costly(void *ctx, ex e)
+/* Guards are free: comparisons of indexes fold or split the loop, so their cost is taken off. */
+static void note_cost(void *ctx, ex e)
 {
     producer *p = ctx;
-    const ex_op op = (ex_op)ex_at(p->f->x, e)->op;
-    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->cheap = false;
+    const ex_node *n = ex_at(p->f->x, e);
+    const ex_op op = (ex_op)n->op;
+    dim d;
+    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->costly = true;
+    if ((op == EX_LT || op == EX_LE || op == EX_EQ || op == EX_NE) && ex_is_dim(p->f->x, n->a[0], &d) && ex_is_dim(p->f->x, n->a[1], &d)) p->guards++;
+    if ((op == EX_AND || op == EX_OR) && n->type == CT_BOOL) p->guards++;
 }
 
 static bool is_movement(const fuser *f, ex e)
@@ -68,8 +74,8 @@ static bool find_producer(fuser *f, uint32_t item, producer *p)
     if (self.load.n) return false;
     p->value = ex_round(f->x, p->stored, k->value);
     p->movement = is_movement(f, p->value);
-    p->cheap = ex_cost(f->x, p->value) <= FUSE_CHEAP;
-    ex_walk(f->x, p->value, find_costly, p);
+    ex_walk(f->x, p->value, note_cost, p);
+    p->cheap = !p->costly && ex_cost(f->x, p->value) - p->guards <= FUSE_CHEAP;
     return true;
 }
 

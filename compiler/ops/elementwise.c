@@ -3,49 +3,8 @@
 #include <string.h>
 
 #include "ops/families.h"
-#include "ops/ops.h"
+#include "ops/formula.h"
 
-/* ---- short names for formulas ---- */
-static ex num(lower_ctx *c, ex like, double v)
-{
-    return ex_f(c->x, ex_type(c->x, like), v);
-}
-static ex whole(lower_ctx *c, ex like, int64_t v)
-{
-    return ex_i(c->x, ex_type(c->x, like), v);
-}
-static ex add(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_ADD, a, b);
-}
-static ex sub(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_SUB, a, b);
-}
-static ex mul(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MUL, a, b);
-}
-static ex divide(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_DIV, a, b);
-}
-static ex less(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_LT, a, b);
-}
-static ex larger(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MAX, a, b);
-}
-static ex smaller(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MIN, a, b);
-}
-static ex attr_f(lower_ctx *c, ex like, const char *name, float otherwise)
-{
-    return num(c, like, (double)node_float(c->n, name, otherwise));
-}
 static ex sigmoid(lower_ctx *c, ex x)
 {
     const ex one = num(c, x, 1);
@@ -57,7 +16,7 @@ static ex softplus(lower_ctx *c, ex x)
     const ex e = ex_un(c->x, EX_EXP, ex_un(c->x, EX_NEG, ex_un(c->x, EX_ABS, x)));
     return add(c, larger(c, x, num(c, x, 0)), ex_un(c->x, EX_LOG, add(c, num(c, x, 1), e)));
 }
-static ex exp_minus_1(lower_ctx *c, ex x)
+static ex exp_less_1(lower_ctx *c, ex x)
 {
     return sub(c, ex_un(c->x, EX_EXP, x), num(c, x, 1));
 }
@@ -67,7 +26,7 @@ static ex exp_minus_1(lower_ctx *c, ex x)
 static ex f_Celu(lower_ctx *c, ex x)
 {
     const ex alpha = attr_f(c, x, "alpha", 1.0f), zero = num(c, x, 0);
-    return add(c, larger(c, zero, x), smaller(c, zero, mul(c, alpha, exp_minus_1(c, divide(c, x, alpha)))));
+    return add(c, larger(c, zero, x), smaller(c, zero, mul(c, alpha, exp_less_1(c, divide(c, x, alpha)))));
 }
 static ex f_Clip(lower_ctx *c, ex x)
 {
@@ -79,7 +38,7 @@ static ex f_Clip(lower_ctx *c, ex x)
 static ex f_Elu(lower_ctx *c, ex x)
 {
     const ex zero = num(c, x, 0);
-    return ex_select(c->x, less(c, x, zero), mul(c, attr_f(c, x, "alpha", 1.0f), exp_minus_1(c, x)), x);
+    return ex_select(c->x, less(c, x, zero), mul(c, attr_f(c, x, "alpha", 1.0f), exp_less_1(c, x)), x);
 }
 static ex f_Gelu(lower_ctx *c, ex x)
 {

@@ -170,9 +170,10 @@ static bool operand_takes(const producer *p, ex operand, demand *d)
 static bool kernel_demand(const producer *p, const kernel *k, demand *d)
 {
     fuser *f = p->f;
-    for (uint32_t i = 0; i < k->n_arg; i++)
-        if (k->arg[i].slot == p->slot) return false;
     if (k->kind == K_MATMUL && (!operand_takes(p, k->matmul.a, d) || !operand_takes(p, k->matmul.b, d))) return false;
+    /* Arguments are real slots, but those of a matmul that only name what its operands load. */
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == p->slot && (k->arg[i].role != ARG_IN || !d->sites)) return false;
     for (uint32_t i = 0; i < k->n_hook; i++) {
         const hook *h = &k->hook[i];
         fuse_loads l = {0};
@@ -213,6 +214,14 @@ static bool is_wanted(const producer *p, const demand *d)
     return p->movement || elems <= SMALL || d->evaluated <= AGAIN * elems;
 }
 
+/* Operands that load something else now are named by other arguments. */
+static void rename_args(const producer *p, step *reader)
+{
+    const ex_node *n = ex_at(p->f->x, p->value);
+    for (uint32_t i = 0; reader->kernel && i < reader->kernel->n_arg; i++)
+        if (reader->kernel->arg[i].slot == p->slot) reader->kernel->arg[i].slot = n->slot;
+}
+
 static bool inline_map(fuser *f, uint32_t item)
 {
     producer p;
@@ -230,6 +239,7 @@ static bool inline_map(fuser *f, uint32_t item)
         const uint32_t reader = f->uses[p.slot].use.p[0].item;
         step *s = f->item.p[reader].step;
         fuse_each(s, fuse_rewrite_ex, &r);
+        rename_args(&p, s);
         s->what = fuse_what(f, what, s->what);
         fuse_update(f, reader);
     }

@@ -218,6 +218,11 @@ static step *matmul(world *w, slot a, slot b, slot y, const char *name)
     ib[right.rank - 2] = mm->k;
     mm->a = at_dims(w, a, ia);
     mm->b = at_dims(w, b, ib);
+    k->n_arg = 3;
+    k->arg = ARENA_ARRAY(w->mem, kernel_arg, 3);
+    k->arg[0] = (kernel_arg){y, ARG_OUT};
+    k->arg[1] = (kernel_arg){a, ARG_IN};
+    k->arg[2] = (kernel_arg){b, ARG_IN};
     step *s = ARENA_NEW(w->mem, step);
     s->kind = STEP_KERNEL;
     s->what = name;

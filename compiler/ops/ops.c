@@ -314,11 +314,11 @@ void stage_axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx)
     for (uint32_t i = 0; i < rank; i++) idx[i] = stage_axis(b, extent[i]);
 }
 
-sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex value)
+sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex element)
 {
     ex e[MAX_RANK];
     for (uint32_t i = 0; i < n; i++) e[i] = ex_dim(c->x, at[i]);
-    return stage_store(b, to, n, e, ex_round(c->x, slot_elem(c, to), value));
+    return stage_store(b, to, n, e, ex_round(c->x, slot_elem(c, to), element));
 }
 
 nest_builder low_begin(lower_ctx *c)
@@ -331,14 +331,14 @@ void low_end(lower_ctx *c, nest_builder *b)
     nest_end(b, c->to, c->what);
 }
 
-bool lower_map(lower_ctx *c, slot out, ex (*value)(lower_ctx *c, const dim *idx, void *arg), void *arg)
+bool lower_map(lower_ctx *c, slot out, ex (*element)(lower_ctx *c, const dim *idx, void *arg), void *arg)
 {
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK];
     const uint32_t rank = slot_rank(c, out);
     axes_for(&b, rank, slot_at(c->p, out)->extent, idx);
     nest_stage(&b);
-    const ex e = value(c, idx, arg);
+    const ex e = element(c, idx, arg);
     if (!e) return false;
     store_axes(c, &b, out, rank, idx, e);
     low_end(c, &b);

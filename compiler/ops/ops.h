@@ -81,9 +81,9 @@ ex load_channel(lower_ctx *c, slot s, dim i);                          /* elemen
 void axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx);
 void stage_axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx);
 /* Stores at dims; the value is rounded to the slot's type where the compute type is wider. */
-sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex value);
-/* One-STORE nest over output 0's shape. value(ctx, index) gives the element. */
-bool lower_map(lower_ctx *c, slot out, ex (*value)(lower_ctx *c, const dim *idx, void *arg), void *arg);
+sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex element);
+/* One-STORE nest over output 0's shape. element(ctx, index) gives the element. */
+bool lower_map(lower_ctx *c, slot out, ex (*element)(lower_ctx *c, const dim *idx, void *arg), void *arg);
 nest_builder low_begin(lower_ctx *c);
 void low_end(lower_ctx *c, nest_builder *b);
 /* A product-sum C[batch.., m, n] as a K_MATMUL step; see program.h. The step stores to `out` at (batch.., m, n) through its identity hook. */

@@ -79,7 +79,7 @@ def main():
     ap.add_argument("--limit", type=int, default=300, help="seconds for one case")
     ap.add_argument("--json")
     ap.add_argument("--expect")
-    a = ap.parse_args()
+    a = ap.parse_intermixed_args()
     corpus = load_corpus(a.corpus)
     ids = corpus.pick(a.models)
     expected = set()

@@ -259,3 +259,30 @@ void nest_flatten(program *p, nest *n)
     for (uint32_t i = 0; i < n->n_stages; i++) join_axes(&f, n->stage[i].axis, &n->stage[i].n_axes, false);
     n->flat = true;
 }
+
+/* ---- kernels ---- */
+
+ex slot_address(program *p, slot s, uint32_t n, const ex *index)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    return address(&f, s, n, index);
+}
+
+ex ex_flatten(program *p, ex e)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    return ex_subst(p->ex, e, flat_leaf, &f);
+}
+
+void hook_flatten(program *p, hook *h)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    if (h->flat) return;
+    h->value = ex_subst(p->ex, h->value, flat_leaf, &f);
+    if (h->to) {
+        for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_subst(p->ex, h->at[i], flat_leaf, &f);
+        h->at[0] = address(&f, h->to, h->n, h->at);
+        h->n = 1;
+    }
+    h->flat = true;
+}

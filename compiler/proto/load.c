@@ -185,12 +185,17 @@ static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uin
     n->overload = keep(c, p->overload);
     if (p->doc_string && *p->doc_string) n->doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     n->origin = origin_new(c, p, n, index);
+    const bool constant = node_is(n, "", "Constant");
     attr *attrs = n->attr;
     value_id *out = n->out;
     bool ok = convert_inputs(c, p, at, n->in);
     for (uint32_t i = 0; i < p->n_attribute; i++) { /* `n` moves when a subgraph has nodes */
         const place here = {at, "attribute", i, p->attribute[i]->name};
         ok &= convert_attr(c, p->attribute[i], g, &here, &attrs[i]);
+        if (attrs[i].kind == ATTR_SPARSE && constant && !strcmp(attrs[i].name, "sparse_value")) { /* dense by now */
+            attrs[i].kind = ATTR_TENSOR;
+            attrs[i].name = keep(c, "value");
+        }
     }
     for (uint32_t i = 0; i < p->n_output; i++) {
         if (!*p->output[i]) continue;

@@ -103,10 +103,11 @@ static void print_one(void *ctx, step *s)
     emit *e = w->e;
     printed *f = &e->by_step[s->id];
     if (s->kind != STEP_NEST) return;
-    const print_options o = {e->name, e->target->vl, e->o->math};
-    f->name = arena_printf(e->mem, "%s_step%u", e->name, s->id);
+    const print_options o = {arena_printf(e->mem, "%s_", e->name), e->target->vl, e->o->math};
+    const char *name = arena_printf(e->mem, "step%u", s->id);
+    f->name = arena_printf(e->mem, "%s%s", o.prefix, name);
     text_addf(w->out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-    nest_print(e->p, s->nest, f->name, &o, w->out, &f->sig);
+    nest_print(e->p, s->nest, name, &o, w->out, &f->sig);
     text_add(w->out, "\n");
 }
 

@@ -141,13 +141,37 @@ uint32_t fuse_reach(const fuser *f, uint32_t reader, const block *b)
     return 0;
 }
 
+/* Is the part p[0..n) one of the parts of `list`, which " + " separates? */
+static bool has_part(const char *list, const char *p, size_t n)
+{
+    for (const char *at = list; at;) {
+        const char *end = strstr(at, " + ");
+        const size_t len = end ? (size_t)(end - at) : strlen(at);
+        if (len == n && !memcmp(at, p, n)) return true;
+        at = end ? end + 3 : NULL;
+    }
+    return false;
+}
+
 const char *fuse_what(fuser *f, const char *a, const char *b)
 {
     enum { LONGEST = 240 };
-    if (!*a || !*b) return *a ? a : b;
-    if (strlen(a) > LONGEST) return a;
-    if (strlen(a) + strlen(b) > LONGEST) return arena_printf(f->mem, "%s + ...", a);
-    return arena_printf(f->mem, "%s + %s", a, b);
+    text out = {.mem = f->mem};
+    text_add(&out, a);
+    for (const char *at = b; at && *at;) {
+        const char *end = strstr(at, " + ");
+        const size_t len = end ? (size_t)(end - at) : strlen(at);
+        if (out.n + len > LONGEST) {
+            if (!has_part(out.p, "...", 3)) text_add(&out, " + ...");
+            break;
+        }
+        if (!out.n || !has_part(out.p, at, len)) {
+            if (out.n) text_add(&out, " + ");
+            text_addn(&out, at, len);
+        }
+        at = end ? end + 3 : NULL;
+    }
+    return out.p ? out.p : "";
 }
 
 /* ---- order ---- */

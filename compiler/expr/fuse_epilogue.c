@@ -124,31 +124,31 @@ static ex handed_over(void *ctx, uint32_t n, const ex *idx)
 }
 
 /* The map's value over the kernel's axes, and where it stores. */
-static bool translate(epilogue *e, ex *value, ex *at)
+static bool translate(epilogue *e, ex *result, ex *at)
 {
     fuser *f = e->f;
     ex axis[NEST_AXES];
     if (!fuse_invert(f, e->map, e->load, e->hook->at, axis)) return false;
     for (uint32_t d = 0; d < e->sink->n; d++) at[d] = ex_map_ex(f->x, e->sink->at[d], e->map->n_axes, e->map->axis, axis);
-    *value = ex_map_ex(f->x, e->sink->value, e->map->n_axes, e->map->axis, axis);
+    *result = ex_map_ex(f->x, e->sink->value, e->map->n_axes, e->map->axis, axis);
     ex inner = ex_round(f->x, f->p->slot.p[e->slot].type, e->hook->value);
     fuse_rewrite r = {f, e->slot, handed_over, &inner};
-    fuse_rewrite_ex(&r, value);
+    fuse_rewrite_ex(&r, result);
     return true;
 }
 
 static bool fuse_one(fuser *f, uint32_t item, bool movement)
 {
     epilogue e;
-    ex value, at[MAX_RANK];
+    ex result, at[MAX_RANK];
     if (!find_epilogue(f, item, &e) || !is_legal(&e) || later_kernel_takes_it(&e)) return false;
     if (!movement && ex_at(f->x, e.sink->value)->op == EX_LOAD) return false;
     step *s = f->item.p[item].step, *map = f->item.p[e.map_item].step;
-    if (!fuse_fits(f, s, e.sink->value, 1) || !translate(&e, &value, at) || !stores_well(&e, at, e.sink->n)) return false;
+    if (!fuse_fits(f, s, e.sink->value, 1) || !translate(&e, &result, at) || !stores_well(&e, at, e.sink->n)) return false;
 
     for (uint32_t i = 0; i < e.kernel->n_arg; i++)
         if (e.kernel->arg[i].slot == e.slot) e.kernel->arg[i].slot = e.sink->to;
-    e.hook->value = value;
+    e.hook->value = result;
     e.hook->to = e.sink->to;
     e.hook->n = e.sink->n;
     memcpy(e.hook->at, at, sizeof at[0] * e.sink->n);

@@ -131,6 +131,10 @@ void fuse_locals(fuser *f);                      /* fuse_local.c */
 void fuse_reciprocals(fuser *f);                 /* fuse_recip.c */
 bool fuse_merge_stages(fuser *f, nest *n);       /* fuse_rows.c */
 
+/* Splits parallel axes that some index divides by a constant that divides their extent; true when one was split. */
+bool fuse_split_axes(fuser *f, nest *n);
+nest *fuse_copy_nest(fuser *f, const nest *n); /* stages and sinks too */
+
 /* Expresses the axes of a map by the indexes of its load: afterwards axis[i] of the nest equals value[i] when load index d has the value
  * at[d]. Splits axes of the nest (in place, keeping its meaning) that the load divides. False when the load does not determine every axis
  * or does not walk every element of its slot exactly once. */

@@ -15,7 +15,8 @@ typedef struct {
     slot slot;
     elem stored;
     bool movement; /* a bare load at DIM indexes */
-    bool cheap;
+    bool cheap, costly;
+    uint32_t guards;
     ex value;      /* as a reader of the slot sees it: rounded to the stored type */
     uint32_t n_from;
     dim from[MAX_RANK]; /* axes of the nest ... */
@@ -39,11 +40,16 @@ static bool stores_identity(producer *p)
     return p->n_from == p->nest->n_axes;
 }
 
-static void find_costly(void *ctx, ex e)
+/* Guards are free: comparisons of indexes fold or split the loop, so their cost is taken off. */
+static void note_cost(void *ctx, ex e)
 {
     producer *p = ctx;
-    const ex_op op = (ex_op)ex_at(p->f->x, e)->op;
-    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->cheap = false;
+    const ex_node *n = ex_at(p->f->x, e);
+    const ex_op op = (ex_op)n->op;
+    dim d;
+    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->costly = true;
+    if ((op == EX_LT || op == EX_LE || op == EX_EQ || op == EX_NE) && ex_is_dim(p->f->x, n->a[0], &d) && ex_is_dim(p->f->x, n->a[1], &d)) p->guards++;
+    if ((op == EX_AND || op == EX_OR) && n->type == CT_BOOL) p->guards++;
 }
 
 static bool is_movement(const fuser *f, ex e)
@@ -68,8 +74,8 @@ static bool find_producer(fuser *f, uint32_t item, producer *p)
     if (self.load.n) return false;
     p->value = ex_round(f->x, p->stored, k->value);
     p->movement = is_movement(f, p->value);
-    p->cheap = ex_cost(f->x, p->value) <= FUSE_CHEAP;
-    ex_walk(f->x, p->value, find_costly, p);
+    ex_walk(f->x, p->value, note_cost, p);
+    p->cheap = !p->costly && ex_cost(f->x, p->value) - p->guards <= FUSE_CHEAP;
     return true;
 }
 
@@ -164,9 +170,10 @@ static bool operand_takes(const producer *p, ex operand, demand *d)
 static bool kernel_demand(const producer *p, const kernel *k, demand *d)
 {
     fuser *f = p->f;
-    for (uint32_t i = 0; i < k->n_arg; i++)
-        if (k->arg[i].slot == p->slot) return false;
     if (k->kind == K_MATMUL && (!operand_takes(p, k->matmul.a, d) || !operand_takes(p, k->matmul.b, d))) return false;
+    /* Arguments are real slots, but those of a matmul that only name what its operands load. */
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == p->slot && (k->arg[i].role != ARG_IN || !d->sites)) return false;
     for (uint32_t i = 0; i < k->n_hook; i++) {
         const hook *h = &k->hook[i];
         fuse_loads l = {0};
@@ -207,6 +214,14 @@ static bool is_wanted(const producer *p, const demand *d)
     return p->movement || elems <= SMALL || d->evaluated <= AGAIN * elems;
 }
 
+/* Operands that load something else now are named by other arguments. */
+static void rename_args(const producer *p, step *reader)
+{
+    const ex_node *n = ex_at(p->f->x, p->value);
+    for (uint32_t i = 0; reader->kernel && i < reader->kernel->n_arg; i++)
+        if (reader->kernel->arg[i].slot == p->slot) reader->kernel->arg[i].slot = n->slot;
+}
+
 static bool inline_map(fuser *f, uint32_t item)
 {
     producer p;
@@ -224,6 +239,7 @@ static bool inline_map(fuser *f, uint32_t item)
         const uint32_t reader = f->uses[p.slot].use.p[0].item;
         step *s = f->item.p[reader].step;
         fuse_each(s, fuse_rewrite_ex, &r);
+        rename_args(&p, s);
         s->what = fuse_what(f, what, s->what);
         fuse_update(f, reader);
     }

@@ -112,7 +112,9 @@ static const op_schema *resolve(walk *w, node *n, const function *callee, bool *
         return NULL;
     }
     n->version = s->since;
-    if (s->deprecated) {
+    if (s->deprecated && schema_next(s)) { /* a form with a flaw, corrected since: it has a meaning, so it can be compiled */
+        diag_warn(d, where(w, n), "op-deprecated", "version %d of %s is deprecated in favour of version %d", s->since, n->op, schema_next(s)->since);
+    } else if (s->deprecated) {
         *ok = diag_error(d, EXIT_INVALID, where(w, n), "op-deprecated", "%s was removed from %s in version %d; the model imports version %d", n->op,
                          domain, s->since, import->version);
         return NULL;

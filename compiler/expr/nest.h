@@ -38,6 +38,7 @@ bool nest_run(const interp *in, const nest *n, const char **why);
  * locals. Requires logical indexes (before layout). Keeps the meaning of every INPUT, OUTPUT and STATE slot. */
 typedef struct {
     bool inline_maps, merge_rows, merge_stages, epilogues;
+    bool reciprocals; /* x / u as x * (1 / u) where u is the same along the inner loop; changes the last bit, so not in strict mode */
 } fuse_options;
 void fuse(program *p, const fuse_options *o);
 

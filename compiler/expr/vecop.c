@@ -239,7 +239,7 @@ static float atan2_f32(float x, float y)
     case EX_LE: MAP2(T, uint8_t, x <= y); break;                 \
     case EX_EQ: MAP2(T, uint8_t, x == y); break;                 \
     case EX_NE: MAP2(T, uint8_t, x != y); break;                 \
-    default: assert(!"a float operation of two arguments");      \
+    default: assert(0 && "a float operation of two arguments");      \
     }
 
 static uint64_t pow_u64(uint64_t base, uint64_t exponent)
@@ -308,7 +308,7 @@ static uint64_t mod_u64(uint64_t x, uint64_t y)
     case EX_LE: MAP2(T, uint8_t, x <= y); break;                                              \
     case EX_EQ: MAP2(T, uint8_t, x == y); break;                                              \
     case EX_NE: MAP2(T, uint8_t, x != y); break;                                              \
-    default: assert(!"an integer operation of two arguments");                                \
+    default: assert(0 && "an integer operation of two arguments");                                \
     }
 
 static void bin_bool(ex_op op, uint32_t n, void *out, const void *a, const void *b)
@@ -325,7 +325,7 @@ static void bin_bool(ex_op op, uint32_t n, void *out, const void *a, const void 
     case EX_EQ: MAP2(uint8_t, uint8_t, x == y); break;
     case EX_LT: MAP2(uint8_t, uint8_t, x < y); break;
     case EX_LE: MAP2(uint8_t, uint8_t, x <= y); break;
-    default: assert(!"a bool operation of two arguments");
+    default: assert(0 && "a bool operation of two arguments");
     }
 }
 

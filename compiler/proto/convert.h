@@ -3,7 +3,7 @@
 #define ONNXCC_PROTO_CONVERT_H
 #include "proto/external.h"
 #include "proto/proto.h"
-#include "proto/scope.h"
+#include "ir/scope.h"
 
 typedef struct converter {
     arena *mem;
@@ -11,6 +11,7 @@ typedef struct converter {
     model *m;
     externals *files;
     scope *names;
+    scope *producers; /* for node_order() */
     uint64_t dense_limit;
     bool overridable_inputs;
 } converter;

@@ -1,8 +1,10 @@
-/* dimparam.c - a small expression parser for dim_param; see dimparam.h. Precedence: * and // over + and -. */
+/* dimparam.c - a small expression parser for dim_param; see dimparam.h.
+ * Grammar: sum = ['-'] product {('+' | '-') product}; product = operand {('*' | '//') operand}; operand = number | name | name '(' sum {',' sum} ')' | '(' sum ')'. */
 #include "proto/dimparam.h"
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MAX_DEPTH = 32 };
 
@@ -18,7 +20,7 @@ static dim sum(reader *r);
 
 static bool name_char(char c)
 {
-    return isalnum((unsigned char)c) || c == '_' || c == '.' || (unsigned char)c >= 0x80;
+    return isalnum((unsigned char)c) || c == '_' || c == '.' || c == ':' || (unsigned char)c >= 0x80;
 }
 
 static bool take(reader *r, const char *s)
@@ -36,16 +38,22 @@ static dim fail(reader *r)
     return dim_const(r->t, 0);
 }
 
-/* Min(a, b), Max(a, b), Mod(a, b) with the name already read. */
+/* A function with its name and the opening bracket already read; the names are those of dim_text() and of Python exporters. */
 static dim call(reader *r, const char *name)
 {
-    const dim a = sum(r);
-    if (!take(r, ",")) return fail(r);
-    const dim b = sum(r);
-    if (!take(r, ")")) return fail(r);
-    if (!strcmp(name, "Min")) return dim_min(r->t, a, b);
-    if (!strcmp(name, "Max")) return dim_max(r->t, a, b);
-    if (!strcmp(name, "Mod") && dim_range(r->t, b).lo > 0) return dim_mod(r->t, a, b);
+    dim arg[4] = {0};
+    uint32_t n = 0;
+    do {
+        if (n == 4) return fail(r);
+        arg[n++] = sum(r);
+    } while (take(r, ","));
+    if (!take(r, ")") || r->bad) return fail(r);
+    const bool divides = n == 2 && dim_range(r->t, arg[1]).lo > 0;
+    if (n == 2 && !strcasecmp(name, "min")) return dim_min(r->t, arg[0], arg[1]);
+    if (n == 2 && !strcasecmp(name, "max")) return dim_max(r->t, arg[0], arg[1]);
+    if (divides && !strcasecmp(name, "mod")) return dim_mod(r->t, arg[0], arg[1]);
+    if (divides && !strcmp(name, "fdiv")) return dim_fdiv(r->t, arg[0], arg[1]);
+    if (n == 4 && !strcmp(name, "select")) return dim_select(r->t, arg[0], arg[1], arg[2], arg[3]);
     return fail(r);
 }
 
@@ -89,7 +97,7 @@ static dim product(reader *r)
 
 static dim sum(reader *r)
 {
-    dim d = product(r);
+    dim d = take(r, "-") ? dim_mulc(r->t, product(r), -1) : product(r);
     while (!r->bad) {
         if (take(r, "+")) d = dim_add(r->t, d, product(r));
         else if (take(r, "-")) d = dim_sub(r->t, d, product(r));
@@ -116,7 +124,8 @@ dim dim_of_param(dims *t, arena *a, const char *param)
         const dim d = sum(&r);
         while (*r.p == ' ') r.p++;
         const bool overflow = dims_overflowed(t);
-        if (!r.bad && !*r.p && !overflow && !dim_is_const(t, d, NULL)) return d;
+        /* "batch-size" is a name, not a difference: what could be negative is no size. */
+        if (!r.bad && !*r.p && !overflow && !dim_is_const(t, d, NULL) && dim_range(t, d).lo >= 0) return d;
     }
     return dim_symbol(t, param, 1, INT64_MAX);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/convert.h"
+#include "proto/order.h"
 
 static graph_id convert_graph(converter *c, const Onnx__GraphProto *p, graph_id parent, const place *at);
 
@@ -184,12 +185,17 @@ static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uin
     n->overload = keep(c, p->overload);
     if (p->doc_string && *p->doc_string) n->doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     n->origin = origin_new(c, p, n, index);
+    const bool constant = node_is(n, "", "Constant");
     attr *attrs = n->attr;
     value_id *out = n->out;
     bool ok = convert_inputs(c, p, at, n->in);
     for (uint32_t i = 0; i < p->n_attribute; i++) { /* `n` moves when a subgraph has nodes */
         const place here = {at, "attribute", i, p->attribute[i]->name};
         ok &= convert_attr(c, p->attribute[i], g, &here, &attrs[i]);
+        if (attrs[i].kind == ATTR_SPARSE && constant && !strcmp(attrs[i].name, "sparse_value")) { /* dense by now */
+            attrs[i].kind = ATTR_TENSOR;
+            attrs[i].name = keep(c, "value");
+        }
     }
     for (uint32_t i = 0; i < p->n_output; i++) {
         if (!*p->output[i]) continue;
@@ -209,10 +215,18 @@ static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uin
 static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, graph_id g, const place *at)
 {
     bool ok = true;
-    for (uint32_t i = 0; i < n; i++) {
-        const Onnx__NodeProto *p = list[i];
-        const place here = {at, "node", i, p->name && *p->name ? p->name : p->op_type};
-        ok &= convert_node(c, p, g, i, &here);
+    uint32_t circle;
+    const uint32_t *order = node_order(c->mem, c->m->names, c->producers, list, count(n), &circle);
+    if (order) diag_warn(c->d, place_text(c->d, at), "node-order", "nodes stand before what they use; they are taken in a valid order");
+    if (circle < n) {
+        const place here = {at, "node", circle, list[circle]->name};
+        ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "node-circle", "the node depends on its own output");
+    }
+    for (uint32_t i = 0; i < n && circle == n; i++) {
+        const uint32_t k = order ? order[i] : i;
+        const Onnx__NodeProto *p = list[k];
+        const place here = {at, "node", k, p->name && *p->name ? p->name : p->op_type};
+        ok &= convert_node(c, p, g, k, &here);
     }
     return ok;
 }
@@ -431,7 +445,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
     model *m = model_new(mem, d);
     m->path = f->path;
     memcpy(m->sha256, f->sha256, sizeof m->sha256);
-    converter c = {.mem = mem, .d = d, .m = m, .files = externals_new(mem, d, f->folder), .names = scope_new(mem)};
+    converter c = {.mem = mem, .d = d, .m = m, .files = externals_new(mem, d, f->folder), .names = scope_new(mem), .producers = scope_new(mem)};
     c.dense_limit = o && o->dense ? o->dense : (uint64_t)256 << 20;
     c.overridable_inputs = o && o->overridable_inputs;
     convert_header(&c, p);

@@ -141,7 +141,7 @@ static bool unpack(proto_file *f, arena *mem, diag *d, const ProtobufCMessageDes
     return true;
 }
 
-static const char *folder_of(arena *mem, const char *path)
+const char *proto_folder(arena *mem, const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (!slash) return ".";
@@ -155,7 +155,7 @@ proto_file *proto_open_bytes(arena *mem, diag *d, const void *data, size_t size,
     f->view = (file_view){data, size, false};
     if (path) {
         f->path = arena_strndup(mem, path, strlen(path));
-        f->folder = folder_of(mem, path);
+        f->folder = proto_folder(mem, path);
     }
     return unpack(f, mem, d, root, o) ? f : NULL;
 }

@@ -23,6 +23,7 @@ proto_file *proto_open(arena *mem, diag *d, const char *path, const ProtobufCMes
 proto_file *proto_open_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path, const ProtobufCMessageDescriptor *root,
                              const load_options *o);
 void proto_release(proto_file *f);
+const char *proto_folder(arena *mem, const char *path); /* the folder that a file lies in */
 
 static inline const Onnx__ModelProto *proto_model(const proto_file *f)
 {

@@ -1,5 +1,5 @@
 /* scope.c - names of values by level; see scope.h. Open addressing by the name's address, and a log of what each level changed. */
-#include "proto/scope.h"
+#include "ir/scope.h"
 
 typedef struct {
     const char *name; /* NULL: free slot */

@@ -1,6 +1,6 @@
 /* scope.h - which value a name means at a place of the model: a table with levels, one per graph, inner ones over outer ones. */
-#ifndef ONNXCC_PROTO_SCOPE_H
-#define ONNXCC_PROTO_SCOPE_H
+#ifndef ONNXCC_IR_SCOPE_H
+#define ONNXCC_IR_SCOPE_H
 #include "ir/ir.h"
 
 typedef struct scope scope;

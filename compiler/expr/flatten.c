@@ -244,10 +244,26 @@ static bool has_order(const nest *n)
     return false;
 }
 
+/* Merged stages may walk the same axes. Each gets its own, so that splitting and joining the axes of one leaves the others whole. */
+static void own_axes(flattener *f)
+{
+    for (uint32_t i = 1; i < f->n->n_stages; i++) {
+        stage *s = &f->n->stage[i];
+        axis_map m = {0};
+        for (uint32_t k = 0; k < s->n_axes; k++) {
+            if (!dim_is_axis(f->t, s->axis[k])) continue;
+            m.from[m.n] = s->axis[k];
+            s->axis[k] = m.to[m.n++] = dim_axis(f->t, dim_extent(f->t, s->axis[k]));
+        }
+        map_sinks(f, s, replace_axes, &m);
+    }
+}
+
 void nest_flatten(program *p, nest *n)
 {
     flattener f = {p, p->ex, p->dims, n};
     if (n->flat) return;
+    own_axes(&f);
     drop_constant_axes(&f, n->axis, &n->n_axes);
     for (uint32_t i = 0; i < n->n_stages; i++) {
         drop_constant_axes(&f, n->stage[i].axis, &n->stage[i].n_axes);

@@ -4,8 +4,10 @@
  * INLINE  their parts: always inlined, so that arguments known at the call fold as constants */
 #ifndef KERNEL_H
 #define KERNEL_H
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define KERNEL static __attribute__((unused))
 #define INLINE static inline __attribute__((always_inline, unused))

@@ -3,49 +3,8 @@
 #include <string.h>
 
 #include "ops/families.h"
-#include "ops/ops.h"
+#include "ops/formula.h"
 
-/* ---- short names for formulas ---- */
-static ex num(lower_ctx *c, ex like, double v)
-{
-    return ex_f(c->x, ex_type(c->x, like), v);
-}
-static ex whole(lower_ctx *c, ex like, int64_t v)
-{
-    return ex_i(c->x, ex_type(c->x, like), v);
-}
-static ex add(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_ADD, a, b);
-}
-static ex sub(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_SUB, a, b);
-}
-static ex mul(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MUL, a, b);
-}
-static ex divide(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_DIV, a, b);
-}
-static ex less(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_LT, a, b);
-}
-static ex larger(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MAX, a, b);
-}
-static ex smaller(lower_ctx *c, ex a, ex b)
-{
-    return ex_bin(c->x, EX_MIN, a, b);
-}
-static ex attr_f(lower_ctx *c, ex like, const char *name, float otherwise)
-{
-    return num(c, like, (double)node_float(c->n, name, otherwise));
-}
 static ex sigmoid(lower_ctx *c, ex x)
 {
     const ex one = num(c, x, 1);

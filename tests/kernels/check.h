@@ -5,6 +5,7 @@
 #ifndef CHECK_H
 #define CHECK_H
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

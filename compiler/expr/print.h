@@ -1,0 +1,97 @@
+/* print.h - what the files print*.c share: the state of one function being printed, and the steps from an expression to its text.
+ *
+ * Text of an expression is made bottom up; a sub-expression that is used more than once becomes a named constant in front of the statement that
+ * needs it first. Scalar and vector code are printed by the same functions: `vec` is the axis whose values lie in the lanes, 0 in scalar code. */
+#ifndef ONNXCC_EXPR_PRINT_H
+#define ONNXCC_EXPR_PRINT_H
+#include "expr/nest.h"
+
+typedef struct {
+    const char *name; /* the variable that holds it, or NULL */
+    uint32_t refs;    /* parents in the statements being printed */
+    uint32_t epoch;   /* of printer.epoch when `lanes` was found */
+    bool lanes;       /* differs between lanes */
+} ex_mark;
+
+typedef struct {
+    const char *name;
+    bool lanes; /* holds one value per lane */
+} acc_mark;
+
+typedef struct {
+    slot slot;
+    const char *name;
+    bool written, read;
+} param;
+
+typedef struct printer {
+    program *p;
+    exprs *x;
+    dims *t;
+    const print_options *o;
+    arena *mem;
+    text *out;
+    int indent;
+    bool wide;   /* index arithmetic in int64_t; else every index is proved to fit int32_t */
+    dim vec;     /* the axis in the lanes; 0: scalar code */
+    bool across; /* vec is a parallel axis: locals hold one vector per element */
+    uint32_t epoch; /* changes with vec and with the accumulators that hold lanes */
+    uint32_t in_line; /* inside ?: of which only one side may be evaluated: nothing may be put in front of the statement */
+    VEC(ex_mark) mark;        /* by ex */
+    VEC(const char *) axis;   /* by dim: the loop variable; NULL while its loop is not open */
+    VEC(acc_mark) acc;        /* by accumulator */
+    VEC(ex) named;            /* stack of expressions with a name, for leaving a scope */
+    VEC(param) param;         /* slots, in order of the signature; locals follow and are no parameters */
+    VEC(dim) symbol;
+    VEC(const char *) taken;  /* names in use in the function */
+    const char *acc0;         /* name of accumulator 0 in a hook */
+    uint32_t temps, loops, accs;
+    bool exact;               /* below a rounding: no fused multiply-add */
+} printer;
+
+void printer_init(printer *w, program *p, const print_options *o, text *out);
+
+/* ---- print_name.c ---- */
+void line(printer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* one indented line */
+const char *fresh_name(printer *w, const char *like); /* an identifier made from any text, different from all others of the function */
+const char *loop_name(printer *w);                    /* i, j, k, l, then i2, ... */
+const char *paren(printer *w, const char *s);         /* in parentheses unless it is one word, call or element */
+const char *literal(printer *w, ctype t, const ex_node *n);
+const char *float_text(printer *w, double v, bool is_float);
+const char *int_text(printer *w, int64_t v);
+const char *dim_str(printer *w, dim d); /* C text; axes by their loop variables */
+bool dim_fits32(printer *w, dim d);     /* every intermediate result too */
+const char *ctype_name(ctype t);        /* int32_t for BOOL */
+char ctype_letter(ctype t);             /* of scalar.h: sf, sd, si, su, sl, sw */
+const char *axis_name(const printer *w, dim axis);
+void axis_bind(printer *w, dim axis, const char *name); /* NULL: closes */
+
+/* ---- print_expr.c ---- */
+ex_mark *mark_of(printer *w, ex e);
+acc_mark *acc_of(printer *w, uint32_t id);
+void set_vec(printer *w, dim axis);
+void count_refs(printer *w, ex e); /* one more statement needs e */
+void clear_refs(printer *w, ex e);
+uint32_t name_level(const printer *w);
+void name_pop(printer *w, uint32_t level); /* leaves a scope */
+void name_drop_loads(printer *w, slot s);  /* s was written: names of what was read from its buffer are stale */
+void name_drop_acc(printer *w, uint32_t id);
+const char *name_value(printer *w, ex e, const char *s); /* prints the constant that holds s, the text of e */
+const char *value_text(printer *w, ex e);                /* may print statements first */
+const char *lanes_text(printer *w, ex e);                /* the same as a vector, broadcast when it is uniform */
+bool is_vec(printer *w, ex e);                           /* differs between lanes */
+interval ex_range(const printer *w, ex e);
+
+/* ---- print_memory.c ---- */
+const param *param_of(const printer *w, slot s);
+bool same_memory(const printer *w, slot a, slot b);
+/* index = uniform + *coef * lane axis; false when the index is not of that form (a gather). *coef is 0 for a uniform index. */
+bool lane_stride(printer *w, ex index, dim *coef);
+const char *load_text(printer *w, ex e);
+bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists */
+bool store_has_lanes(printer *w, elem stored, dim stride);
+void print_store(printer *w, const sink *k);
+void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variable that takes the value */
+ex fold_ex(exprs *x, fold f, ex a, ex b);
+const char *identity_text(fold f, ctype t);
+#endif

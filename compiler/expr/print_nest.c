@@ -1,0 +1,263 @@
+/* print_nest.c - a flattened nest as a C function: signature, loops over the parallel axes, stages. */
+#include <assert.h>
+#include <string.h>
+
+#include "expr/expr_impl.h"
+#include "expr/print.h"
+
+/* ---- what the function takes ---- */
+
+static param *param_add(printer *w, slot s)
+{
+    for (uint32_t i = 0; i < w->param.n; i++)
+        if (w->param.p[i].slot == s) return &w->param.p[i];
+    const char *name = slot_at(w->p, s)->name;
+    VEC_PUSH(w->mem, w->param, ((param){.slot = s, .name = fresh_name(w, name ? name : "t")}));
+    return &w->param.p[w->param.n - 1];
+}
+
+static void symbol_add(void *ctx, dim d)
+{
+    printer *w = ctx;
+    if (dim_kind_of(w->t, d) != DIM_SYMBOL || axis_name(w, d)) return;
+    axis_bind(w, d, fresh_name(w, dim_name(w->t, d)));
+    VEC_PUSH(w->mem, w->symbol, d);
+}
+
+static void dim_use(printer *w, dim d)
+{
+    dim_atoms(w->t, d, symbol_add, w);
+    if (!dim_fits32(w, d)) w->wide = true;
+}
+
+static void collect_ex(void *ctx, ex e)
+{
+    printer *w = ctx;
+    const ex_node *n = ex_at(w->x, e);
+    if (n->op == EX_DIM) dim_use(w, n->d);
+    else if (n->op == EX_LOAD) param_add(w, n->slot)->read = true;
+}
+
+static void collect_axes(printer *w, uint32_t n, const dim *axis)
+{
+    for (uint32_t i = 0; i < n; i++) dim_use(w, dim_extent(w->t, axis[i]));
+}
+
+/* Slots that the nest writes, then those it only reads, each in order of appearance; run-time dims. */
+static void collect(printer *w, const nest *n)
+{
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
+            if (n->stage[i].sink[k].to) param_add(w, n->stage[i].sink[k].to)->written = true;
+    collect_axes(w, n->n_axes, n->axis);
+    for (uint32_t i = 0; i < n->n_stages; i++) {
+        const stage *s = &n->stage[i];
+        collect_axes(w, s->n_axes, s->axis);
+        for (uint32_t k = 0; k < s->n_sinks; k++) {
+            ex_walk(w->x, s->sink[k].value, collect_ex, w);
+            if (s->sink[k].guard) ex_walk(w->x, s->sink[k].guard, collect_ex, w);
+            for (uint32_t d = 0; d < s->sink[k].n; d++) ex_walk(w->x, s->sink[k].at[d], collect_ex, w);
+        }
+    }
+}
+
+static bool is_local(const printer *w, slot s)
+{
+    return slot_at(w->p, s)->kind == SLOT_LOCAL;
+}
+
+/* Two pointers into one buffer, one of them written: restrict would be a lie. */
+static bool is_aliased(const printer *w, const param *a)
+{
+    for (uint32_t i = 0; i < w->param.n; i++) {
+        const param *b = &w->param.p[i];
+        if (a != b && same_memory(w, a->slot, b->slot) && (a->written || b->written)) return true;
+    }
+    return false;
+}
+
+/* The nest's own copy, in which a store with a fold is a plain store of the folded value. */
+static nest *nest_copy(printer *w, const nest *n)
+{
+    nest *c = arena_copy(w->mem, n, sizeof *n);
+    c->stage = arena_copy(w->mem, n->stage, sizeof *n->stage * n->n_stages);
+    for (uint32_t i = 0; i < c->n_stages; i++) {
+        stage *s = &c->stage[i];
+        s->sink = arena_copy(w->mem, s->sink, sizeof *s->sink * s->n_sinks);
+        for (uint32_t k = 0; k < s->n_sinks; k++) {
+            sink *t = &s->sink[k];
+            if (!t->to || t->fold == FOLD_NONE) continue;
+            t->value = fold_ex(w->x, t->fold, ex_load(w->x, t->to, slot_at(w->p, t->to)->type, t->n, t->at), t->value);
+            t->fold = FOLD_NONE;
+        }
+    }
+    return c;
+}
+
+/* ---- loops ---- */
+
+static const char *index_type(const printer *w)
+{
+    return w->wide ? "int64_t" : "int32_t";
+}
+
+static void loop_open(printer *w, dim axis, bool ranged)
+{
+    const char *i = loop_name(w), *word = index_type(w);
+    axis_bind(w, axis, i);
+    if (!ranged) line(w, "for (%s %s = 0; %s < %s; ++%s) {", word, i, i, dim_str(w, dim_extent(w->t, axis)), i);
+    else if (w->wide) line(w, "for (%s %s = lo; %s < hi; ++%s) {", word, i, i, i);
+    else line(w, "for (%s %s = (int32_t)lo; %s < (int32_t)hi; ++%s) {", word, i, i, i);
+}
+
+static void loop_close(printer *w, dim axis)
+{
+    line(w, "}");
+    axis_bind(w, axis, NULL);
+    w->loops--;
+}
+
+/* ---- stages ---- */
+
+/* Every sink of a stage once. */
+static void print_body(printer *w, const stage *s)
+{
+    const uint32_t level = name_level(w);
+    for (uint32_t i = 0; i < s->n_sinks; i++) {
+        count_refs(w, s->sink[i].value);
+        if (s->sink[i].guard) count_refs(w, s->sink[i].guard);
+        for (uint32_t d = 0; d < s->sink[i].n; d++) count_refs(w, s->sink[i].at[d]);
+    }
+    for (uint32_t i = 0; i < s->n_sinks; i++) {
+        if (s->sink[i].to) print_store(w, &s->sink[i]);
+        else print_fold(w, &s->sink[i], acc_of(w, s->sink[i].acc)->name);
+    }
+    for (uint32_t i = 0; i < s->n_sinks; i++) {
+        clear_refs(w, s->sink[i].value);
+        if (s->sink[i].guard) clear_refs(w, s->sink[i].guard);
+        for (uint32_t d = 0; d < s->sink[i].n; d++) clear_refs(w, s->sink[i].at[d]);
+    }
+    name_pop(w, level);
+}
+
+static void declare_accumulators(printer *w, const stage *s)
+{
+    for (uint32_t i = 0; i < s->n_sinks; i++) {
+        const sink *k = &s->sink[i];
+        if (k->to || acc_of(w, k->acc)->name) continue;
+        const ctype t = ex_type(w->x, k->value);
+        const char *name = acc_of(w, k->acc)->name = arena_printf(w->mem, "a%u", ++w->accs);
+        line(w, "%s %s = %s;", ctype_name(t), name, identity_text(k->fold, t));
+    }
+}
+
+static void print_stage(printer *w, const stage *s)
+{
+    declare_accumulators(w, s);
+    for (uint32_t i = 0; i < s->n_axes; i++) loop_open(w, s->axis[i], false);
+    print_body(w, s);
+    for (uint32_t i = s->n_axes; i-- > 0;) loop_close(w, s->axis[i]);
+}
+
+static void declare_locals(printer *w)
+{
+    for (uint32_t i = 0; i < w->param.n; i++) {
+        const slot_info *s = slot_at(w->p, w->param.p[i].slot);
+        if (s->kind != SLOT_LOCAL) continue;
+        const char *word = elem_of(s->type)->ctype;
+        if (s->rank == 0) line(w, "%s %s;", word, w->param.p[i].name);
+        else line(w, "%s %s[%lld];", word, w->param.p[i].name, (long long)dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi);
+    }
+}
+
+static void print_stages(printer *w, const nest *n)
+{
+    declare_locals(w);
+    for (uint32_t i = 0; i < n->n_stages; i++) print_stage(w, &n->stage[i]);
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
+            if (!n->stage[i].sink[k].to) acc_of(w, n->stage[i].sink[k].acc)->name = NULL;
+}
+
+/* ---- the function ---- */
+
+static bool in_order(const nest *n)
+{
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
+            if (n->stage[i].sink[k].in_order) return true;
+    return false;
+}
+
+static void print_signature(printer *w, const char *name, const step_signature *sig)
+{
+    text_addf(w->out, "static %s %s%s(", sig->can_fail ? "int" : "void", w->o->prefix ? w->o->prefix : "", name);
+    const char *comma = "";
+    for (uint32_t i = 0; i < w->param.n; i++) {
+        const param *q = &w->param.p[i];
+        if (is_local(w, q->slot)) continue;
+        text_addf(w->out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", elem_of(slot_at(w->p, q->slot)->type)->ctype, is_aliased(w, q) ? "" : "restrict ",
+                  q->name);
+        comma = ", ";
+    }
+    for (uint32_t i = 0; i < w->symbol.n; i++) {
+        text_addf(w->out, "%sint64_t %s", comma, axis_name(w, w->symbol.p[i]));
+        comma = ", ";
+    }
+    if (sig->ranged) text_addf(w->out, "%sint64_t lo, int64_t hi", comma);
+    else if (!*comma) text_add(w->out, "void");
+    text_add(w->out, ")\n{\n");
+}
+
+static bool mentions(const char *body, const char *word)
+{
+    const size_t n = strlen(word);
+    for (const char *s = body; (s = strstr(s, word)); s += n) {
+        const bool starts = s == body || !(strchr("_.", s[-1]) || (s[-1] >= '0' && s[-1] <= '9') || ((s[-1] | 32) >= 'a' && (s[-1] | 32) <= 'z'));
+        const bool ends = !(s[n] == '_' || (s[n] >= '0' && s[n] <= '9') || ((s[n] | 32) >= 'a' && (s[n] | 32) <= 'z'));
+        if (starts && ends) return true;
+    }
+    return false;
+}
+
+/* Guards that were decided while printing may leave a parameter without use. */
+static void silence_unused(printer *w, const char *body, bool ranged)
+{
+    for (uint32_t i = 0; i < w->param.n; i++)
+        if (!is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
+    for (uint32_t i = 0; i < w->symbol.n; i++)
+        if (!mentions(body, axis_name(w, w->symbol.p[i]))) line(w, "(void)%s;", axis_name(w, w->symbol.p[i]));
+    if (ranged && !mentions(body, "lo")) line(w, "(void)lo;");
+    if (ranged && !mentions(body, "hi")) line(w, "(void)hi;");
+}
+
+static void fill_signature(printer *w, const nest *n, step_signature *sig)
+{
+    *sig = (step_signature){.can_fail = n->can_fail, .ranged = n->n_axes > 0 && !in_order(n), .range = dim_const(w->t, 1)};
+    if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
+    for (int written = 1; written >= 0; written--)
+        for (uint32_t i = 0; i < w->param.n; i++)
+            if (!is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
+    for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->mem, sig->symbols, w->symbol.p[i]);
+}
+
+void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig)
+{
+    printer w;
+    text body = {.mem = p->mem};
+    assert(n->flat);
+    printer_init(&w, p, o, &body);
+    collect(&w, n);
+    fill_signature(&w, n, sig);
+    const nest *work = nest_copy(&w, n);
+    w.indent = 1;
+    for (uint32_t i = 0; i < work->n_axes; i++) loop_open(&w, work->axis[i], i == 0 && sig->ranged);
+    print_stages(&w, work);
+    for (uint32_t i = work->n_axes; i-- > 0;) loop_close(&w, work->axis[i]);
+    if (sig->can_fail) line(&w, "return ONNXCC_OK;");
+    w.out = out;
+    print_signature(&w, name, sig);
+    silence_unused(&w, body.p ? body.p : "", sig->ranged);
+    text_add(out, body.p ? body.p : "");
+    text_add(out, "}\n");
+}

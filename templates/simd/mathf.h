@@ -1,0 +1,156 @@
+/* mathf.h - float functions in one text for one element and for a vector: the same bits in a scalar tail as in the lanes.
+ *
+ * MATH_FUNCTIONS(S, J, F, I, V) defines S##_exp ... S##_pow for type F with integer type I and integer prefix J, from the primitives S##_set,
+ * S##_fma, S##_fmin, S##_fmax, S##_sel, S##_bits, S##_sqrt, S##_abs and J##_float, J##_to_f, J##_set. Conditions are masks: 0 or -1 in lanes, 0
+ * or 1 in scalars. Sources: Cephes (exp, log: range reduction by Cody and Waite), rational minimax forms for erf and tanh. Errors are in units of
+ * the last place (ulp) against the exact value. */
+#ifndef ONNXCC_MATHF_H
+#define ONNXCC_MATHF_H
+#include "scalar.h"
+
+/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays.
+ * The factor 2^n is applied in two halves so that both ends of the range come out right. */
+#define MATH_EXP(S, J, F, I)                                                                   \
+    SIMD_FN F S##_exp(F a)                                                                     \
+    {                                                                                          \
+        const F magic = S##_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */ \
+        const F x = S##_fmin(S##_set(89.0f), S##_fmax(S##_set(-104.0f), a));                   \
+        const F t = S##_fma(x, S##_set(1.44269504f), magic);                                   \
+        const F n = t - magic;                                                                 \
+        const F r = S##_fma(n, S##_set(2.12194440e-4f), S##_fma(n, S##_set(-0.693359375f), x)); \
+        F p = S##_fma(S##_set(1.9875691500e-4f), r, S##_set(1.3981999507e-3f));                \
+        p = S##_fma(p, r, S##_set(8.3334519073e-3f));                                          \
+        p = S##_fma(p, r, S##_set(4.1665795894e-2f));                                          \
+        p = S##_fma(p, r, S##_set(1.6666665459e-1f));                                          \
+        p = S##_fma(p, r, S##_set(5.0000001201e-1f));                                          \
+        p = S##_fma(p, r * r, r + S##_set(1.0f));                                              \
+        const I k = S##_bits(t) - S##_bits(magic), half = k / 2;                               \
+        return p * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608);  \
+    }
+
+/* log: 1 ulp; log(0) = -inf, negative numbers give NaN. */
+#define MATH_LOG(S, J, F, I)                                                                   \
+    SIMD_FN F S##_log(F a)                                                                     \
+    {                                                                                          \
+        const I tiny = a < S##_set(1.17549435e-38f);                                           \
+        const F scaled = S##_sel(tiny, a * S##_set(8388608.0f), a);                            \
+        const I bits = S##_bits(scaled), up = bits - 0x3f3504f3; /* from sqrt(1/2) */          \
+        const I e = (up >> 23) & 511, sign = e & 256;                                          \
+        const F m = J##_float((up & 0x7fffff) + 0x3f3504f3) - S##_set(1.0f);                   \
+        const F n = J##_to_f((e ^ sign) - sign) - S##_sel(tiny, S##_set(23.0f), S##_set(0.0f)); \
+        const F z = m * m;                                                                     \
+        F p = S##_fma(S##_set(7.0376836292e-2f), m, S##_set(-1.1514610310e-1f));               \
+        p = S##_fma(p, m, S##_set(1.1676998740e-1f));                                          \
+        p = S##_fma(p, m, S##_set(-1.2420140846e-1f));                                         \
+        p = S##_fma(p, m, S##_set(1.4249322787e-1f));                                          \
+        p = S##_fma(p, m, S##_set(-1.6668057665e-1f));                                         \
+        p = S##_fma(p, m, S##_set(2.0000714765e-1f));                                          \
+        p = S##_fma(p, m, S##_set(-2.4999993993e-1f));                                         \
+        p = S##_fma(p, m, S##_set(3.3333331174e-1f));                                          \
+        p = p * m * z;                                                                         \
+        p = S##_fma(n, S##_set(-2.12194440e-4f), p);                                           \
+        p = S##_fma(z, S##_set(-0.5f), p);                                                     \
+        F r = S##_fma(n, S##_set(0.693359375f), m + p);                                        \
+        r = S##_sel(a == S##_set(INFINITY), a, r);                                             \
+        r = S##_sel(a == S##_set(0.0f), S##_set(-INFINITY), r);                                \
+        return S##_sel(a >= S##_set(0.0f), r, S##_set(NAN));                                   \
+    }
+
+/* erf: odd rational 13/8, 4e-7 absolute. */
+#define MATH_ERF(S, J, F, I)                                                                   \
+    SIMD_FN F S##_erf(F a)                                                                     \
+    {                                                                                          \
+        const F x = S##_fmin(S##_set(4.0f), S##_fmax(S##_set(-4.0f), a));                      \
+        const F z = x * x;                                                                     \
+        F p = S##_fma(S##_set(-2.72614225801306e-10f), z, S##_set(2.77068142495902e-08f));     \
+        p = S##_fma(p, z, S##_set(-2.10102402082508e-06f));                                    \
+        p = S##_fma(p, z, S##_set(-5.69250639462346e-05f));                                    \
+        p = S##_fma(p, z, S##_set(-7.34990630326855e-04f));                                    \
+        p = S##_fma(p, z, S##_set(-2.95459980854025e-03f));                                    \
+        p = S##_fma(p, z, S##_set(-1.60960333262415e-02f));                                    \
+        F q = S##_fma(S##_set(-1.45660718464996e-05f), z, S##_set(-2.13374055278905e-04f));    \
+        q = S##_fma(q, z, S##_set(-1.68282697438203e-03f));                                    \
+        q = S##_fma(q, z, S##_set(-7.37332916720468e-03f));                                    \
+        q = S##_fma(q, z, S##_set(-1.42647390514189e-02f));                                    \
+        return S##_fmin(S##_set(1.0f), S##_fmax(S##_set(-1.0f), x * p / q));                   \
+    }
+
+/* tanh: odd rational 13/6, 4 ulp; below 0.0004 the argument itself. */
+#define MATH_TANH(S, J, F, I)                                                                  \
+    SIMD_FN F S##_tanh(F a)                                                                    \
+    {                                                                                          \
+        const F x = S##_fmin(S##_set(7.90531111f), S##_fmax(S##_set(-7.90531111f), a));        \
+        const F z = x * x;                                                                     \
+        F p = S##_fma(S##_set(-2.76076847742355e-16f), z, S##_set(2.00018790482477e-13f));     \
+        p = S##_fma(p, z, S##_set(-8.60467152213735e-11f));                                    \
+        p = S##_fma(p, z, S##_set(5.12229709037114e-08f));                                     \
+        p = S##_fma(p, z, S##_set(1.48572235717979e-05f));                                     \
+        p = S##_fma(p, z, S##_set(6.37261928875436e-04f));                                     \
+        p = S##_fma(p, z, S##_set(4.89352455891786e-03f));                                     \
+        F q = S##_fma(S##_set(1.19825839466702e-06f), z, S##_set(1.18534705686654e-04f));      \
+        q = S##_fma(q, z, S##_set(2.26843463243900e-03f));                                     \
+        q = S##_fma(q, z, S##_set(4.89352518554385e-03f));                                     \
+        return S##_sel(S##_abs(a) < S##_set(0.0004f), a, S##_fmin(S##_set(1.0f), S##_fmax(S##_set(-1.0f), x * p / q))); \
+    }
+
+/* pow: 1 ulp, through double. D: double or vector of doubles; S##_double widens, S##_narrow rounds back. Special cases as C99's powf. */
+#define MATH_POW(S, J, F, I, D)                                                                \
+    SIMD_FN F S##_pow(F a, F b)                                                                \
+    {                                                                                          \
+        const F zero = S##_set(0.0f), one = S##_set(1.0f), x = S##_abs(a);                     \
+        const I tiny = x < S##_set(1.17549435e-38f);                                           \
+        const I up = S##_bits(S##_sel(tiny, x * S##_set(8388608.0f), x)) - 0x3f3504f3;         \
+        const I e = (up >> 23) & 511, sign = e & 256;                                          \
+        const F n = J##_to_f((e ^ sign) - sign) - S##_sel(tiny, S##_set(23.0f), zero);         \
+        const D m = S##_double(J##_float((up & 0x7fffff) + 0x3f3504f3));                       \
+        const D s = (m - 1.0) / (m + 1.0), z = s * s;                                          \
+        D q = z * (1.0 / 13.0) + 1.0 / 11.0; /* log(m) = 2 atanh(s) */                         \
+        q = q * z + 1.0 / 9.0;                                                                 \
+        q = q * z + 1.0 / 7.0;                                                                 \
+        q = q * z + 1.0 / 5.0;                                                                 \
+        q = q * z + 1.0 / 3.0;                                                                 \
+        q = (q * z + 1.0) * s * 2.8853900817779268 + S##_double(n); /* log2(x) */              \
+        const D product = q * S##_double(b);                                                   \
+        const F t = S##_fmin(S##_set(200.0f), S##_fmax(S##_set(-200.0f), S##_narrow(product))); \
+        const F r = S##_rint(t);                                                               \
+        const D f = S##_sel_double(S##_abs(t) < S##_set(200.0f), product - S##_double(r), S##_double(t - r)) * 0.69314718055994531; \
+        D p = f * (1.0 / 5040.0) + 1.0 / 720.0;                                                \
+        p = p * f + 1.0 / 120.0;                                                               \
+        p = p * f + 1.0 / 24.0;                                                                \
+        p = p * f + 1.0 / 6.0;                                                                 \
+        p = (p * f + 0.5) * f * f + f + 1.0;                                                   \
+        const I k = S##_to_i(r), half = k / 2;                                                 \
+        F y = S##_narrow(p) * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608); \
+        const F inf = S##_set(INFINITY), whole = S##_rint(b), pair = b * S##_set(0.5f);        \
+        const I grows = (x > one) == (b > zero);                                               \
+        y = S##_sel((x == inf) | (x == zero) | (S##_abs(b) == inf), S##_sel(grows, inf, zero), y); \
+        const I odd = (whole == b) & (S##_rint(pair) != pair);                                 \
+        y = S##_sel(odd & (S##_bits(a) < 0), -y, y);                                           \
+        y = S##_sel((a < zero) & (whole != b) & (x != inf), S##_set(NAN), y);                  \
+        y = S##_sel((x == one) & ((a == one) | (S##_abs(b) == inf)), one, y);                  \
+        y = S##_sel((a != a) | (b != b), a + b, y);                                            \
+        return S##_sel((b == zero) | (a == one), one, y);                                      \
+    }
+
+#define MATH_FUNCTIONS(S, J, F, I, D) \
+    MATH_EXP(S, J, F, I)              \
+    MATH_LOG(S, J, F, I)              \
+    MATH_ERF(S, J, F, I)              \
+    MATH_TANH(S, J, F, I)             \
+    MATH_POW(S, J, F, I, D)
+
+SIMD_FN double sf_double(float a) { return (double)a; }
+SIMD_FN float sf_narrow(double a) { return (float)a; }
+SIMD_FN double sf_sel_double(int32_t m, double a, double b) { return m ? a : b; }
+MATH_FUNCTIONS(sf, si, float, int32_t, double)
+
+/* From libm, one lane at a time in vectors too. */
+#define LIBM_FUNCTIONS(X) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(asinh) X(acosh) X(atanh)
+#define LIBM_SCALAR(name) SIMD_FN float sf_##name(float a) { return name##f(a); }
+LIBM_FUNCTIONS(LIBM_SCALAR)
+SIMD_FN float sf_atan2(float a, float b) { return atan2f(a, b); }
+SIMD_FN int32_t sf_isnan(float a) { return a != a; }
+SIMD_FN int32_t sd_isnan(double a) { return a != a; }
+SIMD_FN int32_t sf_isinf(float a) { return fabsf(a) == INFINITY; }
+SIMD_FN int32_t sd_isinf(double a) { return fabs(a) == (double)INFINITY; }
+#endif

@@ -1,0 +1,1 @@
+#include "mathf.h"

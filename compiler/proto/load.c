@@ -109,6 +109,8 @@ static void convert_lists(converter *c, const Onnx__AttributeProto *p, attr *a)
 static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g, const place *at, attr *a)
 {
     *a = (attr){.name = keep(c, p->name), .kind = kind_of(p), .ref = p->ref_attr_name && *p->ref_attr_name ? keep(c, p->ref_attr_name) : NULL};
+    if (a->kind < ATTR_NONE || a->kind > ATTR_TYPES)
+        return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
     if (a->ref) return true;
     const place t = {at, "t", -1, p->t ? p->t->name : NULL}, sparse = {at, "sparse_tensor", -1, NULL};
     switch (a->kind) {
@@ -135,9 +137,9 @@ static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g
     case ATTR_GRAPHS: return convert_graphs(c, p, g, at, a);
     case ATTR_TYPE:
     case ATTR_TYPES: return convert_types(c, p, at, a);
-    case ATTR_NONE: return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute has no value");
+    case ATTR_NONE: break;
     }
-    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
+    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute has no value");
 }
 
 /* ---- nodes ---- */

@@ -94,6 +94,12 @@ void fuse_rewrite_ex(void *rewrite, ex *e)
     *e = ex_subst(((fuse_rewrite *)rewrite)->f->x, *e, rewrite_leaf, rewrite);
 }
 
+void fuse_rename_arg(kernel *k, slot from, slot to)
+{
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == from && k->arg[i].role == ARG_IN) k->arg[i].slot = to;
+}
+
 /* ---- limits ---- */
 
 typedef struct {

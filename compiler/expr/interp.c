@@ -160,28 +160,28 @@ static bool both(uint32_t n, uint8_t *out, const uint8_t *a, const uint8_t *b, u
     return any;
 }
 
-static void demand(runner *r, instr *i, const uint8_t *mask);
+static void run_list(runner *r, const instr_list *l, const uint8_t *mask);
 
-/* Runs an instruction of the row level for some lanes: its lazy arguments first, for the lanes that need them. */
+/* Runs an instruction of the row level for the lanes of `mask`; its arguments are ready. The arms of a select run before it, each for the
+ * lanes that take it. */
 static void run_masked(runner *r, instr *i, const uint8_t *mask)
 {
     uint8_t arm[ROW];
-    if (i->op == EX_SELECT) {
-        const uint8_t *c = i->arg[0]->lanes;
-        demand(r, i->arg[0], mask);
-        if (i->arg[1]->lazy && both(r->n, arm, mask, c, 0)) demand(r, i->arg[1], arm);
-        if (i->arg[2]->lazy && both(r->n, arm, mask, c, 1)) demand(r, i->arg[2], arm);
-    } else
-        for (uint32_t k = 0; k < i->n; k++) demand(r, i->arg[k], mask);
+    for (uint8_t k = 0; k < 2; k++)
+        if (i->arm[k].n && both(r->n, arm, mask, i->arg[0]->lanes, k)) run_list(r, &i->arm[k], arm);
     run_op(r, i, r->n, memcmp(mask, ALL, r->n) ? mask : NULL);
 }
 
-static void demand(runner *r, instr *i, const uint8_t *mask)
+/* Sees to it that lazy instructions have their values in the lanes of `mask`. */
+static void run_list(runner *r, const instr_list *l, const uint8_t *mask)
 {
     uint8_t need[ROW];
-    if (!i->lazy || !both(r->n, need, mask, i->done, 1)) return;
-    run_masked(r, i, need);
-    for (uint32_t k = 0; k < r->n; k++) i->done[k] |= need[k];
+    for (uint32_t j = 0; j < l->n; j++) {
+        instr *i = l->p[j];
+        if (!both(r->n, need, mask, i->done, 1)) continue;
+        run_masked(r, i, need);
+        for (uint32_t k = 0; k < r->n; k++) i->done[k] |= need[k];
+    }
 }
 
 static void run_level(runner *r, uint32_t level)
@@ -254,18 +254,16 @@ static void fold_store(sink_tape *s, const row *all)
 
 static void run_sink(runner *r, sink_tape *s)
 {
-    for (uint32_t k = 0; k < s->n_run; k++) {
-        instr *i = s->run[k];
-        if (i->lazy) demand(r, i, ALL);
-        else if (i->op == EX_SELECT) run_masked(r, i, ALL);
-        else run_op(r, i, r->n, NULL);
+    for (uint32_t k = 0; k < s->run.n; k++) {
+        instr *i = s->run.p[k];
+        if (i->lazy) run_list(r, &(instr_list){1, &i}, ALL);
+        else run_masked(r, i, ALL);
     }
     const uint8_t *mask = NULL;
     if (s->guard) {
         mask = s->guard->lanes;
         if (!memchr(mask, 1, r->n)) return;
-        demand(r, s->value, mask);
-        for (uint32_t k = 0; k < s->n; k++) demand(r, s->at[k], mask);
+        run_list(r, &s->guarded, mask);
     }
     if (r->why) return;
     if (!s->to) {
@@ -389,6 +387,32 @@ static void run_points(runner *r, stage_tape *stages)
     }
 }
 
+/* Parallel axes may be walked in any order: when rows go along the last one and it is short, the longest becomes the last. */
+static void order_axes(nest_run_state *s)
+{
+    enum { SHORT = 32 };
+    const nest *n = s->nest;
+    const dims *t = s->in->p->dims;
+    s->n_outer = n->n_axes;
+    memcpy(s->outer, n->axis, sizeof s->outer);
+    if (!s->rows_are_points || n->n_axes < 2) return;
+    for (uint32_t k = 0; k < n->n_stages; k++)
+        for (uint32_t i = 0; i < n->stage[k].n_sinks; i++) {
+            const sink *to = &n->stage[k].sink[i];
+            if (to->to && (to->in_order || to->fold != FOLD_NONE)) return; /* results depend on the order */
+        }
+    uint32_t longest = n->n_axes - 1u;
+    int64_t most = tape_dim(s, dim_extent(t, n->axis[longest]));
+    if (most >= SHORT) return;
+    for (uint32_t k = longest; k-- > 0;) {
+        const int64_t extent = tape_dim(s, dim_extent(t, n->axis[k]));
+        if (extent > most) most = extent, longest = k;
+    }
+    const dim last = s->outer[longest];
+    for (uint32_t k = longest; k + 1u < n->n_axes; k++) s->outer[k] = s->outer[k + 1];
+    s->outer[n->n_axes - 1] = last;
+}
+
 static void prepare(runner *r, stage_tape *stages)
 {
     nest_run_state *s = &r->state;
@@ -396,7 +420,6 @@ static void prepare(runner *r, stage_tape *stages)
     program *p = s->in->p;
     s->slot = ARENA_ARRAY(s->mem, tensor_ref *, p->slot.n);
     s->acc = ARENA_ARRAY(s->mem, acc_value, p->n_acc + 1);
-    s->n_outer = n->n_axes;
     s->rows_are_points = true;
     for (uint32_t k = 0; k < n->n_stages; k++) {
         const stage *g = &n->stage[k];
@@ -405,6 +428,7 @@ static void prepare(runner *r, stage_tape *stages)
             if (g->sink[i].to) tape_slot(s, g->sink[i].to)->stored = true;
             else if (!s->acc[g->sink[i].acc].lanes) s->acc[g->sink[i].acc].lanes = arena_alloc(s->mem, ROW * sizeof(lane));
     }
+    order_axes(s);
     for (uint32_t k = 0; k < n->n_stages; k++) tape_stage(s, &n->stage[k], &stages[k]);
 }
 

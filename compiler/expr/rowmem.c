@@ -1,8 +1,10 @@
-/* rowmem.c - see rowmem.h. Types that the host stores as ONNX does are moved by copying; the others (float16, float8, 4-bit, and all on a
+/* rowmem.c - see rowmem.h. Types that the host stores as ONNX does are moved by copying; the others (float8, 4-bit, and all on a
  * big-endian host) one by one through elem_get and elem_set. */
 #include "expr/rowmem.h"
 
 #include <string.h>
+
+#include "base/half.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 enum { HOST_IS_LITTLE = 1 };
@@ -34,8 +36,8 @@ bool row_inside(const row *r, int64_t count)
     return true;
 }
 
-/* Storage type S, lane type L. Data may be unaligned (a mapped file), hence memcpy. */
-#define LOAD_AS(S, L)                                                    \
+/* Storage type S, lane type L, converted by CONVERT(v). Data may be unaligned (a mapped file), hence memcpy. */
+#define LOAD_BY(S, L, CONVERT)                                                    \
     do {                                                                 \
         L *to = lanes;                                                   \
         const char *from = data;                                         \
@@ -44,33 +46,37 @@ bool row_inside(const row *r, int64_t count)
             from += (size_t)r->base * sizeof(S);                         \
             for (uint32_t i = 0; i < r->n; i++) {                        \
                 memcpy(&v, from + i * sizeof(S), sizeof(S));             \
-                to[i] = (L)v;                                            \
+                to[i] = (L)CONVERT(v);                                            \
             }                                                            \
         } else                                                           \
             for (uint32_t i = 0; i < r->n; i++)                          \
                 if (active(r, i)) {                                      \
                     memcpy(&v, from + place(r, i) * sizeof(S), sizeof(S)); \
-                    to[i] = (L)v;                                        \
+                    to[i] = (L)CONVERT(v);                                        \
                 }                                                        \
     } while (0)
 
-#define STORE_AS(S, L)                                                   \
+#define STORE_BY(S, L, CONVERT)                                                   \
     do {                                                                 \
         const L *from = lanes;                                           \
         char *to = data;                                                 \
         if (!r->at && !r->mask && r->step == 1) {                        \
             to += (size_t)r->base * sizeof(S);                           \
             for (uint32_t i = 0; i < r->n; i++) {                        \
-                const S v = (S)from[i];                                  \
+                const S v = (S)CONVERT(from[i]);                                  \
                 memcpy(to + i * sizeof(S), &v, sizeof(S));               \
             }                                                            \
         } else                                                           \
             for (uint32_t i = 0; i < r->n; i++)                          \
                 if (active(r, i)) {                                      \
-                    const S v = (S)from[i];                              \
+                    const S v = (S)CONVERT(from[i]);                              \
                     memcpy(to + place(r, i) * sizeof(S), &v, sizeof(S)); \
                 }                                                        \
     } while (0)
+
+#define AS_IS(v) (v)
+#define LOAD_AS(S, L) LOAD_BY(S, L, AS_IS)
+#define STORE_AS(S, L) STORE_BY(S, L, AS_IS)
 
 static void load_any(elem t, const void *data, const row *r, void *lanes)
 {
@@ -114,6 +120,8 @@ void row_load(elem t, const void *data, const row *r, void *lanes)
     case ELEM_UINT16: LOAD_AS(uint16_t, int32_t); break;
     case ELEM_INT8: LOAD_AS(int8_t, int32_t); break;
     case ELEM_UINT8: LOAD_AS(uint8_t, int32_t); break;
+    case ELEM_FLOAT16: LOAD_BY(uint16_t, float, half_to_float); break;
+    case ELEM_BFLOAT16: LOAD_BY(uint16_t, float, bfloat16_to_float); break;
     case ELEM_BOOL:
         LOAD_AS(uint8_t, uint8_t);
         for (uint32_t i = 0; i < r->n; i++) ((uint8_t *)lanes)[i] = ((uint8_t *)lanes)[i] != 0;
@@ -135,6 +143,8 @@ void row_store(elem t, void *data, const row *r, const void *lanes)
     case ELEM_UINT16: STORE_AS(uint16_t, uint32_t); break;
     case ELEM_INT8:
     case ELEM_UINT8: STORE_AS(uint8_t, uint32_t); break;
+    case ELEM_FLOAT16: STORE_BY(uint16_t, float, float_to_half); break;
+    case ELEM_BFLOAT16: STORE_BY(uint16_t, float, float_to_bfloat16); break;
     case ELEM_BOOL: STORE_AS(uint8_t, uint8_t); break;
     default: store_any(t, data, r, lanes);
     }

@@ -3,6 +3,7 @@
 #include "expr/tape.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
     bool *reads;          /* by ex: holds a load or an index */
     uint32_t n_ex;
     bool dependent; /* rows of one point, sinks one after the other */
+    uint32_t lists; /* collected so far */
     VEC(instr *) run;
     struct {
         dim *d;
@@ -248,6 +250,30 @@ static void set_literal(instr *i, const ex_node *n)
     }
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const instr *p = *(instr *const *)a, *q = *(instr *const *)b;
+    return p->number < q->number ? -1 : p->number > q->number;
+}
+
+/* The lazy instructions that `roots` need, not looking into arms of selects. */
+static instr_list collect(builder *b, uint32_t n, instr *const *roots)
+{
+    VEC(instr *) found = {0};
+    VEC(instr *) todo = {0};
+    const uint32_t list = ++b->lists;
+    for (uint32_t k = 0; k < n; k++) VEC_PUSH(b->r->mem, todo, roots[k]);
+    while (todo.n) {
+        instr *i = todo.p[--todo.n];
+        if (!i->lazy || i->collected == list) continue;
+        i->collected = list;
+        VEC_PUSH(b->r->mem, found, i);
+        for (uint32_t k = 0; k < (i->op == EX_SELECT ? 1u : i->n); k++) VEC_PUSH(b->r->mem, todo, i->arg[k]);
+    }
+    if (found.n) qsort(found.p, found.n, sizeof *found.p, by_number);
+    return (instr_list){found.n, found.p};
+}
+
 static instr *make_instr(builder *b, ex e)
 {
     const ex_node *n = ex_at(b->x, e);
@@ -270,8 +296,10 @@ static instr *make_instr(builder *b, ex e)
     if (i->lazy) {
         raise_level(i, b->t->row_level);
         i->done = ARENA_ARRAY(b->r->mem, uint8_t, ROW);
+        i->number = b->t->lazy.n;
         VEC_PUSH(b->r->mem, b->t->lazy, i);
     }
+    for (uint32_t k = 0; i->op == EX_SELECT && k < 2; k++) i->arm[k] = collect(b, 1, &i->arg[k + 1]);
     if (!i->lazy) schedule(b, i);
     else {
         i->at_row = true;
@@ -414,7 +442,6 @@ static void build_sink(builder *b, const sink *s, sink_tape *out)
     }
     out->fold = s->fold;
     out->in_order = s->in_order;
-    out->lazy = s->guard != 0;
     out->type = ex_type(b->x, s->value);
     if (s->guard) {
         out->guard = lower(b, s->guard);
@@ -433,8 +460,13 @@ static void build_sink(builder *b, const sink *s, sink_tape *out)
         out->acc = &b->r->acc[s->acc];
         out->running = b->dependent && read_by_stage(b, s->acc);
     }
-    out->n_run = b->run.n;
-    out->run = b->run.p;
+    out->run = (instr_list){b->run.n, b->run.p};
+    if (s->guard) {
+        instr *roots[MAX_RANK + 1];
+        memcpy(roots, out->at, sizeof out->at);
+        roots[out->n] = out->value;
+        out->guarded = collect(b, out->n + 1u, roots);
+    }
 }
 
 static void set_levels(builder *b)
@@ -442,7 +474,7 @@ static void set_levels(builder *b)
     nest_run_state *r = b->r;
     stage_tape *t = b->t;
     uint32_t l = 0;
-    for (uint32_t i = 0; i < r->nest->n_axes; i++) b->axis[++l] = r->nest->axis[i];
+    for (uint32_t i = 0; i < r->n_outer; i++) b->axis[++l] = r->outer[i];
     t->first_level = l + 1;
     for (uint32_t i = 0; i < b->stage->n_axes; i++) b->axis[++l] = b->stage->axis[i];
     if (l == 0 || (b->stage->n_axes == 0 && !r->rows_are_points)) b->axis[++l] = 0; /* a row of one lane */

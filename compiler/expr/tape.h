@@ -31,6 +31,13 @@ typedef struct {
 
 typedef struct instr instr;
 
+/* Lazy instructions that a value under a condition needs, arguments before users; what only an arm of an inner select needs is on the
+ * list of that select. */
+typedef struct {
+    uint32_t n;
+    instr **p;
+} instr_list;
+
 /* coefficient * (axis of that level, or value of an instruction) */
 typedef struct {
     int64_t coef;
@@ -58,21 +65,23 @@ struct instr {
     int64_t base, step; /* value of a straight instruction */
     void *lanes;        /* ROW lanes of .type; lane 0 is the value below the row level */
     uint8_t *done;      /* lazy: lanes that have their value in this row */
+    instr_list arm[2];  /* SELECT: what each arm needs */
+    uint32_t number;    /* lazy: counts up in the stage, arguments before users */
+    uint32_t collected; /* tape.c: last list it was put on */
 };
 
 typedef struct {
     fold fold;
     bool in_order;
     bool running;   /* an accumulator that its own stage reads: folded one by one, each read sees what came before */
-    bool lazy;      /* value and indexes are wanted only where the guard holds */
     ctype type;
     tensor_ref *to; /* NULL: accumulator */
     acc_value *acc;
     instr *guard, *value; /* guard may be NULL */
     uint8_t n;
     instr *at[MAX_RANK];
-    uint32_t n_run; /* instructions of the row level to run before this sink */
-    instr **run;
+    instr_list run;     /* instructions of the row level to run before this sink */
+    instr_list guarded; /* what value and indexes need where the guard holds */
     lane part[FOLD_LANES]; /* lane = position in the stage modulo 16 */
 } sink_tape;
 
@@ -94,7 +103,8 @@ typedef struct {
     const nest *nest;
     arena *mem;
     bool rows_are_points; /* no stage has axes: rows go along the innermost parallel axis */
-    uint32_t n_outer;     /* parallel axes */
+    uint32_t n_outer;     /* parallel axes, in the order they are walked */
+    dim outer[NEST_AXES];
     tensor_ref **slot;    /* by slot, made on first use */
     acc_value *acc;       /* by accumulator id */
 } nest_run_state;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fmath.h"
+#include "base/half.h"
 
 size_t lane_bytes(ctype t)
 {
@@ -198,6 +199,14 @@ void vec_cast(ctype to, ctype from, uint32_t n, void *out, const void *a)
 void vec_round(elem to, ctype t, uint32_t n, void *out, const void *a)
 {
     uint64_t cell;
+    if (t == CT_F32 && to == ELEM_FLOAT16) {
+        MAP1(float, float, half_to_float(float_to_half(x)));
+        return;
+    }
+    if (t == CT_F32 && to == ELEM_BFLOAT16) {
+        MAP1(float, float, bfloat16_to_float(float_to_bfloat16(x)));
+        return;
+    }
     switch (t) {
     case CT_F32: MAP1(float, float, (elem_set_double(to, &cell, 0, (double)x), elem_get_double(to, &cell, 0))); break;
     case CT_F64: MAP1(double, double, (elem_set_double(to, &cell, 0, x), elem_get_double(to, &cell, 0))); break;

@@ -131,4 +131,28 @@ bool lower_Trilu(lower_ctx *c);
 /* resize.c */
 bool infer_Resize(infer_ctx *c);
 bool lower_Resize(lower_ctx *c);
+
+/* conv_transpose.c */
+bool infer_Col2Im(infer_ctx *c);
+bool infer_ConvTranspose(infer_ctx *c);
+bool lower_Col2Im(lower_ctx *c);
+bool lower_ConvTranspose(lower_ctx *c);
+
+/* einsum.c */
+bool infer_Einsum(infer_ctx *c);
+bool lower_Einsum(lower_ctx *c);
+
+/* quant.c */
+bool infer_DequantizeLinear(infer_ctx *c);
+bool infer_DynamicQuantizeLinear(infer_ctx *c);
+bool infer_QuantizeLinear(infer_ctx *c);
+bool lower_DequantizeLinear(lower_ctx *c);
+bool lower_DynamicQuantizeLinear(lower_ctx *c);
+bool lower_QuantizeLinear(lower_ctx *c);
+
+/* qlinear.c */
+bool infer_conv_integer(infer_ctx *c);
+bool infer_matmul_integer(infer_ctx *c);
+bool lower_conv_integer(lower_ctx *c);
+bool lower_matmul_integer(lower_ctx *c);
 #endif

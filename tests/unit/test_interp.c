@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/fmath.h"
+#include "base/half.h"
 
 static arena *A;
 static program *P;
@@ -555,6 +556,47 @@ static void a_load_outside_is_reported(void **s)
     assert_non_null(strstr(why, "load outside"));
 }
 
+static void half_conversions_agree_with_the_element_table(void **s)
+{
+    (void)s;
+    for (uint32_t h = 0; h < 65536; h++) {
+        const uint16_t bits = (uint16_t)h;
+        const double v = elem_get_double(ELEM_FLOAT16, &bits, 0), w = elem_get_double(ELEM_BFLOAT16, &bits, 0);
+        assert_true(isnan(v) ? isnan(half_to_float(bits)) : (double)half_to_float(bits) == v);
+        assert_true(isnan(w) ? isnan(bfloat16_to_float(bits)) : (double)bfloat16_to_float(bits) == w);
+    }
+    for (uint64_t u = 0; u < (uint64_t)1 << 32; u += 7919) { /* every kind of float */
+        const float v = bits_float((uint32_t)u);
+        uint16_t half, brain;
+        elem_set_double(ELEM_FLOAT16, &half, 0, (double)v);
+        elem_set_double(ELEM_BFLOAT16, &brain, 0, (double)v);
+        assert_int_equal(float_to_half(v), half);
+        assert_int_equal(float_to_bfloat16(v), brain);
+    }
+    static const float EDGE[] = {65519.996f, 65520.0f, 65504.0f, 0x1p-24f, 0x1p-25f, 0x1.8p-25f, 0x1.ffcp-15f, 0x1.ffep-15f, 3.4e38f, 0x1.fep127f, 0x1.ffp127f};
+    for (size_t i = 0; i < sizeof EDGE / sizeof *EDGE; i++) {
+        uint16_t half, brain;
+        elem_set_double(ELEM_FLOAT16, &half, 0, (double)EDGE[i]);
+        elem_set_double(ELEM_BFLOAT16, &brain, 0, (double)EDGE[i]);
+        assert_int_equal(float_to_half(EDGE[i]), half);
+        assert_int_equal(float_to_bfloat16(EDGE[i]), brain);
+    }
+}
+
+static void long_chains_under_a_condition_run(void **s)
+{
+    (void)s;
+    const slot x = TENSOR(ELEM_FLOAT, 4), y = TENSOR(ELEM_FLOAT, 6);
+    fill(x, 4);
+    nest_builder b = nest_begin(P);
+    const ex i = d(nest_axis(&b, c(6)));
+    ex v = LOAD(x, i);
+    for (int n = 0; n < 5000; n++) v = mul(add(v, f(1)), f(0.5));
+    STORE(&b, y, ex_select(X, ex_in_range(X, i, c(4)), v, f(3)), i);
+    run_ok(&b);
+    for (int q = 0; q < 6; q++) assert_true(floats(y)[q] == (q < 4 ? 1 : 3));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -579,6 +621,8 @@ int main(void)
         T(fused_points_pass_values_through_accumulators_and_memory),
         T(flattened_nests_use_offsets),
         T(a_load_outside_is_reported),
+        T(half_conversions_agree_with_the_element_table),
+        T(long_chains_under_a_condition_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

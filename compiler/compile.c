@@ -80,11 +80,12 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!p) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
-        const fuse_options rules = {true, true, true, true};
+        const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
         fuse(p, &rules);
     }
     dump_plan(p, o, out, "fuse");
     const plan_options plan = {t, o->math, o->threads};
+    plan_layout(p);
     if (!plan_select(p, &plan)) return false;
     plan_layout(p);
     dump_plan(p, o, out, "layout");

@@ -47,7 +47,7 @@ static bool same_domain(const char *a, const char *b)
 
 static const opset *import_of(const walk *w, const char *domain)
 {
-    for (uint32_t i = 0; i < w->n_opsets; i++)
+    for (uint32_t i = w->n_opsets; i-- > 0;) /* of several the last counts, as in onnx.checker */
         if (same_domain(w->opsets[i].domain, domain)) return &w->opsets[i];
     return NULL;
 }
@@ -59,7 +59,8 @@ static bool check_imports(diag *d, const char *at, const opset *list, uint32_t n
         const char *domain = schema_domain_name(list[i].domain);
         const int newest = schema_domain_version(list[i].domain), version = list[i].version;
         for (uint32_t k = 0; k < i; k++)
-            if (same_domain(list[k].domain, domain)) ok = diag_error(d, EXIT_INVALID, at, "opset-twice", "imports domain %s twice", domain);
+            if (same_domain(list[k].domain, domain) && list[k].version != version)
+                diag_warn(d, at, "opset-twice", "imports domain %s at versions %d and %d; the last one counts", domain, list[k].version, version);
         if (version < 1) {
             ok = diag_error(d, EXIT_INVALID, at, "opset-version", "imports %s at version %d; versions start at 1", domain, version);
         } else if (newest && version > newest) {
@@ -310,6 +311,8 @@ static bool check_versions(model *m)
         ok = diag_error(m->diag, EXIT_UNSUPPORTED, "", "ir-version", "IR version %lld is newer than the newest known, %d", (long long)m->ir_version, newest);
         diag_hint(m->diag, "export the model with an older onnx package, or use a newer onnxcc");
     }
+    if (m->opsets.n && m->ir_version > 0 && m->ir_version < 3)
+        ok = diag_error(m->diag, EXIT_INVALID, "", "opset-forbidden", "IR version %lld has no opset_import, but the model has", (long long)m->ir_version);
     if (!m->opsets.n && m->ir_version < 3) VEC_PUSH(m->mem, m->opsets, ((opset){intern(m->names, ""), 1})); /* before opset_import existed */
     if (!m->opsets.n) ok = diag_error(m->diag, EXIT_INVALID, "", "opset-missing", "the model imports no opset");
     return ok & check_imports(m->diag, "opset_import", m->opsets.p, m->opsets.n);

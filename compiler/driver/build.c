@@ -40,6 +40,9 @@ bool cc_shared(arena *a, const char *const *sources, uint32_t n, const char *inc
     VEC_PUSH(a, argv, library);
     for (uint32_t i = 0; i < n; i++) VEC_PUSH(a, argv, sources[i]);
     VEC_PUSH(a, argv, "-lm");
+#ifdef __linux__
+    VEC_PUSH(a, argv, "-Wl,-z,defs"); /* a missing function is an error now, not when the library is loaded */
+#endif
     VEC_PUSH(a, argv, NULL);
     const int status = process_run(argv.p, messages);
     if (status == 0) return true;

@@ -191,7 +191,8 @@ static void unit_work(void *ctx, uint32_t i, FILE *result)
 /* The first line that speaks of an error, else the first line. */
 static const char *error_line(arena *a, const char *s)
 {
-    const char *at = strstr(s, "error: ");
+    const char *at = strstr(s, "undefined reference");
+    if (!at) at = strstr(s, "error: ");
     if (!at) at = s;
     return arena_strndup(a, at, strcspn(at, "\n"));
 }

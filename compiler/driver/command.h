@@ -30,6 +30,7 @@ bool command_compile_options(command *c, compile_options *o);
 bool parse_dim(arena *a, diag *d, const char *s, dim_override *out);
 bool parse_shape(arena *a, diag *d, const char *s, shape_override *out);
 
+void print_manifest(FILE *to, const char *manifest); /* on one line, without a line break at its end */
 /* Prints the problems of d to stderr, coloured if asked, warnings only when not quiet. */
 void command_report(const command *c, const diag *d);
 #endif

@@ -26,7 +26,13 @@ static bool add_named(tensor_set *to, tensor *t, const char *name)
 
 bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
 {
-    if (ends_with(path, ".pb")) return add_named(into, tensor_load(into->mem, d, path), name);
+    if (ends_with(path, ".pb")) {
+        const char *before = d->file;
+        d->file = path;
+        if (!add_named(into, tensor_load(into->mem, d, path), name)) return false;
+        d->file = before;
+        return true;
+    }
     file_view f;
     const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
     if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);

@@ -74,10 +74,11 @@ static exit_code run_verb(command *c)
 
 static exit_code command_run(command *c, int argc, char **argv)
 {
-    if (!options_parse(c->mem, c->diag, argc, (const char *const *)argv, c->o)) return diag_exit(c->diag);
+    const bool ok = options_parse(c->mem, c->diag, argc, (const char *const *)argv, c->o);
+    c->color = want_color(c->o);
+    if (!ok) return diag_exit(c->diag);
     c->quiet = opt_flag(c->o, OPT_QUIET);
     c->verbose = opt_flag(c->o, OPT_VERBOSE);
-    c->color = want_color(c->o);
     if (opt_flag(c->o, OPT_HELP)) return print_help(c);
     if (opt_flag(c->o, OPT_VERSION)) return fputs("onnxcc " ONNXCC_VERSION "\n", c->out) < 0 ? EXIT_IO : EXIT_OK;
     if (opt_flag(c->o, OPT_LIST_TARGETS)) return print_targets(c);

@@ -61,6 +61,11 @@ static bool parse_header(const char *dict, npy_header *h, const char **why)
     h->order = *descr && strchr("<>|=", *descr) ? *descr++ : '|';
     h->kind = *descr ? *descr++ : '?';
     h->item = (size_t)strtoul(descr, NULL, 10);
+    if (h->item > UINT32_MAX) {
+        *why = "damaged .npy header";
+        return false;
+    }
+    if (h->kind == 'U') h->item *= 4; /* counted in characters */
     h->fortran = !strncmp(fortran, "True", 4);
     if (h->kind == 'O') *why = "arrays of Python objects can't be read (save strings as fixed-width unicode)";
     else if (!strchr("fiubcUSV?", h->kind)) *why = "unknown element type in .npy";
@@ -171,18 +176,19 @@ tensor *npy_parse(arena *a, const unsigned char *data, size_t size, const char *
         *why = "the .npy file is cut short";
         return NULL;
     }
+    const elem e = elem_of_npy(&h);
+    if (h.kind != 'V' && e != ELEM_STRING && (size_t)elem_of(e)->bits != h.item * 8) {
+        *why = "elements of this width can't be read";
+        return NULL;
+    }
     tensor *t = ARENA_NEW(a, tensor);
-    t->type = elem_of_npy(&h);
+    t->type = e;
     t->rank = h.rank;
     t->shape = arena_copy(a, h.shape, h.rank * sizeof h.shape[0]);
     if (t->type == ELEM_STRING) t->strings = ARENA_ARRAY(a, const char *, h.count + 1);
     else {
         t->bytes = (size_t)h.count * h.item;
         t->data = arena_alloc(a, t->bytes + 1);
-    }
-    if (h.kind == 'f' && t->type == ELEM_NONE) {
-        *why = "floats of this width can't be read";
-        return NULL;
     }
     read_elements(a, t, &h, data + start);
     return t;

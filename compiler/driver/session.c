@@ -84,7 +84,10 @@ static bool read_dims(session *s, tensor *const *given)
     s->dims = ARENA_ARRAY(s->mem, int64_t, m->n_dims + 1);
     for (int k = 0; k < m->n_dims; k++) {
         const onnxcc_dim_info *info = &m->dims[k];
-        if (info->input < 0) continue;
+        if (info->input < 0) { /* the run decides: shape() and prepare() see its upper bound, that is the capacity */
+            s->dims[k] = info->hi == INT64_MAX ? 0 : info->hi;
+            continue;
+        }
         if (info->input >= m->n_inputs || info->axis < 0 || info->axis >= m->inputs[info->input].rank)
             return diag_error(s->diag, EXIT_INTERNAL, "", "bad-description", "dimension '%s' is read from no input", info->name);
         s->dims[k] = given[info->input]->shape[info->axis];

@@ -69,6 +69,29 @@ static tensor *invent(arena *a, model *m, const compile_options *o, const value 
     return r;
 }
 
+/* Is `name` a dimension of an input: its symbol, or INPUT:AXIS? */
+static bool input_dim(model *m, const char *name)
+{
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const size_t n = strlen(v->name);
+        if (!strncmp(name, v->name, n) && name[n] == ':') return true;
+        for (int32_t k = 0; k < v->type.rank; k++)
+            if (dim_kind_of(m->dims, v->type.shape[k]) == DIM_SYMBOL && !strcmp(dim_name(m->dims, v->type.shape[k]), name)) return true;
+    }
+    return false;
+}
+
+/* Drops the --dim options that the pinned shapes already say; those for sizes that data decide stay. */
+static void drop_input_dims(model *m, compile_options *o)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < o->dims.n; i++)
+        if (!input_dim(m, o->dims.p[i].name)) o->dims.p[n++] = o->dims.p[i];
+    o->dims.n = n;
+}
+
 /* Every input has a tensor, and the compiler's options pin its shape. */
 static bool pin_inputs(bench *b, model *m, compile_options *o)
 {
@@ -95,6 +118,7 @@ static bool pin_inputs(bench *b, model *m, compile_options *o)
         for (uint32_t k = 0; k < t->rank; k++) fprintf(stderr, k ? "x%lld" : "%lld", (long long)t->shape[k]);
         fputc('\n', stderr);
     }
+    drop_input_dims(m, o);
     return true;
 }
 

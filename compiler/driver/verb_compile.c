@@ -32,11 +32,23 @@ static bool write_depfile(command *c, const char *path, const char *folder, cons
     return file_write(path, rule.p, rule.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
 }
 
+/* The manifest on one line: its strings hold no line breaks, so those and the blanks that follow are layout. */
+void print_manifest(FILE *to, const char *s)
+{
+    for (; *s; s++) {
+        if (*s != '\n') fputc(*s, to);
+        else while (s[1] == ' ') s++;
+    }
+}
+
 static void print_summary(const command *c, const char *folder, const compiled *out)
 {
     if (out->dump.n) fwrite(out->dump.p, 1, out->dump.n, c->out);
     if (out->notes.n) fwrite(out->notes.p, 1, out->notes.n, stderr);
-    if (c->json) fprintf(c->json, "%s\n", out->manifest ? out->manifest : "{}");
+    if (c->json) {
+        print_manifest(c->json, out->manifest ? out->manifest : "{}");
+        fputc('\n', c->json);
+    }
     if (!c->verbose || c->quiet) return;
     for (uint32_t i = 0; i < out->files.n; i++) fprintf(stderr, "%s/%s  %zu bytes\n", folder, out->files.p[i].name, out->files.p[i].size);
     fprintf(stderr, "%u steps for %u nodes, arena %lld bytes, weights %lld bytes\n", out->n_steps, out->n_nodes, (long long)out->arena_bytes,

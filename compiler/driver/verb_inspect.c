@@ -95,7 +95,10 @@ static void print_json(command *c, model *m, const summary *s, const compiled *a
         fprintf(to, ":%u", s->ops.p[i].n);
     }
     fprintf(to, "},\"parameters\":%lld,\"parameter_bytes\":%lld", (long long)s->parameters, (long long)s->parameter_bytes);
-    if (after) fprintf(to, ",\"compiled\":%s", after->manifest ? after->manifest : "{}");
+    if (after) {
+        fputs(",\"compiled\":", to);
+        print_manifest(to, after->manifest ? after->manifest : "{}");
+    }
     fputs("}\n", to);
 }
 

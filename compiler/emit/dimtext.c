@@ -1,5 +1,6 @@
 /* dimtext.c - sizes as C expressions, for arena formulas, shapes and checks (not for indexes inside steps: expr/print does those). */
 #include <inttypes.h>
+#include <string.h>
 
 #include "emit/emit.h"
 
@@ -18,6 +19,10 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
     const dim_kind k = dim_kind_of(t, d);
     if (k == DIM_SYMBOL) {
         const int32_t i = symbol_index(e, d);
+        if (i < 0 && e->exports && strstr(e->exports, dim_name(t, d))) { /* a variable inside the kernel that is being bound */
+            text_add(out, dim_name(t, d));
+            return;
+        }
         if (i < 0) {
             e->failed = true;
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));

@@ -22,6 +22,7 @@ typedef struct emit {
     printed *by_step;                       /* by step id */
     weights_mode weights;                   /* AUTO resolved */
     binder *binder;
+    const char *exports; /* of the kernel being bound: names that its parameters may use */
     bool failed;
 } emit;
 
@@ -37,6 +38,11 @@ void string_literal(text *t, const char *s);
 /* dimtext.c: a dim as a C expression of int64_t; `prefix` stands before each symbol's field name ("in->"). */
 void dim_c(emit *e, dim d, const char *prefix, text *out);
 int32_t symbol_index(const emit *e, dim s); /* -1: not known at run time */
+
+/* kernel.c */
+void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */
+void call_kernel(emit *e, const step *s, const char *indent, text *out);
+const char *slot_pointer(emit *e, slot s); /* source.c: a C expression for the start of the slot's buffer */
 
 /* weights.c */
 void weights_declare(emit *e, text *out);             /* in the source, before the steps */

@@ -79,15 +79,14 @@ static void preamble(emit *e, text *out)
     text_add(out, "\n");
 }
 
-static void dim_functions(emit *e, text *out)
+static void dim_functions(text *out)
 {
-    if (!e->p->symbols.n) return;
     text_add(out, "#ifndef ONNXCC_DIM_FUNCTIONS\n#define ONNXCC_DIM_FUNCTIONS\n"
-                  "static inline int64_t onnxcc_fdiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }\n"
-                  "static inline int64_t onnxcc_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }\n"
-                  "static inline int64_t onnxcc_min(int64_t a, int64_t b) { return a < b ? a : b; }\n"
-                  "static inline int64_t onnxcc_max(int64_t a, int64_t b) { return a > b ? a : b; }\n"
-                  "static inline int64_t onnxcc_select(int64_t a, int64_t b, int64_t c, int64_t d) { return a < b ? c : d; }\n#endif\n\n");
+                  "static inline __attribute__((unused)) int64_t onnxcc_fdiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }\n"
+                  "static inline __attribute__((unused)) int64_t onnxcc_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }\n"
+                  "static inline __attribute__((unused)) int64_t onnxcc_min(int64_t a, int64_t b) { return a < b ? a : b; }\n"
+                  "static inline __attribute__((unused)) int64_t onnxcc_max(int64_t a, int64_t b) { return a > b ? a : b; }\n"
+                  "static inline __attribute__((unused)) int64_t onnxcc_select(int64_t a, int64_t b, int64_t c, int64_t d) { return a < b ? c : d; }\n#endif\n\n");
 }
 
 /* ---- steps ---- */
@@ -102,20 +101,22 @@ static void print_one(void *ctx, step *s)
     printer *w = ctx;
     emit *e = w->e;
     printed *f = &e->by_step[s->id];
+    if (s->kind == STEP_KERNEL) print_kernel(e, s, w->out);
     if (s->kind != STEP_NEST) return;
-    const print_options o = {e->name, e->target->vl, e->o->math};
-    f->name = arena_printf(e->mem, "%s_step%u", e->name, s->id);
+    const print_options o = {arena_printf(e->mem, "%s_", e->name), e->target->vl, e->o->math};
+    const char *name = arena_printf(e->mem, "step%u", s->id);
+    f->name = arena_printf(e->mem, "%s%s", o.prefix, name);
     text_addf(w->out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-    nest_print(e->p, s->nest, f->name, &o, w->out, &f->sig);
+    nest_print(e->p, s->nest, name, &o, w->out, &f->sig);
     text_add(w->out, "\n");
 }
 
 /* The pointer that a step gets for a slot. */
-static const char *pointer(emit *e, slot s, bool constant)
+const char *slot_pointer(emit *e, slot s)
 {
     const slot_info *i = slot_at(e->p, s);
     const buf_info *b = &e->p->buf.p[i->view.buf];
-    const char *c_type = elem_of(i->type)->ctype, *qualifier = constant ? "const " : "";
+    const char *c_type = elem_of(i->type)->ctype;
     switch (b->kind) {
     case SLOT_INPUT: return arena_printf(e->mem, "in->%s", e->input[b->io]);
     case SLOT_OUTPUT: return arena_printf(e->mem, "out->%s", e->output[b->io]);
@@ -124,8 +125,8 @@ static const char *pointer(emit *e, slot s, bool constant)
         return arena_printf(e->mem, "(const %s *)(const void *)%s", c_type, weights_pointer(e, i->view.buf));
     default: break;
     }
-    if (e->plan->dynamic) return arena_printf(e->mem, "(%s%s *)(void *)(at + region[%u])", qualifier, c_type, e->plan->region.p[i->view.buf]);
-    return arena_printf(e->mem, "(%s%s *)(void *)(at + %" PRId64 ")", qualifier, c_type, b->offset);
+    if (e->plan->dynamic) return arena_printf(e->mem, "(%s *)(void *)(at + region[%u])", c_type, e->plan->region.p[i->view.buf]);
+    return arena_printf(e->mem, "(%s *)(void *)(at + %" PRId64 ")", c_type, b->offset);
 }
 
 static void call_nest(emit *e, const step *s, const char *indent, text *out)
@@ -134,7 +135,7 @@ static void call_nest(emit *e, const step *s, const char *indent, text *out)
     if (!f->name) return;
     const char *sep = "";
     text_addf(out, "%s%s%s(", indent, f->sig.can_fail ? "if ((rc = " : "", f->name);
-    for (uint32_t i = 0; i < f->sig.slots.n; i++, sep = ", ") text_addf(out, "%s%s", sep, pointer(e, f->sig.slots.p[i], false));
+    for (uint32_t i = 0; i < f->sig.slots.n; i++, sep = ", ") text_addf(out, "%s%s", sep, slot_pointer(e, f->sig.slots.p[i]));
     for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
         text_add(out, sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
@@ -152,6 +153,7 @@ static void call_block(emit *e, const block *b, const char *indent, text *out)
         const step *s = b->steps.p[i];
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
         if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
+        else if (s->kind == STEP_KERNEL) call_kernel(e, s, indent, out);
         else {
             e->failed = true;
             diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what, "control", "control flow can't be emitted yet");
@@ -364,7 +366,7 @@ void emit_source(emit *e, text *out)
 {
     preamble(e, out);
     weights_declare(e, out);
-    dim_functions(e, out);
+    dim_functions(out);
     e->by_step = ARENA_ARRAY(e->mem, printed, e->plan->n_steps + 1);
     printer w = {e, out};
     program_steps(e->p, print_one, &w);

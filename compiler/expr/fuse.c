@@ -141,13 +141,37 @@ uint32_t fuse_reach(const fuser *f, uint32_t reader, const block *b)
     return 0;
 }
 
+/* Is the part p[0..n) one of the parts of `list`, which " + " separates? */
+static bool has_part(const char *list, const char *p, size_t n)
+{
+    for (const char *at = list; at;) {
+        const char *end = strstr(at, " + ");
+        const size_t len = end ? (size_t)(end - at) : strlen(at);
+        if (len == n && !memcmp(at, p, n)) return true;
+        at = end ? end + 3 : NULL;
+    }
+    return false;
+}
+
 const char *fuse_what(fuser *f, const char *a, const char *b)
 {
     enum { LONGEST = 240 };
-    if (!*a || !*b) return *a ? a : b;
-    if (strlen(a) > LONGEST) return a;
-    if (strlen(a) + strlen(b) > LONGEST) return arena_printf(f->mem, "%s + ...", a);
-    return arena_printf(f->mem, "%s + %s", a, b);
+    text out = {.mem = f->mem};
+    text_add(&out, a);
+    for (const char *at = b; at && *at;) {
+        const char *end = strstr(at, " + ");
+        const size_t len = end ? (size_t)(end - at) : strlen(at);
+        if (out.n + len > LONGEST) {
+            if (!has_part(out.p, "...", 3)) text_add(&out, " + ...");
+            break;
+        }
+        if (!out.n || !has_part(out.p, at, len)) {
+            if (out.n) text_add(&out, " + ");
+            text_addn(&out, at, len);
+        }
+        at = end ? end + 3 : NULL;
+    }
+    return out.p ? out.p : "";
 }
 
 /* ---- order ---- */
@@ -183,15 +207,50 @@ static bool stores_apart(const fuser *f, const sink *a, const sink *b)
     return false;
 }
 
-/* Does every store of the nest at `other` to k's slot go elsewhere? */
+typedef struct {
+    const fuser *f;
+    const sink *store;
+    bool apart;
+} overlap;
+
+static void check_load(void *ctx, ex e)
+{
+    overlap *o = ctx;
+    const ex_node *n = ex_at(o->f->x, e);
+    if (n->op != EX_LOAD || n->slot != o->store->to) return;
+    sink read = {.to = n->slot, .n = n->n};
+    memcpy(read.at, n->idx, n->n * sizeof *n->idx);
+    o->apart &= stores_apart(o->f, o->store, &read);
+}
+
+static void check_loads(void *ctx, ex *e)
+{
+    ex_walk(((overlap *)ctx)->f->x, *e, check_load, ctx);
+}
+
+/* Does every load and store of k's slot by the step at `other` go elsewhere? Arguments of kernels are whole slots. */
 static bool apart_from(const fuser *f, const sink *k, uint32_t other)
 {
-    const nest *n = fuse_nest(f, other);
-    if (!n) return false;
-    for (uint32_t i = 0; i < n->n_stages; i++)
+    const fuse_item *it = &f->item.p[other];
+    overlap o = {f, k, true};
+    if (!it->step || it->step->control) return false;
+    const nest *n = it->step->nest;
+    for (uint32_t i = 0; n && i < n->n_stages; i++)
         for (uint32_t j = 0; j < n->stage[i].n_sinks; j++)
             if (n->stage[i].sink[j].to == k->to && !stores_apart(f, k, &n->stage[i].sink[j])) return false;
-    return true;
+    const kernel *u = it->step->kernel;
+    for (uint32_t i = 0; u && i < u->n_hook; i++) {
+        const hook *h = &u->hook[i];
+        sink out = {.to = h->to, .n = h->n};
+        memcpy(out.at, h->at, sizeof out.at);
+        if (h->to == k->to && !stores_apart(f, k, &out)) return false;
+    }
+    for (uint32_t i = 0; u && i < u->n_arg; i++)
+        if (u->arg[i].slot == k->to && !(u->kind != K_TEMPLATE && u->arg[i].role == ARG_OUT) &&
+            !(u->kind == K_MATMUL && u->arg[i].role == ARG_IN))
+            return false;
+    fuse_each(it->step, check_loads, &o);
+    return o.apart;
 }
 
 static bool nest_apart_from(const fuser *f, uint32_t item, slot s, uint32_t other)
@@ -258,15 +317,23 @@ bool fuse_can_move(fuser *f, uint32_t item, uint32_t to)
 
 bool fuse_can_store_at(fuser *f, uint32_t item, const sink *k, uint32_t to)
 {
-    const uint32_t lo = item < to ? item : to, hi = item < to ? to : item;
     const fuse_uses *u = &f->uses[k->to];
-    if (passes_bind(f, lo, hi)) return false;
+    if (passes_bind(f, to, item)) return false;
+    for (uint32_t i = 0; i < u->use.n; i++) {
+        const uint32_t other = u->use.p[i].item;
+        if (other >= to && other < item && !apart_from(f, k, other)) return false;
+    }
+    return keeps_failures(f, item, to, item);
+}
+
+bool fuse_overwritten(fuser *f, const sink *k, uint32_t after, uint32_t until, uint32_t except)
+{
+    const fuse_uses *u = &f->uses[k->to];
     for (uint32_t i = 0; i < u->use.n; i++) {
         const fuse_use *other = &u->use.p[i];
-        if (other->item < lo || other->item > hi || other->item == item) continue;
-        if (other->reads || !apart_from(f, k, other->item)) return false;
+        if (other->writes && other->item > after && other->item <= until && other->item != except && !apart_from(f, k, other->item)) return true;
     }
-    return keeps_failures(f, item, lo, hi);
+    return false;
 }
 
 /* ---- sizes ---- */
@@ -369,6 +436,7 @@ void fuse(program *p, const fuse_options *o)
         /* A kernel's bias and residual first, before they disappear into several readers of their sum. */
         if (o->epilogues) changed |= fuse_epilogues(&f, false);
         if (o->inline_maps) changed |= fuse_inline(&f);
+        if (o->inline_maps) changed |= fuse_copies(&f);
         if (o->epilogues) changed |= fuse_epilogues(&f, true);
         if (o->merge_rows) changed |= fuse_rows(&f);
     }

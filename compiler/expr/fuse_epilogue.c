@@ -16,7 +16,7 @@ typedef struct {
     ex load;
 } epilogue;
 
-static hook *out_hook(kernel *k)
+hook *fuse_out_hook(kernel *k)
 {
     for (uint32_t i = 0; i < k->n_hook; i++)
         if (k->hook[i].to && !strcmp(k->hook[i].name, "OUT")) return &k->hook[i];
@@ -33,7 +33,7 @@ static uint32_t loads_in_hooks(fuser *f, const kernel *k, slot s)
 static bool find_epilogue(fuser *f, uint32_t item, epilogue *e)
 {
     kernel *k = fuse_kernel(f, item);
-    hook *h = k ? out_hook(k) : NULL;
+    hook *h = k ? fuse_out_hook(k) : NULL;
     if (!h || (k->kind != K_MATMUL && k->kind != K_CONV)) return false;
     if (f->p->slot.p[h->to].kind != SLOT_TEMP || fuse_writer(f, h->to) != item) return false;
     const uint32_t reader = fuse_reader(f, h->to);
@@ -86,31 +86,29 @@ static bool later_kernel_takes_it(const epilogue *e)
     return false;
 }
 
-static bool is_last_axis(const epilogue *e, ex at, dim last)
+static bool runs_along(const fuser *f, ex at, dim axis)
 {
     dim d, coef, rest;
-    if (!ex_is_dim(e->f->x, at, &d)) return false;
-    return dim_affine(e->f->t, d, last, &coef, &rest) && dim_is(e->f->t, coef, 1);
+    return ex_is_dim(f->x, at, &d) && dim_affine(f->t, d, axis, &coef, &rest) && dim_is(f->t, coef, 1);
 }
 
 /* Vectors of the kernel must stay vectors: matmul's run along its last axis; conv's along channels or the last spatial axis, as layout
  * decides, so its order of dimensions has to stay. */
-static bool stores_well(const epilogue *e, const ex *at, uint32_t n)
+bool fuse_hook_stores_well(const fuser *f, const kernel *k, const hook *h, const ex *at, uint32_t n)
 {
-    const fuser *f = e->f;
-    const hook *h = e->hook;
     const dim last = h->n_axes ? h->axis[h->n_axes - 1] : 0;
-    if (e->kernel->kind == K_MATMUL) {
+    const bool lanes = last && dim_is_axis(f->t, last);
+    if (k->kind == K_MATMUL) {
         for (uint32_t d = 0; d < n; d++) {
             dim i;
             if (!ex_is_dim(f->x, at[d], &i)) return false;
-            if (last && dim_is_axis(f->t, last) && dim_has(f->t, i, last) && !fuse_affine(f, at[d])) return false;
+            if (lanes && dim_has(f->t, i, last) && !fuse_affine(f, at[d])) return false;
         }
-        return !last || !dim_is_axis(f->t, last) || !n || is_last_axis(e, at[n - 1], last);
+        return !lanes || !n || runs_along(f, at[n - 1], last);
     }
     if (n != h->n_axes) return false;
     for (uint32_t d = 0; d < n; d++)
-        if (dim_is_axis(f->t, h->axis[d]) ? !is_last_axis(e, at[d], h->axis[d]) : !fuse_affine(f, at[d])) return false;
+        if (dim_is_axis(f->t, h->axis[d]) ? !runs_along(f, at[d], h->axis[d]) : !fuse_affine(f, at[d])) return false;
     return true;
 }
 
@@ -124,31 +122,31 @@ static ex handed_over(void *ctx, uint32_t n, const ex *idx)
 }
 
 /* The map's value over the kernel's axes, and where it stores. */
-static bool translate(epilogue *e, ex *value, ex *at)
+static bool translate(epilogue *e, ex *result, ex *at)
 {
     fuser *f = e->f;
     ex axis[NEST_AXES];
     if (!fuse_invert(f, e->map, e->load, e->hook->at, axis)) return false;
     for (uint32_t d = 0; d < e->sink->n; d++) at[d] = ex_map_ex(f->x, e->sink->at[d], e->map->n_axes, e->map->axis, axis);
-    *value = ex_map_ex(f->x, e->sink->value, e->map->n_axes, e->map->axis, axis);
+    *result = ex_map_ex(f->x, e->sink->value, e->map->n_axes, e->map->axis, axis);
     ex inner = ex_round(f->x, f->p->slot.p[e->slot].type, e->hook->value);
     fuse_rewrite r = {f, e->slot, handed_over, &inner};
-    fuse_rewrite_ex(&r, value);
+    fuse_rewrite_ex(&r, result);
     return true;
 }
 
 static bool fuse_one(fuser *f, uint32_t item, bool movement)
 {
     epilogue e;
-    ex value, at[MAX_RANK];
+    ex result, at[MAX_RANK];
     if (!find_epilogue(f, item, &e) || !is_legal(&e) || later_kernel_takes_it(&e)) return false;
     if (!movement && ex_at(f->x, e.sink->value)->op == EX_LOAD) return false;
     step *s = f->item.p[item].step, *map = f->item.p[e.map_item].step;
-    if (!fuse_fits(f, s, e.sink->value, 1) || !translate(&e, &value, at) || !stores_well(&e, at, e.sink->n)) return false;
+    if (!fuse_fits(f, s, e.sink->value, 1) || !translate(&e, &result, at) || !fuse_hook_stores_well(f, e.kernel, e.hook, at, e.sink->n)) return false;
 
     for (uint32_t i = 0; i < e.kernel->n_arg; i++)
         if (e.kernel->arg[i].slot == e.slot) e.kernel->arg[i].slot = e.sink->to;
-    e.hook->value = value;
+    e.hook->value = result;
     e.hook->to = e.sink->to;
     e.hook->n = e.sink->n;
     memcpy(e.hook->at, at, sizeof at[0] * e.sink->n);

@@ -94,6 +94,12 @@ void fuse_rewrite_ex(void *rewrite, ex *e)
     *e = ex_subst(((fuse_rewrite *)rewrite)->f->x, *e, rewrite_leaf, rewrite);
 }
 
+void fuse_rename_arg(kernel *k, slot from, slot to)
+{
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == from && k->arg[i].role == ARG_IN) k->arg[i].slot = to;
+}
+
 /* ---- limits ---- */
 
 typedef struct {
@@ -258,6 +264,35 @@ static bool split_axis(fuser *f, nest *n, dim axis, dim by)
     n->axis[place + 1] = low;
     n->n_axes++;
     return true;
+}
+
+static void find_division_ex(void *ctx, ex e)
+{
+    split_search *s = ctx;
+    const ex_node *n = ex_at(s->f->x, e);
+    if (n->op == EX_DIM) find_division(s, n->d);
+}
+
+static void find_division_below(void *ctx, ex *e)
+{
+    ex_walk(((split_search *)ctx)->f->x, *e, find_division_ex, ctx);
+}
+
+bool fuse_split_axes(fuser *f, nest *n)
+{
+    for (bool changed = false;; changed = true) {
+        split_search s = {f, n, 0, 0};
+        for (uint32_t i = 0; i < n->n_stages; i++) fuse_each_stage(&n->stage[i], find_division_below, &s);
+        if (!s.axis || !split_axis(f, n, s.axis, s.by)) return changed;
+    }
+}
+
+nest *fuse_copy_nest(fuser *f, const nest *n)
+{
+    nest *c = arena_copy(f->mem, n, sizeof *n);
+    c->stage = arena_copy(f->mem, n->stage, n->n_stages * sizeof *n->stage);
+    for (uint32_t i = 0; i < n->n_stages; i++) c->stage[i].sink = arena_copy(f->mem, n->stage[i].sink, n->stage[i].n_sinks * sizeof(sink));
+    return c;
 }
 
 /* Splits until no index of the load of `from` divides an axis; the load that is left, or 0. */

@@ -82,8 +82,10 @@ bool fuse_written(const fuser *f, slot s, uint32_t after, uint32_t until);
 /* Could `item` stand right beside `to` (another item of its block) without changing the meaning: nothing in between writes what it reads or
  * touches what it writes, but for stores to provably different parts of one slot. */
 bool fuse_can_move(fuser *f, uint32_t item, uint32_t to);
-/* Could the store k be made at the place of item `to` instead of that of `item`? Looks at k's target only. */
+/* Could the store k of `item` be made at the place of the earlier item `to`? Looks at k's target only. */
 bool fuse_can_store_at(fuser *f, uint32_t item, const sink *k, uint32_t to);
+/* Does an item at a position p with after < p <= until (but not `except`) write elements that the store k writes? */
+bool fuse_overwritten(fuser *f, const sink *k, uint32_t after, uint32_t until, uint32_t except);
 /* The position up to which reads made for `reader` may happen, seen from `block`: its own, or the end of the control step around it that
  * stands in `block`; 0 when it is not inside that block. */
 uint32_t fuse_reach(const fuser *f, uint32_t reader, const block *b);
@@ -112,6 +114,7 @@ typedef struct {
 } fuse_rewrite;
 void fuse_rewrite_ex(void *rewrite, ex *e); /* a fuse_visitor */
 /* The cost and size of all expressions of a step stay below the limits when `extra` is put in `times` more times. */
+void fuse_rename_arg(kernel *k, slot from, slot to); /* ARG_IN: of a matmul, whose arguments name what its operands load */
 bool fuse_fits(fuser *f, step *s, ex extra, uint32_t times);
 bool fuse_is_axis(const fuser *f, ex e, dim *axis); /* exactly one axis */
 bool fuse_is_zero(const fuser *f, ex e);
@@ -123,13 +126,21 @@ bool fuse_has_rows(const nest *n); /* several stages, or a stage with axes */
 bool fuse_plain(const nest *n);    /* no store is in order or folds into memory */
 
 /* ---- rules; each returns whether something changed ---- */
-bool fuse_inline(fuser *f);                      /* fuse_inline.c: maps into readers, copies into the stores of their producers */
+bool fuse_inline(fuser *f);                      /* fuse_inline.c: maps into their readers */
+bool fuse_copies(fuser *f);                      /* fuse_copies.c: copies into the stores before them, readers past copies */
 bool fuse_epilogues(fuser *f, bool movement);    /* fuse_epilogue.c: maps into kernels; movement: pure copies too */
+/* Would the kernel's vectors still store whole when its OUT hook stores at at[0..n)? */
+bool fuse_hook_stores_well(const fuser *f, const kernel *k, const hook *h, const ex *at, uint32_t n);
+hook *fuse_out_hook(kernel *k); /* NULL: none */
 bool fuse_rows(fuser *f);                        /* fuse_rows.c: rules 2 and 3 */
 bool fuse_tidy(fuser *f, uint32_t item);         /* fuse_local.c: forward stored values, drop what nobody reads; may remove the item */
 void fuse_locals(fuser *f);                      /* fuse_local.c */
 void fuse_reciprocals(fuser *f);                 /* fuse_recip.c */
 bool fuse_merge_stages(fuser *f, nest *n);       /* fuse_rows.c */
+
+/* Splits parallel axes that some index divides by a constant that divides their extent; true when one was split. */
+bool fuse_split_axes(fuser *f, nest *n);
+nest *fuse_copy_nest(fuser *f, const nest *n); /* stages and sinks too */
 
 /* Expresses the axes of a map by the indexes of its load: afterwards axis[i] of the nest equals value[i] when load index d has the value
  * at[d]. Splits axes of the nest (in place, keeping its meaning) that the load divides. False when the load does not determine every axis

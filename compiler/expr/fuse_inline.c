@@ -1,8 +1,5 @@
 /* fuse_inline.c - rule 1: a map (one stage, no stage axes, one store at the identity) disappears into the steps that read it, its axes
- * replaced by the reader's indexes; and its mirror: a pure copy disappears into the steps that write what it copies, their store indexes
- * replaced through the inverse of the copy's index map (concat, interior of a pad, transposes after a row step). */
-#include <string.h>
-
+ * replaced by the reader's indexes. Its mirror, copies that disappear into the steps before them, is in fuse_copies.c. */
 #include "expr/fuse_impl.h"
 
 /* ---- the producer ---- */
@@ -15,7 +12,8 @@ typedef struct {
     slot slot;
     elem stored;
     bool movement; /* a bare load at DIM indexes */
-    bool cheap;
+    bool cheap, costly;
+    uint32_t guards;
     ex value;      /* as a reader of the slot sees it: rounded to the stored type */
     uint32_t n_from;
     dim from[MAX_RANK]; /* axes of the nest ... */
@@ -39,11 +37,16 @@ static bool stores_identity(producer *p)
     return p->n_from == p->nest->n_axes;
 }
 
-static void find_costly(void *ctx, ex e)
+/* Guards are free: comparisons of indexes fold or split the loop, so their cost is taken off. */
+static void note_cost(void *ctx, ex e)
 {
     producer *p = ctx;
-    const ex_op op = (ex_op)ex_at(p->f->x, e)->op;
-    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->cheap = false;
+    const ex_node *n = ex_at(p->f->x, e);
+    const ex_op op = (ex_op)n->op;
+    dim d;
+    if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->costly = true;
+    if ((op == EX_LT || op == EX_LE || op == EX_EQ || op == EX_NE) && ex_is_dim(p->f->x, n->a[0], &d) && ex_is_dim(p->f->x, n->a[1], &d)) p->guards++;
+    if ((op == EX_AND || op == EX_OR) && n->type == CT_BOOL) p->guards++;
 }
 
 static bool is_movement(const fuser *f, ex e)
@@ -68,8 +71,8 @@ static bool find_producer(fuser *f, uint32_t item, producer *p)
     if (self.load.n) return false;
     p->value = ex_round(f->x, p->stored, k->value);
     p->movement = is_movement(f, p->value);
-    p->cheap = ex_cost(f->x, p->value) <= FUSE_CHEAP;
-    ex_walk(f->x, p->value, find_costly, p);
+    ex_walk(f->x, p->value, note_cost, p);
+    p->cheap = !p->costly && ex_cost(f->x, p->value) - p->guards <= FUSE_CHEAP;
     return true;
 }
 
@@ -164,9 +167,10 @@ static bool operand_takes(const producer *p, ex operand, demand *d)
 static bool kernel_demand(const producer *p, const kernel *k, demand *d)
 {
     fuser *f = p->f;
-    for (uint32_t i = 0; i < k->n_arg; i++)
-        if (k->arg[i].slot == p->slot) return false;
     if (k->kind == K_MATMUL && (!operand_takes(p, k->matmul.a, d) || !operand_takes(p, k->matmul.b, d))) return false;
+    /* Arguments are real slots, but those of a matmul that only name what its operands load. */
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == p->slot && (k->arg[i].role != ARG_IN || !d->sites)) return false;
     for (uint32_t i = 0; i < k->n_hook; i++) {
         const hook *h = &k->hook[i];
         fuse_loads l = {0};
@@ -224,6 +228,7 @@ static bool inline_map(fuser *f, uint32_t item)
         const uint32_t reader = f->uses[p.slot].use.p[0].item;
         step *s = f->item.p[reader].step;
         fuse_each(s, fuse_rewrite_ex, &r);
+        if (s->kernel) fuse_rename_arg(s->kernel, p.slot, ex_at(f->x, p.value)->slot);
         s->what = fuse_what(f, what, s->what);
         fuse_update(f, reader);
     }
@@ -231,95 +236,9 @@ static bool inline_map(fuser *f, uint32_t item)
     return true;
 }
 
-/* ---- copies into the stores of their producers ---- */
-
-typedef struct {
-    fuser *f;
-    uint32_t item; /* the copy */
-    nest *nest;
-    sink *sink;
-    slot from, to;
-    ex load;
-} copy;
-
-static bool find_copy(fuser *f, uint32_t item, copy *c)
-{
-    nest *n = fuse_nest(f, item);
-    sink *k = n ? fuse_map_sink(n) : NULL;
-    if (!k || ex_at(f->x, k->value)->op != EX_LOAD) return false;
-    const slot from = ex_at(f->x, k->value)->slot;
-    const slot_info *a = slot_at(f->p, from), *b = slot_at(f->p, k->to);
-    if (a->kind != SLOT_TEMP || a->type != b->type || from == k->to || fuse_reader(f, from) != item) return false;
-    *c = (copy){f, item, n, k, from, k->to, k->value};
-    return true;
-}
-
-/* Where the copy puts the element that a store puts at at[]. */
-static bool copied_to(const copy *c, const ex *at, ex *to)
-{
-    ex axis_value[NEST_AXES];
-    if (!fuse_invert(c->f, c->nest, c->load, at, axis_value)) return false;
-    for (uint32_t d = 0; d < c->sink->n; d++) to[d] = ex_map_ex(c->f->x, c->sink->at[d], c->nest->n_axes, c->nest->axis, axis_value);
-    return true;
-}
-
-/* One writer: a nest of the same block with plain stores whose new indexes are affine, so that vectors stay vectors. */
-static bool writer_takes(copy *c, uint32_t writer, bool apply)
-{
-    fuser *f = c->f;
-    nest *n = fuse_nest(f, writer);
-    if (!n || writer >= c->item || f->item.p[writer].block != f->item.p[c->item].block || !fuse_plain(n)) return false;
-    bool reads, writes;
-    if (fuse_touches(f, writer, c->to, &reads, &writes) && reads) return false;
-    for (uint32_t i = 0; i < n->n_stages; i++)
-        for (uint32_t j = 0; j < n->stage[i].n_sinks; j++) {
-            sink *k = &n->stage[i].sink[j];
-            ex to[MAX_RANK];
-            if (k->to != c->from) continue;
-            if (!copied_to(c, k->at, to)) return false;
-            for (uint32_t d = 0; d < c->sink->n; d++)
-                if (!fuse_affine(f, to[d]) && fuse_affine(f, k->at[d < k->n ? d : 0])) return false;
-            if (!apply) continue;
-            k->to = c->to;
-            k->n = c->sink->n;
-            memcpy(k->at, to, sizeof to[0] * c->sink->n);
-        }
-    return true;
-}
-
-static bool redirect_copy(fuser *f, uint32_t item)
-{
-    copy c;
-    if (!find_copy(f, item, &c)) return false;
-    const fuse_uses *u = &f->uses[c.from];
-    uint32_t first = item, writers = 0;
-    for (uint32_t i = 0; i < u->use.n; i++) {
-        if (!u->use.p[i].writes) continue;
-        if (u->use.p[i].reads || !writer_takes(&c, u->use.p[i].item, false)) return false;
-        if (u->use.p[i].item < first) first = u->use.p[i].item;
-        writers++;
-    }
-    if (!writers || !fuse_can_store_at(f, item, c.sink, first)) return false;
-    const char *what = f->item.p[item].step->what;
-    while (f->uses[c.from].use.n) {
-        const fuse_use w = f->uses[c.from].use.p[0];
-        if (!w.writes) {
-            fuse_remove(f, item);
-            continue;
-        }
-        writer_takes(&c, w.item, true);
-        step *s = f->item.p[w.item].step;
-        s->what = fuse_what(f, s->what, what);
-        fuse_update(f, w.item);
-    }
-    slot_at(f->p, c.from)->kind = SLOT_DEAD;
-    return true;
-}
-
 bool fuse_inline(fuser *f)
 {
     bool changed = false;
     for (uint32_t i = 1; i < f->item.n; i++) changed |= inline_map(f, i);
-    for (uint32_t i = 1; i < f->item.n; i++) changed |= redirect_copy(f, i);
     return changed;
 }

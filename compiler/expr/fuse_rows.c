@@ -210,12 +210,26 @@ static void join(fuser *f, uint32_t producer, uint32_t consumer, const pairing *
 }
 
 /* Returns the place of the joined step, 0 when nothing was done. */
-static uint32_t try_join(fuser *f, uint32_t producer, uint32_t consumer)
+static uint32_t join_as_is(fuser *f, uint32_t producer, uint32_t consumer)
 {
     pairing pairs;
     if (!rows_are_legal(f, producer, consumer, &pairs) || !rows_are_wanted(f, producer, consumer, &pairs)) return 0;
     const uint32_t place = fuse_can_move(f, producer, consumer) ? consumer : fuse_can_move(f, consumer, producer) ? producer : 0;
     if (place) join(f, producer, consumer, &pairs, place);
+    return place;
+}
+
+/* A map after a reshape finds the producer's axes only when its own are split as the reshape divides them. */
+static uint32_t try_join(fuser *f, uint32_t producer, uint32_t consumer)
+{
+    uint32_t place = join_as_is(f, producer, consumer);
+    if (place || fuse_has_rows(fuse_nest(f, consumer))) return place;
+    step *s = f->item.p[consumer].step;
+    nest *whole = s->nest, *split = fuse_copy_nest(f, whole);
+    if (!fuse_split_axes(f, split)) return 0;
+    s->nest = split;
+    place = join_as_is(f, producer, consumer);
+    if (!place) s->nest = whole;
     return place;
 }
 

@@ -40,7 +40,7 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
         w->pad_lo[i] = dim_const(d, lo);
         w->pad_hi[i] = dim_const(d, hi);
         const dim room = dim_addc(d, input[i], lo + hi - reach);
-        if (!ceil_mode) {
+        if (!ceil_mode || valid) {
             w->out[i] = dim_max(d, zero, dim_addc(d, dim_fdiv(d, room, dim_const(d, s)), 1));
             continue;
         }

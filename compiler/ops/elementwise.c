@@ -16,7 +16,7 @@ static ex softplus(lower_ctx *c, ex x)
     const ex e = ex_un(c->x, EX_EXP, ex_un(c->x, EX_NEG, ex_un(c->x, EX_ABS, x)));
     return add(c, larger(c, x, num(c, x, 0)), ex_un(c->x, EX_LOG, add(c, num(c, x, 1), e)));
 }
-static ex exp_less_1(lower_ctx *c, ex x)
+static ex exp_minus_1(lower_ctx *c, ex x)
 {
     return sub(c, ex_un(c->x, EX_EXP, x), num(c, x, 1));
 }
@@ -26,7 +26,7 @@ static ex exp_less_1(lower_ctx *c, ex x)
 static ex f_Celu(lower_ctx *c, ex x)
 {
     const ex alpha = attr_f(c, x, "alpha", 1.0f), zero = num(c, x, 0);
-    return add(c, larger(c, zero, x), smaller(c, zero, mul(c, alpha, exp_less_1(c, divide(c, x, alpha)))));
+    return add(c, larger(c, zero, x), smaller(c, zero, mul(c, alpha, exp_minus_1(c, divide(c, x, alpha)))));
 }
 static ex f_Clip(lower_ctx *c, ex x)
 {
@@ -38,7 +38,7 @@ static ex f_Clip(lower_ctx *c, ex x)
 static ex f_Elu(lower_ctx *c, ex x)
 {
     const ex zero = num(c, x, 0);
-    return ex_select(c->x, less(c, x, zero), mul(c, attr_f(c, x, "alpha", 1.0f), exp_less_1(c, x)), x);
+    return ex_select(c->x, less(c, x, zero), mul(c, attr_f(c, x, "alpha", 1.0f), exp_minus_1(c, x)), x);
 }
 static ex f_Gelu(lower_ctx *c, ex x)
 {

@@ -94,4 +94,65 @@ bool lower_GlobalPool(lower_ctx *c);
 bool lower_LpPool(lower_ctx *c);
 bool lower_MaxPool(lower_ctx *c);
 bool lower_MaxUnpool(lower_ctx *c);
+
+/* index.c */
+bool infer_Gather(infer_ctx *c);
+bool infer_GatherElements(infer_ctx *c);
+bool infer_GatherND(infer_ctx *c);
+bool infer_OneHot(infer_ctx *c);
+bool infer_ReverseSequence(infer_ctx *c);
+bool infer_ScatterElements(infer_ctx *c);
+bool infer_ScatterND(infer_ctx *c);
+bool infer_TensorScatter(infer_ctx *c);
+bool lower_Gather(lower_ctx *c);
+bool lower_GatherElements(lower_ctx *c);
+bool lower_GatherND(lower_ctx *c);
+bool lower_OneHot(lower_ctx *c);
+bool lower_ReverseSequence(lower_ctx *c);
+bool lower_ScatterElements(lower_ctx *c);
+bool lower_ScatterND(lower_ctx *c);
+bool lower_TensorScatter(lower_ctx *c);
+
+/* rearrange.c */
+bool infer_CenterCropPad(infer_ctx *c);
+bool infer_DepthToSpace(infer_ctx *c);
+bool infer_EyeLike(infer_ctx *c);
+bool infer_Pad(infer_ctx *c);
+bool infer_Tile(infer_ctx *c);
+bool infer_Trilu(infer_ctx *c);
+bool lower_CenterCropPad(lower_ctx *c);
+bool lower_DepthToSpace(lower_ctx *c);
+bool lower_EyeLike(lower_ctx *c);
+bool lower_Pad(lower_ctx *c);
+bool lower_SpaceToDepth(lower_ctx *c);
+bool lower_Tile(lower_ctx *c);
+bool lower_Trilu(lower_ctx *c);
+
+/* resize.c */
+bool infer_Resize(infer_ctx *c);
+bool lower_Resize(lower_ctx *c);
+
+/* conv_transpose.c */
+bool infer_Col2Im(infer_ctx *c);
+bool infer_ConvTranspose(infer_ctx *c);
+bool lower_Col2Im(lower_ctx *c);
+bool lower_ConvTranspose(lower_ctx *c);
+
+/* einsum.c */
+bool infer_Einsum(infer_ctx *c);
+bool lower_Einsum(lower_ctx *c);
+
+/* quant.c */
+bool infer_DequantizeLinear(infer_ctx *c);
+bool infer_DynamicQuantizeLinear(infer_ctx *c);
+bool infer_QuantizeLinear(infer_ctx *c);
+bool lower_DequantizeLinear(lower_ctx *c);
+bool lower_DynamicQuantizeLinear(lower_ctx *c);
+bool lower_QuantizeLinear(lower_ctx *c);
+
+/* qlinear.c */
+bool infer_conv_integer(infer_ctx *c);
+bool infer_matmul_integer(infer_ctx *c);
+bool lower_conv_integer(lower_ctx *c);
+bool lower_matmul_integer(lower_ctx *c);
 #endif

@@ -4,17 +4,11 @@
  * AveragePool divides by the taps it counted: a second fold of the guard. Sizes and SAME paddings are symbolic. */
 #include <string.h>
 
+#include "ops/conv.h"
 #include "ops/families.h"
 #include "ops/formula.h"
 
 enum { SPATIAL = MAX_RANK - 2 };
-
-typedef struct {
-    uint32_t rank; /* spatial dimensions */
-    int64_t kernel[SPATIAL], stride[SPATIAL], dilation[SPATIAL];
-    dim in[SPATIAL], lo[SPATIAL], hi[SPATIAL], out[SPATIAL];
-    bool ceil;
-} window;
 
 static void int_list(const node *n, const char *name, uint32_t count, int64_t otherwise, int64_t *out)
 {
@@ -23,46 +17,13 @@ static void int_list(const node *n, const char *name, uint32_t count, int64_t ot
     for (uint32_t i = 0; i < count; i++) out[i] = v && i < k ? v[i] : otherwise;
 }
 
-/* Output size and paddings of one dimension. */
-static void window_size(dims *d, window *w, uint32_t i, const char *auto_pad)
-{
-    const int64_t extent = (w->kernel[i] - 1) * w->dilation[i] + 1;
-    const dim s = dim_const(d, w->stride[i]), one = dim_const(d, 1);
-    if (!strncmp(auto_pad, "SAME", 4)) {
-        w->out[i] = dim_cdiv(d, w->in[i], s);
-        const dim reach = dim_addc(d, dim_mul(d, dim_sub(d, w->out[i], one), s), extent);
-        const dim total = dim_max(d, dim_sub(d, reach, w->in[i]), dim_const(d, 0)), half = dim_fdiv(d, total, dim_const(d, 2));
-        const bool upper = !strcmp(auto_pad, "SAME_UPPER");
-        w->lo[i] = upper ? half : dim_sub(d, total, half);
-        w->hi[i] = dim_sub(d, total, w->lo[i]);
-        return;
-    }
-    const dim room = dim_addc(d, dim_add(d, w->in[i], dim_add(d, w->lo[i], w->hi[i])), -extent);
-    if (w->ceil && strcmp(auto_pad, "VALID")) {
-        const dim n = dim_addc(d, dim_cdiv(d, room, s), 1), last = dim_mul(d, dim_sub(d, n, one), s);
-        w->out[i] = dim_select(d, last, dim_add(d, w->in[i], w->lo[i]), n, dim_sub(d, n, one)); /* no window starts in the padding behind */
-    } else {
-        w->out[i] = dim_addc(d, dim_fdiv(d, room, s), 1);
-    }
-}
-
+/* Of the spatial dimensions of a tensor that inference has checked. */
 static window window_of(dims *d, const node *n, uint32_t rank, const dim *shape)
 {
-    window w = {.rank = rank - 2};
-    int64_t pads[2 * SPATIAL];
-    const char *auto_pad = node_string(n, "auto_pad", "NOTSET");
-    int_list(n, "kernel_shape", w.rank, 1, w.kernel);
-    int_list(n, "strides", w.rank, 1, w.stride);
-    int_list(n, "dilations", w.rank, 1, w.dilation);
-    int_list(n, "pads", 2 * w.rank, 0, pads);
-    w.ceil = node_int(n, "ceil_mode", 0) != 0;
-    const bool explicit_pads = !strcmp(auto_pad, "NOTSET") || !*auto_pad;
-    for (uint32_t i = 0; i < w.rank; i++) {
-        w.in[i] = shape[i + 2];
-        w.lo[i] = dim_const(d, explicit_pads ? pads[i] : 0);
-        w.hi[i] = dim_const(d, explicit_pads ? pads[i + w.rank] : 0);
-        window_size(d, &w, i, auto_pad);
-    }
+    window w = {0};
+    int64_t taps[SPATIAL];
+    int_list(n, "kernel_shape", rank - 2, 1, taps);
+    (void)window_read(d, n, rank - 2, shape + 2, taps, &w);
     return w;
 }
 
@@ -94,10 +55,7 @@ bool infer_Pool(infer_ctx *c)
     const type *t = in_type(c, 0);
     const window w = window_of(c->d, c->n, (uint32_t)t->rank, t->shape);
     dim out[MAX_RANK] = {t->shape[0], t->shape[1]};
-    for (uint32_t i = 0; i < w.rank; i++) {
-        if (dim_range(c->d, w.out[i]).hi < 0) return infer_error(c, "shape-empty", "the kernel is larger than the padded dimension %u", i + 2);
-        out[i + 2] = w.out[i];
-    }
+    for (int32_t i = 2; i < t->rank; i++) out[i] = w.out[i - 2];
     return out_tensor(c, 0, t->elem, t->rank, out) && out_tensor(c, 1, ELEM_INT64, t->rank, out);
 }
 
@@ -108,7 +66,8 @@ typedef struct {
     nest_builder b;
     window w;
     slot x;
-    uint32_t rank;
+    uint32_t rank, spatial;
+    bool ceil;
     dim out[MAX_RANK]; /* axes of the output */
     dim at[MAX_RANK];  /* the tap's index in x */
     ex inside;         /* the tap lies in x */
@@ -119,6 +78,8 @@ static pool pool_begin(lower_ctx *c, slot y)
 {
     pool p = {.c = c, .b = low_begin(c), .x = in_slot(c, 0)};
     p.rank = slot_rank(c, p.x);
+    p.spatial = p.rank - 2;
+    p.ceil = node_int(c->n, "ceil_mode", 0) != 0;
     p.w = window_of(c->d, c->n, p.rank, slot_at(c->p, p.x)->extent);
     axes_for(&p.b, p.rank, slot_at(c->p, y)->extent, p.out);
     return p;
@@ -132,12 +93,12 @@ static void pool_stage(pool *p)
     p->at[0] = p->out[0];
     p->at[1] = p->out[1];
     p->inside = p->in_padded = ex_bool(p->c->x, true);
-    for (uint32_t i = 0; i < p->w.rank; i++) {
+    for (uint32_t i = 0; i < p->spatial; i++) {
         const dim tap = dim_mulc(d, stage_axis(&p->b, dim_const(d, p->w.kernel[i])), p->w.dilation[i]);
-        const dim at = dim_sub(d, dim_add(d, dim_mulc(d, p->out[i + 2], p->w.stride[i]), tap), p->w.lo[i]);
+        const dim at = dim_sub(d, dim_add(d, dim_mulc(d, p->out[i + 2], p->w.stride[i]), tap), p->w.pad_lo[i]);
         p->at[i + 2] = at;
-        p->inside = both(p->c, p->inside, dim_inside(p->c, at, p->w.in[i]));
-        if (p->w.ceil) p->in_padded = both(p->c, p->in_padded, dim_less(p->c, at, dim_add(d, p->w.in[i], p->w.hi[i])));
+        p->inside = both(p->c, p->inside, dim_inside(p->c, at, slot_dim(p->c, p->x, i + 2)));
+        if (p->ceil) p->in_padded = both(p->c, p->in_padded, dim_less(p->c, at, dim_add(d, slot_dim(p->c, p->x, i + 2), p->w.pad_hi[i])));
     }
 }
 
@@ -165,13 +126,13 @@ static ex column_major(pool *p, ex row_major)
     lower_ctx *c = p->c;
     ex rest = row_major, at = 0;
     ex part[SPATIAL];
-    for (uint32_t i = p->w.rank; i-- > 0;) {
-        const ex n = ex_dim(c->x, p->w.in[i]);
+    for (uint32_t i = p->spatial; i-- > 0;) {
+        const ex n = ex_dim(c->x, slot_dim(p->c, p->x, i + 2));
         part[i] = ex_bin(c->x, EX_FMOD, rest, n);
         rest = ex_bin(c->x, EX_FDIV, rest, n);
     }
     at = rest;
-    for (uint32_t i = p->w.rank; i-- > 0;) at = add(c, mul(c, at, ex_dim(c->x, p->w.in[i])), part[i]);
+    for (uint32_t i = p->spatial; i-- > 0;) at = add(c, mul(c, at, ex_dim(c->x, slot_dim(p->c, p->x, i + 2))), part[i]);
     return at;
 }
 
@@ -212,7 +173,7 @@ bool lower_AveragePool(lower_ctx *c)
     const ex sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, zero));
     const ex counted = node_int(c->n, "count_include_pad", 0) ? p.in_padded : p.inside;
     int64_t all = 1;
-    for (uint32_t i = 0; i < p.w.rank; i++) all *= p.w.kernel[i];
+    for (uint32_t i = 0; i < p.spatial; i++) all *= p.w.kernel[i];
     double always;
     ex n;
     if (ex_is_num(c->x, counted, &always)) n = num(c, zero, always != 0 ? (double)all : 0);

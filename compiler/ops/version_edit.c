@@ -189,7 +189,7 @@ bool is_used(edit *e, value_id v)
 {
     const model *m = e->m;
     for (uint32_t i = 1; i < m->nodes.n; i++)
-        for (uint32_t k = 0; k < m->nodes.p[i].n_in; k++)
+        for (uint32_t k = 0; k < m->nodes.p[i].n_in && !m->nodes.p[i].dead; k++)
             if (m->nodes.p[i].in[k] == v) return true;
     for (uint32_t g = 1; g < m->graphs.n; g++)
         for (uint32_t k = 0; k < m->graphs.p[g]->outputs.n; k++)

@@ -56,6 +56,7 @@ static void number(void *ctx, step *s)
     numbering *k = ctx;
     s->id = ++k->n;
     if (s->nest) nest_flatten(k->p, s->nest);
+    for (uint32_t i = 0; s->kernel && i < s->kernel->n_hook; i++) hook_flatten(k->p, &s->kernel->hook[i]);
 }
 
 void plan_flatten(program *p)

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_select, plan_layout, plan_flatten, plan_memory. Emitters only print what these decide. */
+ * Order: plan_layout, plan_select, plan_flatten, plan_memory. Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
 #include "expr/nest.h"
@@ -19,7 +19,11 @@ nest *kernel_as_nest(program *p, const kernel *k);
 /* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out);
 
-/* Gives every slot but locals a view of a buffer: aliases share one, the rest is row-major. */
+/* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
+bool pack_now(program *p, block *steps, slot packed);
+bool ex_is_constant(program *p, ex e); /* loads constants only */
+
+/* Gives every slot but locals that has none yet a view of a buffer: aliases share one, the rest is row-major. */
 void plan_layout(program *p);
 /* Numbers the steps (step.id, from 1) and rewrites their nests and hooks to flat addresses. */
 void plan_flatten(program *p);

@@ -78,9 +78,9 @@ static int open_below(const request *r, const char *folder)
 {
     if (!*r->location) return refuse(r, EXIT_INVALID, "has no file name");
     if (r->location[0] == '/') return refuse(r, EXIT_INVALID, "has an absolute path");
-    for (const char *p = r->location; *p;) { /* before anything is touched */
+    for (const char *p = r->location; *p;) { /* before anything is touched; '..name' is refused as the onnx package does */
         const size_t n = strcspn(p, "/");
-        if (n == 2 && p[0] == '.' && p[1] == '.') return refuse(r, EXIT_INVALID, "leaves the model's folder");
+        if (n >= 2 && p[0] == '.' && p[1] == '.') return refuse(r, EXIT_INVALID, "leaves the model's folder");
         p += n + (p[n] == '/');
     }
     int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

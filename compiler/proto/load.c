@@ -221,6 +221,9 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
     if (circle < n) {
         const place here = {at, "node", circle, list[circle]->name};
         ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "node-circle", "the node depends on its own output");
+        for (uint32_t i = 0; i < n; i++) /* so that what uses them is no error as well */
+            for (uint32_t k = 0; k < list[i]->n_output; k++)
+                if (*list[i]->output[k]) define(c, list[i]->output[k], &here);
     }
     for (uint32_t i = 0; i < n && circle == n; i++) {
         const uint32_t k = order ? order[i] : i;
@@ -271,7 +274,10 @@ static dim *constant_shape(model *m, const tensor *t)
 static bool add_initializer(converter *c, const tensor *t, graph_id g, const place *at)
 {
     model *m = c->m;
-    if (!t) return false;
+    if (!t) { /* reported; its name is defined, so that what uses it is no error as well */
+        if (*given(at->name) && !scope_find_here(c->names, keep(c, at->name))) define(c, at->name, at);
+        return false;
+    }
     if (!*t->name) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-name", "an initializer has no name");
     const value_id input = scope_find_here(c->names, t->name);
     if (input && value_at(m, input)->data) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-twice", "value '%s' is defined twice in its graph", t->name);

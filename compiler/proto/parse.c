@@ -48,9 +48,9 @@ static bool deeper(parser *ps)
 
 static bool is_type_word(const char *w)
 {
-    static const char *const COMPOSED[] = {"seq", "map", "optional", "sparse_tensor"};
+    static const char *const COMPOSED[] = {"seq", "map", "optional", "sparse_tensor", "opaque"};
     if (!w) return false;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof COMPOSED / sizeof *COMPOSED; i++)
         if (!strcmp(w, COMPOSED[i])) return true;
     return elem_named(w) != ELEM_NONE;
 }
@@ -111,6 +111,24 @@ static bool parse_tensor_type(parser *ps, const char *word, Onnx__TypeProto *t)
     return parse_shape(ps, &t->tensor_type->shape);
 }
 
+/* (), (name) or (domain, name), both of words with dots between */
+static bool parse_opaque(parser *ps, Onnx__TypeProto__Opaque *t)
+{
+    for (bool more = lex_peek(&ps->l) != ')'; more;) {
+        text name = {.mem = ps->mem};
+        do {
+            const char *w = lex_word(&ps->l, "a name");
+            if (!w) return false;
+            text_addf(&name, "%s%s", name.n ? "." : "", w);
+        } while (lex_take(&ps->l, '.'));
+        if (t->domain) return lex_fail(&ps->l, "an opaque type has a domain and a name only");
+        t->domain = t->name;
+        t->name = name.p;
+        more = lex_take(&ps->l, ',');
+    }
+    return true;
+}
+
 /* The inside of the brackets of a composed type. */
 static bool parse_composed(parser *ps, const char *word, Onnx__TypeProto *t)
 {
@@ -129,6 +147,11 @@ static bool parse_composed(parser *ps, const char *word, Onnx__TypeProto *t)
         t->map_type = NEW(ps, Onnx__TypeProto__Map, type_proto__map);
         t->map_type->has_key_type = true;
         return parse_elem(ps, &t->map_type->key_type) && lex_want(&ps->l, ',') && (t->map_type->value_type = parse_type(ps)) != NULL;
+    }
+    if (!strcmp(word, "opaque")) {
+        t->value_case = ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE;
+        t->opaque_type = NEW(ps, Onnx__TypeProto__Opaque, type_proto__opaque);
+        return parse_opaque(ps, t->opaque_type);
     }
     t->value_case = ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE;
     t->sparse_tensor_type = NEW(ps, Onnx__TypeProto__SparseTensor, type_proto__sparse_tensor);
@@ -464,7 +487,7 @@ static bool parse_names(parser *ps, char close, size_t *n, char ***out)
 static bool parse_op(parser *ps, Onnx__NodeProto *n)
 {
     text domain = {.mem = ps->mem};
-    n->op_type = lex_name(&ps->l, "an operator");
+    n->op_type = lex_peek(&ps->l) == '.' ? "" : lex_name(&ps->l, "an operator");
     while (n->op_type && lex_take(&ps->l, '.')) {
         text_addf(&domain, "%s%s", domain.n ? "." : "", n->op_type);
         n->op_type = lex_name(&ps->l, "an operator");

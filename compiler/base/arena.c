@@ -15,8 +15,16 @@ typedef struct block {
 } block;
 typedef char assert_block_keeps_alignment[sizeof(block) % ALIGN == 0 ? 1 : -1];
 
+/* Something to do when an arena is freed; kept in the arena itself. */
+typedef struct last_act {
+    struct last_act *next;
+    void (*f)(void *what);
+    void *what;
+} last_act;
+
 struct arena {
     block *top;
+    last_act *acts;
     size_t bytes;
 };
 
@@ -58,11 +66,19 @@ arena *arena_new(void)
 void arena_free(arena *a)
 {
     if (!a) return;
+    for (last_act *act = a->acts; act; act = act->next) act->f(act->what);
     for (block *b = a->top, *next; b; b = next) {
         next = b->next;
         free(b);
     }
     free(a);
+}
+
+void arena_on_free(arena *a, void (*f)(void *what), void *what)
+{
+    last_act *act = ARENA_NEW(a, last_act);
+    *act = (last_act){a->acts, f, what};
+    a->acts = act;
 }
 
 size_t arena_bytes(const arena *a)

@@ -24,6 +24,9 @@ char *arena_printf(arena *a, const char *fmt, ...) __attribute__((format(printf,
 char *arena_vprintf(arena *a, const char *fmt, va_list ap);
 size_t arena_bytes(const arena *a); /* taken from the system so far */
 
+/* Calls f(what) when the arena is freed, the newest first, before its memory goes: for mapped files and other things that live as long. */
+void arena_on_free(arena *a, void (*f)(void *what), void *what);
+
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_array((a), (size_t)(n), sizeof(T)))
 

@@ -17,10 +17,12 @@ static void add(diag *d, problem p)
         problem *q = &d->list.p[i];
         if (q->sev == p.sev && !strcmp(q->code, p.code) && !strcmp(q->message, p.message)) {
             q->times++;
+            d->last = i;
             return;
         }
     }
     p.times = 1;
+    d->last = d->list.n;
     VEC_PUSH(d->mem, d->list, p);
 }
 
@@ -46,7 +48,7 @@ bool diag_hint(diag *d, const char *fmt, ...)
     if (!d->list.n) return false;
     va_list ap;
     va_start(ap, fmt);
-    d->list.p[d->list.n - 1].hint = arena_vprintf(d->mem, fmt, ap);
+    d->list.p[d->last].hint = arena_vprintf(d->mem, fmt, ap);
     va_end(ap);
     return false;
 }

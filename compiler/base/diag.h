@@ -38,6 +38,7 @@ typedef struct diag {
     const char *file; /* shown in front of each line; may be NULL */
     VEC(problem) list;
     uint32_t errors;
+    uint32_t last; /* index of the problem that was reported last, also when it folded into an older one */
 } diag;
 
 diag *diag_new(arena *a, const char *file);
@@ -45,7 +46,7 @@ diag *diag_new(arena *a, const char *file);
 /* Adds a problem. `where` may be NULL or "". Always returns false. */
 bool diag_error(diag *d, exit_code exit, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Adds a hint to the newest problem. Returns false, so that `return diag_hint(...)` may follow diag_error. */
+/* Adds a hint to the problem reported last. Returns false, so that `return diag_hint(...)` may follow diag_error. */
 bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */

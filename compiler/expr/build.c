@@ -430,6 +430,7 @@ static ex compare_int(exprs *x, ex_op op, ex a, ex b)
     const bool top = p.hi == INT64_MAX || q.hi == INT64_MAX; /* no bound: only strict orders below are proofs */
     switch (op) {
     case EX_LT:
+        if (op_of(x, a) == EX_INDEX && arg(x, a, 1) == b) return ex_bool(x, true);
         if (a == b || (p.lo >= q.hi && q.hi != INT64_MAX)) return ex_bool(x, false);
         return p.hi < q.lo ? ex_bool(x, true) : 0;
     case EX_LE:
@@ -448,13 +449,26 @@ static ex regroup(exprs *x, ex_op op, ex a, ex b)
     return ex_bin(x, op, arg(x, a, 0), ex_bin(x, op, arg(x, a, 1), b));
 }
 
+/* Sums of a DIM and something else keep one DIM, outermost and on the right: (p + d) + e -> p + (d + e), (p + d) + q -> (p + q) + d. */
+static ex gather_dims(exprs *x, ex_op op, ex a, ex b)
+{
+    dim d, e;
+    if (op_of(x, a) != EX_ADD || !ex_is_dim(x, arg(x, a, 1), &d)) {
+        if (op != EX_ADD || ex_is_dim(x, b, NULL) || op_of(x, b) != EX_ADD || !ex_is_dim(x, arg(x, b, 1), NULL)) return 0;
+        return ex_bin(x, EX_ADD, ex_bin(x, EX_ADD, a, arg(x, b, 0)), arg(x, b, 1));
+    }
+    const ex p = arg(x, a, 0);
+    if (!ex_is_dim(x, b, &e)) return ex_bin(x, EX_ADD, ex_bin(x, op, p, b), arg(x, a, 1));
+    return ex_bin(x, EX_ADD, p, ex_dim(x, op == EX_ADD ? dim_add(x->dims, d, e) : dim_sub(x->dims, d, e)));
+}
+
 static ex bin_int_op(exprs *x, ex_op op, ctype t, ex a, ex b)
 {
     const interval p = range_at(x, a), q = range_at(x, b);
     const bool zero = is_i(x, b, 0), one = is_i(x, b, 1);
     switch (op) {
-    case EX_ADD: return zero ? a : regroup(x, op, a, b);
-    case EX_SUB: return zero ? a : a == b ? ex_i(x, t, 0) : 0;
+    case EX_ADD: return zero ? a : t == CT_I64 ? gather_dims(x, op, a, b) : regroup(x, op, a, b);
+    case EX_SUB: return zero ? a : a == b ? ex_i(x, t, 0) : t == CT_I64 ? gather_dims(x, op, a, b) : 0;
     case EX_MUL: return zero ? b : one ? a : regroup(x, op, a, b);
     case EX_DIV:
     case EX_FDIV: return one ? a : zero ? ex_i(x, t, 0) : 0;
@@ -543,6 +557,12 @@ static ex bin_float_op(exprs *x, ex_op op, ctype t, ex a, ex b)
     }
 }
 
+/* Arguments that commute stand in this order: others, DIMs, literals; the older first. */
+static int place(const exprs *x, ex e)
+{
+    return is_literal(x, e) ? 2 : op_of(x, e) == EX_DIM;
+}
+
 ex ex_bin(exprs *x, ex_op op, ex a, ex b)
 {
     const ctype t = ex_type(x, a);
@@ -559,7 +579,8 @@ ex ex_bin(exprs *x, ex_op op, ex a, ex b)
         const ex r = compares ? dim_compare(x, op, da, db) : dim_arith(x, op, da, db);
         if (r) return r;
     }
-    if (commutes(op) && (is_literal(x, a) || (a > b && !is_literal(x, b)))) {
+    const int pa = place(x, a), pb = place(x, b);
+    if (commutes(op) && (pa > pb || (pa == pb && a > b))) {
         const ex s = a;
         a = b;
         b = s;

@@ -244,10 +244,26 @@ static bool has_order(const nest *n)
     return false;
 }
 
+/* Merged stages may walk the same axes. Each gets its own, so that splitting and joining the axes of one leaves the others whole. */
+static void own_axes(flattener *f)
+{
+    for (uint32_t i = 1; i < f->n->n_stages; i++) {
+        stage *s = &f->n->stage[i];
+        axis_map m = {0};
+        for (uint32_t k = 0; k < s->n_axes; k++) {
+            if (!dim_is_axis(f->t, s->axis[k])) continue;
+            m.from[m.n] = s->axis[k];
+            s->axis[k] = m.to[m.n++] = dim_axis(f->t, dim_extent(f->t, s->axis[k]));
+        }
+        map_sinks(f, s, replace_axes, &m);
+    }
+}
+
 void nest_flatten(program *p, nest *n)
 {
     flattener f = {p, p->ex, p->dims, n};
     if (n->flat) return;
+    own_axes(&f);
     drop_constant_axes(&f, n->axis, &n->n_axes);
     for (uint32_t i = 0; i < n->n_stages; i++) {
         drop_constant_axes(&f, n->stage[i].axis, &n->stage[i].n_axes);
@@ -258,4 +274,31 @@ void nest_flatten(program *p, nest *n)
     join_axes(&f, n->axis, &n->n_axes, !has_order(n));
     for (uint32_t i = 0; i < n->n_stages; i++) join_axes(&f, n->stage[i].axis, &n->stage[i].n_axes, false);
     n->flat = true;
+}
+
+/* ---- kernels ---- */
+
+ex slot_address(program *p, slot s, uint32_t n, const ex *index)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    return address(&f, s, n, index);
+}
+
+ex ex_flatten(program *p, ex e)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    return ex_subst(p->ex, e, flat_leaf, &f);
+}
+
+void hook_flatten(program *p, hook *h)
+{
+    flattener f = {p, p->ex, p->dims, NULL};
+    if (h->flat) return;
+    h->value = ex_subst(p->ex, h->value, flat_leaf, &f);
+    if (h->to) {
+        for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_subst(p->ex, h->at[i], flat_leaf, &f);
+        h->at[0] = address(&f, h->to, h->n, h->at);
+        h->n = 1;
+    }
+    h->flat = true;
 }

@@ -38,12 +38,16 @@ bool nest_run(const interp *in, const nest *n, const char **why);
  * locals. Requires logical indexes (before layout). Keeps the meaning of every INPUT, OUTPUT and STATE slot. */
 typedef struct {
     bool inline_maps, merge_rows, merge_stages, epilogues;
+    bool reciprocals; /* x / u as x * (1 / u) where u is the same along the inner loop; changes the last bit, so not in strict mode */
 } fuse_options;
 void fuse(program *p, const fuse_options *o);
 
 /* ---- addresses ---- after layout: rewrites every load and store of a placed slot to one flat element index through its view (n = 1),
  * splits axes that are divided or taken modulo a constant, and collapses neighbouring axes that every address sees as one. */
 void nest_flatten(program *p, nest *n);
+void hook_flatten(program *p, hook *h); /* the same for a hook; its axes stay */
+ex ex_flatten(program *p, ex e);        /* and for an expression */
+ex slot_address(program *p, slot s, uint32_t n, const ex *index); /* element index[0..n) of a slot as an offset in its buffer */
 
 /* ---- print ---- */
 typedef enum { MATH_DEFAULT, MATH_STRICT, MATH_FAST } math_mode;

@@ -77,6 +77,7 @@ typedef struct {
     slot to; /* epilogue: where the result goes, at at[] */
     uint8_t n;
     ex at[MAX_RANK];
+    bool flat; /* set by hook_flatten: loads and the store have one index, the offset in the buffer */
 } hook;
 
 typedef enum { K_TEMPLATE, K_MATMUL, K_CONV } kernel_kind;
@@ -105,7 +106,8 @@ typedef struct kernel {
     hook *hook;
     conv_params conv;
     matmul_params matmul;
-    dim range; /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
+    uint32_t lane; /* which axis of the hook its vectors go along */
+    dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
 } kernel;
 
 typedef struct block block;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fmath.h"
+#include "base/half.h"
 
 size_t lane_bytes(ctype t)
 {
@@ -198,6 +199,14 @@ void vec_cast(ctype to, ctype from, uint32_t n, void *out, const void *a)
 void vec_round(elem to, ctype t, uint32_t n, void *out, const void *a)
 {
     uint64_t cell;
+    if (t == CT_F32 && to == ELEM_FLOAT16) {
+        MAP1(float, float, half_to_float(float_to_half(x)));
+        return;
+    }
+    if (t == CT_F32 && to == ELEM_BFLOAT16) {
+        MAP1(float, float, bfloat16_to_float(float_to_bfloat16(x)));
+        return;
+    }
     switch (t) {
     case CT_F32: MAP1(float, float, (elem_set_double(to, &cell, 0, (double)x), elem_get_double(to, &cell, 0))); break;
     case CT_F64: MAP1(double, double, (elem_set_double(to, &cell, 0, x), elem_get_double(to, &cell, 0))); break;
@@ -239,7 +248,7 @@ static float atan2_f32(float x, float y)
     case EX_LE: MAP2(T, uint8_t, x <= y); break;                 \
     case EX_EQ: MAP2(T, uint8_t, x == y); break;                 \
     case EX_NE: MAP2(T, uint8_t, x != y); break;                 \
-    default: assert(!"a float operation of two arguments");      \
+    default: assert(0 && "a float operation of two arguments");      \
     }
 
 static uint64_t pow_u64(uint64_t base, uint64_t exponent)
@@ -308,7 +317,7 @@ static uint64_t mod_u64(uint64_t x, uint64_t y)
     case EX_LE: MAP2(T, uint8_t, x <= y); break;                                              \
     case EX_EQ: MAP2(T, uint8_t, x == y); break;                                              \
     case EX_NE: MAP2(T, uint8_t, x != y); break;                                              \
-    default: assert(!"an integer operation of two arguments");                                \
+    default: assert(0 && "an integer operation of two arguments");                                \
     }
 
 static void bin_bool(ex_op op, uint32_t n, void *out, const void *a, const void *b)
@@ -325,7 +334,7 @@ static void bin_bool(ex_op op, uint32_t n, void *out, const void *a, const void 
     case EX_EQ: MAP2(uint8_t, uint8_t, x == y); break;
     case EX_LT: MAP2(uint8_t, uint8_t, x < y); break;
     case EX_LE: MAP2(uint8_t, uint8_t, x <= y); break;
-    default: assert(!"a bool operation of two arguments");
+    default: assert(0 && "a bool operation of two arguments");
     }
 }
 

@@ -418,22 +418,37 @@ static dim poly_intern(dims *t, int64_t c, dim_term *term, uint32_t n)
     return node_add(t, &p);
 }
 
+/* Is term `a` = k * c * atom, for k = coefficient of the term with the remainder and c the (monomial) divisor? */
+static bool is_quotient_term(const dims *t, const dim_term *a, int64_t k, dim c, dim *quotient)
+{
+    const dim_term *tc;
+    uint32_t n, used = 0;
+    int64_t cc = dim_poly(t, c, &tc, &n), want;
+    if (n > 1 || (n == 1 && cc)) return false;
+    const uint32_t n_c = n ? tc[0].n_atoms : 0;
+    if (!mul_i64(k, n ? tc[0].coef : cc, &want) || a->coef != want || a->n_atoms != n_c + 1) return false;
+    *quotient = 0;
+    for (uint32_t i = 0; i < a->n_atoms; i++) {
+        if (used < n_c && a->atom[i] == tc[0].atom[used]) used++;
+        else if (!*quotient) *quotient = a->atom[i];
+        else return false;
+    }
+    return used == n_c && *quotient && at(t, *quotient)->kind == DIM_FDIV;
+}
+
 /* k*c * floor(x / c) + k * (x mod c) is k * x. */
 static bool rejoin(dims *t, const dim_term *term, uint32_t n, uint32_t *div, uint32_t *mod)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (term[i].n_atoms != 1 || at(t, term[i].atom[0])->kind != DIM_MOD) continue;
         const dim *m = at(t, term[i].atom[0])->arg;
-        int64_t c, want;
-        if (!dim_is_const(t, m[1], &c) || !mul_i64(term[i].coef, c, &want)) continue;
         for (uint32_t j = 0; j < n; j++) {
-            if (term[j].n_atoms != 1 || term[j].coef != want || at(t, term[j].atom[0])->kind != DIM_FDIV) continue;
-            const dim *q = at(t, term[j].atom[0])->arg;
-            if (q[0] == m[0] && q[1] == m[1]) {
-                *div = j;
-                *mod = i;
-                return true;
-            }
+            dim q;
+            if (!is_quotient_term(t, &term[j], term[i].coef, m[1], &q)) continue;
+            if (at(t, q)->arg[0] != m[0] || at(t, q)->arg[1] != m[1]) continue;
+            *div = j;
+            *mod = i;
+            return true;
         }
     }
     return false;

@@ -224,6 +224,7 @@ static bool verify_node(verifier *v, graph_id g, node_id id)
     }
     for (uint32_t i = 0; i < n.n_attr; i++) {
         const attr *a = &n.attr[i];
+        if (a->ref) continue; /* the graph is the call's */
         if (a->kind == ATTR_GRAPH && !verify_graph(v, a->u.g)) return false;
         for (uint32_t k = 0; a->kind == ATTR_GRAPHS && k < a->n; k++)
             if (!verify_graph(v, a->u.graphs[k])) return false;

@@ -199,6 +199,17 @@ static void axes_can_become_data_dependent(void **s)
     assert_int_equal(ex_map_ex(X, from, 1, &j, (ex[]){k(3)}), ex_map(X, from, 1, &j, (dim[]){c(3)}));
 }
 
+static void dims_gather_around_data_dependent_indexes(void **s)
+{
+    (void)s;
+    const ex i = d(dim_axis(D, c(12))), j = d(dim_axis(D, c(5))), v = load(ELEM_INT64), w = load(ELEM_INT64);
+    const ex sum = ex_bin(X, EX_ADD, ex_bin(X, EX_ADD, i, v), ex_bin(X, EX_ADD, ex_bin(X, EX_SUB, w, j), j));
+    assert_int_equal(ex_bin(X, EX_ADD, ex_bin(X, EX_ADD, v, i), j), ex_bin(X, EX_ADD, v, ex_bin(X, EX_ADD, i, j)));
+    assert_int_equal(ex_bin(X, EX_SUB, ex_bin(X, EX_ADD, v, i), i), v);
+    assert_true(ex_is_dim(X, ex_at(X, sum)->a[1], NULL));
+    assert_int_equal(ex_in_range(X, ex_index(X, v, i), ex_at(X, i)->d), ex_bool(X, true));
+}
+
 static ex twice(void *ctx, ex e)
 {
     (void)ctx;
@@ -287,6 +298,7 @@ int main(void)
         T(selects_fold),
         T(an_index_proved_inside_cannot_fail),
         T(axes_can_become_data_dependent),
+        T(dims_gather_around_data_dependent_indexes),
         T(deep_and_shared_expressions_take_linear_time),
         T(a_program_lists_readably),
         T(accesses_include_updates_and_nested_blocks),

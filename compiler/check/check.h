@@ -1,0 +1,23 @@
+/* check.h - is a model what the ONNX standard allows?
+ *
+ * The rules that speak of nodes, values and types, on the IR, without any code per operator: everything comes from schema/. Rules that only
+ * the protobuf form can break (missing fields, wrong oneofs, external data) belong beside this, on that form. Every function reports all
+ * problems that it finds, in one run. */
+#ifndef ONNXCC_CHECK_CHECK_H
+#define ONNXCC_CHECK_CHECK_H
+#include "ir/ir.h"
+
+/* Sets node->version of every node of every graph and function body to the since_version that its opset import selects (0 for a call of a
+ * model-local function and for domains that the standard does not define), and checks: IR and opset versions are known; every domain is
+ * imported; every operator exists there and is not deprecated; numbers of inputs and outputs; required ones are present; attributes are
+ * known, of the right kind, not given twice, and required ones are there; every used value is defined before its use; graph outputs are
+ * defined. False after reporting. Calls nothing that needs inferred types. */
+bool check_model_basic(model *m);
+
+/* After inference: the types of inputs and outputs, where known, against the schema's constraints; equal type variables have equal types.
+ * Needs the versions that check_model_basic sets. */
+bool check_types(model *m);
+
+/* The function that a node calls; NULL when it is an operator. */
+const function *model_function(const model *m, const char *domain, const char *name, const char *overload);
+#endif

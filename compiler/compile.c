@@ -1,0 +1,97 @@
+/* compile.c - THE pipeline: read this first.
+ *
+ *     check -> inline -> normalize -> shapes -> infer -> passes -> lower -> fuse -> select -> layout -> memory -> emit
+ *
+ * Every stage either succeeds or has reported why it can't. What holds after each is in docs/pipeline.md. */
+#include "compile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "check/check.h"
+#include "emit/emit.h"
+#include "ops/ops.h"
+#include "passes/passes.h"
+#include "plan/plan.h"
+#include "target/target.h"
+
+enum { FOLD_LIMIT = 1 << 16 }; /* elements of a constant that folding may add */
+
+compile_options compile_defaults(void)
+{
+    return (compile_options){.threads = 1, .emit = EMIT_CMAKE | EMIT_MANIFEST};
+}
+
+const target_line *compile_targets(void)
+{
+    static target_line lines[32];
+    uint32_t n;
+    const target *t = target_table(&n);
+    lines[0] = (target_line){"native", "the best of these that this machine can run"};
+    for (uint32_t i = 0; i < n && i + 2 < 32; i++) lines[i + 1] = (target_line){t[i].name, t[i].what};
+    return lines;
+}
+
+/* --dump=NAME: the model after that pass, in the text form. */
+static void dump(model *m, const compile_options *o, compiled *out, const char *pass)
+{
+    if (!o->dump || strcmp(o->dump, pass)) return;
+    out->dump.mem = out->mem;
+    model_text(m, &out->dump, 32);
+}
+
+static void dump_plan(program *p, const compile_options *o, compiled *out, const char *when)
+{
+    if (!o->dump || strcmp(o->dump, when)) return;
+    out->dump.mem = out->mem;
+    program_text(p, &out->dump);
+}
+
+/* The graph: from what the file says to nodes at the newest versions with all types known. */
+static bool front(model *m, const compile_options *o, compiled *out)
+{
+    if (!check_model_basic(m)) return false;
+    dump(m, o, out, "import");
+    if (!inline_functions(m)) return false;
+    dump(m, o, out, "inline");
+    if (!version_to_newest(m)) return false;
+    dump(m, o, out, "normalize");
+    if (!set_shapes(m, o)) return false;
+    const infer_options infer = {FOLD_LIMIT};
+    if (!infer_model(m, &infer)) return false;
+    dump(m, o, out, "infer");
+    remove_dead(m);
+    dump(m, o, out, "dead");
+    return ir_verify(m);
+}
+
+bool compile_model(model *m, const compile_options *o, compiled *out)
+{
+    const target *t = target_find(o->target);
+    if (!t) {
+        diag_error(m->diag, EXIT_USAGE, "", "target", "there is no target '%s'", o->target);
+        return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
+    }
+    out->name = model_name(m, o, out->mem);
+    out->n_nodes = model_main(m)->nodes.n;
+    if (!front(m, o, out)) return false;
+
+    program *p = lower_model(out->mem, m);
+    if (!p) return false;
+    dump_plan(p, o, out, "lower");
+    if (!o->no_fuse) {
+        const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
+        fuse(p, &rules);
+    }
+    dump_plan(p, o, out, "fuse");
+    const plan_options plan = {t, o->math, o->threads};
+    plan_layout(p);
+    if (!plan_select(p, &plan)) return false;
+    plan_layout(p);
+    dump_plan(p, o, out, "layout");
+    plan_flatten(p);
+    memory_plan memory;
+    if (!plan_memory(p, &memory)) return false;
+    dump_plan(p, o, out, "plan");
+    return emit_c(p, &memory, o, t, out);
+}

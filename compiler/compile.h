@@ -1,0 +1,83 @@
+/* compile.h - the pipeline as a function: a loaded model goes in, the text of C files comes out. Nothing is read from or written to disk.
+ *
+ * The flags of `onnxcc compile` (CLI.md) are the fields of compile_options; compile_defaults() gives what holds without a flag. */
+#ifndef ONNXCC_COMPILE_H
+#define ONNXCC_COMPILE_H
+#include "expr/nest.h"
+
+/* --dim NAME=V or NAME=LO..HI; NAME is a symbol ("batch") or INPUT:AXIS ("x:0") for a dimension without a name. lo == hi fixes it. */
+typedef struct {
+    const char *name;
+    int64_t lo, hi; /* inclusive; hi = INT64_MAX: no upper bound */
+} dim_override;
+
+/* --shape INPUT=1x3x224x224; -1 (written ?) leaves that dimension as it is in the model. */
+typedef struct {
+    const char *input;
+    uint32_t rank;
+    int64_t dim[16];
+} shape_override;
+
+/* --state OUT=IN: the output becomes the input of the next run, kept in the caller's state memory. */
+typedef struct {
+    const char *out, *in;
+} state_pair;
+
+typedef enum { WEIGHTS_AUTO, WEIGHTS_C, WEIGHTS_INCBIN, WEIGHTS_STRING, WEIGHTS_FILE, WEIGHTS_POINTER } weights_mode;
+typedef enum { OPTIMIZE_BALANCED, OPTIMIZE_SPEED, OPTIMIZE_SIZE } optimize_mode;
+typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
+
+/* Files beside NAME.h, NAME.c and the weights, which are always made. */
+enum { EMIT_CMAKE = 1, EMIT_MANIFEST = 2, EMIT_MAIN = 4 };
+
+typedef struct {
+    const char *name;   /* C identifier: prefix of every symbol and file; NULL: from the model's path */
+    const char *target; /* "native", "x86-64-v3", "generic-c99", ...; NULL: native */
+    VEC(dim_override) dims;
+    VEC(shape_override) shapes;
+    VEC(state_pair) states;
+    weights_mode weights;
+    optimize_mode optimize;
+    math_mode math;
+    precision_mode precision;
+    int threads;      /* most threads that the plan provides scratch for; at least 1 */
+    unsigned emit;    /* EMIT_* */
+    bool profile;     /* call env->timer around each step */
+    bool verify_passes;
+    bool explain;     /* say in notes what was fused, chosen and refused */
+    bool no_fuse;     /* one step per node: to find out where a difference comes from */
+    const char *dump; /* NULL, or the pass after which the model (or the plan) is written to compiled.dump */
+} compile_options;
+
+compile_options compile_defaults(void); /* native, balanced, default math, one thread, EMIT_CMAKE | EMIT_MANIFEST */
+
+/* One file to be written: a name without folder. Bytes live in the arena of the compilation. */
+typedef struct {
+    const char *name;
+    const void *data;
+    size_t size;
+} out_file;
+
+typedef struct {
+    arena *mem;         /* set by the caller: everything below lives there */
+    const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
+    const char *cflags; /* what the C compiler needs for the target, such as "-march=x86-64-v3"; "" when nothing */
+    VEC(out_file) files;
+    const char *manifest; /* the JSON object that is NAME.json, also what `compile --json` prints */
+    text dump;            /* asked for by options.dump */
+    text notes;           /* asked for by options.explain, one line each */
+    int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
+    int64_t arena_lower_bound, weights_bytes, stack_bytes, multiply_adds;
+    uint32_t n_steps, n_nodes;
+} compiled;
+
+/* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
+ * an operator or attribute that onnxcc cannot compile is EXIT_UNSUPPORTED. The result does not depend on time, memory layout or the host. */
+bool compile_model(model *m, const compile_options *o, compiled *out);
+
+/* Names of all targets with one line of description each, ended by NULLs. */
+typedef struct {
+    const char *name, *what;
+} target_line;
+const target_line *compile_targets(void);
+#endif

@@ -1,0 +1,55 @@
+"""Runs another engine for `onnxcc bench`, which starts this and drives it over pipes.
+
+arguments: engine, model file, inputs (.npz), threads
+on start:  "ready VERSION", or "missing REASON"
+then, for each line holding a number k: runs k times and answers with k times in milliseconds
+"""
+import sys
+import time
+
+
+def prepare_onnxruntime(model, inputs, threads):
+    import onnxruntime as ort
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = {i.name for i in session.get_inputs()}
+    feeds = {name: array for name, array in inputs.items() if name in names}
+    return ort.__version__, lambda: session.run(None, feeds)
+
+
+def prepare_openvino(model, inputs, threads):
+    import openvino as ov
+    core = ov.Core()
+    network = core.read_model(model)
+    network.reshape({name: list(array.shape) for name, array in inputs.items()})
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+    request = compiled.create_infer_request()
+    for name, array in inputs.items():
+        request.set_tensor(name, ov.Tensor(array))
+    return ov.__version__, request.infer
+
+
+def main():
+    engine, model, path, threads = sys.argv[1:5]
+    try:
+        import numpy
+        inputs = {name.replace("\\", "/"): array for name, array in numpy.load(path).items()}
+        version, run = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads))
+        run()
+    except Exception as problem:
+        print("missing", " ".join(str(problem).split())[:300], flush=True)
+        return
+    print("ready", version, flush=True)
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - start) * 1e3)
+        print(*times, flush=True)
+
+
+main()

@@ -1,0 +1,27 @@
+/* build.h - from a model to a library that can be called: compile_model, the system's C compiler, and the files between them. */
+#ifndef ONNXCC_DRIVER_BUILD_H
+#define ONNXCC_DRIVER_BUILD_H
+#include "compile.h"
+#include "driver/process.h"
+
+/* Calls the C compiler ($CC, else cc) on the C and assembler files `sources` (paths) to make the shared library `library`. `include` is the folder
+ * of headers and of the files that assembler sources include; `cflags` what the target needs; `level` such as "-O2". False: what the compiler said is
+ * in *messages. */
+bool cc_shared(arena *a, const char *const *sources, uint32_t n, const char *include, const char *cflags, const char *level, const char *library,
+               text *messages);
+
+/* Text that changes when the C compiler does: its name and version. */
+const char *cc_identity(arena *a);
+
+/* Writes the compiled files to a folder, all or none. What an earlier compilation left there stays when it's the same. */
+bool write_compiled(arena *a, diag *d, const compiled *out, const char *folder);
+
+/* Writes onnxcc_rt.h, which generated headers include, to the folder. */
+bool write_runtime_header(diag *d, arena *a, const char *folder);
+
+/* Loads the model at `path` for compiling; NULL after reporting. */
+model *load_for_build(arena *a, diag *d, const char *path);
+
+/* Compiles m and builds the library in `folder`; its path in *library. */
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, compiled *out, const char **library);
+#endif

@@ -1,0 +1,116 @@
+/* build_options.c - the options that say how to compile a model, from the command line's words to compile_options. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/command.h"
+
+static bool parse_number(const char **s, int64_t *v)
+{
+    char *end;
+    if (**s < '0' || **s > '9') return false;
+    const long long n = strtoll(*s, &end, 10);
+    if (n == LLONG_MAX) return false;
+    *s = end;
+    *v = n;
+    return true;
+}
+
+bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
+{
+    const char *equals = strrchr(s, '=');
+    if (!equals || equals == s) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
+    *out = (dim_override){arena_strndup(a, s, (size_t)(equals - s)), 0, INT64_MAX};
+    const char *p = equals + 1;
+    bool ok = true;
+    const bool has_lo = strncmp(p, "..", 2) != 0;
+    if (has_lo) ok = parse_number(&p, &out->lo);
+    if (ok && !*p && has_lo) out->hi = out->lo;
+    else if (ok && !strncmp(p, "..", 2)) {
+        p += 2;
+        if (*p) ok = parse_number(&p, &out->hi);
+        else ok = has_lo;
+    } else ok = false;
+    if (!ok || *p || out->lo > out->hi) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
+    return true;
+}
+
+bool parse_shape(arena *a, diag *d, const char *s, shape_override *out)
+{
+    const char *equals = strrchr(s, '=');
+    const char *const use = "--shape takes INPUT=1x3x224x224 (? leaves a dimension as it is), not '%s'";
+    if (!equals || equals == s) return diag_error(d, EXIT_USAGE, "", "bad-value", use, s);
+    memset(out, 0, sizeof *out);
+    out->input = arena_strndup(a, s, (size_t)(equals - s));
+    for (const char *p = equals + 1; *p;) {
+        if (out->rank == sizeof out->dim / sizeof *out->dim) return diag_error(d, EXIT_USAGE, "", "bad-value", "too many dimensions in '%s'", s);
+        if (*p == '?') {
+            out->dim[out->rank++] = -1;
+            p++;
+        } else if (!parse_number(&p, &out->dim[out->rank++])) return diag_error(d, EXIT_USAGE, "", "bad-value", use, s);
+        if (*p == 'x' && p[1]) p++;
+        else if (*p) return diag_error(d, EXIT_USAGE, "", "bad-value", use, s);
+    }
+    return true;
+}
+
+static bool parse_emit(command *c, compile_options *o)
+{
+    static const struct {
+        const char *word;
+        unsigned bit;
+    } words[] = {{"cmake", EMIT_CMAKE}, {"json", EMIT_MANIFEST}, {"main", EMIT_MAIN}, {"none", 0}};
+    if (c->o->n[OPT_EMIT]) o->emit = 0;
+    for (uint32_t i = 0; i < c->o->n[OPT_EMIT]; i++)
+        for (const char *p = c->o->values[OPT_EMIT][i]; *p;) {
+            const size_t n = strcspn(p, ",");
+            size_t k = 0;
+            while (k < sizeof words / sizeof *words && (strlen(words[k].word) != n || strncmp(words[k].word, p, n))) k++;
+            if (k == sizeof words / sizeof *words)
+                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--emit takes cmake, json, main or none, not '%.*s'", (int)n, p);
+            o->emit |= words[k].bit;
+            p += n + (p[n] == ',');
+        }
+    return true;
+}
+
+static bool parse_states(command *c, compile_options *o)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_STATE]; i++) {
+        const char *s = c->o->values[OPT_STATE][i], *equals = strchr(s, '=');
+        if (!equals || equals == s || !equals[1]) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--state takes OUT=IN, not '%s'", s);
+        VEC_PUSH(c->mem, o->states, ((state_pair){arena_strndup(c->mem, s, (size_t)(equals - s)), equals + 1}));
+    }
+    return true;
+}
+
+bool command_compile_options(command *c, compile_options *o)
+{
+    const options *given = c->o;
+    *o = compile_defaults();
+    o->name = opt_text(given, OPT_NAME, NULL);
+    o->target = opt_text(given, OPT_TARGET, NULL);
+    o->weights = (weights_mode)opt_choice(given, OPT_WEIGHTS);
+    o->optimize = (optimize_mode)opt_choice(given, OPT_OPTIMIZE);
+    o->math = (math_mode)opt_choice(given, OPT_MATH);
+    o->precision = (precision_mode)opt_choice(given, OPT_PRECISION);
+    const long long threads = opt_int(given, OPT_THREADS, 1);
+    if (threads < 1 || threads > 1024) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--threads is at least 1 and at most 1024");
+    o->threads = (int)threads;
+    o->profile = opt_flag(given, OPT_PROFILE);
+    o->verify_passes = opt_flag(given, OPT_VERIFY_PASSES);
+    o->no_fuse = opt_flag(given, OPT_NO_FUSE);
+    o->explain = opt_flag(given, OPT_EXPLAIN);
+    o->dump = opt_text(given, OPT_DUMP, NULL);
+    for (uint32_t i = 0; i < given->n[OPT_DIM]; i++) {
+        dim_override v;
+        if (!parse_dim(c->mem, c->diag, given->values[OPT_DIM][i], &v)) return false;
+        VEC_PUSH(c->mem, o->dims, v);
+    }
+    for (uint32_t i = 0; i < given->n[OPT_SHAPE]; i++) {
+        shape_override v;
+        if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
+        VEC_PUSH(c->mem, o->shapes, v);
+    }
+    return parse_emit(c, o) && parse_states(c, o);
+}

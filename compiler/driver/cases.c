@@ -1,0 +1,119 @@
+/* cases.c - `onnxcc verify --cases DIR`: generate, build (cases_build.c), then run every case in a process of its own with limits of time and memory,
+ * and report. */
+#include "driver/cases.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/inputs.h"
+
+#define RUN_BYTES ((size_t)4 << 30)
+
+static bool run_case(const case_run *r, const test_case *t, diag *d, outcome *o)
+{
+    arena *a = r->c->mem;
+    session s;
+    if (!session_open(&s, a, d, t->library, t->prefix, r->options.threads)) return false;
+    s.poison = true;
+    const folder_list folders = data_set_folders(a, t->dir);
+    for (uint32_t i = 0; i < folders.n; i++) {
+        data_set set;
+        if (!data_set_read(a, d, folders.p[i], &set) || !data_set_verify(&s, &set, t->tol, o)) return false;
+    }
+    return true;
+}
+
+typedef struct {
+    case_run *r;
+    VEC(uint32_t) todo;
+} run_phase;
+
+static void run_work(void *ctx, uint32_t i, FILE *result)
+{
+    const run_phase *p = ctx;
+    const test_case *t = &p->r->list.p[p->todo.p[i]];
+    diag *d = diag_new(p->r->c->mem, NULL);
+    outcome o = {OUTCOME_PASS, 0, 0, "", -1, ""};
+    if (!run_case(p->r, t, d, &o)) o = outcome_of_diag(p->r->c->mem, d);
+    outcome_write(&o, result);
+}
+
+static void run_take(void *ctx, uint32_t i, const job_result *j)
+{
+    const run_phase *p = ctx;
+    arena *a = p->r->c->mem;
+    test_case *t = &p->r->list.p[p->todo.p[i]];
+    t->decided = true;
+    if (j->end == JOB_TIMED_OUT) t->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(a, "the run took longer than %d s", p->r->seconds)};
+    else if (j->end == JOB_CRASHED)
+        t->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(a, "the run was ended by signal %d (%s)", j->status, strsignal(j->status))};
+    else if (*j->text) t->result = outcome_parse(a, j->text);
+    else t->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(a, "the run left with code %d: %s", j->status, j->message)};
+}
+
+static void run_all(case_run *r)
+{
+    run_phase p = {.r = r};
+    for (uint32_t i = 0; i < r->list.n; i++)
+        if (!r->list.p[i].decided) VEC_PUSH(r->c->mem, p.todo, i);
+    const job_limits limits = {r->at_once, r->seconds, RUN_BYTES, r->c->quiet || !isatty(STDERR_FILENO) ? NULL : "running"};
+    jobs_run(r->c->mem, p.todo.n, &limits, run_work, run_take, &p);
+}
+
+static exit_code report(const case_run *r)
+{
+    const command *c = r->c;
+    uint32_t passed = 0, failed = 0, skipped = 0;
+    for (uint32_t i = 0; i < r->list.n; i++) {
+        const test_case *t = &r->list.p[i];
+        const outcome_kind k = t->result.kind;
+        passed += k == OUTCOME_PASS;
+        skipped += k == OUTCOME_UNSUPPORTED;
+        failed += k == OUTCOME_FAIL || k == OUTCOME_ERROR;
+        if (c->json) {
+            fputs("{\"case\":", c->json);
+            json_string(c->json, t->shown);
+            fprintf(c->json, ",\"result\":\"%s\",\"reason\":", outcome_word(k));
+            json_string(c->json, t->result.reason);
+            fputs("}\n", c->json);
+        }
+        if (c->json != stdout && (c->verbose || k == OUTCOME_FAIL || k == OUTCOME_ERROR))
+            fprintf(c->out, "%-11s %s%s%s\n", outcome_word(k), t->shown, *t->result.reason ? ": " : "", t->result.reason);
+    }
+    fprintf(c->out, "%u passed, %u failed, %u skipped\n", passed, failed, skipped);
+    return failed ? EXIT_MISMATCH : EXIT_OK;
+}
+
+/* The folder in which built libraries stay between runs. */
+static const char *cache_folder(command *c)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *why;
+    const char *path = base && *base ? arena_printf(c->mem, "%s/onnxcc/units", base) : home && *home ? arena_printf(c->mem, "%s/.cache/onnxcc/units", home) : NULL;
+    return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
+}
+
+exit_code verify_cases(command *c)
+{
+    case_run r = {.c = c, .root = opt_text(c->o, OPT_CASES, NULL)};
+    r.at_once = (int)opt_int(c->o, OPT_JOBS, processors());
+    r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
+    bool temporary;
+    if (!command_compile_options(c, &r.options)) return EXIT_USAGE;
+    r.options.emit = 0;
+    if (!cases_find(&r)) return diag_exit(c->diag);
+    r.work = build_folder(c, &temporary);
+    if (!r.work) return EXIT_IO;
+    r.cache = cache_folder(c);
+    if (!r.cache) r.cache = r.work;
+    r.cc = cc_identity(c->mem);
+    exit_code code = EXIT_IO;
+    if (write_runtime_header(c->diag, c->mem, r.work)) {
+        cases_generate(&r);
+        cases_build(&r);
+        run_all(&r);
+        code = report(&r);
+    }
+    if (temporary) folder_remove(r.work);
+    return code;
+}

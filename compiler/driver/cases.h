@@ -1,0 +1,37 @@
+/* cases.h - `onnxcc verify --cases DIR`: many small models with expected outputs, such as the ONNX project's backend tests. */
+#ifndef ONNXCC_DRIVER_CASES_H
+#define ONNXCC_DRIVER_CASES_H
+#include "driver/build.h"
+#include "driver/command.h"
+#include "driver/data_set.h"
+
+typedef struct {
+    const char *dir;      /* holds model.onnx and test_data_set_K/ */
+    const char *shown;    /* its path below the folder of all cases */
+    const char *prefix;   /* of its symbols and files: c0, c1, ... */
+    tolerance tol;
+    bool decided;         /* result is final */
+    outcome result;
+    const char *cflags;   /* for its target */
+    folder_list sources, assembly; /* names in the work folder */
+    uint64_t hash[2];     /* of everything that was generated */
+    const char *library;  /* NULL until built */
+} test_case;
+
+typedef struct {
+    command *c;
+    compile_options options;
+    const char *root, *work, *cache; /* folders: cases, generated files, built libraries */
+    const char *cc;                  /* identity of the C compiler */
+    int at_once, seconds;
+    VEC(test_case) list;
+} case_run;
+
+/* cases_find.c: the folders below root that hold a case, sorted, with the tolerances of their case.json. */
+bool cases_find(case_run *r);
+/* cases_build.c: generates C for every case, each in a process of its own, and builds the libraries, many cases to each. */
+void cases_generate(case_run *r);
+void cases_build(case_run *r);
+
+exit_code verify_cases(command *c);
+#endif

@@ -1,0 +1,269 @@
+/* cases_build.c - from cases to libraries.
+ *
+ * Generating: a forked child per case runs the whole compiler and writes the files to the work folder, so that a crash or hang of the compiler is the
+ * result of that case alone. Building: a unit is one C file that includes the generated C files of many cases (the headers that they share are read
+ * once), compiled to one library. A unit that the C compiler refuses is cut in halves until the case that is to blame is alone. Libraries are kept in
+ * a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/cases.h"
+
+enum { CASES_PER_UNIT = 40, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
+#define GENERATE_BYTES ((size_t)4 << 30)
+
+/* ---- hashing: two independent 64-bit FNV-1a sums; names of cached files, not a security matter ---- */
+
+static void hash_start(uint64_t h[2])
+{
+    h[0] = 0xcbf29ce484222325u;
+    h[1] = 0x84222325cbf29ce4u;
+}
+
+static void hash_add(uint64_t h[2], const void *data, size_t n)
+{
+    const unsigned char *p = data;
+    for (size_t i = 0; i < n; i++) {
+        h[0] = (h[0] ^ p[i]) * 0x100000001b3u;
+        h[1] = (h[1] ^ p[i]) * 0x10000000000001b3u ^ h[1] >> 29;
+    }
+}
+
+static void hash_text(uint64_t h[2], const char *s)
+{
+    hash_add(h, s, strlen(s) + 1);
+}
+
+/* ---- generating ---- */
+
+static bool generate(case_run *r, test_case *t, diag *d, compiled *out)
+{
+    arena *a = r->c->mem;
+    compile_options o = r->options;
+    o.name = t->prefix;
+    model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
+    if (!m) return false;
+    out->mem = a;
+    return compile_model(m, &o, out) && write_compiled(a, d, out, r->work);
+}
+
+/* The child's result: the outcome's line; when that is "pass", the flags, the hash and the names of the files follow, one a line. */
+static void generate_work(void *ctx, uint32_t i, FILE *result)
+{
+    case_run *r = ctx;
+    test_case *t = &r->list.p[i];
+    diag *d = diag_new(r->c->mem, NULL);
+    compiled out = {0};
+    outcome o = {OUTCOME_PASS, 0, 0, "", -1, ""};
+    if (!generate(r, t, d, &out)) {
+        o = outcome_of_diag(r->c->mem, d);
+        outcome_write(&o, result);
+        return;
+    }
+    uint64_t h[2];
+    hash_start(h);
+    for (uint32_t k = 0; k < out.files.n; k++) {
+        hash_text(h, out.files.p[k].name);
+        hash_add(h, out.files.p[k].data, out.files.p[k].size);
+    }
+    outcome_write(&o, result);
+    fprintf(result, "%s\n%llx %llx\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1]);
+    for (uint32_t k = 0; k < out.files.n; k++) fprintf(result, "%s\n", out.files.p[k].name);
+}
+
+static const char *next_line(arena *a, const char **s)
+{
+    const size_t n = strcspn(*s, "\n");
+    const char *line = arena_strndup(a, *s, n);
+    *s += n + ((*s)[n] == '\n');
+    return line;
+}
+
+static void decide(test_case *t, outcome_kind kind, const char *reason)
+{
+    t->decided = true;
+    t->result = (outcome){kind, 0, 0, "", -1, reason};
+}
+
+/* A job that ended badly: true when it did, with the case decided. */
+static bool job_failed(case_run *r, test_case *t, const job_result *j, const char *what)
+{
+    arena *a = r->c->mem;
+    if (j->end == JOB_TIMED_OUT) decide(t, OUTCOME_ERROR, arena_printf(a, "%s took longer than %d s", what, r->seconds));
+    else if (j->end == JOB_CRASHED)
+        decide(t, OUTCOME_ERROR, arena_printf(a, "%s was ended by signal %d (%s)%s%s", what, j->status, strsignal(j->status), *j->message ? ": " : "", j->message));
+    else if (j->status != 0 && !*j->text)
+        decide(t, OUTCOME_ERROR, arena_printf(a, "%s left with code %d%s%s", what, j->status, *j->message ? ": " : "", j->message));
+    else return false;
+    return true;
+}
+
+static void generate_take(void *ctx, uint32_t i, const job_result *j)
+{
+    case_run *r = ctx;
+    test_case *t = &r->list.p[i];
+    arena *a = r->c->mem;
+    if (job_failed(r, t, j, "compiling")) return;
+    const char *s = j->text;
+    t->result = outcome_parse(a, next_line(a, &s));
+    if (t->result.kind != OUTCOME_PASS) {
+        t->decided = true;
+        return;
+    }
+    t->cflags = next_line(a, &s);
+    unsigned long long h0 = 0, h1 = 0;
+    sscanf(next_line(a, &s), "%llx %llx", &h0, &h1);
+    t->hash[0] = h0;
+    t->hash[1] = h1;
+    while (*s) {
+        const char *name = next_line(a, &s);
+        const size_t n = strlen(name);
+        if (n > 2 && !strcmp(name + n - 2, ".c") && !(n > 7 && !strcmp(name + n - 7, "_main.c"))) VEC_PUSH(a, t->sources, name);
+        if (n > 2 && !strcmp(name + n - 2, ".S")) VEC_PUSH(a, t->assembly, name);
+    }
+}
+
+void cases_generate(case_run *r)
+{
+    const job_limits limits = {r->at_once, r->seconds, GENERATE_BYTES, r->c->quiet || !isatty(STDERR_FILENO) ? NULL : "compiling"};
+    jobs_run(r->c->mem, r->list.n, &limits, generate_work, generate_take, r);
+}
+
+/* ---- building ---- */
+
+typedef struct {
+    VEC(uint32_t) cases; /* indices into case_run.list */
+    const char *path;    /* of the library */
+} unit;
+
+typedef struct {
+    case_run *r;
+    VEC(unit) now, next; /* to build in this round; halves of those that failed */
+} unit_run;
+
+static const char *LEVEL = "-O1";
+
+static void name_unit(case_run *r, unit *u)
+{
+    uint64_t h[2];
+    hash_start(h);
+    hash_text(h, r->cc);
+    hash_text(h, LEVEL);
+    for (uint32_t i = 0; i < u->cases.n; i++) {
+        const test_case *t = &r->list.p[u->cases.p[i]];
+        hash_text(h, t->cflags);
+        hash_add(h, t->hash, sizeof t->hash);
+    }
+    u->path = arena_printf(r->c->mem, "%s/%016llx%016llx.so", r->cache, (unsigned long long)h[0], (unsigned long long)h[1]);
+}
+
+static void unit_work(void *ctx, uint32_t i, FILE *result)
+{
+    unit_run *ur = ctx;
+    case_run *r = ur->r;
+    arena *a = r->c->mem;
+    const unit *u = &ur->now.p[i];
+    if (!access(u->path, R_OK)) {
+        fputs("ok\n", result);
+        return;
+    }
+    text source = {.mem = a}, said = {.mem = a};
+    arguments files = {0};
+    const char *why, *temp = arena_printf(a, "%s.%ld", u->path, (long)getpid()), *path = arena_printf(a, "%s/unit%ld.c", r->work, (long)getpid());
+    VEC_PUSH(a, files, path);
+    for (uint32_t k = 0; k < u->cases.n; k++) {
+        const test_case *t = &r->list.p[u->cases.p[k]];
+        for (uint32_t f = 0; f < t->sources.n; f++) text_addf(&source, "#include \"%s\"\n", t->sources.p[f]);
+        for (uint32_t f = 0; f < t->assembly.n; f++) VEC_PUSH(a, files, arena_printf(a, "%s/%s", r->work, t->assembly.p[f]));
+    }
+    if (!file_write(path, source.p, source.n, &why)) return;
+    if (cc_shared(a, files.p, files.n, r->work, r->list.p[u->cases.p[0]].cflags, LEVEL, temp, &said) && !rename(temp, u->path)) fputs("ok\n", result);
+    else {
+        unlink(temp);
+        fputs(said.p ? said.p : "", result);
+    }
+}
+
+/* The first line that speaks of an error, else the first line. */
+static const char *error_line(arena *a, const char *s)
+{
+    const char *at = strstr(s, "undefined reference");
+    if (!at) at = strstr(s, "error: ");
+    if (!at) at = s;
+    return arena_strndup(a, at, strcspn(at, "\n"));
+}
+
+static void unit_take(void *ctx, uint32_t i, const job_result *j)
+{
+    unit_run *ur = ctx;
+    case_run *r = ur->r;
+    arena *a = r->c->mem;
+    const unit *u = &ur->now.p[i];
+    if (j->end == JOB_DONE && !strncmp(j->text, "ok\n", 3)) {
+        for (uint32_t k = 0; k < u->cases.n; k++) r->list.p[u->cases.p[k]].library = u->path;
+        return;
+    }
+    if (u->cases.n == 1) {
+        test_case *t = &r->list.p[u->cases.p[0]];
+        if (j->end == JOB_DONE) decide(t, OUTCOME_ERROR, arena_printf(a, "the C compiler refuses the generated code: %s", error_line(a, j->text)));
+        else job_failed(r, t, j, "the C compiler");
+        return;
+    }
+    for (int half = 0; half < 2; half++) {
+        const uint32_t middle = u->cases.n / 2, from = half ? middle : 0, to = half ? u->cases.n : middle;
+        unit part = {0};
+        for (uint32_t k = from; k < to; k++) VEC_PUSH(a, part.cases, u->cases.p[k]);
+        name_unit(r, &part);
+        VEC_PUSH(a, ur->next, part);
+    }
+}
+
+/* Units hold neighbours in the list of all cases, so that a case whose code changes leaves the other units as they are; all of one unit have the
+ * same flags. */
+static void make_units(unit_run *ur)
+{
+    case_run *r = ur->r;
+    arena *a = r->c->mem;
+    for (uint32_t first = 0; first < r->list.n; first += CASES_PER_UNIT) {
+        const uint32_t start = ur->now.n, end = first + CASES_PER_UNIT < r->list.n ? first + CASES_PER_UNIT : r->list.n;
+        for (uint32_t i = first; i < end; i++) {
+            const test_case *t = &r->list.p[i];
+            if (t->decided) continue;
+            uint32_t k = start;
+            while (k < ur->now.n && strcmp(r->list.p[ur->now.p[k].cases.p[0]].cflags, t->cflags)) k++;
+            if (k == ur->now.n) VEC_PUSH(a, ur->now, (unit){0});
+            VEC_PUSH(a, ur->now.p[k].cases, i);
+        }
+        for (uint32_t k = start; k < ur->now.n; k++) name_unit(r, &ur->now.p[k]);
+    }
+}
+
+static void forget_old(case_run *r)
+{
+    DIR *at = opendir(r->cache);
+    if (!at) return;
+    for (const struct dirent *e; (e = readdir(at));) {
+        const char *path = arena_printf(r->c->mem, "%s/%s", r->cache, e->d_name);
+        struct stat st;
+        if (strstr(e->d_name, ".so") && !stat(path, &st) && time(NULL) - st.st_mtime > CACHE_DAYS * 86400) unlink(path);
+    }
+    closedir(at);
+}
+
+void cases_build(case_run *r)
+{
+    unit_run ur = {.r = r};
+    forget_old(r);
+    make_units(&ur);
+    const job_limits limits = {r->at_once, UNIT_SECONDS, 0, r->c->quiet || !isatty(STDERR_FILENO) ? NULL : "building"};
+    while (ur.now.n) {
+        jobs_run(r->c->mem, ur.now.n, &limits, unit_work, unit_take, &ur);
+        ur.now.n = 0;
+        for (uint32_t i = 0; i < ur.next.n; i++) VEC_PUSH(r->c->mem, ur.now, ur.next.p[i]);
+        ur.next.n = 0;
+    }
+}

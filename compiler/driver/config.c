@@ -1,0 +1,98 @@
+/* config.c - `--config FILE`: a YAML mapping whose keys are the options' names. A scalar is a value, a list is several, true or false sets or
+ * leaves a flag, and a mapping (dim: {batch: 4}) is a list of KEY=VALUE. What the command line says wins. */
+#include <string.h>
+#include <yaml.h>
+
+#include "base/text.h"
+#include "driver/options.h"
+
+typedef struct {
+    arena *mem;
+    diag *d;
+    const char *path;
+    yaml_document_t doc;
+    options *to;
+} config;
+
+static bool complain(config *c, const yaml_node_t *n, const char *what)
+{
+    const char *where = arena_printf(c->mem, "%s:%zu", c->path, n ? n->start_mark.line + 1 : 1);
+    return diag_error(c->d, EXIT_USAGE, where, "config", "%s", what);
+}
+
+static const char *scalar(config *c, const yaml_node_t *n)
+{
+    return n && n->type == YAML_SCALAR_NODE ? arena_strndup(c->mem, (const char *)n->data.scalar.value, n->data.scalar.length) : NULL;
+}
+
+static bool set_flag(config *c, option_id id, const yaml_node_t *n)
+{
+    const char *v = scalar(c, n);
+    if (v && !strcmp(v, "true")) return options_set(c->mem, c->d, c->to, id, "");
+    if (v && !strcmp(v, "false")) return true;
+    return complain(c, n, arena_printf(c->mem, "'%s' is true or false", option_info_of(id)->name));
+}
+
+static bool set_value(config *c, option_id id, yaml_node_t *n)
+{
+    if (option_info_of(id)->kind == OPTION_FLAG) return set_flag(c, id, n);
+    const char *v = scalar(c, n);
+    if (v) return options_set(c->mem, c->d, c->to, id, v);
+    if (option_info_of(id)->kind != OPTION_LIST) return complain(c, n, arena_printf(c->mem, "'%s' takes one value", option_info_of(id)->name));
+    if (n->type == YAML_SEQUENCE_NODE) {
+        for (yaml_node_item_t *i = n->data.sequence.items.start; i < n->data.sequence.items.top; i++) {
+            v = scalar(c, yaml_document_get_node(&c->doc, *i));
+            if (!v) return complain(c, n, "list elements are plain values");
+            if (!options_set(c->mem, c->d, c->to, id, v)) return false;
+        }
+        return true;
+    }
+    for (yaml_node_pair_t *p = n->data.mapping.pairs.start; p < n->data.mapping.pairs.top; p++) {
+        const char *key = scalar(c, yaml_document_get_node(&c->doc, p->key));
+        v = scalar(c, yaml_document_get_node(&c->doc, p->value));
+        if (!key || !v) return complain(c, n, "keys and values are plain values here");
+        if (!options_set(c->mem, c->d, c->to, id, arena_printf(c->mem, "%s=%s", key, v))) return false;
+    }
+    return true;
+}
+
+static bool read_document(config *c)
+{
+    yaml_node_t *root = yaml_document_get_root_node(&c->doc);
+    if (!root) return true; /* an empty file says nothing */
+    if (root->type != YAML_MAPPING_NODE) return complain(c, root, "the file is not a mapping of option names to values");
+    for (yaml_node_pair_t *p = root->data.mapping.pairs.start; p < root->data.mapping.pairs.top; p++) {
+        yaml_node_t *key = yaml_document_get_node(&c->doc, p->key), *value = yaml_document_get_node(&c->doc, p->value);
+        const char *name = scalar(c, key);
+        option_id id;
+        if (!name || !options_find(name, &id)) return complain(c, key, arena_printf(c->mem, "there is no option '%s'", name ? name : "?"));
+        if (c->to->n[id]) continue;
+        c->to->from_config[id] = true;
+        if (!set_value(c, id, value)) return false;
+    }
+    return true;
+}
+
+bool config_read(arena *a, diag *d, const char *path, options *o)
+{
+    config c = {.mem = a, .d = d, .path = path, .to = o};
+    file_view f;
+    const char *why;
+    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
+    yaml_parser_t parser;
+    bool ok = yaml_parser_initialize(&parser);
+    if (ok) {
+        yaml_parser_set_input_string(&parser, f.data, f.size);
+        ok = yaml_parser_load(&parser, &c.doc);
+        if (!ok) {
+            const char *where = arena_printf(a, "%s:%zu", path, parser.problem_mark.line + 1);
+            diag_error(d, EXIT_USAGE, where, "config", "%s", parser.problem ? parser.problem : "not YAML");
+        } else {
+            ok = read_document(&c);
+            yaml_document_delete(&c.doc);
+        }
+        yaml_parser_delete(&parser);
+    }
+    file_unmap(&f);
+    return ok;
+}

@@ -1,0 +1,205 @@
+/* data_set.c - the layouts in which test data come: .npz, .npy, and the ONNX project's test_data_set_K/{input,output}_N.pb. */
+#include "driver/data_set.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/load.h"
+
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
+static bool add_named(tensor_set *to, tensor *t, const char *name)
+{
+    if (!t) return false;
+    if (name) t->name = name;
+    if (t->name && !*t->name) t->name = NULL;
+    VEC_PUSH(to->mem, to->list, t);
+    return true;
+}
+
+bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
+{
+    if (ends_with(path, ".pb")) {
+        const char *before = d->file;
+        d->file = path;
+        if (!add_named(into, tensor_load(into->mem, d, path), name)) return false;
+        d->file = before;
+        return true;
+    }
+    file_view f;
+    const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
+    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
+    bool ok = false;
+    if (ends_with(path, ".npz")) ok = npz_parse(into, f.data, f.size, &why);
+    else if (ends_with(path, ".npy")) ok = add_named(into, npy_parse(into->mem, f.data, f.size, &why), name);
+    file_unmap(&f);
+    return ok || diag_error(d, EXIT_INVALID, "", "bad-tensor", "'%s': %s", path, why);
+}
+
+bool tensors_write(diag *d, const char *path, const tensor_set *set)
+{
+    text bytes = {.mem = set->mem};
+    const char *why;
+    if (ends_with(path, ".npy")) {
+        if (set->list.n != 1) return diag_error(d, EXIT_USAGE, "", "bad-value", "'%s' holds one tensor, there are %u: name an .npz", path, set->list.n);
+        npy_print(set->list.p[0], &bytes);
+    } else if (!npz_print(set, &bytes, &why)) return diag_error(d, EXIT_LIMIT, "", "size-limit", "'%s': %s", path, why);
+    return file_write(path, bytes.p, bytes.n, &why) || diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+}
+
+/* ---- test_data_set_K ---- */
+
+static long set_number(const char *name)
+{
+    static const char stem[] = "test_data_set_";
+    char *end;
+    if (strncmp(name, stem, sizeof stem - 1)) return -1;
+    const long k = strtol(name + sizeof stem - 1, &end, 10);
+    return *end || end == name + sizeof stem - 1 ? -1 : k;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const long x = set_number(strrchr(*(const char *const *)a, '/') + 1), y = set_number(strrchr(*(const char *const *)b, '/') + 1);
+    return (x > y) - (x < y);
+}
+
+static bool holds_tensors(arena *a, const char *dir)
+{
+    return !access(arena_printf(a, "%s/output_0.pb", dir), R_OK) || !access(arena_printf(a, "%s/input_0.pb", dir), R_OK);
+}
+
+folder_list data_set_folders(arena *a, const char *dir)
+{
+    folder_list list = {0};
+    if (holds_tensors(a, dir)) {
+        VEC_PUSH(a, list, dir);
+        return list;
+    }
+    DIR *at = opendir(dir);
+    if (!at) return list;
+    for (const struct dirent *e; (e = readdir(at));)
+        if (set_number(e->d_name) >= 0) VEC_PUSH(a, list, arena_printf(a, "%s/%s", dir, e->d_name));
+    closedir(at);
+    if (list.n) qsort(list.p, list.n, sizeof *list.p, by_number);
+    return list;
+}
+
+static bool read_numbered(diag *d, const char *folder, const char *stem, tensor_set *into)
+{
+    for (int i = 0;; i++) {
+        const char *path = arena_printf(into->mem, "%s/%s_%d.pb", folder, stem, i);
+        if (access(path, R_OK)) return true;
+        if (!tensors_read(d, path, NULL, into)) return false;
+    }
+}
+
+bool data_set_read(arena *a, diag *d, const char *folder, data_set *out)
+{
+    const char *slash = strrchr(folder, '/');
+    *out = (data_set){.name = slash ? slash + 1 : folder, .inputs.mem = a, .expected.mem = a};
+    return read_numbered(d, folder, "input", &out->inputs) && read_numbered(d, folder, "output", &out->expected);
+}
+
+/* ---- outcomes ---- */
+
+/* The output that expected tensor k is for: by name, else by position. */
+static const tensor *output_for(const tensor_set *got, const tensor_set *expected, uint32_t k)
+{
+    const char *name = expected->list.p[k]->name;
+    const tensor *t = name ? tensor_set_find(got, name) : NULL;
+    return t ? t : k < got->list.n ? got->list.p[k] : NULL;
+}
+
+static void keep_difference(outcome *o, const difference *d, const char *output, const char *reason)
+{
+    if (!d->ok && o->kind == OUTCOME_PASS) {
+        o->kind = OUTCOME_FAIL;
+        o->output = output;
+        o->index = d->index;
+        o->reason = reason;
+    } else if (o->kind == OUTCOME_PASS && d->max_abs > o->max_abs) {
+        o->output = output;
+        o->index = d->index;
+    }
+    o->max_abs = fmax(o->max_abs, d->max_abs);
+    o->max_rel = fmax(o->max_rel, d->max_rel);
+}
+
+bool data_set_verify(session *s, const data_set *set, tolerance tol, outcome *o)
+{
+    tensor_set got = {.mem = s->mem};
+    if (!session_bind(s, &set->inputs) || !session_call(s, NULL) || !session_outputs(s, &got)) return false;
+    for (uint32_t k = 0; k < set->expected.list.n; k++) {
+        tensor *want = set->expected.list.p[k];
+        const tensor *t = output_for(&got, &set->expected, k);
+        if (!t) return diag_error(s->diag, EXIT_USAGE, "", "missing-output", "the model has no output for '%s'", want->name ? want->name : "?");
+        tensor *as = tensor_as(s->mem, want, t->type);
+        const difference d = compare(t, as ? as : want, tol);
+        keep_difference(o, &d, t->name, arena_printf(s->mem, "output '%s' of %s: %s", t->name, set->name, d.reason));
+    }
+    return true;
+}
+
+static const char *const WORDS[] = {"pass", "fail", "unsupported", "error"};
+
+const char *outcome_word(outcome_kind k)
+{
+    return WORDS[k];
+}
+
+void outcome_write(const outcome *o, FILE *to)
+{
+    fprintf(to, "%s\t%.17g\t%.17g\t%lld\t%s\t", WORDS[o->kind], o->max_abs, o->max_rel, (long long)o->index, o->output);
+    for (const char *p = o->reason; *p; p++) fputc(*p == '\n' || *p == '\t' ? ' ' : *p, to);
+    fputc('\n', to);
+}
+
+outcome outcome_parse(arena *a, const char *line)
+{
+    outcome o = {OUTCOME_ERROR, 0, 0, "", -1, "no result came back"};
+    char *copy = arena_strndup(a, line, strcspn(line, "\n")), *field[6];
+    for (int i = 0; i < 6; i++) {
+        field[i] = copy;
+        char *tab = i < 5 ? strchr(copy, '\t') : NULL;
+        if (i < 5 && !tab) return o;
+        if (tab) {
+            *tab = 0;
+            copy = tab + 1;
+        }
+    }
+    for (int k = 0; k < 4; k++)
+        if (!strcmp(field[0], WORDS[k])) o.kind = (outcome_kind)k;
+    o.max_abs = strtod(field[1], NULL);
+    o.max_rel = strtod(field[2], NULL);
+    o.index = strtoll(field[3], NULL, 10);
+    o.output = field[4];
+    o.reason = field[5];
+    return o;
+}
+
+outcome outcome_of_diag(arena *a, const diag *d)
+{
+    outcome o = {OUTCOME_ERROR, 0, 0, "", -1, "failed without saying why"};
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        const problem *p = &d->list.p[i];
+        if (p->sev != SEV_ERROR) continue;
+        o.kind = p->exit == EXIT_UNSUPPORTED ? OUTCOME_UNSUPPORTED : p->exit == EXIT_MISMATCH ? OUTCOME_FAIL : OUTCOME_ERROR;
+        o.reason = arena_printf(a, "%s%s%s [%s]", p->where, *p->where ? ": " : "", p->message, p->code);
+        break;
+    }
+    return o;
+}
+
+void json_number(FILE *to, double v)
+{
+    if (isfinite(v)) fprintf(to, "%.9g", v);
+    else fputs(isnan(v) ? "\"nan\"" : v > 0 ? "\"inf\"" : "\"-inf\"", to);
+}

@@ -1,0 +1,32 @@
+/* inputs.c - see inputs.h. */
+#include "driver/inputs.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/data_set.h"
+#include "driver/process.h"
+
+bool input_add(command *c, const char *word, tensor_set *into)
+{
+    const char *equals = strchr(word, '=');
+    if (!equals || !access(word, F_OK)) return tensors_read(c->diag, word, NULL, into); /* a file whose name holds = is a file */
+    return tensors_read(c->diag, equals + 1, arena_strndup(c->mem, word, (size_t)(equals - word)), into);
+}
+
+bool inputs_read(command *c, tensor_set *into)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_INPUT]; i++)
+        if (!input_add(c, c->o->values[OPT_INPUT][i], into)) return false;
+    return true;
+}
+
+const char *build_folder(command *c, bool *temporary)
+{
+    const char *keep = opt_text(c->o, OPT_KEEP, NULL), *why;
+    *temporary = !keep;
+    if (!keep) return folder_temporary(c->mem, c->diag);
+    if (folder_make(keep, &why)) return keep;
+    diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", keep, why);
+    return NULL;
+}

@@ -1,0 +1,13 @@
+/* inputs.h - what run, verify and bench share: the tensors of --input, and the folder to build in. */
+#ifndef ONNXCC_DRIVER_INPUTS_H
+#define ONNXCC_DRIVER_INPUTS_H
+#include "driver/command.h"
+#include "driver/npy.h"
+
+/* Reads FILE or NAME=FILE. */
+bool input_add(command *c, const char *word, tensor_set *into);
+/* Reads every --input. */
+bool inputs_read(command *c, tensor_set *into);
+/* The folder of --keep, made if needed, or a temporary one that the caller removes; NULL after reporting. */
+const char *build_folder(command *c, bool *temporary);
+#endif

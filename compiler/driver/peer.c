@@ -1,0 +1,80 @@
+/* peer.c - see peer.h and bench_peer.py. */
+#include "driver/peer.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *read_line(arena *a, FILE *from)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    const ssize_t n = getline(&line, &cap, from);
+    char *copy = n > 0 ? arena_strndup(a, line, (size_t)n - (line[n - 1] == '\n')) : NULL;
+    free(line);
+    return copy;
+}
+
+static bool start_process(peer *p, const char *const *argv)
+{
+    int down[2], up[2];
+    if (pipe(down)) return false;
+    if (pipe(up)) {
+        close(down[0]);
+        close(down[1]);
+        return false;
+    }
+    fflush(NULL);
+    p->pid = fork();
+    if (!p->pid) {
+        dup2(down[0], STDIN_FILENO);
+        dup2(up[1], STDOUT_FILENO);
+        close(down[1]);
+        close(up[0]);
+        execvp(argv[0], (char *const *)(uintptr_t)argv);
+        _exit(127);
+    }
+    close(down[0]);
+    close(up[1]);
+    p->to = fdopen(down[1], "w");
+    p->from = fdopen(up[0], "r");
+    return p->pid > 0 && p->to && p->from;
+}
+
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, int threads)
+{
+    const char *python = getenv("ONNXCC_PYTHON");
+    if (!python || !*python) python = "python3";
+    const char *argv[] = {python, script, p->name, model, inputs, arena_printf(a, "%d", threads), NULL};
+    signal(SIGPIPE, SIG_IGN); /* a peer that ended shows as a failed round */
+    const char *line = start_process(p, argv) ? read_line(a, p->from) : NULL;
+    if (line && !strncmp(line, "ready ", 6)) p->version = line + 6;
+    else if (line && !strncmp(line, "missing ", 8)) p->missing = line + 8;
+    else p->missing = arena_printf(a, "%s does not start or ends early", python);
+}
+
+bool peer_round(arena *a, peer *p, int k)
+{
+    fprintf(p->to, "%d\n", k);
+    if (fflush(p->to)) return false;
+    char *s = read_line(a, p->from);
+    if (!s) return false;
+    for (int i = 0; i < k; i++) {
+        char *end;
+        const double ms = strtod(s, &end);
+        if (end == s) return false;
+        VEC_PUSH(a, p->ms, ms);
+        s = end;
+    }
+    return true;
+}
+
+void peer_stop(peer *p)
+{
+    if (p->to) fclose(p->to);
+    if (p->from) fclose(p->from);
+    if (p->pid > 0) waitpid(p->pid, NULL, 0);
+    p->pid = 0;
+}

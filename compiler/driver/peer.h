@@ -1,0 +1,24 @@
+/* peer.h - another engine, run through its Python package in a process that is driven round by round. */
+#ifndef ONNXCC_DRIVER_PEER_H
+#define ONNXCC_DRIVER_PEER_H
+#include <sys/types.h>
+
+#include "base/diag.h"
+#include "base/text.h"
+
+typedef VEC(double) samples;
+
+typedef struct {
+    const char *name, *version;
+    const char *missing; /* why it can't be used; NULL when it can */
+    pid_t pid;
+    FILE *to, *from;
+    samples ms;
+} peer;
+
+/* Starts the engine on the model and the inputs' .npz, and waits until it has run once. `script` is the path of bench_peer.py. */
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, int threads);
+/* Runs it k times; false when it has ended. */
+bool peer_round(arena *a, peer *p, int k);
+void peer_stop(peer *p);
+#endif

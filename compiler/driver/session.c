@@ -1,0 +1,276 @@
+/* session.c - loading a built model and driving it through onnxcc_model. */
+#include "driver/session.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <time.h>
+
+#include "onnxcc_threads.h"
+
+enum { ALIGN = 64, GUARD_BYTES = 64, GUARD = 0xa5, POISON = 0xff };
+
+const char *model_error_text(int code)
+{
+    switch (code) {
+    case ONNXCC_OK: return "no error";
+    case ONNXCC_E_NULL: return "a required pointer is NULL";
+    case ONNXCC_E_DIM: return "a run-time dimension is outside the range that the model was compiled for";
+    case ONNXCC_E_INDEX: return "an index in the data is outside its tensor";
+    case ONNXCC_E_CAPACITY: return "a size that the data decides is larger than planned";
+    case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
+    default: return "unknown error code";
+    }
+}
+
+bool session_open(session *s, arena *mem, diag *d, const char *library, const char *name, int threads)
+{
+    *s = (session){.mem = mem, .diag = d};
+    s->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (!s->library) return diag_error(d, EXIT_INTERNAL, "", "load-failed", "can't load the library: %s", dlerror());
+    const char *symbol = arena_printf(mem, "%s_model", name);
+    const onnxcc_model *(*describe)(void);
+    void *found = dlsym(s->library, symbol);
+    if (!found) return diag_error(d, EXIT_INTERNAL, "", "load-failed", "the library has no function %s", symbol);
+    memcpy(&describe, &found, sizeof describe); /* ISO C has no cast from void * to a function */
+    s->model = describe();
+    if (s->model->abi != ONNXCC_RT_ABI)
+        return diag_error(d, EXIT_INTERNAL, "", "load-failed", "the library's ABI is %d, not %d", s->model->abi, ONNXCC_RT_ABI);
+    if (threads > 1) {
+        s->pool = onnxcc_pool_new(threads);
+        s->env.parallel_for = s->pool ? onnxcc_parallel_for : NULL;
+        s->env.parallel_ctx = s->pool;
+    }
+    return true;
+}
+
+void session_close(session *s)
+{
+    onnxcc_pool_free(s->pool);
+    if (s->library) dlclose(s->library);
+    s->library = NULL;
+    s->pool = NULL;
+}
+
+/* ---- inputs ---- */
+
+static bool shape_error(session *s, const onnxcc_tensor_info *info, const char *what)
+{
+    return diag_error(s->diag, EXIT_USAGE, arena_printf(s->mem, "input '%s'", info->name), "input-shape", "%s", what);
+}
+
+/* The dimension that the description gives: fixed, of a run-time dimension, or -1 when it's an expression. */
+static int64_t expected_dim(const session *s, int64_t given)
+{
+    if (given >= 0) return given;
+    const int64_t k = given == INT64_MIN ? -1 : -1 - given;
+    return k >= 0 && k < s->model->n_dims && s->model->dims[k].input >= 0 ? s->dims[k] : -1;
+}
+
+static bool check_shape(session *s, const onnxcc_tensor_info *info, const tensor *t)
+{
+    for (int i = 0; i < info->rank; i++) {
+        const int64_t want = expected_dim(s, info->shape[i]);
+        if (want < 0 || want == t->shape[i]) continue;
+        const char *name = info->shape[i] < 0 ? s->model->dims[-1 - info->shape[i]].name : NULL;
+        return shape_error(s, info, name ? arena_printf(s->mem, "dimension %d is %lld, but '%s' is %lld elsewhere", i, (long long)t->shape[i], name, (long long)want)
+                                         : arena_printf(s->mem, "dimension %d is %lld, expected %lld", i, (long long)t->shape[i], (long long)want));
+    }
+    return true;
+}
+
+static bool read_dims(session *s, tensor *const *given)
+{
+    const onnxcc_model *m = s->model;
+    s->dims = ARENA_ARRAY(s->mem, int64_t, m->n_dims + 1);
+    for (int k = 0; k < m->n_dims; k++) {
+        const onnxcc_dim_info *info = &m->dims[k];
+        if (info->input < 0) { /* the run decides: shape() and prepare() see its upper bound, that is the capacity */
+            s->dims[k] = info->hi == INT64_MAX ? 0 : info->hi;
+            continue;
+        }
+        if (info->input >= m->n_inputs || info->axis < 0 || info->axis >= m->inputs[info->input].rank)
+            return diag_error(s->diag, EXIT_INTERNAL, "", "bad-description", "dimension '%s' is read from no input", info->name);
+        s->dims[k] = given[info->input]->shape[info->axis];
+        if (s->dims[k] < info->lo || s->dims[k] > info->hi) {
+            const char *range = info->hi == INT64_MAX ? arena_printf(s->mem, "at least %lld", (long long)info->lo)
+                                                      : arena_printf(s->mem, "%lld..%lld", (long long)info->lo, (long long)info->hi);
+            return shape_error(s, &m->inputs[info->input], arena_printf(s->mem, "'%s' is %lld; the model was compiled for %s", info->name, (long long)s->dims[k], range));
+        }
+    }
+    return true;
+}
+
+static bool match_inputs(session *s, const tensor_set *set, tensor **given)
+{
+    const onnxcc_model *m = s->model;
+    bool *used = ARENA_ARRAY(s->mem, bool, set->list.n + 1);
+    uint32_t missing = 0, left = 0;
+    for (int i = 0; i < m->n_inputs; i++) {
+        for (uint32_t k = 0; k < set->list.n && !given[i]; k++) {
+            tensor *t = set->list.p[k];
+            if (used[k] || !t->name || strcmp(t->name, m->inputs[i].name)) continue;
+            given[i] = t;
+            used[k] = true;
+        }
+        missing += !given[i];
+    }
+    for (uint32_t k = 0; k < set->list.n; k++) left += !used[k];
+    uint32_t k = 0;
+    for (int i = 0; i < m->n_inputs; i++) {
+        if (given[i]) continue;
+        if (missing != left) return diag_error(s->diag, EXIT_USAGE, "", "missing-input", "no tensor is given for input '%s'", m->inputs[i].name);
+        while (used[k]) k++;
+        used[k] = true;
+        given[i] = set->list.p[k];
+    }
+    return true;
+}
+
+static const void *string_input(session *s, const tensor *t)
+{
+    const int64_t n = tensor_count(t);
+    onnxcc_string *v = ARENA_ARRAY(s->mem, onnxcc_string, n + 1);
+    for (int64_t i = 0; i < n; i++) v[i] = (onnxcc_string){t->strings[i], strlen(t->strings[i])};
+    return v;
+}
+
+static void *aligned(session *s, size_t bytes)
+{
+    char *p = arena_alloc(s->mem, bytes + ALIGN);
+    return p + (ALIGN - ((uintptr_t)p & (ALIGN - 1))) % ALIGN;
+}
+
+static bool bind_inputs(session *s, const tensor_set *set)
+{
+    const onnxcc_model *m = s->model;
+    tensor **given = ARENA_ARRAY(s->mem, tensor *, m->n_inputs + 1);
+    if (!match_inputs(s, set, given)) return false;
+    for (int i = 0; i < m->n_inputs; i++) {
+        const onnxcc_tensor_info *info = &m->inputs[i];
+        tensor *t = tensor_as(s->mem, given[i], (elem)info->type);
+        if (!t)
+            return diag_error(s->diag, EXIT_USAGE, arena_printf(s->mem, "input '%s'", info->name), "input-type", "the tensor is %s, expected %s",
+                              elem_of(given[i]->type)->name, elem_of((elem)info->type)->name);
+        if ((int)t->rank != info->rank)
+            return shape_error(s, info, arena_printf(s->mem, "the tensor has %u dimensions, expected %d", t->rank, info->rank));
+        given[i] = t;
+    }
+    if (!read_dims(s, given)) return false;
+    s->in = ARENA_ARRAY(s->mem, const void *, m->n_inputs + 1);
+    for (int i = 0; i < m->n_inputs; i++) {
+        if (!check_shape(s, &m->inputs[i], given[i])) return false;
+        if (given[i]->type == ELEM_STRING) s->in[i] = string_input(s, given[i]);
+        else {
+            void *copy = aligned(s, given[i]->bytes);
+            if (given[i]->bytes) memcpy(copy, given[i]->data, given[i]->bytes);
+            s->in[i] = copy;
+        }
+    }
+    return true;
+}
+
+/* ---- outputs ---- */
+
+/* Shape and size in bytes of output i for the dims as they are. */
+static bool output_shape(session *s, int i, int64_t *shape, size_t *bytes)
+{
+    const onnxcc_tensor_info *info = &s->model->outputs[i];
+    const int code = s->model->shape(i, s->dims, shape);
+    if (code < 0)
+        return diag_error(s->diag, EXIT_USAGE, arena_printf(s->mem, "output '%s'", info->name), "run-failed", "%s", model_error_text(code));
+    int64_t n = 1;
+    for (int k = 0; k < info->rank; k++)
+        if (shape[k] < 0 || !mul_i64(n, shape[k], &n) || n > INT64_MAX / 32)
+            return diag_error(s->diag, EXIT_LIMIT, arena_printf(s->mem, "output '%s'", info->name), "size-limit", "dimension %d is %lld", k, (long long)shape[k]);
+    *bytes = elem_bytes((elem)info->type, (size_t)n);
+    return true;
+}
+
+static bool allocate(session *s)
+{
+    const onnxcc_model *m = s->model;
+    s->out = ARENA_ARRAY(s->mem, void *, m->n_outputs + 1);
+    s->out_bytes = ARENA_ARRAY(s->mem, size_t, m->n_outputs + 1);
+    for (int i = 0; i < m->n_outputs; i++) {
+        int64_t *shape = ARENA_ARRAY(s->mem, int64_t, m->outputs[i].rank + 1);
+        if (!output_shape(s, i, shape, &s->out_bytes[i])) return false;
+        s->out[i] = aligned(s, s->out_bytes[i] + GUARD_BYTES);
+    }
+    s->work_bytes = m->arena_bytes;
+    if (m->prepare && (m->n_dims > 0 || !m->arena_bytes)) {
+        const int64_t bytes = m->prepare(s->dims);
+        if (bytes < 0) return diag_error(s->diag, EXIT_USAGE, "", "run-failed", "%s", model_error_text((int)bytes));
+        if ((size_t)bytes > s->work_bytes) s->work_bytes = (size_t)bytes;
+    }
+    const size_t align = m->arena_align > ALIGN ? m->arena_align : ALIGN;
+    char *p = arena_alloc(s->mem, s->work_bytes + GUARD_BYTES + align);
+    s->work = p + (align - (uintptr_t)p % align) % align;
+    s->state = m->state_bytes ? aligned(s, m->state_bytes) : NULL;
+    s->dims_bound = arena_copy(s->mem, s->dims, (size_t)m->n_dims * sizeof *s->dims);
+    return true;
+}
+
+bool session_bind(session *s, const tensor_set *inputs)
+{
+    return bind_inputs(s, inputs) && allocate(s);
+}
+
+static void prepare_memory(session *s)
+{
+    memset((char *)s->work + s->work_bytes, GUARD, GUARD_BYTES);
+    for (int i = 0; i < s->model->n_outputs; i++) {
+        if (s->poison && s->out_bytes[i] && s->model->outputs[i].type != ELEM_STRING) memset(s->out[i], POISON, s->out_bytes[i]);
+        memset((char *)s->out[i] + s->out_bytes[i], GUARD, GUARD_BYTES);
+    }
+    if (s->poison && s->work_bytes) memset(s->work, POISON, s->work_bytes);
+}
+
+bool session_call(session *s, double *ms)
+{
+    struct timespec a, b;
+    prepare_memory(s);
+    if (s->model->n_dims) memcpy(s->dims, s->dims_bound, (size_t)s->model->n_dims * sizeof *s->dims);
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
+    return code >= 0 || diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s", code, model_error_text(code));
+}
+
+static bool guard_ok(const void *end)
+{
+    const unsigned char *p = end;
+    for (int i = 0; i < GUARD_BYTES; i++)
+        if (p[i] != GUARD) return false;
+    return true;
+}
+
+static const char **string_output(session *s, const onnxcc_string *v, int64_t n)
+{
+    const char **to = ARENA_ARRAY(s->mem, const char *, n + 1);
+    for (int64_t i = 0; i < n; i++) to[i] = v[i].length ? arena_strndup(s->mem, v[i].data, v[i].length) : "";
+    return to;
+}
+
+bool session_outputs(session *s, tensor_set *out)
+{
+    if (!guard_ok((char *)s->work + s->work_bytes)) return diag_error(s->diag, EXIT_INTERNAL, "", "overrun", "the model wrote past its work memory");
+    for (int i = 0; i < s->model->n_outputs; i++) {
+        const onnxcc_tensor_info *info = &s->model->outputs[i];
+        const char *where = arena_printf(s->mem, "output '%s'", info->name);
+        if (!guard_ok((char *)s->out[i] + s->out_bytes[i])) return diag_error(s->diag, EXIT_INTERNAL, where, "overrun", "the model wrote past its end");
+        tensor *t = ARENA_NEW(s->mem, tensor);
+        t->name = info->name;
+        t->type = (elem)info->type;
+        t->rank = (uint32_t)info->rank;
+        t->shape = ARENA_ARRAY(s->mem, int64_t, info->rank + 1);
+        if (!output_shape(s, i, t->shape, &t->bytes)) return false;
+        if (t->bytes > s->out_bytes[i]) return diag_error(s->diag, EXIT_INTERNAL, where, "overrun", "its final shape is larger than its capacity");
+        if (t->type == ELEM_STRING) {
+            t->strings = string_output(s, s->out[i], tensor_count(t));
+            t->bytes = 0;
+        } else t->data = s->out[i];
+        VEC_PUSH(out->mem, out->list, t);
+    }
+    return true;
+}

@@ -1,0 +1,46 @@
+/* session.h - a built model, loaded and run through its description (onnxcc_model): what any loader does, in one place.
+ *
+ *     session s;
+ *     session_open(&s, mem, d, "model.so", "model") && session_bind(&s, inputs) && session_call(&s, &ms) && session_outputs(&s, &outputs)
+ *
+ * Functions report to the diag and return false. */
+#ifndef ONNXCC_DRIVER_SESSION_H
+#define ONNXCC_DRIVER_SESSION_H
+#include "driver/npy.h"
+#include "onnxcc_rt.h"
+
+struct onnxcc_pool;
+
+typedef struct {
+    arena *mem;
+    diag *diag;
+    void *library;
+    const onnxcc_model *model;
+    onnxcc_env env;
+    struct onnxcc_pool *pool;
+    bool poison; /* fill the arena and the outputs with NaN patterns before each call, so that what was never written shows */
+    /* set by session_bind */
+    const void **in;
+    void **out;
+    size_t *out_bytes; /* capacity; a guard of GUARD_BYTES follows each */
+    int64_t *dims, *dims_bound;
+    void *work, *state;
+    size_t work_bytes;
+} session;
+
+/* Loads the library and finds NAME_model. `threads` > 1 makes a pool. */
+bool session_open(session *s, arena *mem, diag *d, const char *library, const char *name, int threads);
+void session_close(session *s);
+
+/* Binds tensors to inputs: by name first, then those without a match in order. Reads the run-time dimensions from their shapes, checks every
+ * dimension, and allocates outputs and work memory. May be called again. */
+bool session_bind(session *s, const tensor_set *inputs);
+
+/* Runs once; *ms (may be NULL) gets the time in milliseconds. */
+bool session_call(session *s, double *ms);
+
+/* The outputs of the last call, with the shapes it gave them; appended in declaration order. Fails when a guard was overwritten. */
+bool session_outputs(session *s, tensor_set *out);
+
+const char *model_error_text(int code); /* of onnxcc_rt.h's codes */
+#endif

@@ -1,0 +1,80 @@
+/* verb_compile.c - `onnxcc compile MODEL -o DIR`: writes the generated files, all or none. */
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/build.h"
+#include "driver/command.h"
+
+/* A make rule: the main file depends on the model and on the config file. Blanks and # are escaped as make wants it. */
+static void make_name(text *to, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == ' ' || *s == '#') text_add(to, "\\");
+        if (*s == '$') text_add(to, "$");
+        text_addn(to, s, 1);
+    }
+}
+
+static bool write_depfile(command *c, const char *path, const char *folder, const compiled *out)
+{
+    text rule = {.mem = c->mem};
+    const char *why, *config = opt_text(c->o, OPT_CONFIG, NULL);
+    for (uint32_t i = 0; i < out->files.n; i++) {
+        make_name(&rule, arena_printf(c->mem, "%s/%s", folder, out->files.p[i].name));
+        text_add(&rule, i + 1 < out->files.n ? " " : ": ");
+    }
+    make_name(&rule, c->o->args.p[0]);
+    if (config) {
+        text_add(&rule, " ");
+        make_name(&rule, config);
+    }
+    text_add(&rule, "\n");
+    return file_write(path, rule.p, rule.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+}
+
+/* The manifest on one line: its strings hold no line breaks, so those and the blanks that follow are layout. */
+void print_manifest(FILE *to, const char *s)
+{
+    for (; *s; s++) {
+        if (*s != '\n') fputc(*s, to);
+        else while (s[1] == ' ') s++;
+    }
+}
+
+static void print_summary(const command *c, const char *folder, const compiled *out)
+{
+    if (out->dump.n) fwrite(out->dump.p, 1, out->dump.n, c->out);
+    if (out->notes.n) fwrite(out->notes.p, 1, out->notes.n, stderr);
+    if (c->json) {
+        print_manifest(c->json, out->manifest ? out->manifest : "{}");
+        fputc('\n', c->json);
+    }
+    if (!c->verbose || c->quiet) return;
+    for (uint32_t i = 0; i < out->files.n; i++) fprintf(stderr, "%s/%s  %zu bytes\n", folder, out->files.p[i].name, out->files.p[i].size);
+    fprintf(stderr, "%u steps for %u nodes, arena %lld bytes, weights %lld bytes\n", out->n_steps, out->n_nodes, (long long)out->arena_bytes,
+            (long long)out->weights_bytes);
+}
+
+exit_code verb_compile(command *c)
+{
+    compile_options o;
+    compiled out = {.mem = c->mem};
+    const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *depfile = opt_text(c->o, OPT_DEPFILE, NULL), *why;
+    if (!command_compile_options(c, &o)) return EXIT_USAGE;
+    if (!folder && !o.dump) {
+        diag_error(c->diag, EXIT_USAGE, "", "missing-value", "'compile' needs -o DIR to write to");
+        return EXIT_USAGE;
+    }
+    model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
+    if (!m || !compile_model(m, &o, &out)) return diag_exit(c->diag);
+    if (folder) {
+        if (!folder_make(folder, &why)) {
+            diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+            return EXIT_IO;
+        }
+        if (!write_compiled(c->mem, c->diag, &out, folder)) return EXIT_IO;
+        if (depfile && !write_depfile(c, depfile, folder, &out)) return EXIT_IO;
+    }
+    print_summary(c, folder ? folder : "", &out);
+    return EXIT_OK;
+}

@@ -1,0 +1,62 @@
+/* header.c - NAME.h: what a program that uses the model includes. */
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "emit/emit.h"
+
+static void io_comment(emit *e, slot s, text *out)
+{
+    const slot_info *i = slot_at(e->p, s);
+    text t = {.mem = e->mem};
+    for (uint32_t k = 0; k < i->rank; k++) {
+        text_add(&t, "[");
+        dim_text(e->p->dims, i->extent[k], &t);
+        text_add(&t, "]");
+    }
+    text_addf(out, " /* '%s' %s%s */\n", comment_text(e->mem, i->name), elem_of(i->type)->name, t.p ? comment_text(e->mem, t.p) : "");
+}
+
+static void fields(emit *e, text *out, bool input)
+{
+    const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
+    for (uint32_t i = 0; i < n; i++) {
+        const slot s = input ? e->p->inputs.p[i] : e->p->outputs.p[i];
+        text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
+        io_comment(e, s, out);
+    }
+    if (input)
+        for (uint32_t i = 0; i < e->p->symbols.n; i++) {
+            const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
+            text_addf(out, "    int64_t %s; /* dimension '%s', ", e->symbol[i], comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i])));
+            if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
+            else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
+        }
+    if (!n && (!input || !e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+}
+
+void emit_header(emit *e, text *out)
+{
+    head_comment(e, out);
+    text_addf(out, "#ifndef %s_H\n#define %s_H\n#include \"onnxcc_rt.h\"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper);
+    if (e->plan->dynamic)
+        text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN 64\n\n", e->name, e->upper);
+    else
+        text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN 64\n\n", e->upper, e->plan->arena_bytes, e->upper);
+    text_add(out, "typedef struct {\n");
+    fields(e, out, true);
+    text_addf(out, "} %s_inputs;\n\ntypedef struct {\n", e->name);
+    fields(e, out, false);
+    text_addf(out, "} %s_outputs;\n\n", e->name);
+    if (e->plan->dynamic)
+        text_addf(out,
+                  "/* Bytes of arena that a run with these dimensions needs; the pointers in `in` are not looked at. Negative: a code as of run. */\n"
+                  "int64_t %s_arena_bytes(const %s_inputs *in);\n\n",
+                  e->name, e->name);
+    text_addf(out,
+              "/* Runs the model once. `arena` is aligned to 64 bytes and need not be initialized; `env` may be NULL (one thread, silent).\n"
+              " * Re-entrant: all state is in the arguments. Returns 0, or a negative ONNXCC_E_ code from onnxcc_rt.h. */\n"
+              "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
+              "/* Names, types, shapes and entry points, for loaders that know no model in particular. */\n"
+              "const onnxcc_model *%s_model(void);\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
+              e->name, e->name, e->name, e->name);
+}

@@ -1,0 +1,128 @@
+/* kernel.c - a kernel step: its hooks printed as small functions, its template bound, and the call. */
+#include <string.h>
+
+#include "emit/emit.h"
+
+typedef VEC(dim) dim_list;
+
+static void add_symbol(void *ctx, dim s)
+{
+    void **c = ctx;
+    const emit *e = c[0];
+    dim_list *list = c[1];
+    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || symbol_index(e, s) < 0) return;
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->p[i] == s) return;
+    VEC_PUSH(e->mem, *list, s);
+}
+
+static const char *param_name(emit *e, dim symbol)
+{
+    return arena_printf(e->mem, "d_%s", e->symbol[symbol_index(e, symbol)]);
+}
+
+/* The parameters behind the kernel's own, as ", float *restrict p0, int64_t d_batch", and the arguments ", p0, d_batch". `named`: with types. */
+static const char *extra_list(emit *e, const step_signature *sig, slot written, const dim_list *symbols, bool typed)
+{
+    text t = {.mem = e->mem};
+    text_add(&t, "");
+    for (uint32_t i = 0; i < sig->slots.n; i++) {
+        const slot s = sig->slots.p[i];
+        if (typed) text_addf(&t, ", %s%s *restrict p%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype, i);
+        else text_addf(&t, ", p%u", i);
+    }
+    for (uint32_t i = 0; i < symbols->n; i++) text_addf(&t, typed ? ", int64_t %s" : ", %s", param_name(e, symbols->p[i]));
+    return t.p;
+}
+
+/* The hook takes only its own dims; the kernel hands over all that the kernel has: a function between them drops the rest. */
+static const char *adapt_hook(emit *e, text *out, const char *hook_name, const hook *h, const step_signature *sig, const dim_list *all)
+{
+    text t = {.mem = e->mem}, index = {.mem = e->mem}, index_args = {.mem = e->mem};
+    dim_list own = {0};
+    for (uint32_t i = 0; i < sig->symbols.n; i++) VEC_PUSH(e->mem, own, sig->symbols.p[i]);
+    for (uint32_t i = 0; i < h->n_axes; i++) {
+        text_addf(&index, ", int64_t i%u", i);
+        text_addf(&index_args, ", i%u", i);
+    }
+    const char *params = extra_list(e, sig, h->to, all, true), *args = extra_list(e, sig, h->to, &own, false);
+    for (int vector = 1; vector >= 0; vector--) {
+        text_addf(&t, "static inline __attribute__((always_inline, unused)) void HOOK_%c(%s acc%s%s)\n{\n", vector ? 'v' : 's', vector ? "vf" : "float", index.p, params);
+        for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", param_name(e, all->p[i]));
+        text_addf(&t, "    %s_%c(acc%s%s);\n}\n", hook_name, vector ? 'v' : 's', index_args.p, args);
+    }
+    return bind_hook(e->binder, out, t.p, "epilogue");
+}
+
+static bool needs_symbols(const dim_list *all, const step_signature *sig)
+{
+    return all->n != sig->symbols.n;
+}
+
+void print_kernel(emit *e, step *s, text *out)
+{
+    const kernel *k = s->kernel;
+    const hook *h = k->n_hook ? &k->hook[0] : NULL;
+    printed *f = &e->by_step[s->id];
+    dim_list all = {0};
+    text body = {.mem = e->mem};
+    const print_options o = {"", e->target->vl, e->o->math};
+    if (h) hook_print(e->p, h, "HOOK", k->lane, &o, &body, &f->sig);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) VEC_PUSH(e->mem, all, f->sig.symbols.p[i]);
+    void *ctx[2] = {e, &all};
+    for (uint32_t i = 0; i < k->n_bind; i++)
+        if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
+    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 4);
+    uint32_t n = 0;
+    const kernel_def *def = kernel_find(k->name);
+    e->exports = def ? def->exports : NULL;
+    for (uint32_t i = 0; i < k->n_bind; i++) {
+        bind[n] = k->bind[i];
+        if (bind[n].kind == BIND_DIM && !dim_is_const(e->p->dims, bind[n].d, NULL)) {
+            text t = {.mem = e->mem};
+            text_add(&t, "(");
+            dim_c(e, bind[n].d, "d_", &t);
+            text_add(&t, ")");
+            bind[n].kind = BIND_TEXT;
+            bind[n].text = t.p;
+        }
+        n++;
+    }
+    e->exports = NULL;
+    if (h) {
+        const char *name = bind_hook(e->binder, out, body.p, "epilogue");
+        if (needs_symbols(&all, &f->sig)) name = adapt_hook(e, out, name, h, &f->sig, &all);
+        bind[n++] = (binding){.name = "OUT_V", .kind = BIND_TEXT, .text = arena_printf(e->mem, "%s_v", name)};
+        bind[n++] = (binding){.name = "OUT_S", .kind = BIND_TEXT, .text = arena_printf(e->mem, "%s_s", name)};
+        bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
+        bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
+    }
+    f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);
+    if (!f->name) e->failed = true;
+    f->sig.symbols.n = 0;
+    for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->mem, f->sig.symbols, all.p[i]);
+}
+
+/* Arguments of the template, [lo, hi), then those of the hook. */
+void call_kernel(emit *e, const step *s, const char *indent, text *out)
+{
+    const kernel *k = s->kernel;
+    const printed *f = &e->by_step[s->id];
+    const kernel_def *def = kernel_find(k->name);
+    const char *sep = "";
+    if (!f->name || !def) return;
+    text_addf(out, "%s%s(", indent, f->name);
+    uint32_t n = 1;
+    for (const char *c = def->args; *c; c++) n += *c == ',';
+    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") text_addf(out, "%s%s", sep, slot_pointer(e, k->arg[i].slot));
+    if (k->range) {
+        text_addf(out, "%s0, ", sep);
+        dim_c(e, k->range, "in->", out);
+    }
+    for (uint32_t i = 0; k->n_hook && i < f->sig.slots.n; i++) text_addf(out, ", %s", slot_pointer(e, f->sig.slots.p[i]));
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) {
+        text_add(out, ", ");
+        dim_c(e, f->sig.symbols.p[i], "in->", out);
+    }
+    text_add(out, ");\n");
+}

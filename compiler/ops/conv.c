@@ -1,0 +1,187 @@
+/* conv.c - Conv: float with one to three spatial dimensions goes to the convolution kernels (chosen in plan/), every other type is a
+ * reduction in a nest. Source: ONNX Operators.md, Conv-22. */
+#include "ops/conv.h"
+
+#include <string.h>
+
+#include "ops/families.h"
+
+/* ---- windows: shared by convolutions and pools ---- */
+
+static int64_t list_at(const int64_t *list, uint32_t n, uint32_t i, int64_t otherwise)
+{
+    return list && i < n ? list[i] : otherwise;
+}
+
+bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *taps, window *w)
+{
+    uint32_t n_stride, n_dilation, n_pad;
+    const int64_t *stride = node_ints(n, "strides", &n_stride), *dilation = node_ints(n, "dilations", &n_dilation), *pad = node_ints(n, "pads", &n_pad);
+    const char *automatic = node_string(n, "auto_pad", "NOTSET");
+    const bool same_upper = !strcmp(automatic, "SAME_UPPER"), same_lower = !strcmp(automatic, "SAME_LOWER");
+    const bool ceil_mode = node_int(n, "ceil_mode", 0) != 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        const int64_t s = list_at(stride, n_stride, i, 1), l = list_at(dilation, n_dilation, i, 1), reach = (taps[i] - 1) * l + 1;
+        w->kernel[i] = taps[i];
+        w->stride[i] = s;
+        w->dilation[i] = l;
+        if (s < 1 || l < 1 || taps[i] < 1) return false;
+        const dim zero = dim_const(d, 0);
+        if (same_upper || same_lower) {
+            w->out[i] = dim_cdiv(d, input[i], dim_const(d, s));
+            const dim covered = dim_addc(d, dim_mulc(d, dim_addc(d, w->out[i], -1), s), reach), total = dim_max(d, zero, dim_sub(d, covered, input[i]));
+            const dim small = dim_fdiv(d, total, dim_const(d, 2)), large = dim_sub(d, total, small);
+            w->pad_lo[i] = same_upper ? small : large;
+            w->pad_hi[i] = same_upper ? large : small;
+            continue;
+        }
+        const bool valid = !strcmp(automatic, "VALID");
+        const int64_t lo = valid ? 0 : list_at(pad, n_pad, i, 0), hi = valid ? 0 : list_at(pad, n_pad, i + rank, 0);
+        w->pad_lo[i] = dim_const(d, lo);
+        w->pad_hi[i] = dim_const(d, hi);
+        const dim room = dim_addc(d, input[i], lo + hi - reach);
+        if (!ceil_mode || valid) {
+            w->out[i] = dim_max(d, zero, dim_addc(d, dim_fdiv(d, room, dim_const(d, s)), 1));
+            continue;
+        }
+        /* Rounding up, a window must still begin inside the input or its left padding. */
+        const dim up = dim_addc(d, dim_cdiv(d, room, dim_const(d, s)), 1), last = dim_mulc(d, dim_addc(d, up, -1), s);
+        w->out[i] = dim_max(d, zero, dim_select(d, last, dim_addc(d, input[i], lo), up, dim_addc(d, up, -1)));
+    }
+    return true;
+}
+
+/* ---- Conv ---- */
+
+static bool conv_shape(model *m, dims *d, const node *n, const type *x, const dim *w_shape, uint32_t w_rank, window *w)
+{
+    (void)m;
+    int64_t taps[MAX_RANK];
+    uint32_t count;
+    const int64_t *given = node_ints(n, "kernel_shape", &count);
+    for (uint32_t i = 0; i + 2 < w_rank; i++) {
+        if (given && i < count) taps[i] = given[i];
+        else if (!dim_is_const(d, w_shape[i + 2], &taps[i])) return false;
+    }
+    return window_read(d, n, (uint32_t)x->rank - 2, x->shape + 2, taps, w);
+}
+
+bool infer_Conv(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    const type *x = in_type(c, 0), *wt = in_type(c, 1);
+    if (x->rank < 3) return infer_error(c, "shape-rank", "input 0 has %d dimensions, expected at least 3 (batch, channel, spatial...)", x->rank);
+    if (wt->rank != x->rank) return infer_error(c, "shape-rank", "input 1 has %d dimensions, input 0 has %d", wt->rank, x->rank);
+    if (x->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
+    const int64_t group = node_int(c->n, "group", 1);
+    int64_t in_c, w_c;
+    if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && in_c != w_c * group)
+        return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
+    window w;
+    if (!conv_shape(c->m, c->d, c->n, x, wt->shape, (uint32_t)wt->rank, &w))
+        return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
+    dim out[MAX_RANK] = {x->shape[0], wt->shape[0]};
+    for (int32_t i = 2; i < x->rank; i++) out[i] = w.out[i - 2];
+    return out_tensor(c, 0, in_elem(c, 0), x->rank, out);
+}
+
+/* y[n, g*OG+o, p...] = sum over c, k... of x[n, g*CG+c, p*s + k*d - pad...] * w[g*OG+o, c, k...], outside the input 0. Used for every type by the
+ * nest, and by plan/ when no kernel fits. */
+static ex conv_term(lower_ctx *c, const window *w, const dim *out_idx, dim channel, const dim *tap, dim group_size, dim in_per_group)
+{
+    const slot x = in_slot(c, 0), wt = in_slot(c, 1);
+    const uint32_t rank = slot_rank(c, x);
+    dim xi[MAX_RANK], wi[MAX_RANK];
+    xi[0] = out_idx[0];
+    xi[1] = dim_add(c->d, dim_mul(c->d, dim_fdiv(c->d, out_idx[1], group_size), in_per_group), channel);
+    wi[0] = out_idx[1];
+    wi[1] = channel;
+    ex inside = ex_bool(c->x, true);
+    for (uint32_t i = 2; i < rank; i++) {
+        const uint32_t k = i - 2;
+        xi[i] = dim_sub(c->d, dim_add(c->d, dim_mulc(c->d, out_idx[i], w->stride[k]), dim_mulc(c->d, tap[k], w->dilation[k])), w->pad_lo[k]);
+        wi[i] = tap[k];
+        inside = ex_bin(c->x, EX_AND, inside, ex_in_range(c->x, ex_dim(c->x, xi[i]), slot_dim(c, x, i)));
+    }
+    const ex xv = load_axes(c, x, rank, xi);
+    return ex_bin(c->x, EX_MUL, ex_select(c->x, inside, xv, ex_i(c->x, ex_type(c->x, xv), 0)), load_axes(c, wt, rank, wi));
+}
+
+static ex with_bias(lower_ctx *c, ex v, dim channel)
+{
+    const slot bias = in_slot(c, 2);
+    return bias ? ex_bin(c->x, EX_ADD, v, load_channel(c, bias, channel)) : v;
+}
+
+static bool conv_nest(lower_ctx *c, const window *w)
+{
+    const slot x = in_slot(c, 0), wt = in_slot(c, 1), out = out_slot(c, 0);
+    const uint32_t rank = slot_rank(c, x);
+    const int64_t group = node_int(c->n, "group", 1);
+    const dim per_group = slot_dim(c, wt, 1), group_size = dim_fdiv(c->d, slot_dim(c, wt, 0), dim_const(c->d, group));
+    nest_builder b = low_begin(c);
+    dim idx[MAX_RANK], tap[MAX_RANK];
+    axes_for(&b, rank, slot_at(c->p, out)->extent, idx);
+    nest_stage(&b);
+    const dim channel = stage_axis(&b, per_group);
+    for (uint32_t i = 0; i + 2 < rank; i++) tap[i] = stage_axis(&b, dim_const(c->d, w->kernel[i]));
+    const ex acc = stage_fold(&b, FOLD_SUM, conv_term(c, w, idx, channel, tap, group_size, per_group));
+    nest_stage(&b);
+    store_axes(c, &b, out, rank, idx, with_bias(c, acc, idx[1]));
+    low_end(c, &b);
+    return true;
+}
+
+static bool constant_pads(lower_ctx *c, const window *w, uint32_t rank, conv_params *p)
+{
+    p->rank = rank;
+    p->group = node_int(c->n, "group", 1);
+    for (uint32_t i = 0; i < rank; i++) {
+        if (!dim_is_const(c->d, w->pad_lo[i], &p->pad_lo[i]) || !dim_is_const(c->d, w->pad_hi[i], &p->pad_hi[i])) return false;
+        p->kernel[i] = w->kernel[i];
+        p->stride[i] = w->stride[i];
+        p->dilation[i] = w->dilation[i];
+    }
+    return true;
+}
+
+/* A K_CONV step with the bias in its OUT hook; hook axes are (n, oc, spatial...). */
+static void conv_kernel(lower_ctx *c, const conv_params *params)
+{
+    const slot out = out_slot(c, 0);
+    kernel *k = ARENA_NEW(c->p->mem, kernel);
+    k->kind = K_CONV;
+    k->conv = *params;
+    k->n_arg = 3;
+    k->arg = ARENA_ARRAY(c->p->mem, kernel_arg, 3);
+    k->arg[0] = (kernel_arg){out, ARG_OUT};
+    k->arg[1] = (kernel_arg){in_slot(c, 0), ARG_IN};
+    k->arg[2] = (kernel_arg){in_slot(c, 1), ARG_IN};
+    k->n_hook = 1;
+    hook *h = k->hook = ARENA_NEW(c->p->mem, hook);
+    h->name = "OUT";
+    h->n_axes = h->n = (uint8_t)slot_rank(c, out);
+    for (uint32_t i = 0; i < h->n_axes; i++) {
+        h->axis[i] = dim_axis(c->d, slot_dim(c, out, i));
+        h->at[i] = ex_dim(c->x, h->axis[i]);
+    }
+    h->to = out;
+    h->value = with_bias(c, ex_acc(c->x, 0, CT_F32), h->axis[1]);
+    step *s = ARENA_NEW(c->p->mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
+    VEC_PUSH(c->p->mem, c->to->steps, s);
+}
+
+bool lower_Conv(lower_ctx *c)
+{
+    const slot x = in_slot(c, 0), wt = in_slot(c, 1);
+    const uint32_t rank = slot_rank(c, x);
+    const type t = type_tensor(slot_elem(c, x), (int32_t)rank, slot_at(c->p, x)->extent);
+    window w;
+    conv_params params = {0};
+    if (!conv_shape(c->m, c->d, c->n, &t, slot_at(c->p, wt)->extent, slot_rank(c, wt), &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
+    const bool plain = slot_elem(c, x) == ELEM_FLOAT && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
+    if (plain && constant_pads(c, &w, rank - 2, &params)) conv_kernel(c, &params);
+    else return conv_nest(c, &w);
+    return true;
+}

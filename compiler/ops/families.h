@@ -1,0 +1,158 @@
+/* families.h - the functions that ops.def names, by family file. */
+#ifndef ONNXCC_OPS_FAMILIES_H
+#define ONNXCC_OPS_FAMILIES_H
+#include "ops/ops.h"
+
+
+/* elementwise.c: one formula per operator; shapes by broadcasting. */
+bool infer_unary(infer_ctx *c);    /* output 0 like input 0 */
+bool infer_binary(infer_ctx *c);   /* broadcast, type of input 0 */
+bool infer_compare(infer_ctx *c);  /* broadcast, bool */
+bool infer_is(infer_ctx *c);       /* like input 0, bool */
+bool infer_variadic(infer_ctx *c); /* broadcast of all */
+bool infer_Where(infer_ctx *c);
+bool infer_Cast(infer_ctx *c);
+bool infer_CastLike(infer_ctx *c);
+bool infer_Dropout(infer_ctx *c);
+bool lower_unary(lower_ctx *c);
+bool lower_binary(lower_ctx *c);
+bool lower_variadic(lower_ctx *c);
+bool lower_Where(lower_ctx *c);
+bool lower_Cast(lower_ctx *c);
+bool lower_Dropout(lower_ctx *c);
+
+/* shape.c: movement and shape operators. */
+bool infer_Constant(infer_ctx *c);
+bool infer_Shape(infer_ctx *c);
+bool infer_Size(infer_ctx *c);
+bool infer_Reshape(infer_ctx *c);
+bool infer_Flatten(infer_ctx *c);
+bool infer_Squeeze(infer_ctx *c);
+bool infer_Unsqueeze(infer_ctx *c);
+bool infer_Transpose(infer_ctx *c);
+bool infer_Concat(infer_ctx *c);
+bool infer_Split(infer_ctx *c);
+bool infer_Slice(infer_ctx *c);
+bool infer_Expand(infer_ctx *c);
+bool infer_Range(infer_ctx *c);
+bool infer_ConstantOfShape(infer_ctx *c);
+bool lower_Constant(lower_ctx *c);
+bool lower_Shape(lower_ctx *c);
+bool lower_Size(lower_ctx *c);
+bool lower_reshape(lower_ctx *c); /* the same elements in row-major order */
+bool lower_Transpose(lower_ctx *c);
+bool lower_Concat(lower_ctx *c);
+bool lower_Split(lower_ctx *c);
+bool lower_Slice(lower_ctx *c);
+bool lower_Expand(lower_ctx *c);
+bool lower_Range(lower_ctx *c);
+bool lower_ConstantOfShape(lower_ctx *c);
+
+/* conv.c */
+bool infer_Conv(infer_ctx *c);
+bool lower_Conv(lower_ctx *c);
+
+/* matmul.c */
+bool infer_MatMul(infer_ctx *c);
+bool infer_Gemm(infer_ctx *c);
+bool lower_MatMul(lower_ctx *c);
+bool lower_Gemm(lower_ctx *c);
+/* reduce.c: folds over axes, running folds, order */
+bool infer_ArgMax(infer_ctx *c);
+bool infer_Cum(infer_ctx *c);
+bool infer_Reduce(infer_ctx *c);
+bool infer_TopK(infer_ctx *c);
+bool infer_axis_like(infer_ctx *c);
+bool lower_ArgMax(lower_ctx *c);
+bool lower_Cum(lower_ctx *c);
+bool lower_Hardmax(lower_ctx *c);
+bool lower_Reduce(lower_ctx *c);
+bool lower_TopK(lower_ctx *c);
+
+/* norm.c */
+bool infer_BatchNormalization(infer_ctx *c);
+bool infer_GroupNormalization(infer_ctx *c);
+bool infer_InstanceNormalization(infer_ctx *c);
+bool infer_LRN(infer_ctx *c);
+bool infer_LayerNormalization(infer_ctx *c);
+bool infer_MeanVarianceNormalization(infer_ctx *c);
+bool lower_BatchNormalization(lower_ctx *c);
+bool lower_GroupNormalization(lower_ctx *c);
+bool lower_InstanceNormalization(lower_ctx *c);
+bool lower_LRN(lower_ctx *c);
+bool lower_LayerNormalization(lower_ctx *c);
+bool lower_LpNormalization(lower_ctx *c);
+bool lower_MeanVarianceNormalization(lower_ctx *c);
+bool lower_Softmax(lower_ctx *c);
+
+/* pool.c */
+bool infer_GlobalPool(infer_ctx *c);
+bool infer_MaxUnpool(infer_ctx *c);
+bool infer_Pool(infer_ctx *c);
+bool lower_AveragePool(lower_ctx *c);
+bool lower_GlobalPool(lower_ctx *c);
+bool lower_LpPool(lower_ctx *c);
+bool lower_MaxPool(lower_ctx *c);
+bool lower_MaxUnpool(lower_ctx *c);
+
+/* index.c */
+bool infer_Gather(infer_ctx *c);
+bool infer_GatherElements(infer_ctx *c);
+bool infer_GatherND(infer_ctx *c);
+bool infer_OneHot(infer_ctx *c);
+bool infer_ReverseSequence(infer_ctx *c);
+bool infer_ScatterElements(infer_ctx *c);
+bool infer_ScatterND(infer_ctx *c);
+bool infer_TensorScatter(infer_ctx *c);
+bool lower_Gather(lower_ctx *c);
+bool lower_GatherElements(lower_ctx *c);
+bool lower_GatherND(lower_ctx *c);
+bool lower_OneHot(lower_ctx *c);
+bool lower_ReverseSequence(lower_ctx *c);
+bool lower_ScatterElements(lower_ctx *c);
+bool lower_ScatterND(lower_ctx *c);
+bool lower_TensorScatter(lower_ctx *c);
+
+/* rearrange.c */
+bool infer_CenterCropPad(infer_ctx *c);
+bool infer_DepthToSpace(infer_ctx *c);
+bool infer_EyeLike(infer_ctx *c);
+bool infer_Pad(infer_ctx *c);
+bool infer_Tile(infer_ctx *c);
+bool infer_Trilu(infer_ctx *c);
+bool lower_CenterCropPad(lower_ctx *c);
+bool lower_DepthToSpace(lower_ctx *c);
+bool lower_EyeLike(lower_ctx *c);
+bool lower_Pad(lower_ctx *c);
+bool lower_SpaceToDepth(lower_ctx *c);
+bool lower_Tile(lower_ctx *c);
+bool lower_Trilu(lower_ctx *c);
+
+/* resize.c */
+bool infer_Resize(infer_ctx *c);
+bool lower_Resize(lower_ctx *c);
+
+/* conv_transpose.c */
+bool infer_Col2Im(infer_ctx *c);
+bool infer_ConvTranspose(infer_ctx *c);
+bool lower_Col2Im(lower_ctx *c);
+bool lower_ConvTranspose(lower_ctx *c);
+
+/* einsum.c */
+bool infer_Einsum(infer_ctx *c);
+bool lower_Einsum(lower_ctx *c);
+
+/* quant.c */
+bool infer_DequantizeLinear(infer_ctx *c);
+bool infer_DynamicQuantizeLinear(infer_ctx *c);
+bool infer_QuantizeLinear(infer_ctx *c);
+bool lower_DequantizeLinear(lower_ctx *c);
+bool lower_DynamicQuantizeLinear(lower_ctx *c);
+bool lower_QuantizeLinear(lower_ctx *c);
+
+/* qlinear.c */
+bool infer_conv_integer(infer_ctx *c);
+bool infer_matmul_integer(infer_ctx *c);
+bool lower_conv_integer(lower_ctx *c);
+bool lower_matmul_integer(lower_ctx *c);
+#endif

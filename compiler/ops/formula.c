@@ -1,0 +1,114 @@
+/* formula.c - what several operator families share; see formula.h. */
+#include "ops/formula.h"
+
+#include <math.h>
+#include <string.h>
+
+ex power_of(lower_ctx *c, ex x, int64_t p)
+{
+    const ex a = p % 2 ? ex_un(c->x, EX_ABS, x) : x;
+    if (p == 1) return a;
+    if (p == 2) return mul(c, a, a);
+    return ex_bin(c->x, EX_POW, ex_un(c->x, EX_ABS, x), num(c, x, (double)p));
+}
+
+ex root_of(lower_ctx *c, ex x, int64_t p)
+{
+    if (p == 1) return x;
+    if (p == 2) return ex_un(c->x, EX_SQRT, x);
+    return ex_bin(c->x, EX_POW, x, num(c, x, 1.0 / (double)p));
+}
+
+ex lowest_of(lower_ctx *c, elem e)
+{
+    const elem_info *i = elem_of(e);
+    const ctype t = ctype_of(e);
+    if (i->kind == 'f') return ex_f(c->x, t, -INFINITY);
+    return i->kind == 'i' ? ex_i(c->x, t, -1 - (INT64_MAX >> (64 - i->bits))) : ex_i(c->x, t, 0);
+}
+
+ex highest_of(lower_ctx *c, elem e)
+{
+    const elem_info *i = elem_of(e);
+    const ctype t = ctype_of(e);
+    if (i->kind == 'f') return ex_f(c->x, t, INFINITY);
+    if (i->kind == 'b') return ex_bool(c->x, true);
+    if (i->kind == 'i') return ex_i(c->x, t, INT64_MAX >> (64 - i->bits));
+    return ex_i(c->x, t, i->bits == 64 ? -1 : (INT64_C(1) << i->bits) - 1);
+}
+
+const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count)
+{
+    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n};
+    return in_content(&c, i, count);
+}
+
+const int64_t *known_ints(model *m, const node *n, uint32_t i, uint32_t *count)
+{
+    uint32_t k;
+    const dim *d = known_dims(m, n, i, &k);
+    *count = 0;
+    if (!d) return NULL;
+    int64_t *v = ARENA_ARRAY(m->mem, int64_t, k + 1);
+    for (uint32_t j = 0; j < k; j++)
+        if (!dim_is_const(m->dims, d[j], &v[j])) return NULL;
+    *count = k;
+    return v;
+}
+
+const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count)
+{
+    const value_id id = node_in(n, i);
+    const tensor *t = id ? value_at(m, id)->data : NULL;
+    *count = 0;
+    if (!t || !t->data || !strchr("fiub", elem_of(t->type)->kind)) return NULL;
+    *count = (uint32_t)tensor_count(t);
+    double *v = ARENA_ARRAY(m->mem, double, *count + 1);
+    for (uint32_t j = 0; j < *count; j++) v[j] = elem_get_double(t->type, t->data, j);
+    return v;
+}
+
+void stage_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx)
+{
+    for (uint32_t k = 0; k < rank; k++)
+        if (mask >> k & 1) idx[k] = stage_axis(b, shape[k]);
+}
+
+void nest_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx)
+{
+    for (uint32_t k = 0; k < rank; k++)
+        if (mask >> k & 1) idx[k] = nest_axis(b, shape[k]);
+}
+
+dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask)
+{
+    dim p = dim_const(d, 1);
+    for (uint32_t k = 0; k < rank; k++)
+        if (mask >> k & 1) p = dim_mul(d, p, shape[k]);
+    return p;
+}
+
+void lower_copy(lower_ctx *c, slot y, slot x)
+{
+    nest_builder b = low_begin(c);
+    dim idx[MAX_RANK];
+    const uint32_t rank = slot_rank(c, y);
+    axes_for(&b, rank, slot_at(c->p, y)->extent, idx);
+    nest_stage(&b);
+    store_axes(c, &b, y, rank, idx, load_axes(c, x, rank, idx));
+    low_end(c, &b);
+}
+
+void lower_bind(lower_ctx *c, dim symbol, slot from)
+{
+    step *s = ARENA_NEW(c->p->mem, step);
+    s->kind = STEP_BIND;
+    s->what = c->what;
+    s->control = ARENA_NEW(c->p->mem, control);
+    s->control->cond = from;
+    s->control->symbol = symbol;
+    VEC_PUSH(c->p->mem, c->to->steps, s);
+    for (uint32_t i = 0; i < c->p->symbols.n; i++)
+        if (c->p->symbols.p[i] == symbol) return;
+    VEC_PUSH(c->p->mem, c->p->symbols, symbol);
+}

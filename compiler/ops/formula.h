@@ -1,0 +1,103 @@
+/* formula.h - short names with which operator families write their expressions, and helpers that several families share. */
+#ifndef ONNXCC_OPS_FORMULA_H
+#define ONNXCC_OPS_FORMULA_H
+#include "ops/ops.h"
+
+/* ---- expressions; the constants take their type from `like` ---- */
+static inline ex num(lower_ctx *c, ex like, double v)
+{
+    return ex_f(c->x, ex_type(c->x, like), v);
+}
+static inline ex whole(lower_ctx *c, ex like, int64_t v)
+{
+    return ex_i(c->x, ex_type(c->x, like), v);
+}
+static inline ex add(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_ADD, a, b);
+}
+static inline ex sub(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_SUB, a, b);
+}
+static inline ex mul(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_MUL, a, b);
+}
+static inline ex divide(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_DIV, a, b);
+}
+static inline ex less(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_LT, a, b);
+}
+static inline ex equal(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_EQ, a, b);
+}
+static inline ex larger(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_MAX, a, b);
+}
+static inline ex smaller(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_MIN, a, b);
+}
+static inline ex both(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_AND, a, b);
+}
+static inline ex either(lower_ctx *c, ex a, ex b)
+{
+    return ex_bin(c->x, EX_OR, a, b);
+}
+static inline ex attr_f(lower_ctx *c, ex like, const char *name, float otherwise)
+{
+    return num(c, like, (double)node_float(c->n, name, otherwise));
+}
+/* A size as a number of the type of `like`. */
+static inline ex size_as(lower_ctx *c, ex like, dim d)
+{
+    return ex_cast(c->x, ex_type(c->x, like), ex_dim(c->x, d));
+}
+static inline ex dim_less(lower_ctx *c, dim a, dim b)
+{
+    return less(c, ex_dim(c->x, a), ex_dim(c->x, b));
+}
+static inline ex dim_inside(lower_ctx *c, dim at, dim extent)
+{
+    return ex_in_range(c->x, ex_dim(c->x, at), extent);
+}
+/* |x| ** p for a whole p >= 1, and its inverse. */
+ex power_of(lower_ctx *c, ex x, int64_t p);
+ex root_of(lower_ctx *c, ex x, int64_t p);
+/* The least value of a storage type, as the start of a maximum that may be over nothing (-inf, INT8_MIN, false). */
+ex lowest_of(lower_ctx *c, elem e);
+ex highest_of(lower_ctx *c, elem e);
+
+/* ---- constant integers ---- */
+/* The elements of integer input i when all are numbers: *count of them, in model memory. NULL when absent or not known (then *count is 0);
+ * a known empty list is not NULL. */
+const int64_t *known_ints(model *m, const node *n, uint32_t i, uint32_t *count);
+/* The elements of integer input i as symbols. Works at inference and at lowering. */
+const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count);
+/* The elements of a numeric constant input as double; NULL when it is no constant. */
+const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count);
+
+/* An axis that inference has checked. */
+static inline uint32_t axis_of(int64_t axis, uint32_t rank)
+{
+    return (uint32_t)(axis < 0 ? axis + (int64_t)rank : axis);
+}
+
+/* Axes over shape[k] for the k in `mask`: of the stage, or of the nest. */
+void stage_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx);
+void nest_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx);
+dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask);
+
+/* y = x, element for element: the copy that scatter operators start from. */
+void lower_copy(lower_ctx *c, slot y, slot x);
+/* A step that reads the one element of `from` into a symbol that inference made for it. */
+void lower_bind(lower_ctx *c, dim symbol, slot from);
+#endif

@@ -1,0 +1,106 @@
+/* infer.c - types, shapes and known values of every value of the graph, in one walk in topological order; see ops.h.
+ *
+ * in:  a graph at the newest operator versions; declared types on inputs, outputs and value infos
+ * out: every value has its type; constants are folded; small integer tensors have their content as dims */
+#include <string.h>
+
+#include "ops/fold.h"
+#include "ops/ops.h"
+
+typedef struct {
+    model *m;
+    folder *f;
+    const infer_options *o;
+} walk;
+
+static bool infer_graph(walk *w, graph_id g);
+
+static bool type_known(model *m, value_id v)
+{
+    const value *x = value_at(m, v);
+    return x->type.kind != TYPE_UNKNOWN || x->data;
+}
+
+/* A constant's type is that of its data. */
+static void type_of_data(model *m, value_id id)
+{
+    value *v = value_at(m, id);
+    if (!v->data) return;
+    dim *shape = shape_new(m, v->data->rank);
+    for (uint32_t i = 0; i < v->data->rank; i++) shape[i] = dim_const(m->dims, v->data->shape[i]);
+    v->type = type_tensor(v->data->type, (int32_t)v->data->rank, shape);
+}
+
+static bool no_fold(const node *n)
+{
+    static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
+    for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
+        if (!strcmp(n->op, RANDOM[i])) return true;
+    return false;
+}
+
+/* Content that has become all numbers is a constant. */
+static void settle(model *m, node_id id)
+{
+    const node *n = node_at(m, id);
+    for (uint32_t i = 0; i < n->n_out; i++) {
+        value *v = n->out[i] ? value_at(m, n->out[i]) : NULL;
+        int64_t shape[MAX_RANK], x;
+        if (!v || v->data || !v->content || v->type.rank > MAX_RANK || !shape_is_static(m, &v->type, shape)) continue;
+        bool all = true;
+        for (uint32_t k = 0; k < v->n_content; k++) all &= dim_is_const(m->dims, v->content[k], NULL);
+        if (!all) continue;
+        tensor *t = tensor_new(m->mem, v->type.elem, (uint32_t)v->type.rank, shape);
+        t->name = v->name;
+        for (uint32_t k = 0; k < v->n_content; k++) {
+            (void)dim_is_const(m->dims, v->content[k], &x);
+            elem_set_int(t->type, (void *)(uintptr_t)t->data, k, x);
+        }
+        v->data = t;
+    }
+}
+
+static bool infer_one(walk *w, node_id id)
+{
+    model *m = w->m;
+    node *n = node_at(m, id);
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        if (!n->in[i]) continue;
+        type_of_data(m, n->in[i]);
+        if (!type_known(m, n->in[i])) return false; /* follows from a problem that was reported where it arose */
+    }
+    const op_def *op = op_find(n->domain, n->op);
+    if (!op || !op->infer) {
+        diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
+                   n->op);
+        return diag_hint(m->diag, "`onnxcc ops` lists what is");
+    }
+    infer_ctx c = {m, m->dims, id, n};
+    if (!op->infer(&c)) return false;
+    n = node_at(m, id);
+    if (no_fold(n)) return true;
+    bool done = n->n_out > 0;
+    for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
+    if (!done && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
+    settle(m, id);
+    return true;
+}
+
+static bool infer_graph(walk *w, graph_id g)
+{
+    graph *gr = graph_at(w->m, g);
+    bool ok = true;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = infer_one(w, gr->nodes.p[i]) && ok;
+    return ok;
+}
+
+bool infer_model(model *m, const infer_options *o)
+{
+    arena *scratch = arena_new();
+    walk w = {m, folder_new(scratch, m), o};
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
+    const bool ok = infer_graph(&w, 1) && !m->diag->errors;
+    arena_free(scratch);
+    return ok;
+}

@@ -1,0 +1,351 @@
+/* ops.c - the registry and the vocabulary for operators' blocks; see ops.h. */
+#include "ops/ops.h"
+
+#include <string.h>
+
+#include "ops/families.h"
+
+static const op_def TABLE[] = {
+#define OP(domain, name, infer, decompose, lower) {domain, #name, infer, decompose, lower},
+#include "ops/ops.def"
+#undef OP
+};
+enum { N_OPS = sizeof TABLE / sizeof *TABLE };
+
+const op_def *op_table(uint32_t *n)
+{
+    *n = N_OPS;
+    return TABLE;
+}
+
+const op_def *op_find(const char *domain, const char *name)
+{
+    for (uint32_t i = 0; i < N_OPS; i++)
+        if (!strcmp(TABLE[i].name, name) && !strcmp(TABLE[i].domain, domain)) return &TABLE[i];
+    return NULL;
+}
+
+/* ---- infer ---- */
+
+static bool report(model *m, const node *n, exit_code e, const char *code, const char *fmt, va_list ap)
+{
+    const char *msg = arena_vprintf(m->mem, fmt, ap);
+    return diag_error(m->diag, e, at_node(m, n), code, "%s", msg);
+}
+
+bool infer_error(infer_ctx *c, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    report(c->m, c->n, EXIT_INVALID, code, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool infer_unsupported(infer_ctx *c, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    report(c->m, c->n, EXIT_UNSUPPORTED, code, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool lower_unsupported(lower_ctx *c, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    report(c->m, c->n, EXIT_UNSUPPORTED, code, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+const type *in_type(infer_ctx *c, uint32_t i)
+{
+    const value_id v = node_in(c->n, i);
+    return v ? &value_at(c->m, v)->type : NULL;
+}
+
+elem in_elem(infer_ctx *c, uint32_t i)
+{
+    const type *t = in_type(c, i);
+    return t && t->kind == TYPE_TENSOR ? t->elem : ELEM_NONE;
+}
+
+int32_t in_rank(infer_ctx *c, uint32_t i)
+{
+    const type *t = in_type(c, i);
+    return t && t->kind == TYPE_TENSOR ? t->rank : -1;
+}
+
+dim in_dim(infer_ctx *c, uint32_t i, int32_t axis)
+{
+    return in_type(c, i)->shape[axis];
+}
+
+/* Constant integer data becomes content on first use. */
+static const dim *value_content(model *m, value_id id, uint32_t *count)
+{
+    value *v = value_at(m, id);
+    if (!v->content && v->data && v->data->data && strchr("iub", elem_of(v->data->type)->kind) && tensor_count(v->data) <= MAX_CONTENT) {
+        v->n_content = (uint32_t)tensor_count(v->data);
+        v->content = ARENA_ARRAY(m->mem, dim, v->n_content);
+        for (uint32_t i = 0; i < v->n_content; i++) v->content[i] = dim_const(m->dims, elem_get_int(v->data->type, v->data->data, i));
+    }
+    *count = v->content ? v->n_content : 0;
+    return v->content;
+}
+
+const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count)
+{
+    *count = 0;
+    const value_id v = node_in(c->n, i);
+    return v ? value_content(c->m, v, count) : NULL;
+}
+
+bool in_scalar(infer_ctx *c, uint32_t i, dim *out)
+{
+    uint32_t n;
+    const dim *d = in_content(c, i, &n);
+    if (!d || n != 1) return false;
+    *out = d[0];
+    return true;
+}
+
+const tensor *in_data(infer_ctx *c, uint32_t i)
+{
+    const value_id v = node_in(c->n, i);
+    return v ? value_at(c->m, v)->data : NULL;
+}
+
+bool need_rank(infer_ctx *c, uint32_t i)
+{
+    const type *t = in_type(c, i);
+    if (!t) return true;
+    const char *name = value_at(c->m, c->n->in[i])->name;
+    if (t->kind != TYPE_TENSOR && t->kind != TYPE_UNKNOWN) return infer_error(c, "type-kind", "input %u '%s' is not a tensor", i, name);
+    if (t->kind == TYPE_TENSOR && t->rank >= 0) return true;
+    infer_unsupported(c, "rank-unknown", "input %u '%s' has an unknown number of dimensions", i, name);
+    return diag_hint(c->m->diag, "give its shape with --shape %s=...", name);
+}
+
+bool fix_axis(infer_ctx *c, int64_t axis, int32_t rank, uint32_t *out)
+{
+    if (axis < -rank || axis >= rank) return infer_error(c, "axis-range", "axis %lld is outside [%d, %d)", (long long)axis, -rank, rank);
+    *out = (uint32_t)(axis < 0 ? axis + rank : axis);
+    return true;
+}
+
+bool has_out(infer_ctx *c, uint32_t i)
+{
+    return i < c->n->n_out && c->n->out[i];
+}
+
+dim out_unknown(infer_ctx *c, const char *stem)
+{
+    const char *name = *c->n->name ? c->n->name : c->n->n_out && c->n->out[0] ? value_at(c->m, c->n->out[0])->name : c->n->op;
+    return dim_fresh(c->d, arena_printf(c->m->mem, "%s.%s", stem, name), 0, INT64_MAX);
+}
+
+bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)
+{
+    if (!has_out(c, i)) return true;
+    value *v = value_at(c->m, c->n->out[i]);
+    type *old = &v->type;
+    if (old->kind == TYPE_TENSOR && old->elem != ELEM_NONE && e != ELEM_NONE && old->elem != e)
+        return infer_error(c, "type-mismatch", "output %u '%s' is declared %s, but the operator gives %s", i, v->name, elem_of(old->elem)->name,
+                           elem_of(e)->name);
+    if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
+        return infer_error(c, "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d", i, v->name, old->rank, rank);
+    dim *own = NULL;
+    if (rank >= 0) {
+        own = shape_new(c->m, (uint32_t)rank);
+        if (rank) memcpy(own, shape, (size_t)rank * sizeof *own);
+        for (int32_t k = 0; old->kind == TYPE_TENSOR && old->rank == rank && k < rank; k++) {
+            const char *name = dim_kind_of(c->d, own[k]) == DIM_SYMBOL ? dim_name(c->d, own[k]) : NULL;
+            if (name && strchr(name, '.') && dim_is_const(c->d, old->shape[k], NULL)) own[k] = old->shape[k]; /* the declaration knows better */
+        }
+    }
+    if (dims_overflowed(c->d)) return infer_error(c, "size-overflow", "the size of output %u '%s' does not fit 64 bits", i, v->name);
+    v = value_at(c->m, c->n->out[i]);
+    v->type = type_tensor(e, rank, own);
+    return true;
+}
+
+bool out_like(infer_ctx *c, uint32_t i, uint32_t input)
+{
+    const type *t = in_type(c, input);
+    return out_tensor(c, i, t->elem, t->rank, t->shape);
+}
+
+void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n)
+{
+    if (!has_out(c, i) || n > MAX_CONTENT) return;
+    value *v = value_at(c->m, c->n->out[i]);
+    v->content = arena_copy(c->m->mem, content, n * sizeof *content);
+    v->n_content = n;
+}
+
+bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank)
+{
+    const int32_t r = ra > rb ? ra : rb;
+    for (int32_t i = r - 1; i >= 0; i--) {
+        const dim one = dim_const(c->d, 1), x = i - r + ra >= 0 ? a[i - r + ra] : one, y = i - r + rb >= 0 ? b[i - r + rb] : one;
+        if (x == y || y == one) out[i] = x;
+        else if (x == one) out[i] = y;
+        else if (dim_is_const(c->d, x, NULL) && dim_is_const(c->d, y, NULL)) {
+            text t = {.mem = c->m->mem};
+            dim_text(c->d, x, &t);
+            text_add(&t, " and ");
+            dim_text(c->d, y, &t);
+            return infer_error(c, "shape-broadcast", "dimensions %s can't be broadcast (axis %d of the result)", t.p, i);
+        } else out[i] = dim_is_const(c->d, x, NULL) ? x : y; /* a symbol against a number or another symbol: taken as equal, see docs/pipeline.md */
+    }
+    *rank = r;
+    return true;
+}
+
+/* ---- lower ---- */
+
+slot in_slot(lower_ctx *c, uint32_t i)
+{
+    const value_id id = node_in(c->n, i);
+    if (!id) return 0;
+    if (c->of_value[id]) return c->of_value[id];
+    const value *v = value_at(c->m, id);
+    dim extent[MAX_RANK];
+    const uint32_t rank = v->data ? v->data->rank : (uint32_t)v->type.rank;
+    for (uint32_t k = 0; k < rank && k < MAX_RANK; k++) extent[k] = v->data ? dim_const(c->d, v->data->shape[k]) : v->type.shape[k];
+    const slot s = slot_new(c->p, v->name, v->data ? v->data->type : v->type.elem, v->data ? SLOT_CONST : SLOT_TEMP, rank, extent);
+    slot_at(c->p, s)->data = v->data;
+    slot_at(c->p, s)->value = id;
+    return c->of_value[id] = s;
+}
+
+bool low_has_out(lower_ctx *c, uint32_t i)
+{
+    return i < c->n->n_out && c->n->out[i];
+}
+
+slot out_slot(lower_ctx *c, uint32_t i)
+{
+    if (!low_has_out(c, i)) return 0;
+    const value_id id = c->n->out[i];
+    if (c->of_value[id]) return c->of_value[id];
+    const value *v = value_at(c->m, id);
+    const slot s = slot_new(c->p, v->name, v->type.elem, SLOT_TEMP, (uint32_t)v->type.rank, v->type.shape);
+    slot_at(c->p, s)->value = id;
+    return c->of_value[id] = s;
+}
+
+slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim *extent)
+{
+    return slot_new(c->p, name, e, SLOT_TEMP, rank, extent);
+}
+
+uint32_t slot_rank(lower_ctx *c, slot s)
+{
+    return slot_at(c->p, s)->rank;
+}
+
+dim slot_dim(lower_ctx *c, slot s, uint32_t axis)
+{
+    return slot_at(c->p, s)->extent[axis];
+}
+
+elem slot_elem(lower_ctx *c, slot s)
+{
+    return slot_at(c->p, s)->type;
+}
+
+const dim *low_content(lower_ctx *c, uint32_t i, uint32_t *count)
+{
+    *count = 0;
+    const value_id v = node_in(c->n, i);
+    return v ? value_content(c->m, v, count) : NULL;
+}
+
+const tensor *low_data(lower_ctx *c, uint32_t i)
+{
+    const value_id v = node_in(c->n, i);
+    return v ? value_at(c->m, v)->data : NULL;
+}
+
+ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx)
+{
+    return ex_load(c->x, s, slot_elem(c, s), n, idx);
+}
+
+ex load_axes(lower_ctx *c, slot s, uint32_t n, const dim *idx)
+{
+    ex e[MAX_RANK];
+    for (uint32_t i = 0; i < n; i++) e[i] = ex_dim(c->x, idx[i]);
+    return load_at(c, s, n, e);
+}
+
+ex load_bcast(lower_ctx *c, slot s, uint32_t rank, const dim *idx)
+{
+    dim at[MAX_RANK];
+    const uint32_t r = slot_rank(c, s);
+    for (uint32_t i = 0; i < r; i++) at[i] = dim_is(c->d, slot_dim(c, s, i), 1) ? dim_const(c->d, 0) : idx[rank - r + i];
+    return load_axes(c, s, r, at);
+}
+
+ex load_scalar(lower_ctx *c, slot s)
+{
+    dim at[MAX_RANK];
+    for (uint32_t i = 0; i < slot_rank(c, s); i++) at[i] = dim_const(c->d, 0);
+    return load_axes(c, s, slot_rank(c, s), at);
+}
+
+ex load_channel(lower_ctx *c, slot s, dim i)
+{
+    if (slot_rank(c, s) == 0 || dim_is(c->d, slot_dim(c, s, 0), 1)) return load_scalar(c, s);
+    return load_axes(c, s, 1, &i);
+}
+
+void axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx)
+{
+    for (uint32_t i = 0; i < rank; i++) idx[i] = nest_axis(b, extent[i]);
+}
+
+void stage_axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx)
+{
+    for (uint32_t i = 0; i < rank; i++) idx[i] = stage_axis(b, extent[i]);
+}
+
+sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex element)
+{
+    ex e[MAX_RANK];
+    for (uint32_t i = 0; i < n; i++) e[i] = ex_dim(c->x, at[i]);
+    return stage_store(b, to, n, e, ex_round(c->x, slot_elem(c, to), element));
+}
+
+nest_builder low_begin(lower_ctx *c)
+{
+    return nest_begin(c->p);
+}
+
+void low_end(lower_ctx *c, nest_builder *b)
+{
+    nest_end(b, c->to, c->what);
+}
+
+bool lower_map(lower_ctx *c, slot out, ex (*element)(lower_ctx *c, const dim *idx, void *arg), void *arg)
+{
+    nest_builder b = low_begin(c);
+    dim idx[MAX_RANK];
+    const uint32_t rank = slot_rank(c, out);
+    axes_for(&b, rank, slot_at(c->p, out)->extent, idx);
+    nest_stage(&b);
+    const ex e = element(c, idx, arg);
+    if (!e) return false;
+    store_axes(c, &b, out, rank, idx, e);
+    low_end(c, &b);
+    return true;
+}
+
+ex ex_one(lower_ctx *c, ctype t)
+{
+    return ex_i(c->x, t, 1);
+}

@@ -1,0 +1,115 @@
+/* ops.h - what the compiler knows about an operator, and the vocabulary in which its block is written.
+ *
+ * An operator is one block in its family's file that answers, in this order:
+ *     infer      what does it produce: types and shapes of the outputs
+ *     decompose  can it be said with other operators (optional)
+ *     lower      how is it computed: nests, or a kernel
+ * Values of small integer tensors (shapes, axes, indices) need no code of their own: the driver runs the lowered nest on symbols
+ * (passes/content.c), so that Shape -> Gather -> Concat -> Reshape folds away for every operator that has a lowering, and constants fold by
+ * running it on numbers. ops.def lists the operators, one line each. All are written for the newest schema version; older nodes were
+ * brought there by version.c. */
+#ifndef ONNXCC_OPS_OPS_H
+#define ONNXCC_OPS_OPS_H
+#include "expr/nest.h"
+#include "ir/ir.h"
+
+/* ---- infer ---- */
+typedef struct {
+    model *m;
+    dims *d;
+    node_id id;
+    node *n; /* valid until the next node_new */
+} infer_ctx;
+
+bool infer_error(infer_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));       /* model invalid */
+bool infer_unsupported(infer_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* valid, not ours */
+
+const type *in_type(infer_ctx *c, uint32_t i);     /* NULL when the input is absent */
+elem in_elem(infer_ctx *c, uint32_t i);            /* ELEM_NONE when absent */
+int32_t in_rank(infer_ctx *c, uint32_t i);         /* -1: unknown or absent */
+dim in_dim(infer_ctx *c, uint32_t i, int32_t axis);
+/* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise. */
+const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count);
+/* The one element of an integer input. False when unknown. */
+bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
+const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */
+bool need_rank(infer_ctx *c, uint32_t i); /* reports when input i is present and its rank is unknown */
+
+/* An axis attribute or value: negative counts from the end; reports when outside [-rank, rank). */
+bool fix_axis(infer_ctx *c, int64_t axis, int32_t rank, uint32_t *out);
+
+bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape); /* sets output i if it is wanted; checks against the declaration */
+bool out_like(infer_ctx *c, uint32_t i, uint32_t input);                           /* same type and shape as that input */
+void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n);
+bool has_out(infer_ctx *c, uint32_t i);
+dim out_unknown(infer_ctx *c, const char *stem); /* a fresh symbol, for a data-dependent size: "nz.NODE" */
+/* Numpy broadcasting of shapes a and b; reports [shape-broadcast] when they can't be. out has max(ra, rb) dims. */
+bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank);
+
+/* ---- lower ---- */
+typedef struct {
+    program *p;
+    model *m;
+    dims *d;
+    exprs *x;
+    node_id id;
+    node *n;
+    block *to;        /* steps go here */
+    slot *of_value;   /* by value id: its slot, 0: not made yet */
+    const char *what; /* "'Conv_0' (Conv)" for the steps */
+} lower_ctx;
+
+bool lower_unsupported(lower_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+slot in_slot(lower_ctx *c, uint32_t i); /* 0 when absent; constants get a CONST slot */
+slot out_slot(lower_ctx *c, uint32_t i); /* 0 when not wanted; made as TEMP with the inferred type */
+slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim *extent);
+uint32_t slot_rank(lower_ctx *c, slot s);
+dim slot_dim(lower_ctx *c, slot s, uint32_t axis);
+elem slot_elem(lower_ctx *c, slot s);
+bool low_has_out(lower_ctx *c, uint32_t i);
+/* Integer input known at compile time (constants or dims); as in_content. */
+const dim *low_content(lower_ctx *c, uint32_t i, uint32_t *count);
+const tensor *low_data(lower_ctx *c, uint32_t i);
+
+ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx);           /* element idx[0..n) */
+ex load_axes(lower_ctx *c, slot s, uint32_t n, const dim *idx);        /* the same with dims for indexes */
+ex load_bcast(lower_ctx *c, slot s, uint32_t rank, const dim *idx);    /* aligned right in an index of `rank`; extent 1 reads 0 */
+ex load_scalar(lower_ctx *c, slot s);                                  /* element 0 of a scalar or one-element tensor */
+ex load_channel(lower_ctx *c, slot s, dim i);                          /* element i of a vector */
+/* Index axes for a whole shape, made as parallel axes of the nest. */
+void axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx);
+void stage_axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx);
+/* Stores at dims; the value is rounded to the slot's type where the compute type is wider. */
+sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *at, ex element);
+/* One-STORE nest over output 0's shape. element(ctx, index) gives the element. */
+bool lower_map(lower_ctx *c, slot out, ex (*element)(lower_ctx *c, const dim *idx, void *arg), void *arg);
+nest_builder low_begin(lower_ctx *c);
+void low_end(lower_ctx *c, nest_builder *b);
+/* A product-sum C[batch.., m, n] as a K_MATMUL step; see program.h. The step stores to `out` at (batch.., m, n) through its identity hook. */
+ex ex_one(lower_ctx *c, ctype t);
+
+/* ---- registry ---- */
+typedef struct op_def {
+    const char *domain, *name;
+    bool (*infer)(infer_ctx *c);
+    bool (*decompose)(model *m, node_id n); /* replaces the node in its graph by others; true: done */
+    bool (*lower)(lower_ctx *c);
+} op_def;
+
+const op_def *op_find(const char *domain, const char *name); /* NULL: unknown operator */
+const op_def *op_table(uint32_t *n);
+
+/* ---- drivers ---- */
+/* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
+typedef struct {
+    int64_t fold_limit; /* elements of a folded constant that did not exist before; larger ones stay nodes */
+} infer_options;
+bool infer_model(model *m, const infer_options *o);
+bool infer_node(model *m, node_id n); /* one node; false after a report */
+
+/* The program of a model whose types are known. NULL after a report. */
+program *lower_model(arena *mem, model *m);
+/* Appends the steps of one node; used by the above, by folding, by tests. */
+bool lower_node(program *p, slot *of_value, block *to, node_id n);
+#endif

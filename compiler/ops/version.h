@@ -1,0 +1,17 @@
+/* version.h - rewriting nodes from one version of an operator into a later one, with the same meaning.
+ *
+ * Most versions only allow more types; those steps are free. A step that changes attributes, inputs or semantics has a function of its own
+ * in version_*.c, one per neighbouring pair of versions. A later stage then knows one form of each operator. */
+#ifndef ONNXCC_OPS_VERSION_H
+#define ONNXCC_OPS_VERSION_H
+#include "ir/ir.h"
+
+/* Pass `normalize`. Requires: node->version set (check_model_basic), function calls expanded (passes/inline.h): the bodies of functions are
+ * left alone. Types of values are used where known, hardly ever needed.
+ * Then every node of the main graph and those below it is in the newest form that its operator has, and node->version says so; operators that the standard
+ * replaced (Scatter, Upsample) have their new names; removed ones without a replacement of the same meaning (TreeEnsembleClassifier,
+ * TreeEnsembleRegressor) stay at their last version. Constants that adapters need are new initializers, nodes that they need are written in
+ * the newest form, with the origin of the node they help; value types of new nodes are left to inference.
+ * Reports [version-...] with EXIT_UNSUPPORTED for forms that later versions cannot say, all of them in one run, and returns false. */
+bool version_to_newest(model *m);
+#endif

@@ -1,0 +1,66 @@
+/* layout.c - where every slot lies in its buffer.
+ *
+ * in:  slots with logical extents; aliases found
+ * out: every slot that is not local has a view; every buffer its size in elements */
+#include "plan/plan.h"
+
+static void row_major(program *p, slot_info *s)
+{
+    dims *d = p->dims;
+    dim stride = dim_const(d, 1);
+    s->view.rank = s->rank;
+    s->view.offset = dim_const(d, 0);
+    for (uint32_t i = s->rank; i-- > 0;) {
+        s->view.d[i] = (struct view_dim){.stride = stride, .inner = dim_const(d, 1), .block = 1};
+        stride = dim_mul(d, stride, s->extent[i]);
+    }
+}
+
+void plan_layout(program *p)
+{
+    if (!p->buf.n) VEC_PUSH(p->mem, p->buf, (buf_info){0});
+    for (slot s = 1; s < p->slot.n; s++) {
+        slot_info *i = slot_at(p, s);
+        if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf) continue;
+        row_major(p, i);
+        i->view.buf = p->buf.n;
+        buf_info b = {.kind = i->kind, .type = i->type, .elems = dim_product(p->dims, i->extent, i->rank), .io = i->io, .offset = -1};
+        VEC_PUSH(p->mem, p->buf, b);
+    }
+}
+
+/* ---- numbering and addresses ---- */
+
+static void walk_block(block *b, void (*f)(void *ctx, step *s), void *ctx)
+{
+    for (uint32_t i = 0; i < b->steps.n; i++) {
+        step *s = b->steps.p[i];
+        f(ctx, s);
+        if (s->control && s->control->then) walk_block(s->control->then, f, ctx);
+        if (s->control && s->control->otherwise) walk_block(s->control->otherwise, f, ctx);
+    }
+}
+
+void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx)
+{
+    walk_block(&p->main, f, ctx);
+}
+
+typedef struct {
+    program *p;
+    uint32_t n;
+} numbering;
+
+static void number(void *ctx, step *s)
+{
+    numbering *k = ctx;
+    s->id = ++k->n;
+    if (s->nest) nest_flatten(k->p, s->nest);
+    for (uint32_t i = 0; s->kernel && i < s->kernel->n_hook; i++) hook_flatten(k->p, &s->kernel->hook[i]);
+}
+
+void plan_flatten(program *p)
+{
+    numbering k = {p, 0};
+    program_steps(p, number, &k);
+}

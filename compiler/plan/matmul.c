@@ -1,0 +1,341 @@
+/* matmul.c - a matrix product by the packed kernel (templates/cpu/gemm.c).
+ *
+ * in:  a K_MATMUL step whose slots have views
+ * out: a K_TEMPLATE step with B in panels - packed now when it is constant, by a nest before the step otherwise - and A read in place,
+ *      or copied to rows first where its elements do not follow each other along k */
+#include <string.h>
+
+#include "plan/pack.h"
+#include "plan/plan.h"
+#include "plan/tile.h"
+
+typedef struct {
+    program *p;
+    const plan_options *o;
+    const char *what;
+    block *out;
+    matmul_params mm;
+    hook hook;
+    slot a, b; /* A as read; B in panels */
+    uint32_t b_batch; /* which batch axes B has */
+} matmul_plan;
+
+static dim extent_of(program *p, dim axis)
+{
+    return dim_is_axis(p->dims, axis) ? dim_extent(p->dims, axis) : dim_const(p->dims, 1);
+}
+
+/* ---- constant operands are packed now ---- */
+
+typedef struct {
+    program *p;
+    slot packed;
+    void *memory;
+} packing;
+
+static void *packing_data(void *ctx, slot s)
+{
+    const packing *k = ctx;
+    return s == k->packed ? k->memory : (void *)(uintptr_t)slot_at(k->p, s)->data->data;
+}
+
+static int64_t no_symbol(void *ctx, dim d)
+{
+    (void)ctx;
+    (void)d;
+    return 0;
+}
+
+/* Runs the packing nest in `steps` when everything it reads is constant: the packed slot becomes a constant and the steps vanish. */
+bool pack_now(program *p, block *steps, slot packed)
+{
+    int64_t shape[MAX_RANK], v;
+    slot_info *i = slot_at(p, packed);
+    for (uint32_t k = 0; k < i->rank; k++) {
+        if (!dim_is_const(p->dims, i->extent[k], &v)) return false;
+        shape[k] = v;
+    }
+    tensor *t = tensor_new(p->mem, i->type, i->rank, shape);
+    packing data = {p, packed, (void *)(uintptr_t)t->data};
+    const interp in = {p, packing_data, no_symbol, &data};
+    const char *why;
+    for (uint32_t k = 0; k < steps->steps.n; k++)
+        if (!nest_run(&in, steps->steps.p[k]->nest, &why)) return false;
+    i = slot_at(p, packed);
+    t->name = i->name;
+    i->kind = SLOT_CONST;
+    i->data = t;
+    steps->steps.n = 0;
+    return true;
+}
+
+typedef struct {
+    program *p;
+    bool all;
+} const_search;
+
+static void only_const(void *ctx, ex e)
+{
+    const_search *c = ctx;
+    const ex_node *n = ex_at(c->p->ex, e);
+    if (n->op == EX_LOAD && slot_at(c->p, n->slot)->kind != SLOT_CONST) c->all = false;
+}
+
+bool ex_is_constant(program *p, ex e)
+{
+    const_search c = {p, true};
+    ex_walk(p->ex, e, only_const, &c);
+    return c.all;
+}
+
+static void append(program *p, block *out, const block *steps)
+{
+    for (uint32_t i = 0; i < steps->steps.n; i++) VEC_PUSH(p->mem, out->steps, steps->steps.p[i]);
+}
+
+/* ---- A ---- */
+
+/* The offset of A's element as coefficients of m and k and the rest; false when A is no plain load or not affine. */
+static bool read_a(matmul_plan *q, dim *lda, dim *along_k, dim *base)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    const ex_node n = *ex_at(p->ex, q->mm.a);
+    dim at, rest;
+    if (n.op != EX_LOAD || n.elem != ELEM_FLOAT) return false;
+    if (!ex_is_dim(p->ex, slot_address(p, n.slot, n.n, n.idx), &at)) return false;
+    *lda = *along_k = dim_const(d, 0);
+    rest = at;
+    if (dim_is_axis(d, q->mm.k) && !dim_affine(d, at, q->mm.k, along_k, &rest)) return false;
+    *base = rest;
+    if (dim_is_axis(d, q->mm.m) && !dim_affine(d, rest, q->mm.m, lda, base)) return false;
+    q->a = n.slot;
+    return !dim_has_axis(d, *lda) && !dim_has_axis(d, *along_k);
+}
+
+/* A as rows: a copy [batch..., m, k] in the arena. */
+static void copy_a(matmul_plan *q)
+{
+    program *p = q->p;
+    dim extent[MAX_RANK], axis[MAX_RANK], from[MAX_RANK], with[MAX_RANK];
+    uint32_t rank = 0, pairs = 0;
+    for (uint32_t i = 0; i < q->mm.n_batch; i++) axis[rank++] = q->mm.batch[i];
+    axis[rank++] = q->mm.m;
+    axis[rank++] = q->mm.k;
+    for (uint32_t i = 0; i < rank; i++) extent[i] = extent_of(p, axis[i]);
+    const slot rows = slot_new(p, "rows", ELEM_FLOAT, SLOT_TEMP, rank, extent);
+    nest_builder b = nest_begin(p);
+    ex at[MAX_RANK], load_at[MAX_RANK];
+    for (uint32_t i = 0; i < rank; i++) {
+        const dim own = nest_axis(&b, extent[i]);
+        at[i] = ex_dim(p->ex, own);
+        load_at[i] = ex_dim(p->ex, axis[i]);
+        if (!dim_is_axis(p->dims, axis[i])) continue;
+        from[pairs] = axis[i];
+        with[pairs++] = own;
+    }
+    nest_stage(&b);
+    stage_store(&b, rows, rank, at, ex_map(p->ex, q->mm.a, pairs, from, with));
+    nest_end(&b, q->out, arena_printf(p->mem, "rows of %s", q->what));
+    q->mm.a = ex_load(p->ex, rows, ELEM_FLOAT, rank, load_at);
+    plan_layout(p);
+}
+
+/* ---- batches ---- */
+
+typedef struct {
+    dims *d;
+    bool found;
+} division_search;
+
+static void look_for_division(void *ctx, ex e)
+{
+    void **c = ctx;
+    const exprs *x = c[0];
+    division_search *s = c[1];
+    dim v;
+    if (!ex_is_dim(x, e, &v)) return;
+    const dim_term *term;
+    uint32_t n;
+    (void)dim_poly(s->d, v, &term, &n);
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < term[i].n_atoms; k++) {
+            const dim_kind kind = dim_kind_of(s->d, term[i].atom[k]);
+            s->found |= (kind == DIM_FDIV || kind == DIM_MOD) && dim_has_axis(s->d, term[i].atom[k]);
+        }
+}
+
+static bool has_division(program *p, ex e)
+{
+    division_search s = {p->dims, false};
+    void *ctx[2] = {p->ex, &s};
+    ex_walk(p->ex, e, look_for_division, ctx);
+    return s.found;
+}
+
+static bool depends(program *p, ex e, dim axis)
+{
+    const dim zero = dim_const(p->dims, 0);
+    return dim_is_axis(p->dims, axis) && ex_map(p->ex, e, 1, &axis, &zero) != e;
+}
+
+/* Rows of all matrices of a batch are rows of one matrix when B is the same for all, and A and the result go on where a matrix ends. */
+static bool join_batch(matmul_plan *q)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    if (!q->mm.n_batch) return false;
+    const dim batch = q->mm.batch[q->mm.n_batch - 1], m = q->mm.m;
+    if (!dim_is_axis(d, batch)) {
+        q->mm.n_batch--;
+        return true;
+    }
+    if (depends(p, q->mm.b, batch)) return false;
+    const dim rows = extent_of(p, m), all = dim_axis(d, dim_mul(d, extent_of(p, batch), rows));
+    const dim from[2] = {batch, m}, to[2] = {dim_fdiv(d, all, rows), dim_mod(d, all, rows)};
+    const uint32_t n = dim_is_axis(d, m) ? 2 : 1;
+    const ex a = ex_map(p->ex, q->mm.a, n, from, to);
+    hook h = q->hook;
+    h.value = ex_map(p->ex, h.value, n, from, to);
+    for (uint32_t i = 0; i < h.n; i++) h.at[i] = ex_map(p->ex, h.at[i], n, from, to);
+    hook flat = h;
+    hook_flatten(p, &flat);
+    if (has_division(p, ex_flatten(p, a)) || has_division(p, flat.value) || has_division(p, flat.at[0])) return false;
+    q->hook = h;
+    q->mm.a = a;
+    q->mm.m = all;
+    q->mm.n_batch--;
+    return true;
+}
+
+/* ---- the step ---- */
+
+static binding dim_binding(const char *name, dim d)
+{
+    return (binding){.name = name, .kind = BIND_DIM, .d = d};
+}
+
+/* `at` with each batch axis as a function of the one symbol batch_index that the kernel has. */
+static dim by_batch_index(matmul_plan *q, dim at)
+{
+    dims *d = q->p->dims;
+    dim index = dim_symbol(d, "batch_index", 0, INT64_MAX), from[MAX_RANK], to[MAX_RANK];
+    uint32_t n = 0;
+    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
+        if (!dim_is_axis(d, q->mm.batch[i])) continue;
+        const dim e = extent_of(q->p, q->mm.batch[i]);
+        from[n] = q->mm.batch[i];
+        to[n++] = i ? dim_mod(d, index, e) : index;
+        index = i ? dim_fdiv(d, index, e) : index;
+    }
+    return dim_subst(d, at, n, from, to);
+}
+
+static int64_t known(program *p, dim d)
+{
+    int64_t v;
+    return dim_is_const(p->dims, d, &v) ? v : -1;
+}
+
+/* The hook's axes as the kernel calls them: (batch_index, m, n). */
+static void hook_axes(matmul_plan *q, dim batches)
+{
+    dims *d = q->p->dims;
+    exprs *x = q->p->ex;
+    hook *h = &q->hook;
+    const dim one = dim_axis(d, batches);
+    dim index = one, from[MAX_RANK], to[MAX_RANK];
+    uint32_t n = 0;
+    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
+        const dim e = extent_of(q->p, q->mm.batch[i]);
+        if (dim_is_axis(d, q->mm.batch[i])) {
+            from[n] = q->mm.batch[i];
+            to[n++] = dim_mod(d, index, e);
+        }
+        index = dim_fdiv(d, index, e);
+    }
+    h->value = ex_map(x, h->value, n, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
+    h->n_axes = 3;
+    h->axis[0] = one;
+    h->axis[1] = q->mm.m;
+    h->axis[2] = q->mm.n;
+}
+
+static void collect_slots(void *ctx, ex e)
+{
+    void **c = ctx;
+    program *p = c[0];
+    kernel *k = c[1];
+    const ex_node *n = ex_at(p->ex, e);
+    if (n->op != EX_LOAD) return;
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == n->slot) return;
+    kernel_arg *grown = ARENA_ARRAY(p->mem, kernel_arg, k->n_arg + 1);
+    memcpy(grown, k->arg, k->n_arg * sizeof *grown);
+    grown[k->n_arg++] = (kernel_arg){n->slot, ARG_IN};
+    k->arg = grown;
+}
+
+static void gemm_step(matmul_plan *q, dim lda, dim base)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    const dim m = extent_of(p, q->mm.m), n = extent_of(p, q->mm.n), kk = extent_of(p, q->mm.k);
+    dim batches = dim_const(d, 1);
+    for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, extent_of(p, q->mm.batch[i]));
+    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2};
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, kk));
+    const int64_t nr = (int64_t)t.nv * unit.vl;
+    uint32_t kept;
+    block steps = {0};
+    q->b = pack_gemm_b(p, &steps, arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name), &q->mm, nr, &kept);
+    if (!ex_is_constant(p, q->mm.b) || !pack_now(p, &steps, q->b)) append(p, q->out, &steps);
+    plan_layout(p);
+    const dim panels = dim_cdiv(d, n, dim_const(d, nr)), matrix = dim_mulc(d, dim_mul(d, panels, kk), nr);
+    dim b_at = dim_const(d, 0), stride = matrix;
+    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
+        if (!(kept >> i & 1)) continue;
+        b_at = dim_add(d, b_at, dim_mul(d, q->mm.batch[i], stride));
+        stride = dim_mul(d, stride, extent_of(p, q->mm.batch[i]));
+    }
+    kernel *k = ARENA_NEW(p->mem, kernel);
+    k->kind = K_TEMPLATE;
+    k->name = "gemm";
+    k->lane = 2;
+    k->n_bind = 11;
+    k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
+    const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
+                            dim_binding("MC", dim_const(d, t.mc)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
+                            dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", by_batch_index(q, base)),
+                            dim_binding("B_AT", by_batch_index(q, b_at))};
+    memcpy(k->bind, bind, sizeof bind);
+    k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
+    hook_axes(q, batches);
+    k->hook = arena_copy(p->mem, &q->hook, sizeof q->hook);
+    k->n_hook = 1;
+    k->n_arg = 3;
+    k->arg = ARENA_ARRAY(p->mem, kernel_arg, 3);
+    k->arg[0] = (kernel_arg){q->a, ARG_IN};
+    k->arg[1] = (kernel_arg){q->b, ARG_IN};
+    k->arg[2] = (kernel_arg){q->hook.to, ARG_OUT};
+    void *ctx[2] = {p, k};
+    ex_walk(p->ex, q->hook.value, collect_slots, ctx);
+    step *s = ARENA_NEW(p->mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = q->what, .kernel = k};
+    VEC_PUSH(p->mem, q->out->steps, s);
+}
+
+bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
+{
+    const kernel *k = s->kernel;
+    matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = k->matmul, .hook = k->hook[0]};
+    if (k->n_hook != 1 || slot_at(p, q.hook.to)->type != ELEM_FLOAT || ex_type(p->ex, q.mm.a) != CT_F32 || ex_type(p->ex, q.mm.b) != CT_F32) return false;
+    if (ex_type(p->ex, q.hook.value) != CT_F32 || ex_can_fail(p->ex, q.hook.value)) return false;
+    dim lda, along_k, base;
+    if (!read_a(&q, &lda, &along_k, &base) || (dim_is_axis(p->dims, q.mm.k) && !dim_is(p->dims, along_k, 1))) copy_a(&q);
+    while (join_batch(&q)) {}
+    if (!read_a(&q, &lda, &along_k, &base)) return false;
+    gemm_step(&q, lda, base);
+    return true;
+}

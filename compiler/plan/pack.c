@@ -1,0 +1,133 @@
+/* pack.c - the packing nests; see pack.h. The layouts are those that templates/cpu/{gemm,conv,conv_dw}.c describe. */
+#include "plan/pack.h"
+
+#include <assert.h>
+
+/* A packed tensor being described: dimensions in order, each an axis of the nest. */
+typedef struct {
+    program *p;
+    nest_builder nest;
+    uint32_t rank;
+    dim extent[MAX_RANK];
+    ex at[MAX_RANK];
+} packer;
+
+static packer packer_begin(program *p)
+{
+    return (packer){.p = p, .nest = nest_begin(p)};
+}
+
+static dim packer_axis(packer *k, dim extent)
+{
+    assert(k->rank < MAX_RANK);
+    const dim axis = nest_axis(&k->nest, extent);
+    k->extent[k->rank] = extent;
+    k->at[k->rank++] = ex_dim(k->p->ex, axis);
+    return axis;
+}
+
+static slot packer_end(packer *k, block *to, const char *name, ex element)
+{
+    const slot packed = slot_new(k->p, name, ELEM_FLOAT, SLOT_TEMP, k->rank, k->extent);
+    nest_stage(&k->nest);
+    stage_store(&k->nest, packed, k->rank, k->at, element);
+    nest_end(&k->nest, to, arena_printf(k->p->mem, "pack %s", name));
+    return packed;
+}
+
+/* `element` where index < extent, else 0. */
+static ex zero_beyond(program *p, dim index, dim extent, ex element)
+{
+    const ex inside = ex_in_range(p->ex, ex_dim(p->ex, index), extent);
+    return ex_select(p->ex, inside, element, ex_f(p->ex, CT_F32, 0));
+}
+
+static dim extent_of(program *p, dim axis)
+{
+    return dim_is_axis(p->dims, axis) ? dim_extent(p->dims, axis) : dim_const(p->dims, 1);
+}
+
+typedef struct {
+    const program *p;
+    dim axis;
+    bool found;
+} axis_search;
+
+static void look_for_axis(void *ctx, ex e)
+{
+    axis_search *s = ctx;
+    dim d;
+    if (ex_is_dim(s->p->ex, e, &d) && dim_has(s->p->dims, d, s->axis)) s->found = true;
+}
+
+static bool depends_on(const program *p, ex e, dim axis)
+{
+    axis_search s = {p, axis, false};
+    if (dim_is_axis(p->dims, axis)) ex_walk(p->ex, e, look_for_axis, &s);
+    return s.found;
+}
+
+slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
+{
+    const dim n_extent = extent_of(p, mm->n), lanes = dim_const(p->dims, nr);
+    packer pk = packer_begin(p);
+    dim from[MAX_RANK + 2], with[MAX_RANK + 2];
+    uint32_t pairs = 0;
+    *kept_batch = 0;
+    for (uint32_t i = 0; i < mm->n_batch; i++) {
+        if (!depends_on(p, mm->b, mm->batch[i])) continue;
+        *kept_batch |= 1u << i;
+        from[pairs] = mm->batch[i];
+        with[pairs++] = packer_axis(&pk, extent_of(p, mm->batch[i]));
+    }
+    const dim panel = packer_axis(&pk, dim_cdiv(p->dims, n_extent, lanes));
+    const dim k = packer_axis(&pk, extent_of(p, mm->k));
+    const dim j = packer_axis(&pk, lanes);
+    const dim n = dim_add(p->dims, dim_mulc(p->dims, panel, nr), j);
+    if (dim_is_axis(p->dims, mm->k)) {
+        from[pairs] = mm->k;
+        with[pairs++] = k;
+    }
+    if (dim_is_axis(p->dims, mm->n)) {
+        from[pairs] = mm->n;
+        with[pairs++] = n;
+    }
+    const ex element = ex_map(p->ex, mm->b, pairs, from, with);
+    assert(ex_type(p->ex, element) == CT_F32);
+    return packer_end(&pk, to, name, zero_beyond(p, n, n_extent, element));
+}
+
+slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr)
+{
+    const slot_info info = *slot_at(p, w);
+    dims *t = p->dims;
+    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, group)), ic = info.extent[1];
+    assert(oc && info.rank + 3 <= MAX_RANK);
+    packer pk = packer_begin(p);
+    ex at[MAX_RANK];
+    const dim g = packer_axis(&pk, dim_const(t, group));
+    const dim oc_block = packer_axis(&pk, dim_cdiv(t, oc, dim_const(t, nr)));
+    const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, xb)));
+    for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
+    const dim c = dim_add(t, dim_mulc(t, ic_block, xb), packer_axis(&pk, dim_const(t, xb)));
+    const dim o = dim_add(t, dim_mulc(t, oc_block, nr), packer_axis(&pk, dim_const(t, nr)));
+    at[0] = ex_dim(p->ex, dim_add(t, dim_mul(t, g, oc), o));
+    at[1] = ex_dim(p->ex, c);
+    const ex element = ex_load(p->ex, w, info.type, info.rank, at);
+    return packer_end(&pk, to, name, zero_beyond(p, o, oc, zero_beyond(p, c, ic, element)));
+}
+
+slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl)
+{
+    const slot_info info = *slot_at(p, w);
+    dims *t = p->dims;
+    packer pk = packer_begin(p);
+    ex at[MAX_RANK];
+    const dim channel_block = packer_axis(&pk, dim_cdiv(t, info.extent[0], dim_const(t, vl)));
+    for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
+    const dim c = dim_add(t, dim_mulc(t, channel_block, vl), packer_axis(&pk, dim_const(t, vl)));
+    at[0] = ex_dim(p->ex, c);
+    at[1] = ex_dim(p->ex, dim_const(t, 0));
+    const ex element = ex_load(p->ex, w, info.type, info.rank, at);
+    return packer_end(&pk, to, name, zero_beyond(p, c, info.extent[0], element));
+}

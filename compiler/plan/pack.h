@@ -1,0 +1,19 @@
+/* pack.h - operands rearranged for the kernels that read them, as nests: run at compile time for constants (nest_run), printed as C otherwise.
+ *
+ * Each function makes the packed tensor as a new float SLOT_TEMP, appends the nest that fills it to `to`, and returns it. A caller with
+ * constant operands runs the nest and turns the slot into a SLOT_CONST. */
+#ifndef ONNXCC_PLAN_PACK_H
+#define ONNXCC_PLAN_PACK_H
+#include "expr/nest.h"
+
+/* B of gemm: [batch...][ceil(n / nr)][k][nr], columns beyond n zero, from mm->b (type F32). Of the batch axes only those that b depends on are
+ * kept; bit i of *kept_batch says that axis i is. */
+slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch);
+
+/* Weights of conv: [group][ceil(oc / nr)][ceil(ic / xb)][kernel...][xb][nr] with oc and ic per group, zero beyond them; from w
+ * [group * oc][ic][kernel...]. */
+slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr);
+
+/* Weights of conv_dw: [ceil(c / vl)][kernel...][vl], zero beyond c; from w [c][1][kernel...]. */
+slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl);
+#endif

@@ -1,0 +1,48 @@
+/* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
+ *
+ * Order: plan_layout, plan_select, plan_flatten, plan_memory. Emitters only print what these decide. */
+#ifndef ONNXCC_PLAN_PLAN_H
+#define ONNXCC_PLAN_PLAN_H
+#include "expr/nest.h"
+#include "target/target.h"
+
+typedef struct {
+    const target *target;
+    math_mode math;
+    int threads;
+} plan_options;
+
+/* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
+bool plan_select(program *p, const plan_options *o);
+/* The same product or convolution as a nest; any type, any rank. */
+nest *kernel_as_nest(program *p, const kernel *k);
+/* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */
+bool select_matmul(program *p, const plan_options *o, const step *s, block *out);
+
+/* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
+bool pack_now(program *p, block *steps, slot packed);
+bool ex_is_constant(program *p, ex e); /* loads constants only */
+
+/* Gives every slot but locals that has none yet a view of a buffer: aliases share one, the rest is row-major. */
+void plan_layout(program *p);
+/* Numbers the steps (step.id, from 1) and rewrites their nests and hooks to flat addresses. */
+void plan_flatten(program *p);
+
+/* Where every TEMP buffer lies. */
+typedef struct {
+    bool dynamic;        /* some size has no bound: offsets are formulas, see `place` */
+    int64_t arena_bytes; /* static: bytes; dynamic: -1 */
+    int64_t lower_bound; /* largest sum of live bytes over time; -1 when dynamic */
+    int64_t logical;     /* sum of all TEMP buffers */
+    int64_t weights_bytes;
+    uint32_t n_steps;
+    /* dynamic: buffers share regions one after the other; a region's size is the largest of its buffers' */
+    VEC(uint32_t) order;  /* TEMP buffers by region */
+    VEC(uint32_t) region; /* by buffer: its region */
+    uint32_t n_regions;
+} memory_plan;
+bool plan_memory(program *p, memory_plan *out);
+
+/* Calls f for every step, in execution order, bodies after their control step. */
+void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx);
+#endif

@@ -1,0 +1,105 @@
+/* tile.c - the choice of tiles; see tile.h. The model of a core: two fused multiply-adds and two loads a cycle, four cycles for a dependent
+ * multiply-add, 32 bytes a cycle for weights that come from the L2 cache. Measured: tiles that it ranks within 3% differ by less than that. */
+#include "plan/tile.h"
+
+#include <stdbool.h>
+
+enum { MAX_ROWS = 14, ALIASED_ROWS = 8, MAX_VECTORS = 8, UNKNOWN_ROWS = 120 };
+
+static int64_t ceil_of(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static double max_of(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+/* Cycles of one step over k of a tile of r broadcast values by v vectors. */
+static double step_cycles(const vector_unit *u, int r, int v)
+{
+    const double multiply = 0.5 * r * v, load = 0.5 * (r + v), latency = 4;
+    const double weights = v * u->vl * 4 / 32.0;
+    return max_of(max_of(multiply, load), max_of(latency, weights)) + 0.25; /* the loop itself */
+}
+
+/* Accumulators, the vectors of a step, and one broadcast value, which AVX-512 takes from memory. */
+static bool fits(const vector_unit *u, int r, int v)
+{
+    return r * v + v + (u->vl == 16 ? 0 : 1) <= u->registers;
+}
+
+/* Cycles for `rows` rows with tiles of r, then t, then 1 rows. */
+static double rows_cycles(const vector_unit *u, int64_t rows, int r, int t, int v)
+{
+    const int64_t rest = rows % r;
+    double cycles = (double)(rows / r) * step_cycles(u, r, v);
+    if (rest) cycles += (double)(rest / t) * step_cycles(u, t, v) + (double)(rest % t) * step_cycles(u, 1, v);
+    return cycles;
+}
+
+/* What r leaves over when the number of rows is known, else half of r. */
+static int second_tile(int64_t rows, int r)
+{
+    if (rows < 0) return r > 1 ? r / 2 : 1;
+    return rows % r ? (int)(rows % r) : 1;
+}
+
+/* The best r by v, r <= max_rows, for `rows` rows and `vectors` vectors (-1: unknown). */
+static void choose(const vector_unit *u, int max_rows, int64_t rows, int64_t vectors, int *r_out, int *v_out)
+{
+    const int64_t known_rows = rows < 0 ? UNKNOWN_ROWS : rows;
+    double best = -1;
+    for (int v = 1; v <= MAX_VECTORS; v++)
+        for (int r = 1; r <= max_rows; r++) {
+            if (!fits(u, r, v) || (r > 1 && v > 4)) continue;
+            const int t = second_tile(known_rows, r);
+            double cycles;
+            if (vectors < 0) cycles = rows_cycles(u, known_rows, r, t, v) / v;
+            else {
+                cycles = (double)(vectors / v) * rows_cycles(u, known_rows, r, t, v);
+                if (vectors % v) cycles += rows_cycles(u, known_rows, r, t, (int)(vectors % v));
+            }
+            if (best < 0 || cycles < best * 0.999) {
+                best = cycles;
+                *r_out = r;
+                *v_out = v;
+            }
+        }
+}
+
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k)
+{
+    gemm_tile t = {1, 1, 1, 1};
+    /* Rows a multiple of 4 KiB apart fall into the same set of the first cache, which has 8 ways or a few more. */
+    const int max_rows = k > 0 && k % 1024 == 0 ? ALIASED_ROWS : MAX_ROWS;
+    choose(u, max_rows, m, n < 0 ? -1 : ceil_of(n, u->vl), &t.mr, &t.nv);
+    t.mt = second_tile(m, t.mr);
+    /* Half of the cache for the rows of A, at least a few tiles of them. */
+    const int64_t fit = k > 0 ? u->l2_bytes / 2 / (k * 4) : UNKNOWN_ROWS;
+    t.mc = fit / t.mr * t.mr;
+    if (t.mc < 4 * t.mr) t.mc = 4 * t.mr;
+    if (t.mc > 512) t.mc = 512 / t.mr * t.mr;
+    return t;
+}
+
+conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t ow, int64_t row_bytes)
+{
+    conv_tile t = {1, 1, 1, 1, 1};
+    const int64_t vectors = ceil_of(oc, u->vl);
+    choose(u, MAX_ROWS, ow, vectors, &t.rx, &t.nv);
+    t.rt = second_tile(ow, t.rx);
+    t.nvt = (int)((vectors - 1) % t.nv) + 1;
+    t.rows = row_bytes > 0 ? u->l2_bytes / 2 / row_bytes : 1;
+    if (t.rows < 4) t.rows = 4;
+    return t;
+}
+
+dw_tile dw_tile_choose(const vector_unit *u, int64_t ow)
+{
+    dw_tile t = {1, 1};
+    choose(u, MAX_ROWS, ow, 1, &t.rx, &(int){0});
+    t.rt = second_tile(ow, t.rx);
+    return t;
+}

@@ -1,0 +1,33 @@
+/* tile.h - register tiles and cache blocks of the matrix and convolution kernels, from the shape and the vector unit.
+ *
+ * Analytic: every tile that fits the registers is scored by the cycles it takes for the whole shape - multiply-adds, loads, the latency of
+ * one chain, lanes and rows that are wasted - and the cheapest wins; ties go to the first. Unknown extents are given as -1. */
+#ifndef ONNXCC_PLAN_TILE_H
+#define ONNXCC_PLAN_TILE_H
+#include <stdint.h>
+
+typedef struct {
+    int vl;           /* float lanes of a vector: 16, 8, 4, 1 */
+    int registers;    /* vector registers */
+    int64_t l2_bytes; /* cache of one core that a block should stay in */
+} vector_unit;
+
+typedef struct {
+    int mr, nv, mt; /* MR, NV, MT of gemm: rows, vectors, rows of the second tile */
+    int64_t mc;     /* MC: rows of a cache block */
+} gemm_tile;
+
+typedef struct {
+    int rx, nv, rt, nvt; /* RX, NV, RT, NVT of conv: pixels, vectors, pixels of the second tile, vectors of the last channel block */
+    int64_t rows;        /* ROWS: output rows that one weight block is used for */
+} conv_tile;
+
+typedef struct {
+    int rx, rt; /* RX, RT of conv_dw */
+} dw_tile;
+
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k);
+/* oc: per group; ow: pixels of a row; row_bytes: input bytes that one output row reads. */
+conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t ow, int64_t row_bytes);
+dw_tile dw_tile_choose(const vector_unit *u, int64_t ow);
+#endif

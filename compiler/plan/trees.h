@@ -1,0 +1,55 @@
+/* trees.h - the tables of a tree ensemble as templates/cpu/trees.c reads them, from the attributes of TreeEnsembleRegressor and -Classifier. */
+#ifndef ONNXCC_PLAN_TREES_H
+#define ONNXCC_PLAN_TREES_H
+#include "base/arena.h"
+#include "base/diag.h"
+
+typedef enum { TREE_LEQ, TREE_LT, TREE_GTE, TREE_GT, TREE_EQ, TREE_NEQ, TREE_LEAF } tree_mode;
+
+/* The attributes: nodes_* have n_nodes elements, weights n_weights. Identifiers are the model's: any numbers. */
+typedef struct {
+    uint32_t n_nodes, n_weights;
+    const int64_t *tree, *node, *feature, *if_true, *if_false;
+    const char *const *mode;    /* "BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "LEAF" */
+    const double *value;        /* thresholds */
+    const int64_t *nan_to_true; /* NULL: never */
+    const int64_t *weight_tree, *weight_node, *weight_target;
+    const double *weight;
+    const int64_t *root; /* node identifiers of n_roots roots, all in tree 0; NULL: each tree's first node that no other leads to */
+    uint32_t n_roots;
+    int64_t features; /* of the input; -1: unknown */
+    int64_t targets;
+} tree_attributes;
+
+/* The attributes of TreeEnsemble-5: nodes_* have n_nodes elements, leaf_* n_leaves; true and false are node numbers, or leaf numbers where the
+ * leaf flag is set. Modes: 0..5 as tree_mode, 6 BRANCH_MEMBER, whose sets stand in `members` one after the other, each ended by a NaN. */
+typedef struct {
+    uint32_t n_nodes, n_leaves, n_roots, n_members;
+    const uint8_t *mode;
+    const int64_t *feature, *if_true, *if_false, *true_is_leaf, *false_is_leaf;
+    const double *split;
+    const int64_t *nan_to_true; /* NULL: never */
+    const int64_t *leaf_target;
+    const double *leaf_weight;
+    const int64_t *root;
+    const double *members; /* NULL: no sets */
+    int64_t features, targets;
+} tree_attributes_5;
+
+typedef struct {
+    uint32_t n_nodes, n_weights, n_trees, n_groups; /* nodes: with the empty leaf; trees: without what fills the last group */
+    int32_t *roots, *depths, *links, *leaves, *weight_at;
+    double *values, *weights;
+    int mode;              /* of all branches, -1: they differ */
+    bool tracks;           /* a branch sends NaN to its true side */
+    bool all_positive;     /* no weight is negative */
+    int64_t only_target;   /* the one target that has weights; -1: several */
+} tree_tables;
+
+/* A TreeEnsemble-5 in the older form; a test for membership becomes a chain of tests for equality. */
+bool tree_attributes_from_5(arena *mem, diag *d, const char *where, const tree_attributes_5 *in, tree_attributes *out);
+
+/* Trees in order of their identifiers; weights of a leaf in the order given. Nodes that no root leads to do nothing. False when the attributes do
+ * not describe trees (a branch to a node that is not there, a circle, features or targets out of range): reported at `where`. */
+bool tree_tables_make(arena *mem, diag *d, const char *where, const tree_attributes *a, tree_tables *out);
+#endif

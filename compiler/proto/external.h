@@ -1,0 +1,20 @@
+/* external.h - the one opener of external data: files beside the model that hold its weights.
+ *
+ * A model names the file, so the name is hostile until proved otherwise. A file is opened only below the model's folder: the path is relative,
+ * has no "..", no component is a symbolic link, the file is a regular one and has no second name (hard link). Source: the rules that
+ * the advisories CVE-2022-25882, CVE-2024-27318, CVE-2026-27489, CVE-2026-34446 and -34447 against the onnx package led to. */
+#ifndef ONNXCC_PROTO_EXTERNAL_H
+#define ONNXCC_PROTO_EXTERNAL_H
+#include "base/diag.h"
+#include "base/text.h"
+
+typedef struct externals externals;
+
+/* Files stay mapped until `mem` goes; each is mapped once. `folder` NULL: every request is an error. */
+externals *externals_new(arena *mem, diag *d, const char *folder);
+
+/* The bytes [offset, offset + bytes) of a file. NULL after reporting at `where`; not NULL when bytes is 0. */
+const void *external_data(externals *e, const char *where, const char *location, uint64_t offset, uint64_t bytes);
+/* The size of a file in bytes; false after reporting. */
+bool external_size(externals *e, const char *where, const char *location, uint64_t *size);
+#endif

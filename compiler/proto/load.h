@@ -1,0 +1,21 @@
+/* load.h - from a model file to the IR. */
+#ifndef ONNXCC_PROTO_LOAD_H
+#define ONNXCC_PROTO_LOAD_H
+#include "ir/ir.h"
+
+/* Zeros are the defaults. */
+typedef struct load_options {
+    uint64_t memory;         /* bytes that the protobuf form may take, weights not counted; 0: 16 x file + 64 MiB */
+    uint64_t dense;          /* bytes that one sparse tensor may take when made dense; 0: 256 MiB */
+    bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default); else they become constants */
+} load_options;
+
+/* Reads a model: maps the file, looks it over (prescan.h), unpacks it, converts it. Everything lives in `mem`, the mapped files too: tensors
+ * point into them wherever the stored form allows (not aligned!). NULL after reporting; `o` may be NULL. */
+model *model_load(arena *mem, diag *d, const char *path, const load_options *o);
+/* The same from memory, which must outlive the model. `path` is for messages and for the folder of external data; NULL: there is none. */
+model *model_load_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path, const load_options *o);
+
+/* A file with one TensorProto, as test data has it (input_0.pb). */
+tensor *tensor_load(arena *mem, diag *d, const char *path);
+#endif

@@ -1,0 +1,23 @@
+/* target.h - what the generated code runs on. */
+#ifndef ONNXCC_TARGET_TARGET_H
+#define ONNXCC_TARGET_TARGET_H
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { ENDIAN_LITTLE, ENDIAN_BIG, ENDIAN_ANY } endian;
+
+typedef struct target {
+    const char *name, *what;
+    int vl;             /* float lanes of a vector register; 1: scalar code */
+    int registers;      /* vector registers */
+    endian endian;      /* ANY: the same C runs everywhere, so weights are typed numbers */
+    const char *cflags; /* for gcc and clang */
+    const char *guard;  /* condition of the preprocessor that must hold; "" when anything will do */
+    const char *needs;  /* the flags that make it hold, for the #error */
+    int64_t l1, l2;     /* bytes of data cache per core */
+} target;
+
+/* NULL: there is no target of that name. "native" is the best one that the machine running the compiler can execute. */
+const target *target_find(const char *name);
+const target *target_table(uint32_t *n);
+#endif

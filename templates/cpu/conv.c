@@ -1,0 +1,99 @@
+/* conv.c - direct float32 convolution with an epilogue; one to three spatial dimensions, groups, any kernel, stride and dilation.
+ *
+ *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * W[oc][ic][kd][kh][kw], n, oc, od * OH + oh, ow)
+ *
+ * where X's spatial index 0 is the first cell of the halo: padding lies in memory, so there are no edge cases.
+ *
+ * arguments  x  in blocks of XB channels: channel c of group g is lane c % XB of block g * IC / XB + c / XB. Strides in elements: X_N image,
+ *               X_C channel block, X_D, X_H, X_W; the first cell is element X_AT. XB = VL reads NCHWc, XB = 1 NCHW, XB = IC NHWC.
+ *            w  [GROUPS][ceil(OC / NR)][ceil(IC / XB)][KD][KH][KW][XB][NR] with NR = NV * VL, zero where oc is beyond OC
+ * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
+ * fixed      NV RX  output vectors and pixels of the register tile      NVT  vectors used of a group's last NR channels, 1..NV
+ *            RT     pixels of the second tile, for what RX leaves over; single pixels do the rest
+ *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for, OC or more; OUT_S does the others
+ * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
+ *
+ * Each element is one chain of fused multiply-adds from 0 over channel block, kd, kh, kw, channel: its bits depend on no tile and no range. */
+#include "kernel.h"
+#include "simd/simd.h"
+
+/* `px` pixels from ow on and `nv` vectors from oc on (the first one of its group is oc0); both constants at every call. */
+INLINE void conv_tile(const int px, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
+                      int64_t row, int64_t ow HOOK_PARAMS)
+{
+    vf acc[RX][NV];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) {
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) acc[p][j] = vf_set(0.0f);
+    }
+    for (int64_t block = 0; block < (IC + XB - 1) / XB; block++) {
+        const int64_t lanes = IC % XB == 0 || block < IC / XB ? XB : IC % XB;
+        for (int64_t tap = 0; tap < KD * KH * KW; tap++) {
+            const int64_t kd = tap / (KH * KW), kh = tap / KW % KH, kw = tap % KW;
+            const float *xt = x + block * X_C + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
+#pragma GCC unroll 2
+            for (int64_t i = 0; i < lanes; i++) {
+                vf wi[NV];
+#pragma GCC unroll 8
+                for (int j = 0; j < nv; j++) wi[j] = vf_ld(w + (i * NV + j) * VL);
+#pragma GCC unroll 32
+                for (int p = 0; p < px; p++) {
+                    const vf xp = vf_set(xt[p * SW * X_W + i]);
+#pragma GCC unroll 8
+                    for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
+                }
+            }
+            w += XB * NV * VL;
+        }
+    }
+    if (OC_LANES % VL == 0 || oc + nv * VL <= oc0 + OC_LANES) {
+#pragma GCC unroll 32
+        for (int p = 0; p < px; p++) {
+#pragma GCC unroll 8
+            for (int j = 0; j < nv; j++) OUT_V(acc[p][j], n, oc + j * VL, row, ow + p HOOK_ARGS);
+        }
+        return;
+    }
+    float lane[RX][NV * VL];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) {
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) vf_st(lane[p] + j * VL, acc[p][j]);
+    }
+    for (int p = 0; p < px; p++) {
+        int64_t c = oc;
+        for (; c + VL <= oc0 + OC_LANES && c < oc + nv * VL; c += VL) OUT_V(vf_ld(lane[p] + (c - oc)), n, c, row, ow + p HOOK_ARGS);
+        for (; c < oc0 + OC && c < oc + nv * VL; c++) OUT_S(lane[p][c - oc], n, c, row, ow + p HOOK_ARGS);
+    }
+}
+
+INLINE void conv_row(const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
+                     int64_t row HOOK_PARAMS)
+{
+    int64_t ow = 0;
+    for (; ow + RX <= OW; ow += RX) conv_tile(RX, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    if (OW % RX == 0) return;
+    for (; ow + RT <= OW; ow += RT) conv_tile(RT, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    if (OW % RX % RT == 0) return;
+    for (; ow < OW; ow++) conv_tile(1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+}
+
+KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
+    const int64_t block_size = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * XB * NV * VL);
+    for (int64_t first = lo; first < hi; first += ROWS) {
+        const int64_t last = first + ROWS < hi ? first + ROWS : hi;
+        for (int64_t block = 0; block < GROUPS * blocks; block++) {
+            const int64_t g = block / blocks, oc0 = g * OC, oc = oc0 + block % blocks * (NV * VL);
+            const float *wb = w + block * block_size;
+            for (int64_t row = first; row < last; row++) {
+                const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
+                const float *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
+                if (NVT == NV || oc + NV * VL <= oc0 + OC) conv_row(NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else conv_row(NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+/* conv_dw.c - depthwise float32 convolution on NCHWc (c = VL) with an epilogue; one filter per channel, lanes are channels.
+ *
+ *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw*DW] * W[c][kh][kw], n, c, oh, ow)
+ *
+ * where X's spatial index 0 is the first cell of the halo: padding lies in memory.
+ *
+ * arguments  x  [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H, X_W in elements; the first cell is element X_AT
+ *            w  [ceil(C / VL)][KH][KW][VL], zero where c is beyond C
+ * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
+ * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
+ *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
+#include "kernel.h"
+#include "simd/simd.h"
+
+/* `px` pixels, a constant at every call. The loop over kh stays a loop: unrolled, the compiler would keep loads for later and spill them. */
+INLINE void conv_dw_tile(const int px, const float *restrict x, const float *restrict w, int64_t n, int64_t c, int64_t oh,
+                         int64_t ow HOOK_PARAMS)
+{
+    vf acc[RX];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) acc[p] = vf_set(0.0f);
+#pragma GCC unroll 1
+    for (int64_t kh = 0; kh < KH; kh++) {
+        const float *xk = x + kh * DH * X_H;
+#pragma GCC unroll 8
+        for (int64_t kw = 0; kw < KW; kw++) {
+            const vf wk = vf_ld(w + (kh * KW + kw) * VL);
+#pragma GCC unroll 32
+            for (int p = 0; p < px; p++) acc[p] = vf_fma(vf_ld(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
+        }
+    }
+    if (C_LANES % VL == 0 || c + VL <= C_LANES) {
+#pragma GCC unroll 32
+        for (int p = 0; p < px; p++) OUT_V(acc[p], n, c, oh, ow + p HOOK_ARGS);
+        return;
+    }
+    float lane[RX][VL];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) vf_st(lane[p], acc[p]);
+    for (int p = 0; p < px; p++) {
+        for (int64_t i = 0; c + i < C; i++) OUT_S(lane[p][i], n, c + i, oh, ow + p HOOK_ARGS);
+    }
+}
+
+KERNEL void conv_dw(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    const int64_t blocks = (C + VL - 1) / VL;
+    for (int64_t row = lo; row < hi; row++) {
+        const int64_t n = row / OH / blocks, block = row / OH % blocks, oh = row % OH;
+        const float *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
+        const float *wb = w + block * (KH * KW * VL);
+        int64_t ow = 0;
+        for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+        if (OW % RX == 0) continue;
+        for (; ow + RT <= OW; ow += RT) conv_dw_tile(RT, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+        if (OW % RX % RT == 0) continue;
+        for (; ow < OW; ow++) conv_dw_tile(1, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+    }
+}

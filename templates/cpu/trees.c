@@ -1,0 +1,155 @@
+/* trees.c - tree ensembles (ai.onnx.ml TreeEnsembleRegressor-3, TreeEnsembleClassifier-3, TreeEnsemble-5): tables, no generated branches.
+ *
+ * All trees lie in one table of nodes; a leaf's links lead to itself, so a walk takes a fixed number of steps without a branch, and four trees
+ * are walked at a time, which hides the latency of the loads. compiler/plan/trees.c prepares the tables.
+ *
+ * arguments  y      [N][TARGETS] scores        label  [N] class numbers, NULL for regressors        x  [N][FEATURES], rows X_N apart from X_AT
+ *            roots  [4 * GROUPS] first nodes, filled up with a leaf that has no weights        depths  [GROUPS] steps
+ *            values [nodes] thresholds        links  [nodes][4]: feature, node if false, node if true, mode + 8 if NaN goes to true
+ *            leaves [nodes][2]: first weight and number of weights        weight_at  [weights] target        weights  [weights]
+ *            base   [BASES] added to the scores
+ * range      [lo, hi) of rows
+ * fixed      X_T V_T Y_T  types of x, of thresholds and weights, of scores
+ *            MODE       0 <=, 1 <, 2 >=, 3 >, 4 ==, 5 !=; -1: in links        TRACKS  1: some node sends NaN to its true branch
+ *            AGGREGATE  0 sum, 1 average, 2 minimum, 3 maximum over TREES trees
+ *            CLASSIFY   0 regressor; 1 the label is the greatest score; 2 two classes, of which only target 0 has weights: the score of the second
+ *                       class; 3 two classes, of which only target 1 has weights. With 2 and 3 the label is whether that score is above BOUND
+ *            POST       0 none, 1 softmax, 2 logistic, 3 softmax of what is not zero, 4 probit
+ *
+ * Scores are sums in the order of the trees. What a row's leaves give no weight to scores 0 and wins no label. */
+#include "kernel.h"
+#include "simd/simd.h"
+
+INLINE int32_t trees_test(int mode, V_T x, V_T bound)
+{
+    switch (mode) {
+    case 0: return x <= bound;
+    case 1: return x < bound;
+    case 2: return x >= bound;
+    case 3: return x > bound;
+    case 4: return x == bound;
+    default: return x != bound;
+    }
+}
+
+/* The node after `node` for the row x. */
+INLINE int32_t trees_step(const X_T *restrict x, const V_T *restrict values, const int32_t *restrict links, int32_t node)
+{
+    const int32_t *link = links + (int64_t)node * 4;
+    const V_T v = (V_T)x[link[0]];
+    int32_t yes = trees_test(MODE < 0 ? link[3] & 7 : MODE, v, values[node]);
+    if (TRACKS) yes |= v != v && (link[3] & 8);
+    return link[1 + yes];
+}
+
+INLINE void trees_add(V_T *restrict score, uint8_t *restrict seen, V_T weight)
+{
+    if (AGGREGATE <= 1) *score += weight;
+    else if (!*seen || (AGGREGATE == 2 ? weight < *score : weight > *score)) *score = weight;
+    *seen = 1;
+}
+
+/* Adds what the trees say about one row. */
+INLINE void trees_walk(V_T *restrict score, uint8_t *restrict seen, const X_T *restrict x, const int32_t *restrict roots,
+                       const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links,
+                       const int32_t *restrict leaves, const int32_t *restrict weight_at, const V_T *restrict weights)
+{
+    for (int64_t group = 0; group < GROUPS; group++) {
+        int32_t node[4];
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) node[i] = roots[group * 4 + i];
+        for (int32_t step = 0; step < depths[group]; step++) {
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) node[i] = trees_step(x, values, links, node[i]);
+        }
+        for (int i = 0; i < 4; i++) {
+            const int32_t *leaf = leaves + (int64_t)node[i] * 2;
+            for (int32_t w = leaf[0]; w < leaf[0] + leaf[1]; w++) trees_add(&score[weight_at[w]], &seen[weight_at[w]], weights[w]);
+        }
+    }
+}
+
+INLINE float trees_logistic(float v)
+{
+    const float positive = 1.0f / (1.0f + sf_exp(-fabsf(v)));
+    return v < 0.0f ? 1.0f - positive : positive;
+}
+
+/* The quantile of the normal distribution, by Winitzki's approximation of the inverse error function, which ONNX runtimes share. */
+INLINE float trees_probit(float v)
+{
+    const float x = 2.0f * v - 1.0f, log_x = sf_log((1.0f - x) * (1.0f + x));
+    const float a = 2.0f / (3.14159f * 0.147f) + 0.5f * log_x, b = 1.0f / 0.147f * log_x;
+    const float r = sqrtf(sqrtf(a * a - b) - a);
+    return 1.41421356f * (x < 0.0f ? -r : r);
+}
+
+INLINE void trees_softmax(float *score)
+{
+    float greatest = score[0], sum = 0.0f;
+    for (int64_t i = 1; i < TARGETS; i++) greatest = score[i] > greatest ? score[i] : greatest;
+    for (int64_t i = 0; i < TARGETS; i++) {
+        const int zero = POST == 3 && fabsf(score[i]) <= 0.0000001f;
+        score[i] = zero ? score[i] * sf_exp(-greatest) : sf_exp(score[i] - greatest);
+        if (!zero) sum += score[i];
+    }
+    for (int64_t i = 0; i < TARGETS; i++) score[i] /= sum;
+}
+
+INLINE void trees_post(float *score)
+{
+    if (POST == 1 || POST == 3) trees_softmax(score);
+    for (int64_t i = 0; i < TARGETS; i++) {
+        if (POST == 2) score[i] = trees_logistic(score[i]);
+        if (POST == 4) score[i] = trees_probit(score[i]);
+    }
+}
+
+/* The label and the scores of a two-class ensemble that scores only one of them: that score is above BOUND, and the other is its complement. */
+INLINE int64_t trees_one_of_two(float *score)
+{
+    const float v = score[0];
+    score[1] = POST == 2 ? trees_logistic(v) : POST == 4 ? trees_probit(v) : v;
+    score[0] = POST == 2 ? trees_logistic(-v) : BOUND > 0.0f && POST != 4 ? 1.0f - v : -score[1];
+    return v > BOUND;
+}
+
+/* From the raw scores of a row to what is stored. */
+INLINE int64_t trees_finish(V_T *restrict raw, uint8_t *restrict seen, const V_T *restrict base, Y_T *restrict y)
+{
+    for (int64_t i = 0; i < TARGETS; i++) {
+        if (AGGREGATE == 1) raw[i] = raw[i] / (V_T)TREES;
+        if (i >= BASES || CLASSIFY == 3 || (CLASSIFY == 0 && TARGETS > 1 && !seen[i])) continue;
+        raw[i] += base[i];
+        seen[i] = 1;
+    }
+    int64_t best = 0;
+    for (int64_t i = 1; i < TARGETS && CLASSIFY == 1; i++)
+        if (seen[i] && (!seen[best] || raw[i] > raw[best])) best = i;
+    if (CLASSIFY != 2 && POST == 0) {
+        for (int64_t i = 0; i < TARGETS; i++) y[i] = (Y_T)raw[i];
+        return CLASSIFY == 3 ? (float)raw[TARGETS - 1] > BOUND : best;
+    }
+    float score[TARGETS];
+    for (int64_t i = 0; i < TARGETS; i++) score[i] = (float)raw[i];
+    if (CLASSIFY == 2) best = trees_one_of_two(score);
+    else {
+        if (CLASSIFY == 3) best = score[TARGETS - 1] > BOUND;
+        trees_post(score);
+    }
+    for (int64_t i = 0; i < TARGETS; i++) y[i] = (Y_T)score[i];
+    return best;
+}
+
+KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict x, const int32_t *restrict roots,
+                  const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
+                  const int32_t *restrict weight_at, const V_T *restrict weights, const V_T *restrict base, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    for (int64_t row = lo; row < hi; row++) {
+        V_T score[TARGETS] = {0};
+        uint8_t seen[TARGETS] = {0};
+        trees_walk(score, seen, x + X_AT + row * X_N, roots, depths, values, links, leaves, weight_at, weights);
+        const int64_t best = trees_finish(score, seen, base, y + row * TARGETS);
+        if (label) label[row] = best;
+    }
+}

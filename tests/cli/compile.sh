@@ -1,0 +1,26 @@
+# compile: files, JSON, depfile, config file, all or nothing.
+. "$(dirname "$0")/lib.sh"
+expect 0 relu.onnx -o a --name net --depfile=a.d --json
+says out '"name": "net"' '"dims"'
+[ "$(wc -l < out)" -eq 1 ] || fail "the manifest is not on one line"
+[ -f a/net.c ] && [ -f a/net.h ] && [ -f a/net.json ] || fail "files are missing"
+says a.d "a/net.c" ": relu.onnx"
+cp -p a/net.c before.c
+sleep 0.02
+expect 0 relu.onnx -o a --name net
+[ a/net.c -nt before.c ] && fail "an unchanged file was written again"
+cc -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -march=native -I a -c a/net.c -o net.o 2> err || fail "the code does not compile cleanly"
+printf 'name: other\noutput: b\ndim: {n: 4}\nemit: none\n' > c.yaml
+expect 0 compile relu.onnx --config c.yaml
+[ -f b/other.c ] && [ ! -f b/other.json ] || fail "the config file was not followed"
+printf 'relu.onnx -o "with blank"\n' > args
+expect 0 compile @args
+[ -f "with blank/relu.c" ] || fail "the argument file was not followed"
+expect 3 compile two.onnx -o c
+[ -d c ] && [ -n "$(ls c)" ] && fail "files of an invalid model"
+expect 4 compile custom.onnx -o c
+says err "not supported"
+touch file
+expect 5 compile relu.onnx -o file
+expect 0 compile relu.onnx --dump=plan
+says out "Relu"

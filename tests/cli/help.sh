@@ -1,0 +1,29 @@
+# Help, version, completion and wrong use.
+. "$(dirname "$0")/lib.sh"
+expect 0 --version
+says out "onnxcc "
+expect 0 --help
+says out "compile" "verify" "exit codes:"
+expect 0 verify --help
+says out "--cases=DIR" "--quiet"
+expect 0 --help=man
+says out ".TH ONNXCC 1" "\\-\\-depfile"
+expect 0 --help=bash
+bash -n out 2> err || fail "the completion is not bash"
+expect 0 --list-targets
+says out "native"
+expect 2
+says err "nothing to do"
+expect 2 fly
+says err "no verb 'fly'"
+expect 2 compile relu.onnx
+says err "-o DIR"
+expect 2 compile relu.onnx -o out.d --weights=heavy
+says err "auto|c|incbin"
+expect 2 check relu.onnx --repeat=2
+expect 5 check missing.onnx
+expect 2 compile relu.onnx -o d --dim n=5..2
+NO_COLOR= expect 2 fly --color=always
+grep -q "$(printf '\033')" err || fail "no colour"
+expect 2 fly --color=never
+grep -q "$(printf '\033')" err && fail "colour" || true

@@ -1,0 +1,26 @@
+# run and verify: the three kinds of files, wrong inputs, differences, crashes.
+. "$(dirname "$0")/lib.sh"
+expect 0 run relu.onnx -i x.pb -o y.npz --json
+says out '"outputs":[{"name":"y","type":"float","shape":[2,3]}]'
+expect 0 run relu.onnx x=x.pb -o y.npy
+says out "y: float[2,3] = 1 0 3 0 5 0"
+expect 0 run relu.onnx --input x=y.npy --threads 2
+says out "y: float[2,3] = 1 0 3 0 5 0"
+expect 2 run relu.onnx
+says err "input 'x'"
+expect 2 run relu.onnx -i x.pb --dim n=5
+says err "expected 5"
+expect 0 run relu.onnx -i x.pb --keep kept
+[ -f kept/relu.c ] && [ -f kept/relu.so ] || fail "nothing was kept"
+mkdir -p data/test_data_set_0
+cp x.pb data/test_data_set_0/input_0.pb
+cp y.pb data/test_data_set_0/output_0.pb
+expect 0 verify relu.onnx --data data
+says out "ok"
+cp wrong.pb data/test_data_set_0/output_0.pb
+expect 1 verify relu.onnx --data data --json
+says out '"ok":false' '"output":"y","index":5' '"max_abs":1'
+expect 0 verify relu.onnx --data data --atol 1.5
+expect 2 verify relu.onnx
+expect 5 verify relu.onnx --data empty
+CC=false expect 70 verify relu.onnx --data data

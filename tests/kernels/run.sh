@@ -1,0 +1,33 @@
+#!/bin/sh
+# run.sh COMPILER VL KERNEL SOURCE_DIR BINARY_DIR - compiles one kernel test for vectors of VL floats, with sanitizers, and runs it.
+# Exit 77: skipped, because the machine lacks the instructions or the compiler.
+set -eu
+cc=$1 vl=$2 kernel=$3 source=$4 build=$5
+
+command -v "$cc" >/dev/null || { echo "SKIPPED: no $cc"; exit 77; }
+has() { grep -qw "$1" /proc/cpuinfo; }
+arch=
+if [ "$(uname -m)" = x86_64 ]; then
+    case $vl in
+    8) has avx2 || { echo "SKIPPED: this CPU has no AVX2"; exit 77; }
+       arch=-march=x86-64-v3 ;;
+    16) has avx512bw || { echo "SKIPPED: this CPU has no AVX-512"; exit 77; }
+        arch="-march=x86-64-v4 -mprefer-vector-width=512" ;;
+    esac
+elif [ "$vl" -gt 4 ]; then
+    echo "SKIPPED: vectors of $vl floats are x86 only"
+    exit 77
+fi
+case $vl in # the register tiles of a target with such vectors
+1) tile="-DMR=4 -DNV=4 -DMT=2 -DMC=8 -DRX=4 -DRT=2" ;;
+4) tile="-DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRX=4 -DRT=2" ;;
+8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRX=6 -DRT=3" ;;
+16) tile="-DMR=8 -DNV=3 -DMT=4 -DMC=16 -DRX=7 -DRT=3" ;;
+esac
+mkdir -p "$build/kernels"
+out=$build/kernels/$kernel-$cc-$vl
+# shellcheck disable=SC2086
+"$cc" -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -g $arch -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -DVL="$vl" $tile \
+    -I"$source/templates" -I"$source/tests/kernels" "$source/tests/kernels/$kernel.c" -o "$out" -lm
+exec "$out"

@@ -1,0 +1,64 @@
+/* The tiles that the model of a core chooses for shapes where measurement says which is best. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "plan/tile.h"
+
+static const vector_unit units[] = {{16, 32, 1 << 20}, {8, 16, 1 << 18}, {4, 16, 1 << 18}, {4, 32, 1 << 18}, {1, 16, 1 << 15}};
+
+static void a_tile_fits_the_registers_and_keeps_the_units_busy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        const gemm_tile t = gemm_tile_choose(&units[i], 128, 768, 768);
+        assert_true(t.mr * t.nv < units[i].registers);
+        assert_true(t.mr * t.nv >= 8);
+        assert_int_equal(t.mc % t.mr, 0);
+    }
+}
+
+static void rows_of_a_convolution_are_divided_without_a_rest_where_possible(void **state)
+{
+    (void)state;
+    const int64_t widths[] = {56, 28, 14, 7};
+    for (int i = 0; i < 4; i++) {
+        const conv_tile t = conv_tile_choose(&units[0], 512, widths[i], 65536);
+        assert_int_equal(widths[i] % t.rx, 0);
+        assert_true(t.rx * t.nv >= 24);
+    }
+}
+
+static void a_single_row_is_computed_in_many_columns(void **state)
+{
+    (void)state;
+    const gemm_tile t = gemm_tile_choose(&units[0], 1, 1000, 2048);
+    assert_int_equal(t.mr, 1);
+    assert_true(t.nv >= 2);
+}
+
+static void channels_that_fill_no_block_choose_a_block_that_they_fill(void **state)
+{
+    (void)state;
+    const conv_tile t = conv_tile_choose(&units[0], 24, 56, 65536);
+    assert_int_equal(t.nv, 2);
+    assert_int_equal(t.nvt, 2);
+    assert_int_equal(conv_tile_choose(&units[0], 16, 112, 65536).nv, 1);
+}
+
+static void unknown_extents_leave_a_second_tile_for_the_rest(void **state)
+{
+    (void)state;
+    const gemm_tile t = gemm_tile_choose(&units[1], -1, -1, -1);
+    assert_true(t.mt > 1 && t.mt < t.mr);
+}
+
+#define T(f) cmocka_unit_test(f)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
+                                       T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
+                                       T(unknown_extents_leave_a_second_tile_for_the_rest)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

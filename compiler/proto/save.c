@@ -110,8 +110,16 @@ static Onnx__ValueInfoProto *write_info(writer *w, value_id v)
 {
     const value *val = value_at(w->m, v);
     Onnx__ValueInfoProto *p = NEW(w, Onnx__ValueInfoProto, value_info_proto);
+    type constant = {.kind = TYPE_TENSOR};
     p->name = entry(name_of(w, v));
     if (val->type.kind != TYPE_UNKNOWN) p->type = write_type(w, &val->type);
+    else if (val->data) {
+        constant.elem = val->data->type;
+        constant.rank = (int32_t)val->data->rank;
+        constant.shape = shape_new(w->m, val->data->rank);
+        for (uint32_t i = 0; i < val->data->rank; i++) constant.shape[i] = dim_const(w->m->dims, val->data->shape[i]);
+        p->type = write_type(w, &constant);
+    }
     p->doc_string = borrowed(val->doc);
     return p;
 }
@@ -265,6 +273,22 @@ static void write_inner_types(writer *w, const graph *g, Onnx__GraphProto *p)
     p->value_info = list.p;
 }
 
+/* Before IR version 4 every initializer is the default of a graph input. */
+static void list_initializers_as_inputs(writer *w, const graph *g, const value_id *loose, uint32_t n_loose, Onnx__GraphProto *p)
+{
+    VEC(value_id) list = {0};
+    uint8_t *listed = ARENA_ARRAY(w->a, uint8_t, w->m->values.n);
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        listed[g->inputs.p[i]] = 1;
+        VEC_PUSH(w->a, list, g->inputs.p[i]);
+    }
+    for (uint32_t i = 0; i < g->initializers.n; i++)
+        if (!listed[g->initializers.p[i]]) VEC_PUSH(w->a, list, g->initializers.p[i]);
+    for (uint32_t i = 0; i < n_loose; i++) VEC_PUSH(w->a, list, loose[i]);
+    p->n_input = list.n;
+    p->input = write_infos(w, list.p, list.n);
+}
+
 static Onnx__GraphProto *write_graph(writer *w, graph_id id)
 {
     const graph *g = graph_at(w->m, id);
@@ -283,6 +307,7 @@ static Onnx__GraphProto *write_graph(writer *w, graph_id id)
         const value_id v = i < g->initializers.n ? g->initializers.p[i] : loose[i - g->initializers.n];
         p->initializer[i] = write_tensor(w, value_at(w->m, v)->data, name_of(w, v));
     }
+    if (w->m->ir_version < 4) list_initializers_as_inputs(w, g, loose, n_loose, p);
     p->n_node = g->nodes.n;
     p->node = write_nodes(w, g, NULL, 0);
     write_inner_types(w, g, p);

@@ -82,6 +82,16 @@ static void constants_made_by_passes_are_written(void **state)
     assert_string_equal(node_at(copy, body->nodes.p[0])->op, "Constant");
 }
 
+static void before_ir_version_4_initializers_are_inputs_as_well(void **state)
+{
+    (void)state;
+    model *m = parse("<ir_version: 3, opset_import: [\"\" : 7]> g (float[2] x) => (y) <float[2] w = {1, 2}> { y = Add (x, w) }");
+    text bytes = {.mem = mem};
+    assert_true(model_encode(m, d, &bytes));
+    assert_int_equal(model_main(model_load_bytes(mem, d, bytes.p, bytes.n, NULL, &(load_options){.overridable_inputs = true}))->inputs.n, 2);
+    assert_int_equal(model_main(again(m))->inputs.n, 1);
+}
+
 static void a_file_is_written_whole(void **state)
 {
     (void)state;
@@ -98,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(everything_that_the_text_form_says_survives),
         TEST(constants_made_by_passes_are_written),
+        TEST(before_ir_version_4_initializers_are_inputs_as_well),
         TEST(a_file_is_written_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

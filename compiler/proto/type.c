@@ -39,11 +39,9 @@ static bool convert_shaped(converter *c, type_kind kind, int32_t elem_type, cons
 
 static bool convert_of(converter *c, type_kind kind, const Onnx__TypeProto *of, const char *stem, const place *at, type *out)
 {
-    *out = (type){.kind = kind, .rank = -1};
-    if (!of) return true;
     type *inner = ARENA_NEW(c->mem, type);
-    out->of = inner;
-    return convert_type(c, of, stem, at, inner);
+    *out = (type){.kind = kind, .rank = -1, .of = inner};
+    return convert_type(c, of, stem, at, inner); /* unknown when it is not given */
 }
 
 bool convert_type(converter *c, const Onnx__TypeProto *t, const char *stem, const place *at, type *out)

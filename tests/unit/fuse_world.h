@@ -26,6 +26,7 @@ typedef struct {
     program *p;
     dims *t;
     exprs *x;
+    block *to; /* where steps are appended; NULL: the main block */
 } world;
 
 HELPER world world_new(void)
@@ -36,6 +37,11 @@ HELPER world world_new(void)
     w.t = w.p->dims;
     w.x = w.p->ex;
     return w;
+}
+
+HELPER block *target(world *w)
+{
+    return w->to ? w->to : &w->p->main;
 }
 
 HELPER dim num(world *w, int64_t n)
@@ -106,7 +112,7 @@ HELPER void store(pen *q, ex v, const char *what)
     ex at[MAX_RANK];
     for (uint32_t d = 0; d < q->rank; d++) at[d] = ex_dim(q->w->x, q->i[d]);
     stage_store(&q->b, q->to, q->rank, at, v);
-    nest_end(&q->b, &q->w->p->main, what);
+    nest_end(&q->b, target(q->w), what);
 }
 
 HELPER ex lit(world *w, double v)
@@ -175,7 +181,7 @@ HELPER void copy_into(world *w, slot a, slot y, uint32_t axis, int64_t from, con
     for (uint32_t d = 0; d < info.rank; d++) i[d] = nest_axis(&b, info.extent[d]);
     for (uint32_t d = 0; d < info.rank; d++) at[d] = ex_dim(w->x, d == axis ? dim_addc(w->t, i[d], from) : i[d]);
     stage_store(&b, y, info.rank, at, at_dims(w, a, i));
-    nest_end(&b, &w->p->main, name);
+    nest_end(&b, target(w), name);
 }
 
 HELPER void reshape(world *w, slot a, slot y, const char *name)
@@ -231,7 +237,21 @@ HELPER step *matmul(world *w, slot a, slot b, slot y, const char *name)
     s->kind = STEP_KERNEL;
     s->what = name;
     s->kernel = k;
-    VEC_PUSH(w->mem, w->p->main.steps, s);
+    VEC_PUSH(w->mem, target(w)->steps, s);
+    return s;
+}
+
+HELPER step *control_step(world *w, step_kind kind, slot cond_or_trip)
+{
+    control *c = ARENA_NEW(w->mem, control);
+    c->then = ARENA_NEW(w->mem, block);
+    if (kind == STEP_IF) c->otherwise = ARENA_NEW(w->mem, block);
+    if (kind == STEP_IF) c->cond = cond_or_trip;
+    else c->trip = cond_or_trip;
+    c->index = dim_fresh(w->t, "turn", 0, INT64_MAX);
+    step *s = ARENA_NEW(w->mem, step);
+    *s = (step){.kind = kind, .what = "control", .control = c};
+    VEC_PUSH(w->mem, target(w)->steps, s);
     return s;
 }
 
@@ -342,7 +362,8 @@ HELPER memory run(world *w, int64_t symbol, uint32_t seed)
         uint32_t state = seed + 7919 * info->io + s * 104729; /* inputs are made first, so numbers agree in both programs */
         for (size_t i = 0; i < elems_of(&m, s); i++) {
             state = state * 1664525u + 1013904223u;
-            elem_set_double(info->type, data, i, info->type == ELEM_FLOAT ? (double)(state >> 8) / 4194304.0 - 2.0 : (double)((state >> 16) % 3));
+            if (!info->rank && info->type != ELEM_FLOAT) elem_set_int(info->type, data, i, info->type == ELEM_BOOL ? symbol & 1 : symbol);
+            else elem_set_double(info->type, data, i, info->type == ELEM_FLOAT ? (double)(state >> 8) / 4194304.0 - 2.0 : (double)((state >> 16) % 3));
         }
     }
     run_block(&m, &w->p->main);

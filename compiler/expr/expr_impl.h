@@ -35,8 +35,7 @@ ex ex_make(exprs *x, const ex_node *n);
 uint32_t ex_arity(ex_op op);                      /* number of a[] used */
 uint32_t ex_kids(const ex_node *n, const ex **k); /* arguments, or the indexes of a load */
 
-visit *visit_begin(exprs *x, ex root); /* fills order; end with visit_end */
-visit *visit_begin_all(exprs *x, uint32_t n, const ex *roots); /* of several roots, which may be 0 */
+visit *visit_begin(exprs *x, uint32_t n, const ex *roots); /* fills order; roots may be 0. End with visit_end */
 void visit_end(exprs *x, visit *v);
 
 /* The interval of a node's value, from those of its arguments (fact.c). */

@@ -137,7 +137,7 @@ bool ex_can_fail(const exprs *x, ex e)
 
 /* ---- walks ---- */
 
-visit *visit_begin_all(exprs *x, uint32_t n, const ex *roots)
+visit *visit_begin(exprs *x, uint32_t n, const ex *roots)
 {
     ex last = 0;
     for (uint32_t i = 0; i < n; i++) last = roots[i] > last ? roots[i] : last;
@@ -172,11 +172,6 @@ visit *visit_begin_all(exprs *x, uint32_t n, const ex *roots)
     return v;
 }
 
-visit *visit_begin(exprs *x, ex root)
-{
-    return visit_begin_all(x, 1, &root);
-}
-
 void visit_end(exprs *x, visit *v)
 {
     v->next = x->idle;
@@ -186,7 +181,7 @@ void visit_end(exprs *x, visit *v)
 void ex_walk(const exprs *x, ex e, void (*f)(void *ctx, ex e), void *ctx)
 {
     exprs *own = (exprs *)(uintptr_t)x; /* only its working memory changes */
-    visit *v = visit_begin(own, e);
+    visit *v = visit_begin(own, 1, &e);
     for (uint32_t i = 0; i < v->order.n; i++) f(ctx, v->order.p[i]);
     visit_end(own, v);
 }
@@ -194,7 +189,7 @@ void ex_walk(const exprs *x, ex e, void (*f)(void *ctx, ex e), void *ctx)
 ex ex_subst(exprs *x, ex e, ex (*leaf)(void *ctx, ex e), void *ctx)
 {
     if (!e) return 0;
-    visit *v = visit_begin(x, e);
+    visit *v = visit_begin(x, 1, &e);
     for (uint32_t i = 0; i < v->order.n; i++) {
         const ex id = v->order.p[i];
         const ex_node n = x->node.p[id];

@@ -327,7 +327,7 @@ static void mark_wanted(builder *b, ex root)
 
 static instr *lower(builder *b, ex root)
 {
-    visit *v = visit_begin(b->x, root);
+    visit *v = visit_begin(b->x, 1, &root);
     for (uint32_t k = 0; k < v->order.n; k++) {
         const ex e = v->order.p[k];
         const ex_node *n = ex_at(b->x, e);
@@ -497,7 +497,7 @@ void tape_stage(nest_run_state *r, const stage *g, stage_tape *t)
         VEC_PUSH(r->mem, roots, s->guard);
         for (uint32_t i = 0; s->to && i < s->n; i++) VEC_PUSH(r->mem, roots, s->at[i]);
     }
-    visit *all = visit_begin_all(x, roots.n, roots.p);
+    visit *all = visit_begin(x, roots.n, roots.p);
     for (uint32_t k = 0; k < all->order.n; k++) all->to[all->order.p[k]] = k;
     b.number = all->to;
     b.n_ex = all->order.n;

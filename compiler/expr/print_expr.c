@@ -484,7 +484,7 @@ static const char *raw_text(printer *w, ex e)
     case EX_NUM: return literal(w, (ctype)n0.type, &n0);
     case EX_DIM: return dim_str(w, n0.d);
     case EX_LOAD: return load_text(w, e);
-    case EX_ACC: return n0.i || !w->acc0 ? acc_of(w, (uint32_t)n0.i)->name : w->acc0;
+    case EX_ACC: return acc_of(w, (uint32_t)n0.i)->name;
     case EX_SELECT: return select_text(w, e, &n0, lanes);
     case EX_INDEX: return index_text(w, e, &n0);
     case EX_RINT:

@@ -63,7 +63,10 @@ typedef uint16_t vu16 __attribute__((vector_size(2 * VL), aligned(2), may_alias)
 typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias));
 #define VCONVERT(v, T) __builtin_convertvector(v, T)
 
-#if VL == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
+/* Without optimization gcc's intrinsics are macros that trip -Wconversion, and speed does not matter. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE__) && !defined(__clang__)
+#define SIMD_PLAIN 1
+#elif VL == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define SIMD_AVX512 1
 #elif VL == 8 && defined(__AVX2__)
 #define SIMD_AVX2 1

@@ -107,6 +107,12 @@ SIMD_FN vf vf_abs(vf a) { return (vf)((vi)a & vi_set(0x7fffffff)); }
 SIMD_FN vi vf_isnan(vf a) { return a != a; }
 SIMD_FN vi vf_isinf(vf a) { return vf_abs(a) == vf_set(INFINITY); }
 
+/* Wrapped to a narrower type and back. */
+SIMD_FN vi vi_round_u8(vi a) { return a & 0xff; }
+SIMD_FN vi vi_round_u16(vi a) { return a & 0xffff; }
+SIMD_FN vi vi_round_s8(vi a) { return (vi)((vu)a << 24) >> 24; }
+SIMD_FN vi vi_round_s16(vi a) { return (vi)((vu)a << 16) >> 16; }
+
 /* ---- what has an instruction ---- */
 #if defined(SIMD_AVX512)
 SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), (__m512)b, (__m512)a); }

@@ -16,17 +16,31 @@ static void row_major(program *p, slot_info *s)
     }
 }
 
+/* A view of another slot lies row-major in that one's buffer; so does what it is a view of. */
+static void place_alias(program *p, slot_info *i)
+{
+    row_major(p, i);
+    const slot_info *of = i;
+    while (of->alias_of) {
+        i->view.offset = dim_add(p->dims, i->view.offset, of->alias_offset);
+        of = slot_at(p, of->alias_of);
+    }
+    i->view.buf = of->view.buf;
+}
+
 void plan_layout(program *p)
 {
     if (!p->buf.n) VEC_PUSH(p->mem, p->buf, (buf_info){0});
     for (slot s = 1; s < p->slot.n; s++) {
         slot_info *i = slot_at(p, s);
-        if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf) continue;
+        if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf || i->alias_of) continue;
         row_major(p, i);
         i->view.buf = p->buf.n;
         buf_info b = {.kind = i->kind, .type = i->type, .elems = dim_product(p->dims, i->extent, i->rank), .io = i->io, .offset = -1};
         VEC_PUSH(p->mem, p->buf, b);
     }
+    for (slot s = 1; s < p->slot.n; s++)
+        if (slot_at(p, s)->alias_of && !slot_at(p, s)->view.buf) place_alias(p, slot_at(p, s));
 }
 
 /* ---- numbering and addresses ---- */

@@ -72,7 +72,7 @@ void print_kernel(emit *e, step *s, text *out)
     void *ctx[2] = {e, &all};
     for (uint32_t i = 0; i < k->n_bind; i++)
         if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
-    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 4);
+    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 5);
     uint32_t n = 0;
     const kernel_def *def = kernel_find(k->name);
     e->exports = def ? def->exports : NULL;
@@ -97,6 +97,8 @@ void print_kernel(emit *e, step *s, text *out)
         bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
         bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
     }
+    if (def && kernel_has_param(def, "MUL_ACC")) /* a kernel of its own, which this one calls */
+        bind[n++] = (binding){.name = "MUL_ACC", .kind = BIND_TEXT, .text = bind_kernel(e->binder, out, "mul_acc", NULL, 0, NULL)};
     f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);
     if (!f->name) e->failed = true;
     f->sig.symbols.n = 0;
@@ -114,7 +116,7 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out)
     text_addf(out, "%s%s(", indent, f->name);
     uint32_t n = 1;
     for (const char *c = def->args; *c; c++) n += *c == ',';
-    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") text_addf(out, "%s%s", sep, slot_pointer(e, k->arg[i].slot));
+    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") text_addf(out, "%s%s", sep, k->arg[i].slot ? slot_pointer(e, k->arg[i].slot) : "NULL");
     if (k->range) {
         text_addf(out, "%s0, ", sep);
         dim_c(e, k->range, "in->", out);

@@ -1,16 +1,16 @@
 /* verb_check.c - `onnxcc check FILE...`: every problem of every file; --full also infers types and shapes. */
 #include "check/check.h"
-#include "driver/build.h"
 #include "driver/command.h"
 #include "ops/ops.h"
+#include "passes/inline.h"
 
 static exit_code check_one(command *c, const char *path)
 {
     arena *a = arena_new();
     diag *d = diag_new(a, path);
-    model *m = load_for_build(a, d, path);
-    bool ok = m && check_model_basic(m);
-    if (ok && opt_flag(c->o, OPT_FULL)) ok = infer_model(m, &(infer_options){1 << 16}) && check_types(m);
+    model *m = check_model_file(a, d, path);
+    bool ok = m != NULL;
+    if (ok && opt_flag(c->o, OPT_FULL)) ok = inline_functions(m) && infer_model(m, &(infer_options){1 << 16}) && check_types(m);
     const exit_code code = diag_exit(d);
     if (c->json) diag_print_json(d, c->json);
     if (c->json != stdout) {

@@ -88,6 +88,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!o->no_fuse) {
         const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
         fuse(p, &rules);
+        plan_alias(p);
     }
     dump_plan(p, o, out, "fuse");
     const plan_options plan = {t, o->math, o->threads};

@@ -203,6 +203,13 @@ static const char *term_str(printer *w, const dim_term *t)
     return s;
 }
 
+static bool term_before(const dim_term *a, const dim_term *b)
+{
+    if ((a->coef < 0) != (b->coef < 0)) return b->coef < 0;
+    if (a->n_atoms != b->n_atoms) return a->n_atoms > b->n_atoms;
+    return a->coef > 0 ? a->coef > b->coef : a->coef < b->coef;
+}
+
 const char *dim_str(printer *w, dim d)
 {
     int64_t c;
@@ -212,12 +219,17 @@ const char *dim_str(printer *w, dim d)
     uint32_t n;
     c = dim_poly(w->t, d, &term, &n);
     const char *s = "";
-    for (int negative = 0; negative < 2; negative++) /* positive terms first: no leading minus where it can be avoided */
-        for (uint32_t i = 0; i < n; i++) {
-            if ((term[i].coef < 0) != (negative == 1)) continue;
-            const char *sign = *s ? negative ? " - " : " + " : negative ? "-" : "";
-            s = arena_printf(w->mem, "%s%s%s", s, sign, term_str(w, &term[i]));
-        }
+    uint32_t order[64], count = n < 64 ? n : 64;
+    for (uint32_t i = 0; i < count; i++) { /* positive terms first (no leading minus where it can be avoided), outer ones before inner ones */
+        uint32_t j = i;
+        for (; j > 0 && term_before(&term[i], &term[order[j - 1]]); j--) order[j] = order[j - 1];
+        order[j] = i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const dim_term *t = &term[i < count ? order[i] : i];
+        const char *sign = *s ? t->coef < 0 ? " - " : " + " : t->coef < 0 ? "-" : "";
+        s = arena_printf(w->mem, "%s%s%s", s, sign, term_str(w, t));
+    }
     if (c > 0) return arena_printf(w->mem, "%s + %s", s, int_text(w, c));
     return c < 0 ? arena_printf(w->mem, "%s - %s", s, int_text(w, -c)) : s;
 }

@@ -95,6 +95,7 @@ const char *load_text(printer *w, ex e);
 bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists */
 bool store_has_lanes(printer *w, elem stored, dim stride);
 bool is_fused(printer *w, const ex_node *n, int arg); /* argument 0 or 1 of a sum is a product that joins it in one fma */
+bool is_identity(const printer *w, const sink *k); /* a fold of its own identity: changes nothing */
 bool is_fused_fold(printer *w, const sink *k);
 void print_store(printer *w, const sink *k);
 void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variable that takes the value */

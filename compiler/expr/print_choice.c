@@ -9,6 +9,8 @@
 #include "expr/expr_impl.h"
 #include "expr/print.h"
 
+enum { MAX_LOCAL_BYTES = 64 * 1024 };
+
 /* ---- can it be printed with lanes ---- */
 
 typedef struct {
@@ -274,7 +276,8 @@ static double class_factor(printer *w, ex index, bool store)
     if (!lane_stride(w, index, &stride)) return -6;
     if (dim_is(w->t, stride, 0)) return 1;
     if (dim_is(w->t, stride, 1)) return store ? 6 : 4;
-    return dim_is(w->t, stride, 2) && !store ? 2 : -16;
+    if (store) return -16;
+    return dim_is(w->t, stride, 2) || dim_is(w->t, stride, -1) ? 2 : -16;
 }
 
 static void score_load(void *ctx, ex e)
@@ -303,9 +306,20 @@ static double score_stage(printer *w, const nest *n, const stage *s, dim axis, b
     return c.score;
 }
 
+/* Locals hold a vector per element in an across-nest: they must stay small enough for a stack. */
+static bool locals_fit(const printer *w)
+{
+    for (uint32_t i = 0; i < w->param.n; i++) {
+        const slot_info *s = slot_at(w->p, w->param.p[i].slot);
+        if (s->kind == SLOT_LOCAL && s->rank > 0 && dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi > MAX_LOCAL_BYTES / 4 / ROW_LANES) return false;
+    }
+    return true;
+}
+
 static bool across_allowed(printer *w, const nest *n, uint32_t which)
 {
     bool stores = false;
+    if (!locals_fit(w)) return false;
     for (uint32_t i = 0; i < n->n_stages; i++) {
         const stage *s = &n->stage[i];
         if (!stage_has_lanes(w, s, n->axis[which], true, true)) return false;

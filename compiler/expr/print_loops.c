@@ -398,9 +398,18 @@ static void print_axis(loops *l, const stage *s, uint32_t count, const span *p, 
     name_pop(w, level);
 }
 
+/* Only folds of identities are left: the outside of a border. */
+static bool is_idle(const printer *w, const stage *s)
+{
+    for (uint32_t i = 0; i < s->n_sinks; i++)
+        if (!is_identity(w, &s->sink[i])) return false;
+    return true;
+}
+
 static void print_axes(loops *l, const stage *s, uint32_t depth, bool along)
 {
     stage_walk c = {depth, along};
+    if (is_idle(l->w, s)) return;
     if (depth == s->n_axes) print_body(l->w, s);
     else if (along && depth + 1 == s->n_axes) for_segments(l, s, 1, s->axis[depth], false, false, print_row, NULL);
     else for_segments(l, s, 1, s->axis[depth], true, false, print_axis, &c);

@@ -138,6 +138,7 @@ const char *load_text(printer *w, ex e)
         return n.elem == ELEM_BOOL ? arena_printf(w->mem, "(%s != vi_set(0))", s) : s;
     }
     if (dim_is(w->t, stride, 2)) return arena_printf(w->mem, "v%c_ld2(%s)", form->letter, place);
+    if (dim_is(w->t, stride, -1)) return arena_printf(w->mem, "v%c_ldr(%s)", form->letter, place);
     return arena_printf(w->mem, "v%c_lds(%s, %s)", form->letter, place, dim_str(w, stride));
 }
 
@@ -252,10 +253,10 @@ bool is_fused_fold(printer *w, const sink *k)
 }
 
 /* Folding this changes nothing: what is left of a window outside the border. */
-static bool is_identity(printer *w, const sink *k)
+bool is_identity(const printer *w, const sink *k)
 {
     double v;
-    if (!ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
+    if (k->to || !ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
     switch (k->fold) {
     case FOLD_SUM: return v == 0;
     case FOLD_PROD: return v == 1;

@@ -39,7 +39,7 @@ ex highest_of(lower_ctx *c, elem e)
 
 const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count)
 {
-    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n};
+    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n, NULL};
     return in_content(&c, i, count);
 }
 
@@ -66,6 +66,31 @@ const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count
     double *v = ARENA_ARRAY(m->mem, double, *count + 1);
     for (uint32_t j = 0; j < *count; j++) v[j] = elem_get_double(t->type, t->data, j);
     return v;
+}
+
+slot const_slot(lower_ctx *c, const char *name, const tensor *t)
+{
+    dim extent[MAX_RANK];
+    for (uint32_t k = 0; k < t->rank; k++) extent[k] = dim_const(c->d, t->shape[k]);
+    const slot s = slot_new(c->p, name, t->type, SLOT_CONST, t->rank, extent);
+    slot_at(c->p, s)->data = t;
+    return s;
+}
+
+slot slot_floats(lower_ctx *c, const char *name, uint32_t rank, const int64_t *shape, const float *v)
+{
+    tensor *t = tensor_new(c->p->mem, ELEM_FLOAT, rank, shape);
+    const int64_t n = tensor_count(t);
+    for (int64_t i = 0; i < n; i++) elem_set_double(ELEM_FLOAT, (void *)(uintptr_t)t->data, (size_t)i, (double)v[i]);
+    return const_slot(c, name, t);
+}
+
+slot slot_ints(lower_ctx *c, const char *name, elem e, uint32_t rank, const int64_t *shape, const int64_t *v)
+{
+    tensor *t = tensor_new(c->p->mem, e, rank, shape);
+    const int64_t n = tensor_count(t);
+    for (int64_t i = 0; i < n; i++) elem_set_int(e, (void *)(uintptr_t)t->data, (size_t)i, v[i]);
+    return const_slot(c, name, t);
 }
 
 void stage_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx)
@@ -97,6 +122,24 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     nest_stage(&b);
     store_axes(c, &b, y, rank, idx, load_axes(c, x, rank, idx));
     low_end(c, &b);
+}
+
+slot lower_dim(lower_ctx *c, const char *name, dim d)
+{
+    const slot s = temp_slot(c, name, ELEM_INT64, 0, NULL);
+    nest_builder b = low_begin(c);
+    nest_stage(&b);
+    store_axes(c, &b, s, 0, NULL, ex_dim(c->x, d));
+    low_end(c, &b);
+    return s;
+}
+
+slot value_slot(lower_ctx *c, value_id v)
+{
+    node use = {.n_in = 1, .in = &v};
+    lower_ctx inner = *c;
+    inner.n = &use;
+    return in_slot(&inner, 0);
 }
 
 void lower_bind(lower_ctx *c, dim symbol, slot from)

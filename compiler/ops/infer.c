@@ -1,19 +1,32 @@
 /* infer.c - types, shapes and known values of every value of the graph, in one walk in topological order; see ops.h.
  *
- * in:  a graph at the newest operator versions; declared types on inputs, outputs and value infos
+ * in:  a graph with nodes at any version (each goes to the newest one when the types of its inputs are known, version.h); declared types on
+ *      inputs, outputs and value infos
  * out: every value has its type; constants are folded; small integer tensors have their content as dims */
 #include <string.h>
 
 #include "ops/fold.h"
 #include "ops/ops.h"
+#include "ops/version.h"
 
-typedef struct {
+typedef struct infer_walk {
     model *m;
     folder *f;
     const infer_options *o;
 } walk;
 
 static bool infer_graph(walk *w, graph_id g);
+static void type_of_data(model *m, value_id id);
+
+bool infer_subgraph(infer_ctx *c, graph_id g)
+{
+    const graph *gr = graph_at(c->m, g);
+    for (uint32_t i = 0; i < gr->initializers.n; i++) type_of_data(c->m, gr->initializers.p[i]);
+    const bool ok = infer_graph(c->walk, g);
+    for (uint32_t i = 0; i < gr->outputs.n; i++) type_of_data(c->m, gr->outputs.p[i]);
+    c->n = node_at(c->m, c->id);
+    return ok;
+}
 
 static bool type_known(model *m, value_id v)
 {
@@ -36,6 +49,8 @@ static bool no_fold(const node *n)
     static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
     for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
         if (!strcmp(n->op, RANDOM[i])) return true;
+    for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
+        if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;
 }
 
@@ -75,7 +90,7 @@ static bool infer_one(walk *w, node_id id)
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
-    infer_ctx c = {m, m->dims, id, n};
+    infer_ctx c = {m, m->dims, id, n, w};
     if (!op->infer(&c)) return false;
     n = node_at(m, id);
     if (no_fold(n)) return true;
@@ -90,7 +105,7 @@ static bool infer_graph(walk *w, graph_id g)
 {
     graph *gr = graph_at(w->m, g);
     bool ok = true;
-    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = infer_one(w, gr->nodes.p[i]) && ok;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]) && ok;
     return ok;
 }
 

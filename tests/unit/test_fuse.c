@@ -1,372 +1,9 @@
 /* Fusion: the text of fused programs, and that they compute what the unfused ones do. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include <cmocka.h>
-
-#include "expr/nest.h"
-
-static const fuse_options ALL = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true};
-
-/* ---- a program under construction ---- */
-
-typedef struct {
-    arena *mem;
-    program *p;
-    dims *t;
-    exprs *x;
-} world;
-
-static world world_new(void)
-{
-    world w = {.mem = arena_new()};
-    model *m = model_new(w.mem, diag_new(w.mem, NULL));
-    w.p = program_new(w.mem, m);
-    w.t = w.p->dims;
-    w.x = w.p->ex;
-    return w;
-}
-
-static dim num(world *w, int64_t n)
-{
-    return dim_const(w->t, n);
-}
-
-static slot tensor_of(world *w, const char *name, slot_kind kind, elem stored, uint32_t rank, const dim *extent)
-{
-    const slot s = slot_new(w->p, name, stored, kind, rank, extent);
-    if (kind == SLOT_INPUT) VEC_PUSH(w->mem, w->p->inputs, s);
-    if (kind == SLOT_OUTPUT) VEC_PUSH(w->mem, w->p->outputs, s);
-    return s;
-}
-
-#define SHAPE(...) (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
-static slot make(world *w, const char *name, slot_kind kind, size_t rank, const int64_t *shape)
-{
-    dim d[MAX_RANK];
-    for (size_t i = 0; i < rank; i++) d[i] = num(w, shape[i]);
-    return tensor_of(w, name, kind, ELEM_FLOAT, (uint32_t)rank, d);
-}
-
-static slot like(world *w, const char *name, slot_kind kind, slot s)
-{
-    const slot_info info = *slot_at(w->p, s);
-    return tensor_of(w, name, kind, info.type, info.rank, info.extent);
-}
-
-/* A map over the shape of `to`. */
-typedef struct {
-    world *w;
-    nest_builder b;
-    slot to;
-    uint32_t rank;
-    dim i[MAX_RANK];
-} pen;
-
-static pen map_to(world *w, slot to)
-{
-    pen q = {.w = w, .b = nest_begin(w->p), .to = to};
-    const slot_info *info = slot_at(w->p, to);
-    q.rank = info->rank;
-    for (uint32_t d = 0; d < q.rank; d++) q.i[d] = nest_axis(&q.b, slot_at(w->p, to)->extent[d]);
-    return q;
-}
-
-static ex at_dims(world *w, slot s, const dim *i)
-{
-    const slot_info *info = slot_at(w->p, s);
-    ex idx[MAX_RANK];
-    for (uint32_t d = 0; d < info->rank; d++) idx[d] = ex_dim(w->x, i[d]);
-    return ex_load(w->x, s, info->type, info->rank, idx);
-}
-
-/* The element of s that broadcasting puts at the point. */
-static ex of(pen *q, slot s)
-{
-    const slot_info *info = slot_at(q->w->p, s);
-    dim i[MAX_RANK];
-    for (uint32_t d = 0; d < info->rank; d++)
-        i[d] = dim_is(q->w->t, info->extent[d], 1) ? num(q->w, 0) : q->i[q->rank - info->rank + d];
-    return at_dims(q->w, s, i);
-}
-
-static void store(pen *q, ex v, const char *what)
-{
-    ex at[MAX_RANK];
-    for (uint32_t d = 0; d < q->rank; d++) at[d] = ex_dim(q->w->x, q->i[d]);
-    stage_store(&q->b, q->to, q->rank, at, v);
-    nest_end(&q->b, &q->w->p->main, what);
-}
-
-static ex lit(world *w, double v)
-{
-    return ex_f(w->x, CT_F32, v);
-}
-
-static slot unary(world *w, ex_op op, slot a, const char *name, slot_kind kind)
-{
-    const slot y = like(w, name, kind, a);
-    pen q = map_to(w, y);
-    store(&q, ex_un(w->x, op, of(&q, a)), name);
-    return y;
-}
-
-/* y has a's shape; b broadcasts. */
-static slot binary(world *w, ex_op op, slot a, slot b, const char *name, slot_kind kind)
-{
-    const slot y = like(w, name, kind, a);
-    pen q = map_to(w, y);
-    store(&q, ex_bin(w->x, op, of(&q, a), of(&q, b)), name);
-    return y;
-}
-
-static slot with_number(world *w, ex_op op, slot a, double v, const char *name)
-{
-    const slot y = like(w, name, SLOT_TEMP, a);
-    pen q = map_to(w, y);
-    store(&q, ex_bin(w->x, op, of(&q, a), lit(w, v)), name);
-    return y;
-}
-
-/* Over the last axis, keeping it with extent 1; scaled by `scale`. */
-static slot reduce_last(world *w, fold f, slot a, double scale, const char *name)
-{
-    slot_info info = *slot_at(w->p, a);
-    const dim extent = info.extent[info.rank - 1];
-    info.extent[info.rank - 1] = num(w, 1);
-    const slot y = tensor_of(w, name, SLOT_TEMP, ELEM_FLOAT, info.rank, info.extent);
-    pen q = map_to(w, y);
-    dim i[MAX_RANK];
-    memcpy(i, q.i, sizeof i);
-    i[info.rank - 1] = stage_axis(&q.b, extent);
-    ex v = stage_fold(&q.b, f, at_dims(w, a, i));
-    nest_stage(&q.b);
-    if (scale != 1) v = ex_bin(w->x, EX_MUL, v, lit(w, scale));
-    store(&q, v, name);
-    return y;
-}
-
-static void transpose(world *w, slot a, slot y, const int *perm, const char *name)
-{
-    pen q = map_to(w, y);
-    dim i[MAX_RANK];
-    for (uint32_t d = 0; d < q.rank; d++) i[perm[d]] = q.i[d];
-    store(&q, at_dims(w, a, i), name);
-}
-
-/* Copies a into y from index `from` of `axis` on. */
-static void copy_into(world *w, slot a, slot y, uint32_t axis, int64_t from, const char *name)
-{
-    const slot_info info = *slot_at(w->p, a);
-    nest_builder b = nest_begin(w->p);
-    ex at[MAX_RANK];
-    dim i[MAX_RANK];
-    for (uint32_t d = 0; d < info.rank; d++) i[d] = nest_axis(&b, info.extent[d]);
-    for (uint32_t d = 0; d < info.rank; d++) at[d] = ex_dim(w->x, d == axis ? dim_addc(w->t, i[d], from) : i[d]);
-    stage_store(&b, y, info.rank, at, at_dims(w, a, i));
-    nest_end(&b, &w->p->main, name);
-}
-
-static void reshape(world *w, slot a, slot y, const char *name)
-{
-    const slot_info from = *slot_at(w->p, a);
-    pen q = map_to(w, y);
-    dim flat = num(w, 0), i[MAX_RANK];
-    for (uint32_t d = 0; d < q.rank; d++) flat = dim_add(w->t, dim_mul(w->t, flat, slot_at(w->p, y)->extent[d]), q.i[d]);
-    for (uint32_t d = from.rank; d-- > 0;) {
-        i[d] = d ? dim_mod(w->t, flat, from.extent[d]) : flat;
-        flat = d ? dim_fdiv(w->t, flat, from.extent[d]) : flat;
-    }
-    store(&q, at_dims(w, a, i), name);
-}
-
-/* y[batch.., m, n] = a[batch.., m, k] * b[batch.., k, n] (b may have rank 2). */
-static step *matmul(world *w, slot a, slot b, slot y, const char *name)
-{
-    const slot_info info = *slot_at(w->p, y), left = *slot_at(w->p, a), right = *slot_at(w->p, b);
-    kernel *k = ARENA_NEW(w->mem, kernel);
-    hook *h = ARENA_NEW(w->mem, hook);
-    const uint32_t r = info.rank;
-    k->kind = K_MATMUL;
-    k->hook = h;
-    k->n_hook = 1;
-    h->name = "OUT";
-    h->to = y;
-    h->n = h->n_axes = info.rank;
-    for (uint32_t d = 0; d < r; d++) {
-        h->axis[d] = dim_axis(w->t, info.extent[d]);
-        h->at[d] = ex_dim(w->x, h->axis[d]);
-    }
-    h->value = ex_acc(w->x, 0, CT_F32);
-    matmul_params *mm = &k->matmul;
-    mm->n_batch = (uint8_t)(r - 2);
-    for (uint32_t d = 0; d + 2 < r; d++) mm->batch[d] = h->axis[d];
-    mm->m = h->axis[r - 2];
-    mm->n = h->axis[r - 1];
-    mm->k = dim_axis(w->t, left.extent[left.rank - 1]);
-    dim ia[MAX_RANK], ib[MAX_RANK];
-    memcpy(ia, h->axis, sizeof ia);
-    memcpy(ib, h->axis + (r - right.rank), sizeof(dim) * right.rank);
-    ia[r - 1] = mm->k;
-    ib[right.rank - 2] = mm->k;
-    mm->a = at_dims(w, a, ia);
-    mm->b = at_dims(w, b, ib);
-    k->n_arg = 3;
-    k->arg = ARENA_ARRAY(w->mem, kernel_arg, 3);
-    k->arg[0] = (kernel_arg){y, ARG_OUT};
-    k->arg[1] = (kernel_arg){a, ARG_IN};
-    k->arg[2] = (kernel_arg){b, ARG_IN};
-    step *s = ARENA_NEW(w->mem, step);
-    s->kind = STEP_KERNEL;
-    s->what = name;
-    s->kernel = k;
-    VEC_PUSH(w->mem, w->p->main.steps, s);
-    return s;
-}
-
-/* ---- running ---- */
-
-typedef struct {
-    world *w;
-    int64_t symbol; /* of every run-time dim */
-    void **data;
-    uint32_t n;
-} memory;
-
-static int64_t symbol_value(void *ctx, dim d)
-{
-    (void)d;
-    return ((memory *)ctx)->symbol;
-}
-
-static size_t elems_of(memory *m, slot s)
-{
-    const slot_info *info = slot_at(m->w->p, s);
-    size_t n = 1;
-    for (uint32_t d = 0; d < info->rank; d++) n *= (size_t)dim_eval(m->w->t, info->extent[d], symbol_value, m);
-    return n;
-}
-
-static void *slot_data(void *ctx, slot s)
-{
-    memory *m = ctx;
-    assert_true(s < m->n);
-    if (!m->data[s]) m->data[s] = calloc(elems_of(m, s) + 1, 8);
-    return m->data[s];
-}
-
-static ex hand_over(void *ctx, ex e)
-{
-    const ex *pair = ctx; /* the kernel's accumulator, what stands for it */
-    return e == pair[0] ? pair[1] : 0;
-}
-
-/* A matmul step as the nest that says the same. */
-static nest *as_nest(world *w, const kernel *k)
-{
-    nest_builder b = nest_begin(w->p);
-    const hook *h = &k->hook[0];
-    const matmul_params *mm = &k->matmul;
-    for (uint32_t d = 0; d < h->n_axes; d++)
-        if (dim_is_axis(w->t, h->axis[d])) b.nest->axis[b.nest->n_axes++] = h->axis[d];
-    nest_stage(&b);
-    if (dim_is_axis(w->t, mm->k)) b.stage->axis[b.stage->n_axes++] = mm->k;
-    ex pair[2] = {ex_acc(w->x, 0, CT_F32), stage_fold(&b, FOLD_SUM, ex_bin(w->x, EX_MUL, mm->a, mm->b))};
-    nest_stage(&b);
-    stage_store(&b, h->to, h->n, h->at, ex_subst(w->x, h->value, hand_over, pair));
-    block aside = {0};
-    return nest_end(&b, &aside, "")->nest;
-}
-
-static memory run(world *w, int64_t symbol, uint32_t seed)
-{
-    memory m = {.w = w, .symbol = symbol, .n = w->p->slot.n};
-    m.data = calloc(m.n, sizeof *m.data);
-    for (slot s = 1; s < m.n; s++) {
-        const slot_info *info = slot_at(w->p, s);
-        if (info->kind != SLOT_INPUT) continue;
-        void *data = slot_data(&m, s);
-        uint32_t state = seed + 7919 * info->io + s * 104729; /* inputs are made first, so numbers agree in both programs */
-        for (size_t i = 0; i < elems_of(&m, s); i++) {
-            state = state * 1664525u + 1013904223u;
-            elem_set_double(info->type, data, i, info->type == ELEM_FLOAT ? (double)(state >> 8) / 4194304.0 - 2.0 : (double)((state >> 16) % 3));
-        }
-    }
-    interp in = {.p = w->p, .data = slot_data, .value = symbol_value, .ctx = &m};
-    for (uint32_t i = 0; i < w->p->main.steps.n; i++) {
-        const step *s = w->p->main.steps.p[i];
-        const char *why = "";
-        assert_true(nest_run(&in, s->nest ? s->nest : as_nest(w, s->kernel), &why));
-    }
-    return m;
-}
-
-static void memory_free(memory *m)
-{
-    for (uint32_t s = 0; s < m->n; s++) free(m->data[s]);
-    free(m->data);
-}
-
-typedef void (*builder)(world *w);
-
-/* The fused program; it has n steps, and its outputs are those of the unfused one within `tolerance`. The caller frees mem. */
-static world check_with(builder build, const fuse_options *o, uint32_t n, double tolerance, int64_t symbol)
-{
-    world plain = world_new(), fused = world_new();
-    build(&plain);
-    build(&fused);
-    fuse(fused.p, o);
-    text t = {.mem = fused.mem};
-    program_text(fused.p, &t);
-    if (fused.p->main.steps.n != n || getenv("FUSE_TEXT")) printf("%s\n", t.p);
-    assert_int_equal(fused.p->main.steps.n, n);
-    memory a = run(&plain, symbol, 1), b = run(&fused, symbol, 1);
-    for (uint32_t i = 0; i < plain.p->outputs.n; i++) {
-        const slot s = plain.p->outputs.p[i];
-        const elem e = slot_at(plain.p, s)->type;
-        for (size_t k = 0; k < elems_of(&a, s); k++) {
-            const double want = elem_get_double(e, slot_data(&a, s), k), got = elem_get_double(e, slot_data(&b, s), k);
-            if (!(fabs(want - got) <= tolerance * (1 + fabs(want)))) {
-                printf("%s\n", t.p);
-                fail_msg("output %u element %zu: %g, expected %g", i, k, got, want);
-            }
-        }
-    }
-    memory_free(&a);
-    memory_free(&b);
-    arena_free(plain.mem);
-    return fused;
-}
-
-static void check(builder build, uint32_t n)
-{
-    world w = check_with(build, &ALL, n, 1e-6, 5);
-    arena_free(w.mem);
-}
-
-static uint32_t stages_of(const world *w, uint32_t i)
-{
-    return w->p->main.steps.p[i]->nest->n_stages;
-}
+#include "fuse_world.h"
 
 /* ---- models ---- */
-
-static void softmax_nodes(world *w, slot x, slot y)
-{
-    const slot m = reduce_last(w, FOLD_MAX, x, 1, "max");
-    const slot d = binary(w, EX_SUB, x, m, "sub", SLOT_TEMP);
-    const slot e = unary(w, EX_EXP, d, "exp", SLOT_TEMP);
-    const slot s = reduce_last(w, FOLD_SUM, e, 1, "sum");
-    pen q = map_to(w, y);
-    store(&q, ex_bin(w->x, EX_DIV, of(&q, e), of(&q, s)), "div");
-}
 
 static void build_softmax(world *w)
 {
@@ -618,6 +255,77 @@ static void map_is_not_moved_over_a_write_of_what_it_reads(void **state)
     check(build_written_between, 2); /* the later two join */
 }
 
+/* s starts as x; every turn s = s + first, where first keeps what s was before the loop. */
+static void build_loop(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(6)), trip = tensor_of(w, "trip", SLOT_INPUT, ELEM_INT64, 0, NULL);
+    const slot s = like(w, "s", SLOT_TEMP, x), first = like(w, "first", SLOT_TEMP, x), twice = with_number(w, EX_MUL, x, 2, "twice");
+    copy_into(w, x, s, 0, 0, "start");
+    copy_into(w, s, first, 0, 0, "keep");
+    step *loop = control_step(w, STEP_LOOP, trip);
+    w->to = loop->control->then;
+    const slot sum = binary(w, EX_ADD, s, first, "sum", SLOT_TEMP);
+    const slot next = binary(w, EX_ADD, sum, twice, "next", SLOT_TEMP);
+    loop->control->n_carried = 1;
+    loop->control->state = arena_copy(w->mem, &s, sizeof s);
+    loop->control->next = arena_copy(w->mem, &next, sizeof next);
+    w->to = NULL;
+    binary(w, EX_SUB, s, first, "y", SLOT_OUTPUT);
+}
+
+static void value_from_before_a_loop_stays_when_the_loop_changes_its_source(void **state)
+{
+    (void)state;
+    for (int trip = 0; trip < 3; trip++) {
+        world w = check_with(build_loop, &ALL, 5, 0, trip);
+        assert_int_equal(w.p->main.steps.p[3]->control->then->steps.n, 1);
+        arena_free(w.mem);
+    }
+}
+
+static void build_if(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(6)), c = tensor_of(w, "c", SLOT_INPUT, ELEM_BOOL, 0, NULL), t = like(w, "t", SLOT_TEMP, x);
+    const slot a = with_number(w, EX_ADD, x, 1, "before");
+    step *s = control_step(w, STEP_IF, c);
+    w->to = s->control->then;
+    pen q = map_to(w, t);
+    store(&q, ex_un(w->x, EX_NEG, of(&q, a)), "then");
+    w->to = s->control->otherwise;
+    q = map_to(w, t);
+    store(&q, ex_un(w->x, EX_ABS, of(&q, x)), "else");
+    w->to = NULL;
+    unary(w, EX_TANH, t, "y", SLOT_OUTPUT);
+}
+
+static void slot_that_two_branches_write_is_not_inlined(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 2; c++) arena_free(check_with(build_if, &ALL, 3, 0, c).mem);
+}
+
+static void build_dense(world *w)
+{
+    slot x = make(w, "x", SLOT_INPUT, SHAPE(2, 4, 8)), part[4], k = make(w, "k", SLOT_INPUT, SHAPE(8, 8));
+    part[0] = unary(w, EX_TANH, x, "tanh", SLOT_TEMP);
+    for (int64_t i = 1; i < 4; i++) { /* every layer reads all parts before it */
+        const slot cat = make(w, "cat", i < 3 ? SLOT_TEMP : SLOT_OUTPUT, SHAPE(2, 4 * i, 8)), s = make(w, "s", SLOT_TEMP, SHAPE(2, 4, 8));
+        for (int64_t j = 0; j < i; j++) copy_into(w, part[j], cat, 1, 4 * j, "concat");
+        pen q = map_to(w, s);
+        const dim at[3] = {q.i[0], dim_addc(w->t, q.i[1], 4 * (i - 1)), q.i[2]}, top[3] = {q.i[0], q.i[1], q.i[2]};
+        store(&q, ex_un(w->x, EX_ERF, ex_bin(w->x, EX_ADD, at_dims(w, cat, at), at_dims(w, cat, top))), "use");
+        part[i] = like(w, "part", SLOT_TEMP, s);
+        matmul(w, s, k, part[i], "matmul");
+    }
+    unary(w, EX_NEG, part[3], "y", SLOT_OUTPUT);
+}
+
+static void chain_of_concats_keeps_one_buffer(void **state)
+{
+    (void)state;
+    check(build_dense, 7); /* tanh, and in every layer the map and the matmul */
+}
+
 static void build_scan(world *w)
 {
     const slot x = make(w, "x", SLOT_INPUT, SHAPE(4, 9)), y = make(w, "y", SLOT_OUTPUT, SHAPE(4, 9)), c = like(w, "c", SLOT_TEMP, x);
@@ -706,6 +414,9 @@ int main(void)
         cmocka_unit_test(attention_is_five_matmuls_and_a_softmax),
         cmocka_unit_test(symbolic_batch_fuses_as_a_constant_one),
         cmocka_unit_test(map_is_not_moved_over_a_write_of_what_it_reads),
+        cmocka_unit_test(value_from_before_a_loop_stays_when_the_loop_changes_its_source),
+        cmocka_unit_test(slot_that_two_branches_write_is_not_inlined),
+        cmocka_unit_test(chain_of_concats_keeps_one_buffer),
         cmocka_unit_test(running_value_of_a_scan_is_not_read_after_it_changed),
         cmocka_unit_test(steps_that_nobody_reads_are_dropped),
         cmocka_unit_test(value_through_a_narrow_slot_stays_rounded),

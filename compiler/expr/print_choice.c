@@ -20,6 +20,35 @@ typedef struct {
 
 static bool has_lanes(const lane_check *c, ex e);
 
+/* Minimum, maximum and selection replaced by their first value: what an index is between the places where it turns. */
+static dim straight(printer *w, dim d)
+{
+    const dim_kind kind = dim_kind_of(w->t, d);
+    if (!dim_has(w->t, d, w->vec)) return d;
+    if (kind == DIM_POLY) {
+        const dim_term *term;
+        uint32_t n;
+        dim sum = dim_const(w->t, dim_poly(w->t, d, &term, &n));
+        for (uint32_t i = 0; i < n; i++) {
+            dim product = dim_const(w->t, term[i].coef);
+            for (uint32_t k = 0; k < term[i].n_atoms; k++) product = dim_mul(w->t, product, straight(w, term[i].atom[k]));
+            sum = dim_add(w->t, sum, product);
+        }
+        return sum;
+    }
+    if (kind == DIM_MIN || kind == DIM_MAX) return straight(w, dim_args(w->t, d)[0]);
+    return kind == DIM_SELECT ? straight(w, dim_args(w->t, d)[2]) : d;
+}
+
+/* An index that is straight between the cuts that find_cuts makes. */
+static bool turns(printer *w, ex index)
+{
+    dim d, coef, rest;
+    if (!ex_is_dim(w->x, index, &d)) return false;
+    d = straight(w, d);
+    return dim_affine(w->t, d, w->vec, &coef, &rest) && (dim_is(w->t, coef, 1) || dim_is(w->t, coef, -1));
+}
+
 /* An index as int32 lanes: one step per lane. */
 static bool dim_has_lanes(printer *w, dim d)
 {
@@ -107,7 +136,7 @@ static bool has_lanes(const lane_check *c, ex e)
     const ctype t = (ctype)n.type, from = n.a[0] ? ex_type(w->x, n.a[0]) : t;
     dim d;
     mark_of(w, e)->walk = w->walk;
-    if (n.op == EX_LOAD) return load_has_lanes(w, &n);
+    if (n.op == EX_LOAD) return load_has_lanes(w, &n) || (c->hopeful && turns(w, n.idx[0]));
     if (is_index_compare(w, &n))
         return ex_is_dim(w->x, n.a[0], &d) && dim_has_lanes(w, d) && ex_is_dim(w->x, n.a[1], &d) && dim_has_lanes(w, d);
     if (t != CT_F32 && t != CT_I32 && t != CT_BOOL) return false;
@@ -273,7 +302,7 @@ static double touched(const score_walk *c, ex index, elem stored)
 static double class_factor(printer *w, ex index, bool store)
 {
     dim stride;
-    if (!lane_stride(w, index, &stride)) return -6;
+    if (!lane_stride(w, index, &stride)) return turns(w, index) ? 2 : -6;
     if (dim_is(w->t, stride, 0)) return 1;
     if (dim_is(w->t, stride, 1)) return store ? 6 : 4;
     if (store) return -16;

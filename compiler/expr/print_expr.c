@@ -354,7 +354,7 @@ static const char *sum_text(printer *w, const ex_node *n, bool lanes)
     }
     if (ctype_is_float(t) || t == CT_U32 || t == CT_U64) return infix(w, sign, n->a[0], n->a[1], n->op == EX_MUL ? BIND_PRODUCT : BIND_SUM);
     if (lanes) return call2(w, own(w, t, true, name), n->a[0], n->a[1], true);
-    if (no_overflow(w, (ex_op)n->op, t, n->a[0], n->a[1])) return infix(w, sign, n->a[0], n->a[1], n->op == EX_MUL ? BIND_PRODUCT : BIND_SUM);
+    if ((w->in_address && t == CT_I64) || no_overflow(w, (ex_op)n->op, t, n->a[0], n->a[1])) return infix(w, sign, n->a[0], n->a[1], n->op == EX_MUL ? BIND_PRODUCT : BIND_SUM);
     return call2(w, own(w, t, false, name), n->a[0], n->a[1], false);
 }
 

@@ -75,12 +75,18 @@ bool store_has_lanes(printer *w, elem stored, dim stride)
 static const char *address_text(printer *w, ex index)
 {
     const dim vec = w->vec;
-    if (!is_vec(w, index)) return value_text(w, index);
-    set_vec(w, 0);
-    w->in_line++; /* a name would outlive the switch to one lane */
+    const bool was = w->in_address, lanes = is_vec(w, index);
+    w->in_address = true;
+    if (lanes) {
+        set_vec(w, 0);
+        w->in_line++; /* a name would outlive the switch to one lane */
+    }
     const char *s = value_text(w, index);
-    w->in_line--;
-    set_vec(w, vec);
+    if (lanes) {
+        w->in_line--;
+        set_vec(w, vec);
+    }
+    w->in_address = was;
     return s;
 }
 
@@ -207,7 +213,7 @@ void print_store(printer *w, const sink *k)
         const char *s = lanes_text(w, narrow ? v.a[0] : k->value);
         lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
     } else {
-        const char *address = value_text(w, k->at[0]), *s = value_text(w, k->value);
+        const char *address = address_text(w, k->at[0]), *s = value_text(w, k->value);
         scalar_store(w, k->to, ex_type(w->x, k->value), address, s);
     }
     if (k->guard) {

@@ -41,7 +41,7 @@ static bool is_reserved(const char *s)
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (!strncmp(s, prefixes[i], strlen(prefixes[i]))) return true;
     const size_t digits = strspn(s + 1, "0123456789");
-    if (strchr("ijklmnauv", s[0]) && !s[1 + digits]) return true; /* loops, accumulators, temporaries */
+    if (strchr("ijklmnauve", s[0]) && !s[1 + digits]) return true; /* loops, accumulators, temporaries */
     const size_t n = strlen(s), upper = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
     return (upper == n && n > 2) || (n > 2 && !strcmp(s + n - 2, "_t")); /* macros, types */
 }
@@ -186,8 +186,8 @@ static const char *atom_str(printer *w, dim d)
     case DIM_MOD:
         if (!dim_ge0(w->t, arg[0])) return arena_printf(w->mem, "sl_fmod(%s, %s)", a, b);
         return arena_printf(w->mem, "(%s %% %s)", paren(w, a), paren(w, b));
-    case DIM_MIN: return arena_printf(w->mem, "(%s < %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, a), paren(w, b));
-    case DIM_MAX: return arena_printf(w->mem, "(%s > %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, a), paren(w, b));
+    case DIM_MIN: return arena_printf(w->mem, "s%c_min(%s, %s)", w->wide ? 'l' : 'i', a, b);
+    case DIM_MAX: return arena_printf(w->mem, "s%c_max(%s, %s)", w->wide ? 'l' : 'i', a, b);
     case DIM_SELECT:
         return arena_printf(w->mem, "(%s < %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, dim_str(w, arg[2])), paren(w, dim_str(w, arg[3])));
     default: return "?";

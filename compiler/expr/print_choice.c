@@ -121,9 +121,8 @@ static bool round_has_lanes(elem to)
 static bool select_has_lanes(const lane_check *c, const ex_node *n)
 {
     printer *w = c->w;
-    if (is_vec(w, n->a[0])) {
-        if (!has_lanes(c, n->a[0])) return false;
-        if (!(c->hopeful && is_border(w, n->a[0])) && !(is_safe(w, n->a[1]) && is_safe(w, n->a[2]))) return false;
+    if (is_vec(w, n->a[0]) && !(c->hopeful && is_border(w, n->a[0]))) {
+        if (!has_lanes(c, n->a[0]) || !is_safe(w, n->a[1]) || !is_safe(w, n->a[2])) return false;
     }
     return has_lanes(c, n->a[1]) && has_lanes(c, n->a[2]);
 }

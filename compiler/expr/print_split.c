@@ -13,7 +13,8 @@ typedef struct {
     int64_t extent;
     int64_t cut[MAX_CUTS];
     uint32_t n;
-    bool found; /* a comparison that depends on the axis */
+    bool found;  /* a comparison that depends on the axis */
+    bool turned; /* an index that turns: cutting it may show further turns */
 } cut_search;
 
 static void add_cut(cut_search *s, int64_t at)
@@ -58,6 +59,7 @@ static void cut_at_turns(cut_search *s, dim d)
     const uint32_t n = kind == DIM_SELECT ? 4 : 2;
     dim a[4];
     for (uint32_t i = 0; i < n; i++) a[i] = arg[i];
+    s->turned = true;
     if (kind == DIM_MIN || kind == DIM_MAX) cut_at_sign(s, dim_sub(t, a[0], a[1]));
     if (kind == DIM_SELECT) cut_at_sign(s, dim_addc(t, dim_sub(t, a[1], a[0]), -1));
     for (uint32_t i = 0; i < n; i++) cut_at_turns(s, a[i]);
@@ -93,12 +95,32 @@ static void search(cut_search *c, const stage *s, uint32_t n)
         }
 }
 
+/* Cuts inside the segments that the first cuts made. */
+static void search_again(cut_search *c, const stage *s, uint32_t n)
+{
+    const uint32_t first = c->n;
+    int64_t start = 0;
+    c->cut[c->n++] = c->extent;
+    qsort(c->cut, c->n, sizeof c->cut[0], ascending);
+    int64_t bound[MAX_CUTS];
+    for (uint32_t i = 0; i <= first; i++) bound[i] = c->cut[i];
+    c->n = first; /* the extent is added again at the end */
+    for (uint32_t i = 0; i <= first; start = bound[i++]) {
+        const dim t = dim_axis(c->w->t, dim_const(c->w->t, bound[i] - start));
+        if (!dim_is_axis(c->w->t, t)) continue;
+        cut_search part = {.w = c->w, .axis = t, .extent = bound[i] - start};
+        search(&part, map_stages(c->w, s, n, c->axis, dim_addc(c->w->t, t, start)), n);
+        for (uint32_t k = 0; k < part.n; k++) add_cut(c, start + part.cut[k]);
+    }
+}
+
 uint32_t find_cuts(printer *w, const stage *s, uint32_t n, dim axis, int64_t *cut)
 {
     cut_search c = {.w = w, .axis = axis};
     cut[0] = cut[1] = 0;
     if (!dim_is_const(w->t, dim_extent(w->t, axis), &c.extent)) return 1;
     search(&c, s, n);
+    if (c.turned && c.n) search_again(&c, s, n);
     c.cut[c.n++] = 0;
     c.cut[c.n++] = c.extent;
     qsort(c.cut, c.n, sizeof c.cut[0], ascending);

@@ -36,6 +36,7 @@ typedef void job_take(void *ctx, uint32_t i, const job_result *result);      /* 
 /* Does work(ctx, i) for i in [0, n), each in a forked child. Results' texts live in the arena. */
 void jobs_run(arena *a, uint32_t n, const job_limits *limits, job_work *work, job_take *take, void *ctx);
 
+double seconds_now(void); /* of a clock that only moves forward */
 int processors(void); /* that this process may use */
 
 /* A new folder below $TMPDIR (or /tmp); NULL when that failed (reported). Removed with everything in it by folder_remove. */

@@ -291,14 +291,19 @@ static bool no_overflow(printer *w, ex_op op, ctype t, ex a, ex b)
 static bool is_product(printer *w, ex e)
 {
     const ex_node *n = ex_at(w->x, e);
-    return n->op == EX_MUL && n->type == CT_F32 && mark_of(w, e)->refs <= 1 && !mark_of(w, e)->name;
+    return n->op == EX_MUL && n->type == CT_F32 && mark_of(w, e)->refs <= 1;
+}
+
+bool is_fused(printer *w, const ex_node *n, int arg)
+{
+    if ((n->op != EX_ADD && n->op != EX_SUB) || n->type != CT_F32 || w->o->math == MATH_STRICT || w->exact) return false;
+    return is_product(w, n->a[arg]) && (arg == 0 || !is_product(w, n->a[0]));
 }
 
 static const char *fma_text(printer *w, const ex_node *n, bool lanes)
 {
-    if (n->type != CT_F32 || w->o->math == MATH_STRICT || w->exact) return NULL;
-    const bool left = is_product(w, n->a[0]);
-    if (!left && !is_product(w, n->a[1])) return NULL;
+    const bool left = is_fused(w, n, 0);
+    if (!left && !is_fused(w, n, 1)) return NULL;
     const ex_node product = *ex_at(w->x, left ? n->a[0] : n->a[1]);
     const ex other = left ? n->a[1] : n->a[0];
     const char *a = lanes ? lanes_text(w, product.a[0]) : value_text(w, product.a[0]), *b = lanes ? lanes_text(w, product.a[1]) : value_text(w, product.a[1]);

@@ -61,11 +61,6 @@ static void collect(printer *w, const nest *n)
     }
 }
 
-static bool is_local(const printer *w, slot s)
-{
-    return slot_at(w->p, s)->kind == SLOT_LOCAL;
-}
-
 /* Two pointers into one buffer, one of them written: restrict would be a lie. */
 static bool is_aliased(const printer *w, const param *a)
 {
@@ -94,91 +89,6 @@ static nest *nest_copy(printer *w, const nest *n)
     return c;
 }
 
-/* ---- loops ---- */
-
-static const char *index_type(const printer *w)
-{
-    return w->wide ? "int64_t" : "int32_t";
-}
-
-static void loop_open(printer *w, dim axis, bool ranged)
-{
-    const char *i = loop_name(w), *word = index_type(w);
-    axis_bind(w, axis, i);
-    if (!ranged) line(w, "for (%s %s = 0; %s < %s; ++%s) {", word, i, i, dim_str(w, dim_extent(w->t, axis)), i);
-    else if (w->wide) line(w, "for (%s %s = lo; %s < hi; ++%s) {", word, i, i, i);
-    else line(w, "for (%s %s = (int32_t)lo; %s < (int32_t)hi; ++%s) {", word, i, i, i);
-}
-
-static void loop_close(printer *w, dim axis)
-{
-    line(w, "}");
-    axis_bind(w, axis, NULL);
-    w->loops--;
-}
-
-/* ---- stages ---- */
-
-/* Every sink of a stage once. */
-static void print_body(printer *w, const stage *s)
-{
-    const uint32_t level = name_level(w);
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        count_refs(w, s->sink[i].value);
-        if (s->sink[i].guard) count_refs(w, s->sink[i].guard);
-        for (uint32_t d = 0; d < s->sink[i].n; d++) count_refs(w, s->sink[i].at[d]);
-    }
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        if (s->sink[i].to) print_store(w, &s->sink[i]);
-        else print_fold(w, &s->sink[i], acc_of(w, s->sink[i].acc)->name);
-    }
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        clear_refs(w, s->sink[i].value);
-        if (s->sink[i].guard) clear_refs(w, s->sink[i].guard);
-        for (uint32_t d = 0; d < s->sink[i].n; d++) clear_refs(w, s->sink[i].at[d]);
-    }
-    name_pop(w, level);
-}
-
-static void declare_accumulators(printer *w, const stage *s)
-{
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        const sink *k = &s->sink[i];
-        if (k->to || acc_of(w, k->acc)->name) continue;
-        const ctype t = ex_type(w->x, k->value);
-        const char *name = acc_of(w, k->acc)->name = arena_printf(w->mem, "a%u", ++w->accs);
-        line(w, "%s %s = %s;", ctype_name(t), name, identity_text(k->fold, t));
-    }
-}
-
-static void print_stage(printer *w, const stage *s)
-{
-    declare_accumulators(w, s);
-    for (uint32_t i = 0; i < s->n_axes; i++) loop_open(w, s->axis[i], false);
-    print_body(w, s);
-    for (uint32_t i = s->n_axes; i-- > 0;) loop_close(w, s->axis[i]);
-}
-
-static void declare_locals(printer *w)
-{
-    for (uint32_t i = 0; i < w->param.n; i++) {
-        const slot_info *s = slot_at(w->p, w->param.p[i].slot);
-        if (s->kind != SLOT_LOCAL) continue;
-        const char *word = elem_of(s->type)->ctype;
-        if (s->rank == 0) line(w, "%s %s;", word, w->param.p[i].name);
-        else line(w, "%s %s[%lld];", word, w->param.p[i].name, (long long)dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi);
-    }
-}
-
-static void print_stages(printer *w, const nest *n)
-{
-    declare_locals(w);
-    for (uint32_t i = 0; i < n->n_stages; i++) print_stage(w, &n->stage[i]);
-    for (uint32_t i = 0; i < n->n_stages; i++)
-        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
-            if (!n->stage[i].sink[k].to) acc_of(w, n->stage[i].sink[k].acc)->name = NULL;
-}
-
 /* ---- the function ---- */
 
 static bool in_order(const nest *n)
@@ -195,7 +105,7 @@ static void print_signature(printer *w, const char *name, const step_signature *
     const char *comma = "";
     for (uint32_t i = 0; i < w->param.n; i++) {
         const param *q = &w->param.p[i];
-        if (is_local(w, q->slot)) continue;
+        if (slot_is_local(w, q->slot)) continue;
         text_addf(w->out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", elem_of(slot_at(w->p, q->slot)->type)->ctype, is_aliased(w, q) ? "" : "restrict ",
                   q->name);
         comma = ", ";
@@ -224,7 +134,7 @@ static bool mentions(const char *body, const char *word)
 static void silence_unused(printer *w, const char *body, bool ranged)
 {
     for (uint32_t i = 0; i < w->param.n; i++)
-        if (!is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
+        if (!slot_is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
     for (uint32_t i = 0; i < w->symbol.n; i++)
         if (!mentions(body, axis_name(w, w->symbol.p[i]))) line(w, "(void)%s;", axis_name(w, w->symbol.p[i]));
     if (ranged && !mentions(body, "lo")) line(w, "(void)lo;");
@@ -237,7 +147,7 @@ static void fill_signature(printer *w, const nest *n, step_signature *sig)
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
     for (int written = 1; written >= 0; written--)
         for (uint32_t i = 0; i < w->param.n; i++)
-            if (!is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
+            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
     for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->mem, sig->symbols, w->symbol.p[i]);
 }
 
@@ -251,9 +161,8 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     fill_signature(&w, n, sig);
     const nest *work = nest_copy(&w, n);
     w.indent = 1;
-    for (uint32_t i = 0; i < work->n_axes; i++) loop_open(&w, work->axis[i], i == 0 && sig->ranged);
-    print_stages(&w, work);
-    for (uint32_t i = work->n_axes; i-- > 0;) loop_close(&w, work->axis[i]);
+    const choice c = choose_vector(&w, work);
+    print_loops(&w, work, c, sig->ranged ? work->axis[0] : 0);
     if (sig->can_fail) line(&w, "return ONNXCC_OK;");
     w.out = out;
     print_signature(&w, name, sig);

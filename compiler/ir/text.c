@@ -98,6 +98,7 @@ static void print_shape(printer *p, const type *t)
 
 static void print_type(printer *p, const type *t)
 {
+    if (!t) return;
     switch (t->kind) {
     case TYPE_UNKNOWN: return;
     case TYPE_TENSOR: print_shape(p, t); return;
@@ -112,7 +113,7 @@ static void print_type(printer *p, const type *t)
     case TYPE_SEQUENCE:
     case TYPE_OPTIONAL:
         text_add(p->out, t->kind == TYPE_SEQUENCE ? "seq(" : "optional(");
-        if (t->of) print_type(p, t->of);
+        print_type(p, t->of);
         break;
     }
     text_add(p->out, ")");

@@ -155,4 +155,12 @@ bool infer_conv_integer(infer_ctx *c);
 bool infer_matmul_integer(infer_ctx *c);
 bool lower_conv_integer(lower_ctx *c);
 bool lower_matmul_integer(lower_ctx *c);
+
+/* control.c */
+bool infer_If(infer_ctx *c);
+bool infer_Loop(infer_ctx *c);
+bool infer_Scan(infer_ctx *c);
+bool lower_If(lower_ctx *c);
+bool lower_Loop(lower_ctx *c);
+bool lower_Scan(lower_ctx *c);
 #endif

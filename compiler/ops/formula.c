@@ -39,7 +39,7 @@ ex highest_of(lower_ctx *c, elem e)
 
 const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count)
 {
-    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n};
+    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n, NULL};
     return in_content(&c, i, count);
 }
 
@@ -97,6 +97,24 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     nest_stage(&b);
     store_axes(c, &b, y, rank, idx, load_axes(c, x, rank, idx));
     low_end(c, &b);
+}
+
+slot lower_dim(lower_ctx *c, const char *name, dim d)
+{
+    const slot s = temp_slot(c, name, ELEM_INT64, 0, NULL);
+    nest_builder b = low_begin(c);
+    nest_stage(&b);
+    store_axes(c, &b, s, 0, NULL, ex_dim(c->x, d));
+    low_end(c, &b);
+    return s;
+}
+
+slot value_slot(lower_ctx *c, value_id v)
+{
+    node use = {.n_in = 1, .in = &v};
+    lower_ctx inner = *c;
+    inner.n = &use;
+    return in_slot(&inner, 0);
 }
 
 void lower_bind(lower_ctx *c, dim symbol, slot from)

@@ -98,6 +98,10 @@ dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask);
 
 /* y = x, element for element: the copy that scatter operators start from. */
 void lower_copy(lower_ctx *c, slot y, slot x);
+/* An int64 scalar that holds d. */
+slot lower_dim(lower_ctx *c, const char *name, dim d);
+/* The slot of any value of the model, from this graph or one around it. */
+slot value_slot(lower_ctx *c, value_id v);
 /* A step that reads the one element of `from` into a symbol that inference made for it. */
 void lower_bind(lower_ctx *c, dim symbol, slot from);
 #endif

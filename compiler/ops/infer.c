@@ -7,13 +7,24 @@
 #include "ops/fold.h"
 #include "ops/ops.h"
 
-typedef struct {
+typedef struct infer_walk {
     model *m;
     folder *f;
     const infer_options *o;
 } walk;
 
 static bool infer_graph(walk *w, graph_id g);
+static void type_of_data(model *m, value_id id);
+
+bool infer_subgraph(infer_ctx *c, graph_id g)
+{
+    const graph *gr = graph_at(c->m, g);
+    for (uint32_t i = 0; i < gr->initializers.n; i++) type_of_data(c->m, gr->initializers.p[i]);
+    const bool ok = infer_graph(c->walk, g);
+    for (uint32_t i = 0; i < gr->outputs.n; i++) type_of_data(c->m, gr->outputs.p[i]);
+    c->n = node_at(c->m, c->id);
+    return ok;
+}
 
 static bool type_known(model *m, value_id v)
 {
@@ -36,6 +47,8 @@ static bool no_fold(const node *n)
     static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
     for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
         if (!strcmp(n->op, RANDOM[i])) return true;
+    for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
+        if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;
 }
 
@@ -75,7 +88,7 @@ static bool infer_one(walk *w, node_id id)
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
-    infer_ctx c = {m, m->dims, id, n};
+    infer_ctx c = {m, m->dims, id, n, w};
     if (!op->infer(&c)) return false;
     n = node_at(m, id);
     if (no_fold(n)) return true;

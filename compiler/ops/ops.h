@@ -19,6 +19,7 @@ typedef struct {
     dims *d;
     node_id id;
     node *n; /* valid until the next node_new */
+    struct infer_walk *walk; /* the pass that this is part of; NULL outside it */
 } infer_ctx;
 
 bool infer_error(infer_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));       /* model invalid */
@@ -43,6 +44,8 @@ bool out_like(infer_ctx *c, uint32_t i, uint32_t input);                        
 void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n);
 bool has_out(infer_ctx *c, uint32_t i);
 dim out_unknown(infer_ctx *c, const char *stem); /* a fresh symbol, for a data-dependent size: "nz.NODE" */
+/* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
+bool infer_subgraph(infer_ctx *c, graph_id g);
 /* Numpy broadcasting of shapes a and b; reports [shape-broadcast] when they can't be. out has max(ra, rb) dims. */
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank);
 

@@ -136,6 +136,7 @@ bool fuse_rows(fuser *f);                        /* fuse_rows.c: rules 2 and 3 *
 bool fuse_tidy(fuser *f, uint32_t item);         /* fuse_local.c: forward stored values, drop what nobody reads; may remove the item */
 void fuse_locals(fuser *f);                      /* fuse_local.c */
 void fuse_reciprocals(fuser *f);                 /* fuse_recip.c */
+void fuse_constants(fuser *f);                   /* fuse_const.c; makes slots, so nothing else may follow */
 bool fuse_merge_stages(fuser *f, nest *n);       /* fuse_rows.c */
 
 /* Splits parallel axes that some index divides by a constant that divides their extent; true when one was split. */

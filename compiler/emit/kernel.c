@@ -72,7 +72,7 @@ void print_kernel(emit *e, step *s, text *out)
     void *ctx[2] = {e, &all};
     for (uint32_t i = 0; i < k->n_bind; i++)
         if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
-    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 4);
+    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 5);
     uint32_t n = 0;
     const kernel_def *def = kernel_find(k->name);
     e->exports = def ? def->exports : NULL;
@@ -97,6 +97,8 @@ void print_kernel(emit *e, step *s, text *out)
         bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
         bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
     }
+    if (def && kernel_has_param(def, "MUL_ACC")) /* a kernel of its own, which this one calls */
+        bind[n++] = (binding){.name = "MUL_ACC", .kind = BIND_TEXT, .text = bind_kernel(e->binder, out, "mul_acc", NULL, 0, NULL)};
     f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);
     if (!f->name) e->failed = true;
     f->sig.symbols.n = 0;
@@ -106,6 +108,10 @@ void print_kernel(emit *e, step *s, text *out)
 /* Kernels count elements from the start of their slot, which may be a part of its buffer. */
 static void argument(emit *e, slot s, text *out)
 {
+    if (!s) {
+        text_add(out, "NULL"); /* an optional input that is not there */
+        return;
+    }
     const dim offset = slot_at(e->p, s)->view.offset;
     text_add(out, slot_pointer(e, s));
     if (dim_is(e->p->dims, offset, 0)) return;

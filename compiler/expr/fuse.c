@@ -444,6 +444,7 @@ void fuse(program *p, const fuse_options *o)
     f.mark_at = ARENA_ARRAY(p->mem, uint32_t, p->slot.n);
     VEC_PUSH(f.mem, f.item, (fuse_item){0});
     add_block(&f, &p->main, 0);
+    fuse_literals(&f);
     for (uint32_t i = 1; i < f.item.n; i++) {
         if (f.item.p[i].turn) f.item.p[i].last = i;
         if (f.item.p[i].step->kind == STEP_BIND) VEC_PUSH(f.mem, f.bind, i);

@@ -1,5 +1,6 @@
 /* fuse_const.c - what is computed from constants alone is computed now: the largest parts of expressions that load only constants become
- * loads of a new constant (scale and shift of a batch normalization, an embedding plus positions, scales of quantization multiplied). */
+ * loads of a new constant (scale and shift of a batch normalization, an embedding plus positions, scales of quantization multiplied). Single
+ * elements of constants become literals before everything else, so that indexes and factors are seen for what they are. */
 #include <string.h>
 
 #include "expr/expr_impl.h"
@@ -188,6 +189,46 @@ static void fold_ex(void *ctx, ex *e)
     }
     *e = v->to[*e];
     visit_end(x, v);
+}
+
+/* ---- single elements ---- */
+
+/* The element of a constant at literal indexes, as a literal. */
+static ex element_leaf(void *ctx, ex e)
+{
+    fuser *f = ctx;
+    const ex_node *n = ex_at(f->x, e);
+    if (n->op != EX_LOAD || !is_const_load(f, n)) return 0;
+    const slot_info *info = slot_at(f->p, n->slot);
+    const elem_info *stored = elem_of(info->type);
+    if (stored->kind != 'f' && stored->kind != 'i' && stored->kind != 'u' && stored->kind != 'b') return 0;
+    int64_t at = 0;
+    for (uint32_t i = 0; i < n->n; i++) {
+        dim d;
+        int64_t index;
+        if (!ex_is_dim(f->x, n->idx[i], &d) || !dim_is_const(f->t, d, &index) || index < 0 || index >= info->data->shape[i]) return 0;
+        at = at * info->data->shape[i] + index;
+    }
+    const ctype t = (ctype)n->type;
+    if (ctype_is_float(t)) return ex_f(f->x, t, elem_get_double(info->type, info->data->data, (size_t)at));
+    const int64_t v = elem_get_int(info->type, info->data->data, (size_t)at);
+    return t == CT_BOOL ? ex_bool(f->x, v != 0) : ex_i(f->x, t, v);
+}
+
+static void elements(void *ctx, ex *e)
+{
+    *e = ex_subst(((fuser *)ctx)->x, *e, element_leaf, ctx);
+}
+
+void fuse_literals(fuser *f)
+{
+    for (uint32_t i = 1; i < f->item.n; i++) {
+        nest *n = fuse_nest(f, i);
+        for (uint32_t g = 0; n && g < n->n_stages; g++) fuse_each_stage(&n->stage[g], elements, f);
+        kernel *k = fuse_kernel(f, i); /* operands stay loads */
+        for (uint32_t h = 0; k && h < k->n_hook; h++)
+            if (k->hook[h].value) elements(f, &k->hook[h].value);
+    }
 }
 
 void fuse_constants(fuser *f)

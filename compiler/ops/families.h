@@ -163,4 +163,8 @@ bool infer_Scan(infer_ctx *c);
 bool lower_If(lower_ctx *c);
 bool lower_Loop(lower_ctx *c);
 bool lower_Scan(lower_ctx *c);
+
+/* rnn.c */
+bool infer_recurrent(infer_ctx *c);
+bool lower_recurrent(lower_ctx *c);
 #endif

@@ -99,7 +99,7 @@ exit_code verify_cases(command *c)
     r.at_once = (int)opt_int(c->o, OPT_JOBS, processors());
     r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
     bool temporary;
-    if (!command_compile_options(c, &r.options)) return EXIT_USAGE;
+    if (!command_compile_options(c, &r.options)) return diag_exit(c->diag);
     r.options.emit = 0;
     if (!cases_find(&r)) return diag_exit(c->diag);
     r.work = build_folder(c, &temporary);
@@ -109,9 +109,15 @@ exit_code verify_cases(command *c)
     r.cc = cc_identity(c->mem);
     exit_code code = EXIT_IO;
     if (write_runtime_header(c->diag, c->mem, r.work)) {
-        cases_generate(&r);
-        cases_build(&r);
-        run_all(&r);
+        static const struct {
+            const char *what;
+            void (*run)(case_run *r);
+        } phase[] = {{"compiling", cases_generate}, {"building", cases_build}, {"running", run_all}};
+        for (size_t i = 0; i < sizeof phase / sizeof *phase; i++) {
+            const double start = seconds_now();
+            phase[i].run(&r);
+            if (c->verbose) fprintf(stderr, "%s: %.1f s\n", phase[i].what, seconds_now() - start);
+        }
         code = report(&r);
     }
     if (temporary) folder_remove(r.work);

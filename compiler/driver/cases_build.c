@@ -2,7 +2,7 @@
  *
  * Generating: a forked child per case runs the whole compiler and writes the files to the work folder, so that a crash or hang of the compiler is the
  * result of that case alone. Building: a unit is one C file that includes the generated C files of many cases (the headers that they share are read
- * once), compiled to one library. A unit that the C compiler refuses is cut in halves until the case that is to blame is alone. Libraries are kept in
+ * once), compiled to one library. A unit that the C compiler refuses is split, by its messages or in halves, until the case that is to blame is alone. Libraries are kept in
  * a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
 #include <dirent.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include "driver/cases.h"
 
-enum { CASES_PER_UNIT = 40, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
+enum { CASES_PER_UNIT = 40, STEPS_PER_UNIT = 150, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
 #define GENERATE_BYTES ((size_t)4 << 30)
 
 /* ---- hashing: two independent 64-bit FNV-1a sums; names of cached files, not a security matter ---- */
@@ -71,7 +71,7 @@ static void generate_work(void *ctx, uint32_t i, FILE *result)
         hash_add(h, out.files.p[k].data, out.files.p[k].size);
     }
     outcome_write(&o, result);
-    fprintf(result, "%s\n%llx %llx\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1]);
+    fprintf(result, "%s\n%llx %llx %u\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1], out.n_steps);
     for (uint32_t k = 0; k < out.files.n; k++) fprintf(result, "%s\n", out.files.p[k].name);
 }
 
@@ -116,7 +116,7 @@ static void generate_take(void *ctx, uint32_t i, const job_result *j)
     }
     t->cflags = next_line(a, &s);
     unsigned long long h0 = 0, h1 = 0;
-    sscanf(next_line(a, &s), "%llx %llx", &h0, &h1);
+    sscanf(next_line(a, &s), "%llx %llx %u", &h0, &h1, &t->n_steps);
     t->hash[0] = h0;
     t->hash[1] = h1;
     while (*s) {
@@ -137,6 +137,7 @@ void cases_generate(case_run *r)
 
 typedef struct {
     VEC(uint32_t) cases; /* indices into case_run.list */
+    uint32_t n_steps;    /* of all of them */
     const char *path;    /* of the library */
 } unit;
 
@@ -197,6 +198,47 @@ static const char *error_line(arena *a, const char *s)
     return arena_strndup(a, at, strcspn(at, "\n"));
 }
 
+/* Does an error line of the compiler or linker name the case's file or one of its functions? */
+static bool blamed(arena *a, const test_case *t, const char *said)
+{
+    const char *file = arena_printf(a, "/%s.c:", t->prefix), *symbol = arena_printf(a, "`%s_", t->prefix);
+    while (*said) {
+        const char *line = next_line(a, &said);
+        if (strstr(line, "error: ") && strstr(line, file)) return true;
+        if (strstr(line, "undefined reference") && strstr(line, symbol)) return true;
+    }
+    return false;
+}
+
+/* Splits a unit that failed: the cases that the messages blame stand alone, the others stay together; when none or all are blamed, in halves. */
+static void split_unit(unit_run *ur, const unit *u, const char *said)
+{
+    case_run *r = ur->r;
+    arena *a = r->c->mem;
+    unit half[2] = {0};
+    for (uint32_t k = 0; k < u->cases.n; k++) {
+        const uint32_t i = u->cases.p[k];
+        VEC_PUSH(a, half[blamed(a, &r->list.p[i], said)].cases, i);
+    }
+    if (half[0].cases.n && half[1].cases.n) {
+        for (uint32_t k = 0; k < half[1].cases.n; k++) {
+            unit alone = {0};
+            VEC_PUSH(a, alone.cases, half[1].cases.p[k]);
+            name_unit(r, &alone);
+            VEC_PUSH(a, ur->next, alone);
+        }
+        name_unit(r, &half[0]);
+        VEC_PUSH(a, ur->next, half[0]);
+        return;
+    }
+    for (uint32_t from = 0, n = u->cases.n, middle = n / 2; from < n; from = from ? n : middle) {
+        unit part = {0};
+        for (uint32_t k = from; k < (from ? n : middle); k++) VEC_PUSH(a, part.cases, u->cases.p[k]);
+        name_unit(r, &part);
+        VEC_PUSH(a, ur->next, part);
+    }
+}
+
 static void unit_take(void *ctx, uint32_t i, const job_result *j)
 {
     unit_run *ur = ctx;
@@ -213,17 +255,11 @@ static void unit_take(void *ctx, uint32_t i, const job_result *j)
         else job_failed(r, t, j, "the C compiler");
         return;
     }
-    for (int half = 0; half < 2; half++) {
-        const uint32_t middle = u->cases.n / 2, from = half ? middle : 0, to = half ? u->cases.n : middle;
-        unit part = {0};
-        for (uint32_t k = from; k < to; k++) VEC_PUSH(a, part.cases, u->cases.p[k]);
-        name_unit(r, &part);
-        VEC_PUSH(a, ur->next, part);
-    }
+    split_unit(ur, u, j->end == JOB_DONE ? j->text : "");
 }
 
 /* Units hold neighbours in the list of all cases, so that a case whose code changes leaves the other units as they are; all of one unit have the
- * same flags. */
+ * same flags, and one does not hold so many steps that the C compiler works on it alone at the end. */
 static void make_units(unit_run *ur)
 {
     case_run *r = ur->r;
@@ -234,9 +270,10 @@ static void make_units(unit_run *ur)
             const test_case *t = &r->list.p[i];
             if (t->decided) continue;
             uint32_t k = start;
-            while (k < ur->now.n && strcmp(r->list.p[ur->now.p[k].cases.p[0]].cflags, t->cflags)) k++;
+            while (k < ur->now.n && (strcmp(r->list.p[ur->now.p[k].cases.p[0]].cflags, t->cflags) || ur->now.p[k].n_steps > STEPS_PER_UNIT)) k++;
             if (k == ur->now.n) VEC_PUSH(a, ur->now, (unit){0});
             VEC_PUSH(a, ur->now.p[k].cases, i);
+            ur->now.p[k].n_steps += t->n_steps;
         }
         for (uint32_t k = start; k < ur->now.n; k++) name_unit(r, &ur->now.p[k]);
     }

@@ -72,7 +72,7 @@ typedef struct {
     bool timed_out;
 } job_slot;
 
-static double now(void)
+double seconds_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -85,6 +85,10 @@ static _Noreturn void child(const job_limits *l, int out, FILE *messages, uint32
     if (messages) dup2(fileno(messages), STDERR_FILENO);
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    if (l->seconds) {
+        const struct rlimit most = {(rlim_t)l->seconds, (rlim_t)l->seconds + 1};
+        setrlimit(RLIMIT_CPU, &most);
+    }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* the sanitizers reserve terabytes */
     if (l->memory) {
         const struct rlimit most = {l->memory, l->memory};
@@ -118,7 +122,7 @@ static bool job_start(job_slot *s, uint32_t i, const job_limits *l, job_work *wo
     setpgid(s->pid, s->pid); /* as the child does: whoever is first */
     s->job = i;
     s->pipe = pipes[0];
-    s->deadline = l->seconds ? now() + l->seconds : 0;
+    s->deadline = l->seconds ? seconds_now() + l->seconds * WALL_FACTOR : 0;
     s->timed_out = false;
     return true;
 }
@@ -144,6 +148,7 @@ static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
     while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR) {}
     kill(-s->pid, SIGKILL); /* whatever it started and left */
     close(s->pipe);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) s->timed_out = true;
     const job_result r = {s->timed_out ? JOB_TIMED_OUT : WIFSIGNALED(status) ? JOB_CRASHED : JOB_DONE,
                           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), s->result.p ? s->result.p : "", last_line(a, s->messages)};
     if (s->messages) fclose(s->messages);
@@ -156,7 +161,7 @@ static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
 static uint32_t jobs_wait(arena *a, job_slot *slot, uint32_t n_slots, job_take *take, void *ctx)
 {
     struct pollfd *fds = ARENA_ARRAY(a, struct pollfd, n_slots);
-    const double start = now();
+    const double start = seconds_now();
     double first = start + 3600;
     uint32_t finished = 0;
     for (uint32_t k = 0; k < n_slots; k++) {
@@ -173,7 +178,7 @@ static uint32_t jobs_wait(arena *a, job_slot *slot, uint32_t n_slots, job_take *
             got = read(s->pipe, part, sizeof part);
             if (got > 0) text_addn(&s->result, part, (size_t)got);
         }
-        if (got > 0 && s->deadline && now() >= s->deadline) {
+        if (got > 0 && s->deadline && seconds_now() >= s->deadline) {
             s->timed_out = true;
             kill(-s->pid, SIGKILL);
             kill(s->pid, SIGKILL);

@@ -14,6 +14,9 @@ int process_run(const char *const *argv, text *output);
 typedef VEC(const char *) arguments;
 void arguments_split(arena *a, arguments *to, const char *command);
 
+/* By the clock a job may take this much longer than it may compute: other work on the machine is not its fault. */
+enum { WALL_FACTOR = 4 };
+
 typedef enum { JOB_DONE, JOB_CRASHED, JOB_TIMED_OUT } job_end;
 
 typedef struct {
@@ -25,7 +28,7 @@ typedef struct {
 
 typedef struct {
     int at_once;
-    int seconds;         /* of time each; 0: no limit */
+    int seconds;         /* of processor time each, and WALL_FACTOR times as much by the clock; 0: no limit */
     size_t memory;       /* bytes of address space each; 0: no limit */
     const char *what;    /* word for the progress line on stderr; NULL: none is shown */
 } job_limits;
@@ -36,6 +39,7 @@ typedef void job_take(void *ctx, uint32_t i, const job_result *result);      /* 
 /* Does work(ctx, i) for i in [0, n), each in a forked child. Results' texts live in the arena. */
 void jobs_run(arena *a, uint32_t n, const job_limits *limits, job_work *work, job_take *take, void *ctx);
 
+double seconds_now(void); /* of a clock that only moves forward */
 int processors(void); /* that this process may use */
 
 /* A new folder below $TMPDIR (or /tmp); NULL when that failed (reported). Removed with everything in it by folder_remove. */

@@ -36,14 +36,15 @@ static double next_number(uint64_t *state)
     return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
 }
 
-/* Size of a dimension without a tensor: its constant, what --dim says, else 1. */
-static int64_t invented_dim(model *m, const compile_options *o, dim d)
+/* Size of dimension `axis` of an input without a tensor: its constant, what --dim says (by symbol or as INPUT:AXIS), else 1. */
+static int64_t invented_dim(arena *a, model *m, const compile_options *o, const value *input, int32_t axis)
 {
-    int64_t v;
-    if (dim_is_const(m->dims, d, &v)) return v;
-    if (dim_kind_of(m->dims, d) == DIM_SYMBOL)
-        for (uint32_t i = 0; i < o->dims.n; i++)
-            if (!strcmp(o->dims.p[i].name, dim_name(m->dims, d))) return o->dims.p[i].lo > 0 ? o->dims.p[i].lo : 1;
+    const dim d = input->type.shape[axis];
+    int64_t size;
+    if (dim_is_const(m->dims, d, &size)) return size;
+    const char *symbol = dim_kind_of(m->dims, d) == DIM_SYMBOL ? dim_name(m->dims, d) : "", *place = arena_printf(a, "%s:%d", input->name, axis);
+    for (uint32_t i = 0; i < o->dims.n; i++)
+        if (!strcmp(o->dims.p[i].name, symbol) || !strcmp(o->dims.p[i].name, place)) return o->dims.p[i].lo > 0 ? o->dims.p[i].lo : 1;
     return 1;
 }
 
@@ -53,7 +54,7 @@ static tensor *invent(arena *a, model *m, const compile_options *o, const value 
     const type *t = &v->type;
     if (t->kind != TYPE_TENSOR || t->rank < 0 || t->elem == ELEM_STRING || elem_of(t->elem)->kind == 'c') return NULL;
     int64_t *shape = ARENA_ARRAY(a, int64_t, t->rank + 1);
-    for (int32_t i = 0; i < t->rank; i++) shape[i] = invented_dim(m, o, t->shape[i]);
+    for (int32_t i = 0; i < t->rank; i++) shape[i] = invented_dim(a, m, o, v, i);
     for (uint32_t k = 0; k < o->shapes.n; k++)
         if (!strcmp(o->shapes.p[k].input, v->name))
             for (uint32_t i = 0; i < o->shapes.p[k].rank && i < (uint32_t)t->rank; i++)

@@ -105,6 +105,20 @@ void print_kernel(emit *e, step *s, text *out)
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->mem, f->sig.symbols, all.p[i]);
 }
 
+/* Kernels count elements from the start of their slot, which may be a part of its buffer. */
+static void argument(emit *e, slot s, text *out)
+{
+    if (!s) {
+        text_add(out, "NULL"); /* an optional input that is not there */
+        return;
+    }
+    const dim offset = slot_at(e->p, s)->view.offset;
+    text_add(out, slot_pointer(e, s));
+    if (dim_is(e->p->dims, offset, 0)) return;
+    text_add(out, " + ");
+    dim_c(e, offset, "in->", out);
+}
+
 /* Arguments of the template, [lo, hi), then those of the hook. */
 void call_kernel(emit *e, const step *s, const char *indent, text *out)
 {
@@ -116,7 +130,10 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out)
     text_addf(out, "%s%s(", indent, f->name);
     uint32_t n = 1;
     for (const char *c = def->args; *c; c++) n += *c == ',';
-    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") text_addf(out, "%s%s", sep, k->arg[i].slot ? slot_pointer(e, k->arg[i].slot) : "NULL");
+    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") {
+        text_add(out, sep);
+        argument(e, k->arg[i].slot, out);
+    }
     if (k->range) {
         text_addf(out, "%s0, ", sep);
         dim_c(e, k->range, "in->", out);

@@ -37,7 +37,7 @@ typedef enum {
     EX_DIV,   /* float: IEEE; int: truncates toward zero; by zero: 0 */
     EX_MOD,   /* float: fmod; int: sign of the dividend, as C; by zero: 0 */
     EX_FDIV, EX_FMOD, /* int: rounding down, sign of the divisor */
-    EX_MAX, EX_MIN, /* float: NaN if either is NaN, as ONNX */
+    EX_MAX, EX_MIN, /* float: NaN if either is NaN, as ONNX; in the interpreter +0 is above -0 (generated code may give either zero) */
     EX_POW, EX_ATAN2,
     EX_AND, EX_OR, EX_XOR, EX_SHL, EX_SHR, /* bool or int */
     EX_LT, EX_LE, EX_EQ, EX_NE, /* give BOOL; NaN compares false, NE true */

@@ -15,7 +15,7 @@ typedef struct visit {
     struct visit *next; /* free list */
     uint32_t round, size;
     uint32_t *mark; /* mark[e]: 2 * round when entered, 2 * round + 1 when in order[] */
-    ex *to;         /* ex_subst: what e became */
+    uint32_t *to;   /* for the caller, by ex: what e became (ex_subst), its number (tape.c) */
     VEC(ex) order;  /* every node below the root once, arguments before users */
     VEC(ex) stack;
 } visit;
@@ -35,7 +35,7 @@ ex ex_make(exprs *x, const ex_node *n);
 uint32_t ex_arity(ex_op op);                      /* number of a[] used */
 uint32_t ex_kids(const ex_node *n, const ex **k); /* arguments, or the indexes of a load */
 
-visit *visit_begin(exprs *x, ex root); /* fills order; end with visit_end */
+visit *visit_begin(exprs *x, uint32_t n, const ex *roots); /* fills order; roots may be 0. End with visit_end */
 void visit_end(exprs *x, visit *v);
 
 /* The interval of a node's value, from those of its arguments (fact.c). */

@@ -192,7 +192,10 @@ sink *fuse_map_sink(const nest *n)
 
 bool fuse_has_rows(const nest *n)
 {
-    return n->n_stages > 1 || (n->n_stages == 1 && n->stage[0].n_axes);
+    if (n->n_stages != 1 || n->stage[0].n_axes) return true;
+    for (uint32_t k = 0; k < n->stage[0].n_sinks; k++)
+        if (n->stage[0].sink[k].fold != FOLD_NONE) return true; /* starts anew at every point, even without an axis to walk */
+    return false;
 }
 
 bool fuse_plain(const nest *n)

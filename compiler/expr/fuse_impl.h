@@ -122,7 +122,7 @@ bool fuse_affine(const fuser *f, ex e); /* a DIM without division, modulo, minim
 bool fuse_uses_acc(fuser *f, ex e, const sink *k, uint32_t n); /* reads an accumulator that one of the n sinks folds */
 /* One stage without axes, one plain store (no fold, guard or order). */
 sink *fuse_map_sink(const nest *n);
-bool fuse_has_rows(const nest *n); /* several stages, or a stage with axes */
+bool fuse_has_rows(const nest *n); /* several stages, a stage with axes, or folds: its parallel axes must stay that */
 bool fuse_plain(const nest *n);    /* no store is in order or folds into memory */
 
 /* ---- rules; each returns whether something changed ---- */

@@ -54,7 +54,7 @@ static bool jumps(const exprs *x, const ex_node *n)
 static ex rewrite(uniform_check *c, ex root)
 {
     exprs *x = c->f->x;
-    visit *v = visit_begin(x, root);
+    visit *v = visit_begin(x, 1, &root);
     bool *fixed = mem_alloc(root + 1);
     for (uint32_t i = v->order.n; i-- > 0;) {
         const ex e = v->order.p[i];

@@ -24,8 +24,10 @@ bool nest_can_fail(const program *p, const nest *n); /* an INDEX anywhere */
 step *nest_end(nest_builder *b, block *to, const char *what); /* checks, sets can_fail, appends */
 
 /* ---- run ---- on host memory, for constant folding, packing and --verify-passes. Row-major little-endian data of every slot that the
- * step reads or writes; `data` maps a slot to its memory, `value` gives run-time dims. Works row by row on vectors of elements.
- * False with *why set when an INDEX was out of range. */
+ * step reads or writes; `data` maps a slot to its memory (not asked for LOCAL slots, whose memory lives as long as the call; of a flat nest:
+ * the start of the slot's buffer), `value` gives run-time dims. Works row by row on vectors of elements. Outputs need not be zeroed.
+ * False with *why (in the program's memory) when an INDEX was out of range, or a load or store was outside its tensor; what was stored
+ * until then stays. */
 typedef struct {
     program *p;
     void *(*data)(void *ctx, slot s);

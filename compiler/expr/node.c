@@ -137,21 +137,24 @@ bool ex_can_fail(const exprs *x, ex e)
 
 /* ---- walks ---- */
 
-visit *visit_begin(exprs *x, ex root)
+visit *visit_begin(exprs *x, uint32_t n, const ex *roots)
 {
+    ex last = 0;
+    for (uint32_t i = 0; i < n; i++) last = roots[i] > last ? roots[i] : last;
     visit *v = x->idle;
     if (v) x->idle = v->next;
     else v = ARENA_NEW(x->mem, visit);
-    if (v->size <= root) {
-        v->size = root * 2 + 64;
+    if (v->size <= last) {
+        v->size = last * 2 + 64;
         v->mark = ARENA_ARRAY(x->mem, uint32_t, v->size);
-        v->to = ARENA_ARRAY(x->mem, ex, v->size);
+        v->to = ARENA_ARRAY(x->mem, uint32_t, v->size);
         v->round = 0;
     }
     v->round++;
     v->order.n = v->stack.n = 0;
     const uint32_t entered = 2 * v->round, done = entered + 1;
-    if (root) VEC_PUSH(x->mem, v->stack, root);
+    for (uint32_t i = n; i-- > 0;)
+        if (roots[i]) VEC_PUSH(x->mem, v->stack, roots[i]);
     while (v->stack.n) {
         const ex e = v->stack.p[v->stack.n - 1];
         if (v->mark[e] >= entered) {
@@ -178,7 +181,7 @@ void visit_end(exprs *x, visit *v)
 void ex_walk(const exprs *x, ex e, void (*f)(void *ctx, ex e), void *ctx)
 {
     exprs *own = (exprs *)(uintptr_t)x; /* only its working memory changes */
-    visit *v = visit_begin(own, e);
+    visit *v = visit_begin(own, 1, &e);
     for (uint32_t i = 0; i < v->order.n; i++) f(ctx, v->order.p[i]);
     visit_end(own, v);
 }
@@ -186,7 +189,7 @@ void ex_walk(const exprs *x, ex e, void (*f)(void *ctx, ex e), void *ctx)
 ex ex_subst(exprs *x, ex e, ex (*leaf)(void *ctx, ex e), void *ctx)
 {
     if (!e) return 0;
-    visit *v = visit_begin(x, e);
+    visit *v = visit_begin(x, 1, &e);
     for (uint32_t i = 0; i < v->order.n; i++) {
         const ex id = v->order.p[i];
         const ex_node n = x->node.p[id];

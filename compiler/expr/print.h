@@ -11,6 +11,7 @@ typedef struct {
     uint32_t refs;    /* parents in the statements being printed */
     uint32_t epoch;   /* of printer.epoch when `lanes` was found */
     bool lanes;       /* differs between lanes */
+    uint32_t walk;    /* of printer.walk when it was last visited */
 } ex_mark;
 
 typedef struct {
@@ -36,6 +37,7 @@ typedef struct printer {
     dim vec;     /* the axis in the lanes; 0: scalar code */
     bool across; /* vec is a parallel axis: locals hold one vector per element */
     uint32_t epoch; /* changes with vec and with the accumulators that hold lanes */
+    uint32_t walk;  /* number of the newest walk over marks */
     uint32_t in_line; /* inside ?: of which only one side may be evaluated: nothing may be put in front of the statement */
     VEC(ex_mark) mark;        /* by ex */
     VEC(const char *) axis;   /* by dim: the loop variable; NULL while its loop is not open */
@@ -44,8 +46,10 @@ typedef struct printer {
     VEC(param) param;         /* slots, in order of the signature; locals follow and are no parameters */
     VEC(dim) symbol;
     VEC(const char *) taken;  /* names in use in the function */
-    const char *acc0;         /* name of accumulator 0 in a hook */
     uint32_t temps, loops, accs;
+    int acc_part;             /* which vector of a row's accumulator the body folds into; -1: the accumulator itself */
+    const char *acc_lane;     /* index of the element, when the body folds one element into the lanes of a row's sum */
+    uint32_t splits;          /* loops cut so far */
     bool exact;               /* below a rounding: no fused multiply-add */
 } printer;
 
@@ -90,8 +94,49 @@ bool lane_stride(printer *w, ex index, dim *coef);
 const char *load_text(printer *w, ex e);
 bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists */
 bool store_has_lanes(printer *w, elem stored, dim stride);
+bool is_fused(printer *w, const ex_node *n, int arg); /* argument 0 or 1 of a sum is a product that joins it in one fma */
+bool is_fused_fold(printer *w, const sink *k);
 void print_store(printer *w, const sink *k);
 void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variable that takes the value */
+bool slot_is_local(const printer *w, slot s);
 ex fold_ex(exprs *x, fold f, ex a, ex b);
 const char *identity_text(fold f, ctype t);
+
+/* ---- print_nest.c ---- */
+void print_collect(printer *w, const nest *n); /* fills param and symbol */
+void print_signature_of(printer *w, const nest *n, step_signature *sig);
+void print_param(printer *w, text *out, const char *comma, const param *q); /* the declaration of a pointer */
+bool mentions(const char *body, const char *word);
+void silence_unused(printer *w, const char *body, bool ranged);
+
+/* ---- print_choice.c ---- which axis lies in the lanes */
+typedef enum {
+    MODE_SCALAR,
+    MODE_ALONG, /* the last axis of every stage that allows it; folds go across lanes once per row. Never depends on the vector length */
+    MODE_ACROSS /* one parallel axis; accumulators and locals hold a vector */
+} vector_mode;
+typedef struct {
+    vector_mode mode;
+    dim axis; /* MODE_ACROSS */
+} choice;
+enum { ROW_LANES = 16 }; /* a float sum along a row is 16 sums, lane = index mod 16, folded 8-4-2-1: on every target */
+choice choose_vector(printer *w, const nest *n);
+/* The stage can be printed with `axis` in the lanes. `hopeful`: comparisons of indexes will be decided by splitting loops. */
+bool stage_has_lanes(printer *w, const stage *s, dim axis, bool across, bool hopeful);
+bool stage_along(printer *w, const stage *s, bool hopeful); /* its last axis, in MODE_ALONG */
+bool is_ordered_fold(const printer *w, const sink *k);      /* the order of its operands changes the bits */
+
+/* ---- print_split.c ---- borders: where comparisons of indexes change along an axis */
+enum { MAX_CUTS = 32 };
+/* Bounds of the segments of an axis of constant extent, 0 and the extent included; returns the number of segments (1: no cut). */
+uint32_t find_cuts(printer *w, const stage *s, uint32_t n, dim axis, int64_t *cut);
+stage *map_stages(printer *w, const stage *s, uint32_t n, dim axis, dim to); /* a copy with the axis replaced in every expression */
+bool has_guards(printer *w, const stage *s, uint32_t n, dim axis);           /* a comparison of indexes still depends on the axis */
+
+/* ---- print_hoist.c ---- */
+/* Names what does not change in the loops over `inside` and what is below them, in front of these loops. `runs`: they run at least once. */
+void hoist_stage(printer *w, const stage *s, bool runs);
+
+/* ---- print_loops.c ---- */
+void print_loops(printer *w, const nest *n, choice c, dim ranged); /* ranged: the axis that lo and hi bound; 0: none */
 #endif

@@ -109,7 +109,7 @@ bool is_vec(printer *w, ex e)
     const ex_node n0 = *ex_at(w->x, e);
     bool lanes = false;
     if (n0.op == EX_DIM) lanes = dim_has(w->t, n0.d, w->vec);
-    else if (n0.op == EX_ACC) lanes = acc_of(w, (uint32_t)n0.i)->lanes;
+    else if (n0.op == EX_ACC) lanes = w->across || acc_of(w, (uint32_t)n0.i)->lanes;
     else if (n0.op == EX_LOAD && w->across && slot_at(w->p, n0.slot)->kind == SLOT_LOCAL) lanes = true;
     else {
         const ex *kid;
@@ -212,6 +212,7 @@ static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
 static const char *round_text(printer *w, ctype t, elem to, ex a)
 {
     const char *s = value_text(w, a), *f = NULL;
+    if (is_vec(w, a) && t == CT_I32) return arena_printf(w->mem, "vi_round_%c%d(%s)", elem_of(to)->kind == 'u' ? 'u' : 's', elem_of(to)->bits, s);
     switch (to) {
     case ELEM_FLOAT16: f = "f16"; break;
     case ELEM_BFLOAT16: f = "bf16"; break;
@@ -291,14 +292,19 @@ static bool no_overflow(printer *w, ex_op op, ctype t, ex a, ex b)
 static bool is_product(printer *w, ex e)
 {
     const ex_node *n = ex_at(w->x, e);
-    return n->op == EX_MUL && n->type == CT_F32 && mark_of(w, e)->refs <= 1 && !mark_of(w, e)->name;
+    return n->op == EX_MUL && n->type == CT_F32 && mark_of(w, e)->refs <= 1;
+}
+
+bool is_fused(printer *w, const ex_node *n, int arg)
+{
+    if ((n->op != EX_ADD && n->op != EX_SUB) || n->type != CT_F32 || w->o->math == MATH_STRICT || w->exact) return false;
+    return is_product(w, n->a[arg]) && (arg == 0 || !is_product(w, n->a[0]));
 }
 
 static const char *fma_text(printer *w, const ex_node *n, bool lanes)
 {
-    if (n->type != CT_F32 || w->o->math == MATH_STRICT || w->exact) return NULL;
-    const bool left = is_product(w, n->a[0]);
-    if (!left && !is_product(w, n->a[1])) return NULL;
+    const bool left = is_fused(w, n, 0);
+    if (!left && !is_fused(w, n, 1)) return NULL;
     const ex_node product = *ex_at(w->x, left ? n->a[0] : n->a[1]);
     const ex other = left ? n->a[1] : n->a[0];
     const char *a = lanes ? lanes_text(w, product.a[0]) : value_text(w, product.a[0]), *b = lanes ? lanes_text(w, product.a[1]) : value_text(w, product.a[1]);
@@ -479,7 +485,7 @@ static const char *raw_text(printer *w, ex e)
     case EX_NUM: return literal(w, (ctype)n0.type, &n0);
     case EX_DIM: return dim_str(w, n0.d);
     case EX_LOAD: return load_text(w, e);
-    case EX_ACC: return n0.i || !w->acc0 ? acc_of(w, (uint32_t)n0.i)->name : w->acc0;
+    case EX_ACC: return acc_of(w, (uint32_t)n0.i)->name;
     case EX_SELECT: return select_text(w, e, &n0, lanes);
     case EX_INDEX: return index_text(w, e, &n0);
     case EX_RINT:

@@ -1,4 +1,5 @@
 /* print_memory.c - loads, stores and accumulators as text: storage types widen at the load and narrow at the store. */
+#include <math.h>
 #include <string.h>
 
 #include "expr/print.h"
@@ -30,7 +31,7 @@ bool lane_stride(printer *w, ex index, dim *coef)
 
 /* ---- what exists in simd.h ---- */
 
-static bool is_local(const printer *w, slot s)
+bool slot_is_local(const printer *w, slot s)
 {
     return slot_at(w->p, s)->kind == SLOT_LOCAL;
 }
@@ -43,7 +44,7 @@ static const struct lane_form {
     bool strided;
 } lane_forms[] = {{ELEM_FLOAT, "", 'f', true},       {ELEM_INT32, "", 'i', true},       {ELEM_INT8, "_s8", 'i', false}, {ELEM_UINT8, "_u8", 'i', false},
                   {ELEM_INT16, "_s16", 'i', false},  {ELEM_UINT16, "_u16", 'i', false}, {ELEM_BOOL, "_u8", 'i', false}, {ELEM_FLOAT16, "_f16", 'f', false},
-                  {ELEM_BFLOAT16, "_bf16", 'f', false}};
+                  {ELEM_BFLOAT16, "_bf16", 'f', false}, {ELEM_INT64, "_s64", 'i', false}};
 
 static const struct lane_form *lane_form_of(elem stored)
 {
@@ -56,7 +57,8 @@ bool load_has_lanes(printer *w, const ex_node *load)
 {
     const struct lane_form *form = lane_form_of((elem)load->elem);
     dim stride;
-    if (w->across && is_local(w, load->slot)) return load->elem == ELEM_FLOAT || load->elem == ELEM_INT32;
+    if (load->elem == ELEM_INT64) return false;
+    if (w->across && slot_is_local(w, load->slot)) return load->elem == ELEM_FLOAT || load->elem == ELEM_INT32;
     if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
     return form->strided || dim_is(w->t, stride, 1);
 }
@@ -85,7 +87,7 @@ static const char *address_text(printer *w, ex index)
 static const char *element_text(printer *w, slot s, const char *address)
 {
     const char *name = param_of(w, s)->name;
-    return is_local(w, s) && slot_at(w->p, s)->rank == 0 ? name : arena_printf(w->mem, "%s[%s]", name, address);
+    return slot_is_local(w, s) && slot_at(w->p, s)->rank == 0 ? name : arena_printf(w->mem, "%s[%s]", name, address);
 }
 
 static const char *scalar_load(printer *w, const ex_node *n, const char *address)
@@ -127,7 +129,7 @@ const char *load_text(printer *w, ex e)
     const ex_node n = *ex_at(w->x, e);
     if (!is_vec(w, e)) return scalar_load(w, &n, address_text(w, n.idx[0]));
     const struct lane_form *form = lane_form_of((elem)n.elem);
-    if (w->across && is_local(w, n.slot)) return arena_printf(w->mem, "v%c_ld(%s)", form->letter, lane_local(w, n.slot, n.idx[0]));
+    if (w->across && slot_is_local(w, n.slot)) return arena_printf(w->mem, "v%c_ld(%s)", form->letter, lane_local(w, n.slot, n.idx[0]));
     const char *place = plus(w, param_of(w, n.slot)->name, address_text(w, n.idx[0]));
     dim stride;
     lane_stride(w, n.idx[0], &stride);
@@ -174,7 +176,7 @@ static void lane_store(printer *w, const sink *k, const char *s)
     const elem stored = slot_at(w->p, k->to)->type;
     const struct lane_form *form = lane_form_of(stored);
     dim stride;
-    if (w->across && is_local(w, k->to)) {
+    if (w->across && slot_is_local(w, k->to)) {
         line(w, "v%c_st(%s, %s);", form->letter, lane_local(w, k->to, k->at[0]), s);
         return;
     }
@@ -187,7 +189,7 @@ static void lane_store(printer *w, const sink *k, const char *s)
 
 static bool store_is_vec(printer *w, const sink *k)
 {
-    return w->vec && (is_vec(w, k->at[0]) || (w->across && is_local(w, k->to)));
+    return w->vec && (is_vec(w, k->at[0]) || (w->across && slot_is_local(w, k->to)));
 }
 
 void print_store(printer *w, const sink *k)
@@ -199,7 +201,10 @@ void print_store(printer *w, const sink *k)
         line(w, "if (%s) {", guard);
     }
     if (lanes) {
-        lane_store(w, k, lanes_text(w, k->value));
+        const ex_node v = *ex_at(w->x, k->value);
+        const bool narrow = v.type == CT_I64 && is_vec(w, k->value); /* an int64 cast from int32 lanes: the store widens */
+        const char *s = lanes_text(w, narrow ? v.a[0] : k->value);
+        lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
     } else {
         const char *address = value_text(w, k->at[0]), *s = value_text(w, k->value);
         scalar_store(w, k->to, ex_type(w->x, k->value), address, s);
@@ -240,8 +245,29 @@ const char *identity_text(fold f, ctype t)
     }
 }
 
+bool is_fused_fold(printer *w, const sink *k)
+{
+    const ex_node *n = ex_at(w->x, k->value);
+    return !k->to && k->fold == FOLD_SUM && n->op == EX_MUL && n->type == CT_F32 && w->o->math != MATH_STRICT && mark_of(w, k->value)->refs <= 1;
+}
+
+/* Folding this changes nothing: what is left of a window outside the border. */
+static bool is_identity(printer *w, const sink *k)
+{
+    double v;
+    if (!ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
+    switch (k->fold) {
+    case FOLD_SUM: return v == 0;
+    case FOLD_PROD: return v == 1;
+    case FOLD_MAX: return v == -(double)INFINITY;
+    case FOLD_MIN: return v == (double)INFINITY;
+    default: return false;
+    }
+}
+
 void print_fold(printer *w, const sink *k, const char *acc)
 {
+    if (is_identity(w, k)) return;
     const uint32_t level = name_level(w);
     if (k->guard) {
         const char *guard = value_text(w, k->guard);
@@ -250,9 +276,8 @@ void print_fold(printer *w, const sink *k, const char *acc)
     const ctype t = ex_type(w->x, k->value);
     const bool lanes = w->vec != 0;
     const char v = lanes ? 'v' : 's', letter = ctype_letter(t);
-    const ex_node n = *ex_at(w->x, k->value);
-    const bool fused = k->fold == FOLD_SUM && n.op == EX_MUL && t == CT_F32 && w->o->math != MATH_STRICT && mark_of(w, k->value)->refs <= 1;
-    if (fused && !mark_of(w, k->value)->name) {
+    if (is_fused_fold(w, k)) {
+        const ex_node n = *ex_at(w->x, k->value);
         const char *a = lanes ? lanes_text(w, n.a[0]) : value_text(w, n.a[0]), *b = lanes ? lanes_text(w, n.a[1]) : value_text(w, n.a[1]);
         line(w, "%s = %cf_fma(%s, %s, %s);", acc, v, a, b, acc);
     } else {

@@ -44,7 +44,7 @@ static void collect_axes(printer *w, uint32_t n, const dim *axis)
 }
 
 /* Slots that the nest writes, then those it only reads, each in order of appearance; run-time dims. */
-static void collect(printer *w, const nest *n)
+void print_collect(printer *w, const nest *n)
 {
     for (uint32_t i = 0; i < n->n_stages; i++)
         for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
@@ -59,11 +59,6 @@ static void collect(printer *w, const nest *n)
             for (uint32_t d = 0; d < s->sink[k].n; d++) ex_walk(w->x, s->sink[k].at[d], collect_ex, w);
         }
     }
-}
-
-static bool is_local(const printer *w, slot s)
-{
-    return slot_at(w->p, s)->kind == SLOT_LOCAL;
 }
 
 /* Two pointers into one buffer, one of them written: restrict would be a lie. */
@@ -94,91 +89,6 @@ static nest *nest_copy(printer *w, const nest *n)
     return c;
 }
 
-/* ---- loops ---- */
-
-static const char *index_type(const printer *w)
-{
-    return w->wide ? "int64_t" : "int32_t";
-}
-
-static void loop_open(printer *w, dim axis, bool ranged)
-{
-    const char *i = loop_name(w), *word = index_type(w);
-    axis_bind(w, axis, i);
-    if (!ranged) line(w, "for (%s %s = 0; %s < %s; ++%s) {", word, i, i, dim_str(w, dim_extent(w->t, axis)), i);
-    else if (w->wide) line(w, "for (%s %s = lo; %s < hi; ++%s) {", word, i, i, i);
-    else line(w, "for (%s %s = (int32_t)lo; %s < (int32_t)hi; ++%s) {", word, i, i, i);
-}
-
-static void loop_close(printer *w, dim axis)
-{
-    line(w, "}");
-    axis_bind(w, axis, NULL);
-    w->loops--;
-}
-
-/* ---- stages ---- */
-
-/* Every sink of a stage once. */
-static void print_body(printer *w, const stage *s)
-{
-    const uint32_t level = name_level(w);
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        count_refs(w, s->sink[i].value);
-        if (s->sink[i].guard) count_refs(w, s->sink[i].guard);
-        for (uint32_t d = 0; d < s->sink[i].n; d++) count_refs(w, s->sink[i].at[d]);
-    }
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        if (s->sink[i].to) print_store(w, &s->sink[i]);
-        else print_fold(w, &s->sink[i], acc_of(w, s->sink[i].acc)->name);
-    }
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        clear_refs(w, s->sink[i].value);
-        if (s->sink[i].guard) clear_refs(w, s->sink[i].guard);
-        for (uint32_t d = 0; d < s->sink[i].n; d++) clear_refs(w, s->sink[i].at[d]);
-    }
-    name_pop(w, level);
-}
-
-static void declare_accumulators(printer *w, const stage *s)
-{
-    for (uint32_t i = 0; i < s->n_sinks; i++) {
-        const sink *k = &s->sink[i];
-        if (k->to || acc_of(w, k->acc)->name) continue;
-        const ctype t = ex_type(w->x, k->value);
-        const char *name = acc_of(w, k->acc)->name = arena_printf(w->mem, "a%u", ++w->accs);
-        line(w, "%s %s = %s;", ctype_name(t), name, identity_text(k->fold, t));
-    }
-}
-
-static void print_stage(printer *w, const stage *s)
-{
-    declare_accumulators(w, s);
-    for (uint32_t i = 0; i < s->n_axes; i++) loop_open(w, s->axis[i], false);
-    print_body(w, s);
-    for (uint32_t i = s->n_axes; i-- > 0;) loop_close(w, s->axis[i]);
-}
-
-static void declare_locals(printer *w)
-{
-    for (uint32_t i = 0; i < w->param.n; i++) {
-        const slot_info *s = slot_at(w->p, w->param.p[i].slot);
-        if (s->kind != SLOT_LOCAL) continue;
-        const char *word = elem_of(s->type)->ctype;
-        if (s->rank == 0) line(w, "%s %s;", word, w->param.p[i].name);
-        else line(w, "%s %s[%lld];", word, w->param.p[i].name, (long long)dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi);
-    }
-}
-
-static void print_stages(printer *w, const nest *n)
-{
-    declare_locals(w);
-    for (uint32_t i = 0; i < n->n_stages; i++) print_stage(w, &n->stage[i]);
-    for (uint32_t i = 0; i < n->n_stages; i++)
-        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
-            if (!n->stage[i].sink[k].to) acc_of(w, n->stage[i].sink[k].acc)->name = NULL;
-}
-
 /* ---- the function ---- */
 
 static bool in_order(const nest *n)
@@ -189,15 +99,20 @@ static bool in_order(const nest *n)
     return false;
 }
 
+void print_param(printer *w, text *out, const char *comma, const param *q)
+{
+    const char *word = elem_of(slot_at(w->p, q->slot)->type)->ctype;
+    text_addf(out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", word, is_aliased(w, q) ? "" : "restrict ", q->name);
+}
+
 static void print_signature(printer *w, const char *name, const step_signature *sig)
 {
     text_addf(w->out, "static %s %s%s(", sig->can_fail ? "int" : "void", w->o->prefix ? w->o->prefix : "", name);
     const char *comma = "";
     for (uint32_t i = 0; i < w->param.n; i++) {
         const param *q = &w->param.p[i];
-        if (is_local(w, q->slot)) continue;
-        text_addf(w->out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", elem_of(slot_at(w->p, q->slot)->type)->ctype, is_aliased(w, q) ? "" : "restrict ",
-                  q->name);
+        if (slot_is_local(w, q->slot)) continue;
+        print_param(w, w->out, comma, q);
         comma = ", ";
     }
     for (uint32_t i = 0; i < w->symbol.n; i++) {
@@ -209,7 +124,7 @@ static void print_signature(printer *w, const char *name, const step_signature *
     text_add(w->out, ")\n{\n");
 }
 
-static bool mentions(const char *body, const char *word)
+bool mentions(const char *body, const char *word)
 {
     const size_t n = strlen(word);
     for (const char *s = body; (s = strstr(s, word)); s += n) {
@@ -221,23 +136,23 @@ static bool mentions(const char *body, const char *word)
 }
 
 /* Guards that were decided while printing may leave a parameter without use. */
-static void silence_unused(printer *w, const char *body, bool ranged)
+void silence_unused(printer *w, const char *body, bool ranged)
 {
     for (uint32_t i = 0; i < w->param.n; i++)
-        if (!is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
+        if (!slot_is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
     for (uint32_t i = 0; i < w->symbol.n; i++)
         if (!mentions(body, axis_name(w, w->symbol.p[i]))) line(w, "(void)%s;", axis_name(w, w->symbol.p[i]));
     if (ranged && !mentions(body, "lo")) line(w, "(void)lo;");
     if (ranged && !mentions(body, "hi")) line(w, "(void)hi;");
 }
 
-static void fill_signature(printer *w, const nest *n, step_signature *sig)
+void print_signature_of(printer *w, const nest *n, step_signature *sig)
 {
     *sig = (step_signature){.can_fail = n->can_fail, .ranged = n->n_axes > 0 && !in_order(n), .range = dim_const(w->t, 1)};
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
     for (int written = 1; written >= 0; written--)
         for (uint32_t i = 0; i < w->param.n; i++)
-            if (!is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
+            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
     for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->mem, sig->symbols, w->symbol.p[i]);
 }
 
@@ -247,13 +162,12 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     text body = {.mem = p->mem};
     assert(n->flat);
     printer_init(&w, p, o, &body);
-    collect(&w, n);
-    fill_signature(&w, n, sig);
+    print_collect(&w, n);
+    print_signature_of(&w, n, sig);
     const nest *work = nest_copy(&w, n);
     w.indent = 1;
-    for (uint32_t i = 0; i < work->n_axes; i++) loop_open(&w, work->axis[i], i == 0 && sig->ranged);
-    print_stages(&w, work);
-    for (uint32_t i = work->n_axes; i-- > 0;) loop_close(&w, work->axis[i]);
+    const choice c = choose_vector(&w, work);
+    print_loops(&w, work, c, sig->ranged ? work->axis[0] : 0);
     if (sig->can_fail) line(&w, "return ONNXCC_OK;");
     w.out = out;
     print_signature(&w, name, sig);

@@ -12,11 +12,11 @@ typedef struct {
     const stage *stage;
     stage_tape *t;
     dim axis[MAX_LEVELS]; /* by level; 0: none */
-    instr **of_ex;        /* by ex: the instruction, in this stage (or this sink, when sinks depend on each other) */
-    bool *ordered;        /* by ex: already in a list of instructions */
-    uint8_t *want;        /* by ex: needed without condition by the present sink */
-    bool *reads;          /* by ex: holds a load or an index */
+    const uint32_t *number; /* by ex: its number in this stage, for: */
     uint32_t n_ex;
+    instr **made; /* the instruction, in this stage (or this sink, when sinks depend on each other) */
+    bool *want;   /* needed without condition by the present sink */
+    bool *reads;  /* holds a load or an index */
     bool dependent; /* rows of one point, sinks one after the other */
     uint32_t lists; /* collected so far */
     VEC(instr *) run;
@@ -289,10 +289,10 @@ static instr *make_instr(builder *b, ex e)
     }
     if (n->op == EX_ACC) i->acc = &b->r->acc[n->i];
     if (n->op == EX_LOAD || n->op == EX_ACC) raise_level(i, leaf_level(b, n));
-    for (uint32_t k = 0; k < count; k++) set_arg(i, k, b->of_ex[kid[k]]);
+    for (uint32_t k = 0; k < count; k++) set_arg(i, k, b->made[b->number[kid[k]]]);
     if (count && n->op != EX_LOAD) i->from = i->arg[0]->type;
     if (n->op == EX_SELECT) i->from = i->type;
-    i->lazy = b->reads[e] && !b->want[e];
+    i->lazy = b->reads[b->number[e]] && !b->want[b->number[e]];
     if (i->lazy) {
         raise_level(i, b->t->row_level);
         i->done = ARENA_ARRAY(b->r->mem, uint8_t, ROW);
@@ -316,8 +316,8 @@ static void mark_wanted(builder *b, ex root)
     VEC_PUSH(b->r->mem, todo, root);
     while (todo.n) {
         const ex e = todo.p[--todo.n];
-        if (b->want[e]) continue;
-        b->want[e] = 1;
+        if (b->want[b->number[e]]) continue;
+        b->want[b->number[e]] = true;
         const ex_node *n = ex_at(b->x, e);
         const ex *kid;
         const uint32_t count = n->op == EX_SELECT ? (ex_kids(n, &kid), 1u) : ex_kids(n, &kid);
@@ -327,20 +327,20 @@ static void mark_wanted(builder *b, ex root)
 
 static instr *lower(builder *b, ex root)
 {
-    visit *v = visit_begin(b->x, root);
+    visit *v = visit_begin(b->x, 1, &root);
     for (uint32_t k = 0; k < v->order.n; k++) {
         const ex e = v->order.p[k];
         const ex_node *n = ex_at(b->x, e);
         const ex *kid;
         bool reads = n->op == EX_LOAD || n->op == EX_INDEX;
-        for (uint32_t j = ex_kids(n, &kid); j-- > 0;) reads |= b->reads[kid[j]];
-        b->reads[e] = reads;
-        instr *i = b->of_ex[e];
-        if (!i) i = b->of_ex[e] = make_instr(b, e);
-        else if (i->lazy && b->want[e]) VEC_PUSH(b->r->mem, b->run, i); /* an earlier sink had it under a condition, this one always */
+        for (uint32_t j = ex_kids(n, &kid); j-- > 0;) reads |= b->reads[b->number[kid[j]]];
+        b->reads[b->number[e]] = reads;
+        instr *i = b->made[b->number[e]];
+        if (!i) i = b->made[b->number[e]] = make_instr(b, e);
+        else if (i->lazy && b->want[b->number[e]]) VEC_PUSH(b->r->mem, b->run, i); /* an earlier sink had it under a condition, this one always */
     }
     visit_end(b->x, v);
-    return b->of_ex[root];
+    return b->made[b->number[root]];
 }
 
 /* ---- sinks ---- */
@@ -402,7 +402,7 @@ static bool is_dependent(const builder *b)
 
 static void forget(builder *b)
 {
-    memset(b->of_ex, 0, b->n_ex * sizeof *b->of_ex);
+    memset(b->made, 0, b->n_ex * sizeof *b->made);
 }
 
 typedef struct {
@@ -489,9 +489,20 @@ static void set_levels(builder *b)
 void tape_stage(nest_run_state *r, const stage *g, stage_tape *t)
 {
     exprs *x = r->in->p->ex;
-    builder b = {.r = r, .x = x, .stage = g, .t = t, .n_ex = x->node.n};
-    b.of_ex = ARENA_ARRAY(r->mem, instr *, b.n_ex);
-    b.want = ARENA_ARRAY(r->mem, uint8_t, b.n_ex);
+    builder b = {.r = r, .x = x, .stage = g, .t = t};
+    VEC(ex) roots = {0};
+    for (uint32_t k = 0; k < g->n_sinks; k++) {
+        const sink *s = &g->sink[k];
+        VEC_PUSH(r->mem, roots, s->value);
+        VEC_PUSH(r->mem, roots, s->guard);
+        for (uint32_t i = 0; s->to && i < s->n; i++) VEC_PUSH(r->mem, roots, s->at[i]);
+    }
+    visit *all = visit_begin(x, roots.n, roots.p);
+    for (uint32_t k = 0; k < all->order.n; k++) all->to[all->order.p[k]] = k;
+    b.number = all->to;
+    b.n_ex = all->order.n;
+    b.made = ARENA_ARRAY(r->mem, instr *, b.n_ex);
+    b.want = ARENA_ARRAY(r->mem, bool, b.n_ex);
     b.reads = ARENA_ARRAY(r->mem, bool, b.n_ex);
     set_levels(&b);
     b.dependent = is_dependent(&b);
@@ -499,4 +510,5 @@ void tape_stage(nest_run_state *r, const stage *g, stage_tape *t)
     t->n_sinks = g->n_sinks;
     t->sink = ARENA_ARRAY(r->mem, sink_tape, g->n_sinks);
     for (uint32_t k = 0; k < g->n_sinks; k++) build_sink(&b, &g->sink[k], &t->sink[k]);
+    visit_end(x, all);
 }

@@ -229,9 +229,9 @@ static float atan2_f32(float x, float y)
     return (float)fm_atan2((double)x, (double)y);
 }
 
-/* NaN wins; of equal values (-0 and +0) the first. */
-#define MAX_NAN(x, y) ((x) != (x) || (x) >= (y) ? (x) : (y))
-#define MIN_NAN(x, y) ((x) != (x) || (x) <= (y) ? (x) : (y))
+/* NaN wins; +0 is above -0, so that the order of the arguments does not matter. */
+#define MAX_NAN(x, y) ((x) != (x) || (x) > (y) ? (x) : (x) == (y) ? (signbit(x) ? (y) : (x)) : (y))
+#define MIN_NAN(x, y) ((x) != (x) || (x) < (y) ? (x) : (x) == (y) ? (signbit(x) ? (x) : (y)) : (y))
 
 #define BIN_FLOAT(T, FMOD, POW, ATAN2)                           \
     switch (op) {                                                \

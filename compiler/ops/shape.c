@@ -411,10 +411,15 @@ typedef struct {
     dim length[MAX_RANK];
 } slice_bounds;
 
+enum { FAR = 1 << 30 }; /* exporters write INT64_MAX, INT32_MAX or the like for "to the end" */
+
 /* v counted from the end when negative, then clamped to [lo, hi]. */
 static dim clamp_index(dims *d, dim v, dim extent, dim lo, dim hi)
 {
     const dim zero = dim_const(d, 0);
+    int64_t c;
+    if (dim_is_const(d, v, &c) && c >= FAR) return hi;
+    if (dim_is_const(d, v, &c) && c <= -(int64_t)FAR) return lo;
     v = dim_select(d, v, zero, dim_add(d, v, extent), v);
     return dim_max(d, lo, dim_min(d, v, hi));
 }

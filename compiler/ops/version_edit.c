@@ -150,7 +150,8 @@ value_id const_bool(edit *e, const char *role, bool v)
 
 value_id const_like(edit *e, const char *role, float v, value_id x)
 {
-    const elem known = elem_type_of(e, x);
+    const char kind = elem_of(elem_type_of(e, x))->kind;
+    const elem known = kind == 's' || kind == 'c' || kind == '?' ? ELEM_NONE : elem_type_of(e, x);
     tensor *t = tensor_new(e->m->mem, known ? known : ELEM_FLOAT, 0, (const int64_t[]){0});
     elem_set_double(t->type, tensor_bytes(t), 0, (double)v);
     const value_id c = new_constant(e, role, t);
@@ -163,10 +164,13 @@ const tensor *data_of(edit *e, value_id v)
 {
     if (!v) return NULL;
     const value *x = value_at(e->m, v);
-    if (x->data || !x->producer) return x->data;
-    const node *n = node_at(e->m, x->producer);
-    const attr *a = node_is(n, "", "Constant") ? node_attr(n, "value") : NULL;
-    return a && a->kind == ATTR_TENSOR ? a->u.t : NULL;
+    const tensor *t = x->data;
+    if (!t && x->producer) {
+        const node *n = node_at(e->m, x->producer);
+        const attr *a = node_is(n, "", "Constant") ? node_attr(n, "value") : NULL;
+        t = a && a->kind == ATTR_TENSOR ? a->u.t : NULL;
+    }
+    return t && elem_of(t->type)->kind != 's' && elem_of(t->type)->kind != 'c' ? t : NULL;
 }
 
 int32_t rank_of(edit *e, value_id v)

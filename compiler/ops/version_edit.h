@@ -46,7 +46,7 @@ value_id const_floats(edit *e, const char *role, uint32_t n, const float *v); /*
 value_id const_like(edit *e, const char *role, float v, value_id x);          /* scalar of x's type, at run time if it is not known */
 value_id const_bool(edit *e, const char *role, bool v);                       /* bool scalar */
 
-/* What is known of a value: rank (-1: unknown), element type (ELEM_NONE), its constant data (NULL). */
+/* What is known of a value: rank (-1: unknown), element type (ELEM_NONE), its constant data (NULL; always real numbers). */
 int32_t rank_of(edit *e, value_id v);
 elem elem_type_of(edit *e, value_id v);
 const tensor *data_of(edit *e, value_id v);

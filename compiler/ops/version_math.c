@@ -185,6 +185,7 @@ static bool group_norm_to_21(edit *e)
 {
     model *m = e->m;
     const int64_t groups = node_int(edited(e), "num_groups", 1);
+    if (groups < 1) return version_error(e, "version-norm", "num_groups is %lld", (long long)groups);
     const value_id x = input_of(e, 0), n = const_ints(e, "groups", 1, &groups);
     const attr first = attr_int(m, "axis", 0);
     const value_id channels = insert(e, "Gather", &first, IN(insert(e, "Shape", NULL, IN(x)), const_ints(e, "channel", 1, (const int64_t[]){1})));

@@ -4,16 +4,41 @@
  * out: every slot that is not local has a view; every buffer its size in elements */
 #include "plan/plan.h"
 
-static void row_major(program *p, slot_info *s)
+/* Fills in strides, innermost last, for the blocks and halos that the view asks for (none: dense and row-major). Returns the elements. */
+static dim place_view(program *p, slot_info *s)
 {
     dims *d = p->dims;
-    dim stride = dim_const(d, 1);
-    s->view.rank = s->rank;
-    s->view.offset = dim_const(d, 0);
-    for (uint32_t i = s->rank; i-- > 0;) {
-        s->view.d[i] = (struct view_dim){.stride = stride, .inner = dim_const(d, 1), .block = 1};
-        stride = dim_mul(d, stride, s->extent[i]);
+    view *v = &s->view;
+    const bool asked = v->rank != 0;
+    v->rank = s->rank;
+    int32_t lanes = 1;
+    for (uint32_t i = 0; i < s->rank; i++) {
+        if (!asked) v->d[i].block = 1;
+        if (v->d[i].block > 1) lanes = v->d[i].block;
     }
+    dim stride = dim_const(d, lanes), offset = dim_const(d, 0);
+    for (uint32_t i = s->rank; i-- > 0;) {
+        struct view_dim *k = &v->d[i];
+        k->stride = stride;
+        k->inner = dim_const(d, 1);
+        offset = dim_add(d, offset, dim_mulc(d, stride, k->halo_lo));
+        const dim cells = k->block > 1 ? dim_cdiv(d, s->extent[i], dim_const(d, k->block)) : dim_addc(d, s->extent[i], k->halo_lo + k->halo_hi);
+        stride = dim_mul(d, stride, cells);
+    }
+    v->offset = offset;
+    return stride;
+}
+
+/* A view of another slot lies row-major in that one's buffer; so does what it is a view of. */
+static void place_alias(program *p, slot_info *i)
+{
+    (void)place_view(p, i);
+    const slot_info *of = i;
+    while (of->alias_of) {
+        i->view.offset = dim_add(p->dims, i->view.offset, of->alias_offset);
+        of = slot_at(p, of->alias_of);
+    }
+    i->view.buf = of->view.buf;
 }
 
 void plan_layout(program *p)
@@ -21,12 +46,13 @@ void plan_layout(program *p)
     if (!p->buf.n) VEC_PUSH(p->mem, p->buf, (buf_info){0});
     for (slot s = 1; s < p->slot.n; s++) {
         slot_info *i = slot_at(p, s);
-        if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf) continue;
-        row_major(p, i);
+        if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf || i->alias_of) continue;
+        const dim elems = place_view(p, i);
         i->view.buf = p->buf.n;
-        buf_info b = {.kind = i->kind, .type = i->type, .elems = dim_product(p->dims, i->extent, i->rank), .io = i->io, .offset = -1};
-        VEC_PUSH(p->mem, p->buf, b);
+        VEC_PUSH(p->mem, p->buf, ((buf_info){.kind = i->kind, .type = i->type, .elems = elems, .io = i->io, .offset = -1}));
     }
+    for (slot s = 1; s < p->slot.n; s++)
+        if (slot_at(p, s)->alias_of && !slot_at(p, s)->view.buf) place_alias(p, slot_at(p, s));
 }
 
 /* ---- numbering and addresses ---- */

@@ -1,6 +1,7 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_layout, plan_select, plan_flatten, plan_memory. Emitters only print what these decide. */
+ * Order: plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
 #include "expr/nest.h"
@@ -12,6 +13,12 @@ typedef struct {
     int threads;
 } plan_options;
 
+/* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
+void plan_conv_layout(program *p, const plan_options *o);
+bool conv_is_depthwise(program *p, const kernel *k);
+bool conv_has_kernel(program *p, const kernel *k);
+int conv_input_block(program *p, const kernel *k, int vl);
+
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);
 /* The same product or convolution as a nest; any type, any rank. */
@@ -19,9 +26,15 @@ nest *kernel_as_nest(program *p, const kernel *k);
 /* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out);
 
+/* The same for one K_CONV (conv.c). */
+bool select_conv(program *p, const plan_options *o, const step *s, block *out);
+
 /* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
 bool pack_now(program *p, block *steps, slot packed);
 bool ex_is_constant(program *p, ex e); /* loads constants only */
+
+/* Drops copies that keep the row-major order: one slot becomes a view of the other (slot_info.alias_of). After fuse, before plan_layout. */
+void plan_alias(program *p);
 
 /* Gives every slot but locals that has none yet a view of a buffer: aliases share one, the rest is row-major. */
 void plan_layout(program *p);

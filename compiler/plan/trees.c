@@ -105,7 +105,7 @@ static bool fill_node(maker *m, uint32_t i)
     if (t->mode == TREE_LEAF) t->mode = (int)mode;
     else if (t->mode != (int)mode) t->mode = -1;
     m->reached[no] = m->reached[yes] = 1;
-    return true;
+    return (no != i && yes != i) || tree_error(m, "branches to itself", k->tree, k->node);
 }
 
 static bool is_leaf(const tree_tables *t, uint32_t i)
@@ -141,12 +141,17 @@ static int32_t depth_below(maker *m, uint32_t root, uint32_t *stack)
     return m->depth[root];
 }
 
+static bool circle_error(maker *m, uint32_t i)
+{
+    return tree_error(m, "is part of a circle of branches", m->key[i].tree, m->key[i].node);
+}
+
 static bool add_root(maker *m, uint32_t i, uint32_t *stack)
 {
     tree_tables *t = m->t;
     int32_t *group = &t->depths[t->n_trees / GROUP];
     const int32_t depth = depth_below(m, i, stack);
-    if (depth < 0) return diag_error(m->diag, EXIT_INVALID, m->where, "tree-nodes", "the branches of a tree lead in a circle");
+    if (depth < 0) return circle_error(m, i);
     if (depth > *group) *group = depth;
     t->roots[t->n_trees++] = (int32_t)i;
     return true;
@@ -177,9 +182,11 @@ static bool find_roots(maker *m, arena *mem)
     for (uint32_t first = 0, end; !m->a->root && first < n; first = end) {
         for (end = first + 1; end < n && m->key[end].tree == m->key[first].tree;) end++;
         const uint32_t root = root_of_tree(m, first, end);
-        if (root == end) return diag_error(m->diag, EXIT_INVALID, m->where, "tree-nodes", "the branches of tree %lld lead in a circle", (long long)m->key[first].tree);
+        if (root == end) return circle_error(m, first);
         if (!add_root(m, root, stack)) return false;
     }
+    for (uint32_t i = 0; i < n; i++) /* what no root leads to must not go in circles either */
+        if (depth_below(m, i, stack) < 0) return circle_error(m, i);
     t->n_groups = (t->n_trees + GROUP - 1) / GROUP;
     for (uint32_t i = t->n_trees; i < t->n_groups * GROUP; i++) t->roots[i] = (int32_t)n; /* the empty leaf */
     return true;

@@ -21,6 +21,7 @@ typedef struct {
     uint64_t fields;             /* seen so far */
     uint64_t scratch;            /* most that unpacking one of its sub-messages needs besides the result */
     uint32_t count[MAX_FIELDS]; /* seen so far, by place in type->fields */
+    uint32_t places;            /* weights that the skeleton leaves out */
 } frame;
 
 typedef struct {
@@ -186,9 +187,21 @@ static bool close_message(scan *s)
     return true;
 }
 
-static bool is_raw_data(const ProtobufCMessageDescriptor *type, uint32_t number)
+/* Weights that the skeleton leaves out: the fields of TensorProto that hold a little-endian array as it is. */
+static bool is_left_out(const ProtobufCMessageDescriptor *type, uint32_t number, wire_type w, uint64_t n)
 {
-    return number == 9 && type == &onnx__tensor_proto__descriptor;
+    enum { FLOAT_DATA = 4, RAW_DATA = 9, DOUBLE_DATA = 10, LONG_LIST = 1024 };
+    if (type != &onnx__tensor_proto__descriptor || w != WIRE_BYTES) return false;
+    return number == RAW_DATA ? n > 0 : (number == FLOAT_DATA || number == DOUBLE_DATA) && n >= LONG_LIST;
+}
+
+static bool leave_out(scan *s, const ProtobufCFieldDescriptor *f, size_t n)
+{
+    if (s->frames[s->depth].places++)
+        return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-duplicate", "elements are given in more than one piece or form");
+    s->out->left_out += n;
+    s->out->places++;
+    return spend(s, rounded(sizeof(prescan_place) + 1));
 }
 
 /* A length-prefixed field of known type with its content at [p, p + n). */
@@ -206,14 +219,10 @@ static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigne
         if (memchr(p, 0, n)) return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "text has a zero byte in it");
         return spend(s, rounded(n + 1));
     }
-    if (f->type == PROTOBUF_C_TYPE_BYTES) {
-        if (!is_raw_data(top->type, f->id)) return spend(s, rounded(n + 1));
-        s->out->raw_data += n;
-        s->out->raw_fields++;
-        return spend(s, 32);
-    }
-    uint64_t count;
-    if (!packed_count(f, p, n, &count)) return malformed(s, p, f, "a packed list is cut off");
+    uint64_t count = 0;
+    if (f->type != PROTOBUF_C_TYPE_BYTES && !packed_count(f, p, n, &count)) return malformed(s, p, f, "a packed list is cut off");
+    if (is_left_out(top->type, f->id, WIRE_BYTES, n)) return leave_out(s, f, n);
+    if (f->type == PROTOBUF_C_TYPE_BYTES) return spend(s, rounded(n + 1));
     return spend(s, rounded(count * scalar_size(f->type)));
 }
 
@@ -287,52 +296,72 @@ typedef struct {
     unsigned char *length;
 } copy_frame;
 
-unsigned char *prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, const prescan_result *scan_, size_t *n)
+size_t prescan_skeleton_bound(size_t size, const prescan_result *scan_)
 {
-    /* A length may grow to 5 bytes from 1, and a raw_data field may have been empty. */
-    unsigned char *const copy = mem_alloc(size - (size_t)scan_->raw_data + 4 * (size_t)scan_->messages + 20 * (size_t)scan_->raw_fields), *q = copy;
+    /* A length may grow from 1 byte to 5. */
+    return size - (size_t)scan_->left_out + 4 * (size_t)scan_->messages + (sizeof(prescan_place) + 1) * (size_t)scan_->places;
+}
+
+/* The field at p, of a file that passed: its end is returned, its parts are in *f. */
+typedef struct {
+    uint32_t number;
+    wire_type wire;
+    const unsigned char *content; /* what follows the tag, and the length if there is one */
+    size_t tag_bytes;
+    uint64_t n; /* bytes of content */
+} field_view;
+
+static field_view field_at(const unsigned char *p, const unsigned char *end)
+{
+    uint64_t tag = 0, n = 0;
+    field_view f = {.tag_bytes = wire_varint(p, end, 5, &tag)};
+    f.number = (uint32_t)(tag >> 3);
+    f.wire = (wire_type)(tag & 7);
+    f.content = p + f.tag_bytes;
+    switch (f.wire) {
+    case WIRE_VARINT: n = wire_varint(f.content, end, 10, &tag); break;
+    case WIRE_64: n = 8; break;
+    case WIRE_32: n = 4; break;
+    default: f.content += wire_varint(f.content, end, 5, &n); break;
+    }
+    f.n = n;
+    return f;
+}
+
+size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, unsigned char *copy)
+{
+    enum { RAW_DATA_TAG = 9 << 3 | WIRE_BYTES };
     copy_frame frames[MAX_FRAMES];
+    unsigned char *q = copy;
     uint32_t depth = 0;
     frames[0] = (copy_frame){root, data + size, NULL};
     for (const unsigned char *p = data;;) {
         while (p == frames[depth].end) {
-            if (depth == 0) {
-                *n = (size_t)(q - copy);
-                return copy;
-            }
+            if (depth == 0) return (size_t)(q - copy);
             unsigned char *length = frames[depth--].length;
             wire_put_padded(length, (uint32_t)(q - length - 5));
         }
-        const unsigned char *const start = p, *const end = frames[depth].end;
-        uint64_t tag = 0, len = 0;
-        p += wire_varint(p, end, 5, &tag);
-        const size_t tag_bytes = (size_t)(p - start);
-        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(frames[depth].type, (unsigned)(tag >> 3));
-        switch (tag & 7) {
-        case WIRE_VARINT: len = wire_varint(p, end, 10, &tag); break;
-        case WIRE_64: len = 8; break;
-        case WIRE_32: len = 4; break;
-        default: p += wire_varint(p, end, 5, &len); break;
-        }
-        const bool message = f && f->type == PROTOBUF_C_TYPE_MESSAGE;
-        if (message || (f && is_raw_data(frames[depth].type, f->id))) {
-            memcpy(q, start, tag_bytes);
-            q += tag_bytes;
-        }
-        if (message) {
-            frames[++depth] = (copy_frame){f->descriptor, p + len, q};
-            q += 5;
+        const ProtobufCMessageDescriptor *kind = frames[depth].type;
+        const field_view v = field_at(p, frames[depth].end);
+        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(kind, v.number);
+        const unsigned char *const next = v.content + v.n;
+        if (f && f->type == PROTOBUF_C_TYPE_MESSAGE) {
+            memcpy(q, p, v.tag_bytes);
+            q += v.tag_bytes + 5;
+            frames[++depth] = (copy_frame){f->descriptor, next, q - 5};
+            p = v.content;
             continue;
         }
-        if (f && is_raw_data(frames[depth].type, f->id)) {
-            const uint64_t place[2] = {(uint64_t)(p - data), len};
+        if (f && is_left_out(kind, v.number, v.wire, v.n)) {
+            const prescan_place place = {(uint64_t)(v.content - data), v.n, v.number};
+            *q++ = RAW_DATA_TAG;
             *q++ = sizeof place;
-            memcpy(q, place, sizeof place);
+            memcpy(q, &place, sizeof place);
             q += sizeof place;
         } else {
-            memcpy(q, start, (size_t)(p - start) + (size_t)len);
-            q += (size_t)(p - start) + (size_t)len;
+            memcpy(q, p, (size_t)(next - p));
+            q += next - p;
         }
-        p += len;
+        p = next;
     }
 }

@@ -17,8 +17,8 @@ typedef struct {
 
 typedef struct {
     uint64_t memory;   /* estimate of the unpacked form in bytes, scratch memory of the unpacker included */
-    uint64_t raw_data; /* bytes in TensorProto.raw_data */
-    uint64_t raw_fields;
+    uint64_t left_out; /* bytes of weights that prescan_skeleton() leaves out */
+    uint64_t places;   /* weights left out */
     uint64_t messages; /* below the outermost one */
 } prescan_result;
 
@@ -27,9 +27,15 @@ typedef struct {
 bool prescan(diag *d, const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, const prescan_limits *limits,
              prescan_result *out);
 
-/* A copy of a file that passed prescan() without the content of TensorProto.raw_data: each such field holds 16 bytes instead, the offset and
- * length of the content in the file (native uint64_t each). Heap memory of *n bytes, freed by the caller. */
-unsigned char *prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, const prescan_result *scan, size_t *n);
+/* Where weights that were left out of the skeleton are in the file; stands as TensorProto.raw_data in their stead. */
+typedef struct {
+    uint64_t offset, bytes;
+    uint64_t field; /* of TensorProto: raw_data, or float_data or double_data, whose packed form is the same little-endian array */
+} prescan_place;
+
+/* A copy of a file that passed prescan() without the weights. `copy` has room for prescan_skeleton_bound() bytes; returns how many it takes. */
+size_t prescan_skeleton_bound(size_t size, const prescan_result *scan);
+size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, unsigned char *copy);
 
 bool utf8_valid(const unsigned char *s, size_t n); /* no overlong forms, no surrogates, up to U+10FFFF */
 #endif

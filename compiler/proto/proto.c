@@ -1,7 +1,7 @@
 /* proto.c - files into protobuf-c structures, without copying the weights; see proto.h.
  *
- * protobuf-c copies every bytes field. So what it gets to see is a copy of the file without the raw data (prescan_skeleton), with the place
- * of the data in the file instead, and the places are made pointers afterwards. */
+ * protobuf-c copies everything. So what it gets to see is a copy of the file without the weights (prescan_skeleton), with their places in the
+ * file instead, and the places are made pointers afterwards. */
 #include "proto/proto.h"
 
 #include <stdlib.h>
@@ -74,8 +74,8 @@ static proto_memory *memory_new(arena *mem, uint64_t limit)
     proto_memory *m = ARENA_NEW(mem, proto_memory);
     m->large.next = m->large.before = &m->large;
     m->limit = limit;
-    m->small = arena_new();
     arena_on_free(mem, memory_release, m);
+    m->small = arena_new();
     return m;
 }
 
@@ -85,34 +85,51 @@ void proto_release(proto_file *f)
     f->root = NULL;
 }
 
-/* ---- raw data back in place ---- */
+/* ---- weights back in place ---- */
 
-static void restore_tensor(Onnx__TensorProto *t, const unsigned char *data)
+/* False when memory runs out. */
+static bool restore_tensor(Onnx__TensorProto *t, const unsigned char *data, proto_memory *memory)
 {
-    uint64_t at[2];
-    if (!t->has_raw_data) return;
-    memcpy(at, t->raw_data.data, sizeof at);
-    t->raw_data.data = (uint8_t *)(uintptr_t)(data + at[0]);
-    t->raw_data.len = (size_t)at[1];
+    enum { FLOAT_DATA = 4, RAW_DATA = 9 };
+    prescan_place at;
+    if (!t->has_raw_data || !t->raw_data.len) return true;
+    memcpy(&at, t->raw_data.data, sizeof at);
+    t->raw_data = (ProtobufCBinaryData){(size_t)at.bytes, (uint8_t *)(uintptr_t)(data + at.offset)};
+    const bool single = t->data_type == ELEM_FLOAT || t->data_type == ELEM_COMPLEX64, twice = t->data_type == ELEM_DOUBLE || t->data_type == ELEM_COMPLEX128;
+    if (at.field == RAW_DATA || (at.field == FLOAT_DATA ? single : twice)) return true;
+    /* A list that does not fit the element type: as it was, for the converter to complain about. */
+    void *list = memory_alloc(memory, (size_t)at.bytes);
+    if (!list) return false;
+    memcpy(list, data + at.offset, (size_t)at.bytes);
+    t->has_raw_data = false;
+    if (at.field == FLOAT_DATA) {
+        t->n_float_data = (size_t)at.bytes / sizeof(float);
+        t->float_data = list;
+    } else {
+        t->n_double_data = (size_t)at.bytes / sizeof(double);
+        t->double_data = list;
+    }
+    return true;
 }
 
 /* Visits every message below `m`; the depth is bounded by the prescan. */
-static void restore(ProtobufCMessage *m, const unsigned char *data)
+static bool restore(ProtobufCMessage *m, const unsigned char *data, proto_memory *memory)
 {
     const ProtobufCMessageDescriptor *kind = m->descriptor;
-    if (kind == &onnx__tensor_proto__descriptor) restore_tensor((Onnx__TensorProto *)m, data);
+    bool ok = kind != &onnx__tensor_proto__descriptor || restore_tensor((Onnx__TensorProto *)m, data, memory);
     for (unsigned i = 0; i < kind->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &kind->fields[i];
         if (f->type != PROTOBUF_C_TYPE_MESSAGE) continue;
         char *member = (char *)m + f->offset, *quantifier = (char *)m + f->quantifier_offset;
         if (f->label == PROTOBUF_C_LABEL_REPEATED) {
             ProtobufCMessage **list = *(ProtobufCMessage ***)(void *)member;
-            for (size_t k = 0, n = *(size_t *)(void *)quantifier; k < n; k++) restore(list[k], data);
+            for (size_t k = 0, n = *(size_t *)(void *)quantifier; k < n; k++) ok &= restore(list[k], data, memory);
         } else if (!(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || *(uint32_t *)(void *)quantifier == f->id) {
             ProtobufCMessage *sub = *(ProtobufCMessage **)(void *)member;
-            if (sub) restore(sub, data);
+            if (sub) ok &= restore(sub, data, memory);
         }
     }
+    return ok;
 }
 
 /* ---- opening ---- */
@@ -127,15 +144,18 @@ static bool unpack(proto_file *f, arena *mem, diag *d, const ProtobufCMessageDes
     prescan_result scan;
     const prescan_limits limits = {.memory = o ? o->memory : 0};
     if (!prescan(d, f->view.data, f->view.size, root, &limits, &scan)) return false;
-    /* Twice the estimate: protobuf-c's scratch grows by doubling, and every piece has a head here. */
-    f->memory = memory_new(mem, scan.memory * 4 + (1 << 20));
+    /* More than the estimate: protobuf-c's scratch grows by doubling, and every piece has a head here. */
+    const size_t bound = prescan_skeleton_bound(f->view.size, &scan);
+    f->memory = memory_new(mem, scan.memory * 4 + bound + (1 << 20));
     ProtobufCAllocator allocator = {memory_alloc, memory_free, f->memory};
-    size_t n;
-    unsigned char *skeleton = prescan_skeleton(f->view.data, f->view.size, root, &scan, &n);
-    ProtobufCMessage *m = protobuf_c_message_unpack(root, &allocator, n, skeleton);
-    free(skeleton);
-    if (!m) return diag_error(d, EXIT_LIMIT, "", "model-memory", "the model can't be unpacked: out of memory");
-    restore(m, f->view.data);
+    ProtobufCMessage *m = NULL;
+    unsigned char *skeleton = memory_alloc(f->memory, bound > LARGE ? bound : LARGE);
+    if (skeleton) {
+        const size_t n = prescan_skeleton(f->view.data, f->view.size, root, skeleton);
+        m = protobuf_c_message_unpack(root, &allocator, n, skeleton);
+        memory_free(f->memory, skeleton);
+    }
+    if (!m || !restore(m, f->view.data, f->memory)) return diag_error(d, EXIT_LIMIT, "", "model-memory", "the model can't be unpacked: out of memory");
     f->root = m;
     sha256_hex(f->view.data, f->view.size, f->sha256);
     return true;
@@ -164,11 +184,11 @@ proto_file *proto_open(arena *mem, diag *d, const char *path, const ProtobufCMes
 {
     file_view *view = ARENA_NEW(mem, file_view);
     const char *why;
+    arena_on_free(mem, unmap, view);
     if (!file_map(path, view, &why)) {
         diag_error(d, EXIT_IO, "", "file-open", "can't read the file: %s", why);
         return NULL;
     }
-    arena_on_free(mem, unmap, view);
     return proto_open_bytes(mem, d, view->data, view->size, path, root, o);
 }
 

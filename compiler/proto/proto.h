@@ -6,8 +6,9 @@
 
 typedef struct proto_memory proto_memory;
 
-/* A file that was unpacked. TensorProto.raw_data.data points into the file itself, which stays mapped until the arena goes; everything else
- * is in memory of its own that proto_release() gives back. */
+/* A file that was unpacked. TensorProto.raw_data.data points into the file itself, which stays mapped until the arena goes (packed float_data
+ * and double_data of a tensor of that type are the same bytes and appear as raw_data); everything else is in memory of its own that
+ * proto_release() gives back. */
 typedef struct proto_file {
     const char *path;   /* NULL: none */
     const char *folder; /* of external data; NULL: none */

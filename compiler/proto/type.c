@@ -1,4 +1,6 @@
 /* type.c - TypeProto to type. A named dim becomes the symbol of that name (at least 1), one without a name a symbol of its own. */
+#include <string.h>
+
 #include "proto/convert.h"
 #include "proto/dimparam.h"
 
@@ -14,7 +16,7 @@ static dim convert_dim(converter *c, const Onnx__TensorShapeProto__Dimension *p,
         }
         diag_warn(c->d, place_text(c->d, at), "shape-negative", "dimension %u is -1, taken as unknown", axis);
     } else if (p->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) param = given(p->dim_param);
-    if (*param) return dim_of_param(c->m->dims, c->mem, param);
+    if (*param && strcmp(param, "?")) return dim_of_param(c->m->dims, c->mem, param);
     return dim_fresh(c->m->dims, arena_printf(c->mem, "%s:%u", stem, axis), 1, INT64_MAX);
 }
 
@@ -39,11 +41,9 @@ static bool convert_shaped(converter *c, type_kind kind, int32_t elem_type, cons
 
 static bool convert_of(converter *c, type_kind kind, const Onnx__TypeProto *of, const char *stem, const place *at, type *out)
 {
-    *out = (type){.kind = kind, .rank = -1};
-    if (!of) return true;
     type *inner = ARENA_NEW(c->mem, type);
-    out->of = inner;
-    return convert_type(c, of, stem, at, inner);
+    *out = (type){.kind = kind, .rank = -1, .of = inner};
+    return convert_type(c, of, stem, at, inner); /* unknown when it is not given */
 }
 
 bool convert_type(converter *c, const Onnx__TypeProto *t, const char *stem, const place *at, type *out)

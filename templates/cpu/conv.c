@@ -1,6 +1,7 @@
 /* conv.c - direct float32 convolution with an epilogue; one to three spatial dimensions, groups, any kernel, stride and dilation.
  *
- *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * W[oc][ic][kd][kh][kw], n, oc, od * OH + oh, ow)
+ *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * W[oc][ic][kd][kh][kw],
+ *       n, oc / VL, od * OH + oh, ow, oc % VL)
  *
  * where X's spatial index 0 is the first cell of the halo: padding lies in memory, so there are no edge cases.
  *
@@ -10,7 +11,8 @@
  * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
  * fixed      NV RX  output vectors and pixels of the register tile      NVT  vectors used of a group's last NR channels, 1..NV
  *            RT     pixels of the second tile, for what RX leaves over; single pixels do the rest
- *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for, OC or more; OUT_S does the others
+ *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others. OC, or OC rounded
+ *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
  *
  * Each element is one chain of fused multiply-adds from 0 over channel block, kd, kh, kw, channel: its bits depend on no tile and no range. */
@@ -47,11 +49,11 @@ INLINE void conv_tile(const int px, const int nv, const float *restrict x, const
             w += XB * NV * VL;
         }
     }
-    if (OC_LANES % VL == 0 || oc + nv * VL <= oc0 + OC_LANES) {
+    if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) {
 #pragma GCC unroll 8
-            for (int j = 0; j < nv; j++) OUT_V(acc[p][j], n, oc + j * VL, row, ow + p HOOK_ARGS);
+            for (int j = 0; j < nv; j++) OUT_V(acc[p][j], n, oc / VL + j, row, ow + p, oc % VL HOOK_ARGS);
         }
         return;
     }
@@ -63,8 +65,8 @@ INLINE void conv_tile(const int px, const int nv, const float *restrict x, const
     }
     for (int p = 0; p < px; p++) {
         int64_t c = oc;
-        for (; c + VL <= oc0 + OC_LANES && c < oc + nv * VL; c += VL) OUT_V(vf_ld(lane[p] + (c - oc)), n, c, row, ow + p HOOK_ARGS);
-        for (; c < oc0 + OC && c < oc + nv * VL; c++) OUT_S(lane[p][c - oc], n, c, row, ow + p HOOK_ARGS);
+        for (; c + VL <= oc0 + OC_LANES && c < oc + nv * VL; c += VL) OUT_V(vf_ld(lane[p] + (c - oc)), n, c / VL, row, ow + p, c % VL HOOK_ARGS);
+        for (; c < oc0 + OC && c < oc + nv * VL; c++) OUT_S(lane[p][c - oc], n, c / VL, row, ow + p, c % VL HOOK_ARGS);
     }
 }
 

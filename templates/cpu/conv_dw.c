@@ -1,6 +1,6 @@
 /* conv_dw.c - depthwise float32 convolution on NCHWc (c = VL) with an epilogue; one filter per channel, lanes are channels.
  *
- *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw*DW] * W[c][kh][kw], n, c, oh, ow)
+ *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw*DW] * W[c][kh][kw], n, c / VL, oh, ow, c % VL)
  *
  * where X's spatial index 0 is the first cell of the halo: padding lies in memory.
  *
@@ -13,7 +13,7 @@
 #include "simd/simd.h"
 
 /* `px` pixels, a constant at every call. The loop over kh stays a loop: unrolled, the compiler would keep loads for later and spill them. */
-INLINE void conv_dw_tile(const int px, const float *restrict x, const float *restrict w, int64_t n, int64_t c, int64_t oh,
+INLINE void conv_dw_tile(const int px, const float *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh,
                          int64_t ow HOOK_PARAMS)
 {
     vf acc[RX];
@@ -29,16 +29,16 @@ INLINE void conv_dw_tile(const int px, const float *restrict x, const float *res
             for (int p = 0; p < px; p++) acc[p] = vf_fma(vf_ld(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
         }
     }
-    if (C_LANES % VL == 0 || c + VL <= C_LANES) {
+    if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
 #pragma GCC unroll 32
-        for (int p = 0; p < px; p++) OUT_V(acc[p], n, c, oh, ow + p HOOK_ARGS);
+        for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);
         return;
     }
     float lane[RX][VL];
 #pragma GCC unroll 32
     for (int p = 0; p < px; p++) vf_st(lane[p], acc[p]);
     for (int p = 0; p < px; p++) {
-        for (int64_t i = 0; c + i < C; i++) OUT_S(lane[p][i], n, c + i, oh, ow + p HOOK_ARGS);
+        for (int64_t i = 0; i < VL && block * VL + i < C; i++) OUT_S(lane[p][i], n, block, oh, ow + p, i HOOK_ARGS);
     }
 }
 
@@ -50,10 +50,10 @@ KERNEL void conv_dw(const float *restrict x, const float *restrict w, int64_t lo
         const float *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
         const float *wb = w + block * (KH * KW * VL);
         int64_t ow = 0;
-        for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+        for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
         if (OW % RX == 0) continue;
-        for (; ow + RT <= OW; ow += RT) conv_dw_tile(RT, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+        for (; ow + RT <= OW; ow += RT) conv_dw_tile(RT, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
         if (OW % RX % RT == 0) continue;
-        for (; ow < OW; ow++) conv_dw_tile(1, xr + ow * SW * X_W, wb, n, block * VL, oh, ow HOOK_ARGS);
+        for (; ow < OW; ow++) conv_dw_tile(1, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
     }
 }

@@ -22,20 +22,20 @@ INLINE vf gru_clip(vf x)
     return CLIP < INFINITY ? vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x)) : x;
 }
 
-/* From z and r's arguments: r . h into `reset`, or r . (h * Rn), which `reset` holds, added to n's argument. */
-INLINE void gru_reset(float *restrict gates, const float *restrict h, float *restrict reset HOOK_PARAMS)
+/* From r's argument, width = H: r . h into `reset`, or r . (h * Rn), which `reset` holds, added to n's argument. */
+INLINE void gru_reset(int64_t width, float *restrict gates, const float *restrict h, float *restrict reset)
 {
-    for (int64_t j = 0; j < H; j += VL) {
-        const vf r = F_V(gru_clip(vf_ld(gates + H + j)));
+    for (int64_t j = 0; j < width; j += VL) {
+        const vf r = F_V(gru_clip(vf_ld(gates + width + j)));
         if (!LINEAR_BEFORE_RESET) vf_st(reset + j, r * vf_ld(h + j));
-        else vf_st(reset + j, vf_fma(r, vf_ld(reset + j), vf_ld(gates + 2 * H + j)));
+        else vf_st(reset + j, vf_fma(r, vf_ld(reset + j), vf_ld(gates + 2 * width + j)));
     }
 }
 
 /* New state of one sequence; `n` holds the argument of G. */
-INLINE void gru_cell(const float *restrict gates, const float *restrict n, float *restrict h HOOK_PARAMS)
+INLINE void gru_cell(int64_t width, const float *restrict gates, const float *restrict n, float *restrict h)
 {
-    for (int64_t j = 0; j < H; j += VL) {
+    for (int64_t j = 0; j < width; j += VL) {
         const vf z = F_V(gru_clip(vf_ld(gates + j))), new_h = G_V(gru_clip(vf_ld(n + j)));
         vf_st(h + j, vf_fma(z, vf_ld(h + j), (vf_set(1.0f) - z) * new_h));
     }
@@ -63,13 +63,13 @@ KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw
         if (LINEAR_BEFORE_RESET) MUL_ACC(first + reset_at, first + h_at, rt + RT_AT + 2 * H, hi - lo, H, H, row_size, 3 * H);
         for (int64_t b = lo; b < hi; b++) {
             float *row = scratch + b * row_size;
-            gru_reset(row, row + h_at, row + reset_at HOOK_ARGS);
+            gru_reset(H, row, row + h_at, row + reset_at);
         }
         if (!LINEAR_BEFORE_RESET) MUL_ACC(first + 2 * H, first + reset_at, rt + RT_AT + 2 * H, hi - lo, H, H, row_size, 3 * H);
         for (int64_t b = lo; b < hi; b++) {
             const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
             float *row = scratch + b * row_size;
-            if (step < length) gru_cell(row, row + (LINEAR_BEFORE_RESET ? reset_at : 2 * H), row + h_at HOOK_ARGS);
+            if (step < length) gru_cell(H, row, row + (LINEAR_BEFORE_RESET ? reset_at : 2 * H), row + h_at);
             if (!y) continue;
             float *out = y + Y_AT + t * Y_T + b * Y_B;
             for (int64_t j = 0; j < H; j++) out[j] = step < length ? row[h_at + j] : 0.0f;

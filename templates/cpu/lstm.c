@@ -30,20 +30,20 @@ INLINE vf lstm_clip(vf x)
     return CLIP < INFINITY ? vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x)) : x;
 }
 
-/* New state of one sequence from its gates; h and c have room for whole vectors. */
-INLINE void lstm_cell(const float *restrict gates, float *restrict h, float *restrict c, const float *restrict p HOOK_PARAMS)
+/* New state of one sequence, n = H, from its gates; h and c have room for whole vectors. */
+INLINE void lstm_cell(int64_t n, const float *restrict gates, float *restrict h, float *restrict c, const float *restrict p)
 {
-    for (int64_t j = 0; j < H; j += VL) {
+    for (int64_t j = 0; j < n; j += VL) {
         const vf c_old = vf_ld(c + j);
-        vf i = vf_ld(gates + j), o = vf_ld(gates + H + j), f = vf_ld(gates + 2 * H + j);
+        vf i = vf_ld(gates + j), o = vf_ld(gates + n + j), f = vf_ld(gates + 2 * n + j);
         if (p) {
-            i = vf_fma(lstm_load(p + j, H - j), c_old, i);
-            f = vf_fma(lstm_load(p + 2 * H + j, H - j), c_old, f);
+            i = vf_fma(lstm_load(p + j, n - j), c_old, i);
+            f = vf_fma(lstm_load(p + 2 * n + j, n - j), c_old, f);
         }
         i = F_V(lstm_clip(i));
         f = INPUT_FORGET ? vf_set(1.0f) - i : F_V(lstm_clip(f));
-        const vf c_new = vf_fma(f, c_old, i * G_V(lstm_clip(vf_ld(gates + 3 * H + j))));
-        if (p) o = vf_fma(lstm_load(p + H + j, H - j), c_new, o);
+        const vf c_new = vf_fma(f, c_old, i * G_V(lstm_clip(vf_ld(gates + 3 * n + j))));
+        if (p) o = vf_fma(lstm_load(p + n + j, n - j), c_new, o);
         vf_st(c + j, c_new);
         vf_st(h + j, F_V(lstm_clip(o)) * H_V(c_new));
     }
@@ -69,7 +69,7 @@ KERNEL void lstm(float *restrict y, float *restrict y_h, float *restrict y_c, co
         for (int64_t b = lo; b < hi; b++) {
             const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
             float *row = scratch + b * row_size;
-            if (step < length) lstm_cell(row, row + h_at, row + c_at, p ? p + P_AT : NULL HOOK_ARGS);
+            if (step < length) lstm_cell(H, row, row + h_at, row + c_at, p ? p + P_AT : NULL);
             if (!y) continue;
             float *out = y + Y_AT + t * Y_T + b * Y_B;
             for (int64_t j = 0; j < H; j++) out[j] = step < length ? row[h_at + j] : 0.0f;

@@ -12,9 +12,9 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-INLINE void rnn_cell(const float *restrict sum, float *restrict h HOOK_PARAMS)
+INLINE void rnn_cell(int64_t width, const float *restrict sum, float *restrict h)
 {
-    for (int64_t j = 0; j < H; j += VL) {
+    for (int64_t j = 0; j < width; j += VL) {
         vf x = vf_ld(sum + j);
         if (CLIP < INFINITY) x = vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x));
         vf_st(h + j, F_V(x));
@@ -39,7 +39,7 @@ KERNEL void rnn(float *restrict y, float *restrict y_h, const float *restrict xw
         for (int64_t b = lo; b < hi; b++) {
             const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
             float *row = scratch + b * row_size;
-            if (step < length) rnn_cell(row, row + h_at HOOK_ARGS);
+            if (step < length) rnn_cell(H, row, row + h_at);
             if (!y) continue;
             float *out = y + Y_AT + t * Y_T + b * Y_B;
             for (int64_t j = 0; j < H; j++) out[j] = step < length ? row[h_at + j] : 0.0f;

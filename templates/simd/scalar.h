@@ -147,12 +147,31 @@ SIMD_FN int32_t u2_ld(const uint8_t *p, int64_t i) { return bits_get(p, i, 2); }
 SIMD_FN int32_t i2_ld(const uint8_t *p, int64_t i) { return (bits_get(p, i, 2) ^ 2) - 2; }
 SIMD_FN float e2m1_ld(const uint8_t *p, int64_t i) { return e2m1_to_f(bits_get(p, i, 4)); }
 
+/* ---- a row's sum ----
+ * A float sum (product) over a row is 16 of them, lane = index mod 16, folded 8-4-2-1, on every target: the same bits whatever the vectors are. */
+SIMD_FN float sf_row_sum(const float *l)
+{
+    float a[8];
+    for (int k = 0; k < 8; ++k) a[k] = l[k] + l[k + 8];
+    for (int k = 0; k < 4; ++k) a[k] += a[k + 4];
+    return (a[0] + a[2]) + (a[1] + a[3]);
+}
+SIMD_FN float sf_row_prod(const float *l)
+{
+    float a[8];
+    for (int k = 0; k < 8; ++k) a[k] = l[k] * l[k + 8];
+    for (int k = 0; k < 4; ++k) a[k] *= a[k + 4];
+    return (a[0] * a[2]) * (a[1] * a[3]);
+}
+
 /* ---- float functions with vector twins in simd.h ---- */
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }
 #endif
+SIMD_FN float sf_add(float a, float b) { return a + b; }
+SIMD_FN float sf_mul(float a, float b) { return a * b; }
 SIMD_FN float sf_set(float a) { return a; }
 SIMD_FN int32_t si_set(int32_t a) { return a; }
 SIMD_FN float sf_abs(float a) { return fabsf(a); }

@@ -1,1 +1,324 @@
+/* simd.h - the one place that knows the vector unit. Everything printed or written for vectors stands on these names.
+ *
+ * Define VL before including: float lanes of a hardware register, 16 (AVX-512), 8 (AVX2), 4 (SSE, NEON, and any compiler with GNU vectors) or
+ * 1 (no vectors: vf is float, plain C99). vf holds floats, vi int32; a mask is a vi of 0 and -1. Loads and stores need no alignment.
+ * sf_... and si_... are the same operations on one element with the same bits. With other instruction sets than those above everything works, by
+ * the compiler's vector extension or lane by lane. */
+#ifndef ONNXCC_SIMD_H
+#define ONNXCC_SIMD_H
 #include "mathf.h"
+#ifndef VL
+#error "define VL: 16, 8, 4 or 1"
+#endif
+#if VL == 1 /* one lane: the vector names for kernels, which are written with them */
+typedef float vf;
+typedef int32_t vi;
+SIMD_FN vf vf_ld(const float *p) { return *p; }
+SIMD_FN void vf_st(float *p, vf v) { *p = v; }
+SIMD_FN vi vi_ld(const int32_t *p) { return *p; }
+SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
+SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
+SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
+#define vf_set sf_set
+#define vi_set si_set
+#define vf_fma sf_fma
+#define vf_max sf_max
+#define vf_min sf_min
+#define vf_fmax sf_fmax
+#define vf_fmin sf_fmin
+#define vf_abs sf_abs
+#define vf_sqrt sf_sqrt
+#define vf_rint sf_rint
+#define vf_floor sf_floor
+#define vf_ceil sf_ceil
+#define vf_sel sf_sel
+#define vf_to_i sf_to_i
+#define vi_to_f si_to_f
+#define vf_exp sf_exp
+#define vf_log sf_log
+#define vf_erf sf_erf
+#define vf_tanh sf_tanh
+#define vf_pow sf_pow
+#define vi_add si_add
+#define vi_sub si_sub
+#define vi_mul si_mul
+#define vi_max si_max
+#define vi_min si_min
+#else
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+typedef float vf __attribute__((vector_size(4 * VL)));
+typedef int32_t vi __attribute__((vector_size(4 * VL)));
+typedef uint32_t vu __attribute__((vector_size(4 * VL)));
+typedef double vd __attribute__((vector_size(8 * VL)));
+/* The same at any address. */
+typedef float vf_any __attribute__((vector_size(4 * VL), aligned(4), may_alias));
+typedef int32_t vi_any __attribute__((vector_size(4 * VL), aligned(4), may_alias));
+typedef int8_t vs8 __attribute__((vector_size(VL), aligned(1), may_alias));
+typedef uint8_t vu8 __attribute__((vector_size(VL), aligned(1), may_alias));
+typedef int16_t vs16 __attribute__((vector_size(2 * VL), aligned(2), may_alias));
+typedef uint16_t vu16 __attribute__((vector_size(2 * VL), aligned(2), may_alias));
+typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias));
+#define VCONVERT(v, T) __builtin_convertvector(v, T)
+
+/* Without optimization gcc's intrinsics are macros that trip -Wconversion, and speed does not matter. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE__) && !defined(__clang__)
+#define SIMD_PLAIN 1
+#elif VL == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
+#define SIMD_AVX512 1
+#elif VL == 8 && defined(__AVX2__)
+#define SIMD_AVX2 1
+#elif VL == 4 && defined(__SSE4_1__)
+#define SIMD_SSE41 1
+#endif
+
+/* ---- move ---- */
+SIMD_FN vf vf_ld(const float *p) { return *(const vf_any *)(const void *)p; }
+SIMD_FN void vf_st(float *p, vf v) { *(vf_any *)(void *)p = v; }
+SIMD_FN vi vi_ld(const int32_t *p) { return *(const vi_any *)(const void *)p; }
+SIMD_FN void vi_st(int32_t *p, vi v) { *(vi_any *)(void *)p = v; }
+SIMD_FN vf vf_set(float s) { return s - (vf){0}; } /* exact for -0 too, and a broadcast */
+SIMD_FN vi vi_set(int32_t s) { return s - (vi){0}; }
+/* Lanes a stride apart. */
+SIMD_FN vf vf_lds(const float *p, int64_t s) { vf r; for (int k = 0; k < VL; ++k) r[k] = p[k * s]; return r; }
+SIMD_FN vi vi_lds(const int32_t *p, int64_t s) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[k * s]; return r; }
+SIMD_FN void vf_sts(float *p, int64_t s, vf v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
+SIMD_FN void vi_sts(int32_t *p, int64_t s, vi v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
+SIMD_FN vi vi_ld2(const int32_t *p) { return vi_lds(p, 2); }
+SIMD_FN vi vi_iota(int32_t first, int32_t step)
+{
+    vi r;
+    for (int k = 0; k < VL; ++k) r[k] = (int32_t)((uint32_t)first + (uint32_t)step * (uint32_t)k);
+    return r;
+}
+
+/* ---- bits, masks, integers ---- */
+SIMD_FN vi vf_bits(vf a) { return (vi)a; }
+SIMD_FN vf vi_float(vi a) { return (vf)a; }
+SIMD_FN vi vi_add(vi a, vi b) { return (vi)((vu)a + (vu)b); }
+SIMD_FN vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
+SIMD_FN vi vi_mul(vi a, vi b) { return (vi)((vu)a * (vu)b); }
+SIMD_FN vi vi_neg(vi a) { return (vi)((vu){0} - (vu)a); }
+SIMD_FN vi vi_sel(vi m, vi a, vi b) { return (m & a) | (~m & b); }
+SIMD_FN vf vi_to_f(vi a) { return VCONVERT(a, vf); }
+SIMD_FN vf vf_abs(vf a) { return (vf)((vi)a & vi_set(0x7fffffff)); }
+SIMD_FN vi vf_isnan(vf a) { return a != a; }
+SIMD_FN vi vf_isinf(vf a) { return vf_abs(a) == vf_set(INFINITY); }
+
+/* Wrapped to a narrower type and back. */
+SIMD_FN vi vi_round_u8(vi a) { return a & 0xff; }
+SIMD_FN vi vi_round_u16(vi a) { return a & 0xffff; }
+SIMD_FN vi vi_round_s8(vi a) { return (vi)((vu)a << 24) >> 24; }
+SIMD_FN vi vi_round_s16(vi a) { return (vi)((vu)a << 16) >> 16; }
+
+/* ---- what has an instruction ---- */
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)_mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)m), (__m512)b, (__m512)a); }
+SIMD_FN vf vf_fmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+SIMD_FN vf vf_fmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b); }
+SIMD_FN vi vi_min(vi a, vi b) { return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b); }
+SIMD_FN vf vf_sqrt(vf a) { return (vf)_mm512_sqrt_ps((__m512)a); }
+SIMD_FN vf vf_rint(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 8); }
+SIMD_FN vf vf_floor(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 9); }
+SIMD_FN vf vf_ceil(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 10); }
+SIMD_FN vf vf_trunc(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 11); }
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+SIMD_FN vf vf_gather(const float *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
+SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
+{
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    return (vf)_mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_maskz_loadu_ps(0x7fff, p + 16));
+}
+#else
+SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+SIMD_FN vf vf_gather(const float *p, vi i) { vf r; for (int k = 0; k < VL; ++k) r[k] = p[i[k]]; return r; }
+#endif
+#if defined(SIMD_AVX2)
+SIMD_FN vf vf_fmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+SIMD_FN vf vf_fmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b); }
+SIMD_FN vi vi_min(vi a, vi b) { return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b); }
+SIMD_FN vf vf_sqrt(vf a) { return (vf)_mm256_sqrt_ps((__m256)a); }
+SIMD_FN vf vf_rint(vf a) { return (vf)_mm256_round_ps((__m256)a, 8); }
+SIMD_FN vf vf_floor(vf a) { return (vf)_mm256_round_ps((__m256)a, 9); }
+SIMD_FN vf vf_ceil(vf a) { return (vf)_mm256_round_ps((__m256)a, 10); }
+SIMD_FN vf vf_trunc(vf a) { return (vf)_mm256_round_ps((__m256)a, 11); }
+SIMD_FN vf vf_ld2(const float *p) /* touches 15 elements */
+{
+    const __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(p + 7);
+    const __m256 s = _mm256_shuffle_ps(a, b, 0xd8); /* a0 a2 b1 b3 | a4 a6 b5 b7 */
+    return (vf)_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8));
+}
+#elif defined(SIMD_SSE41)
+SIMD_FN vf vf_fmax(vf a, vf b) { return (vf)_mm_max_ps((__m128)a, (__m128)b); }
+SIMD_FN vf vf_fmin(vf a, vf b) { return (vf)_mm_min_ps((__m128)a, (__m128)b); }
+SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm_max_epi32((__m128i)a, (__m128i)b); }
+SIMD_FN vi vi_min(vi a, vi b) { return (vi)_mm_min_epi32((__m128i)a, (__m128i)b); }
+SIMD_FN vf vf_sqrt(vf a) { return (vf)_mm_sqrt_ps((__m128)a); }
+SIMD_FN vf vf_rint(vf a) { return (vf)_mm_round_ps((__m128)a, 8); }
+SIMD_FN vf vf_floor(vf a) { return (vf)_mm_round_ps((__m128)a, 9); }
+SIMD_FN vf vf_ceil(vf a) { return (vf)_mm_round_ps((__m128)a, 10); }
+SIMD_FN vf vf_trunc(vf a) { return (vf)_mm_round_ps((__m128)a, 11); }
+SIMD_FN vf vf_ld2(const float *p) { return (vf)_mm_shuffle_ps(_mm_loadu_ps(p), _mm_loadu_ps(p + 3), 0xd8); }
+#elif !defined(SIMD_AVX512)
+SIMD_FN vf vf_fmax(vf a, vf b) { return vf_sel(a > b, a, b); }
+SIMD_FN vf vf_fmin(vf a, vf b) { return vf_sel(a < b, a, b); }
+SIMD_FN vi vi_max(vi a, vi b) { return vi_sel(a > b, a, b); }
+SIMD_FN vi vi_min(vi a, vi b) { return vi_sel(a < b, a, b); }
+SIMD_FN vf vf_sqrt(vf a) { for (int k = 0; k < VL; ++k) a[k] = sqrtf(a[k]); return a; }
+SIMD_FN vf vf_rint(vf a) { for (int k = 0; k < VL; ++k) a[k] = rintf(a[k]); return a; }
+SIMD_FN vf vf_floor(vf a) { for (int k = 0; k < VL; ++k) a[k] = floorf(a[k]); return a; }
+SIMD_FN vf vf_ceil(vf a) { for (int k = 0; k < VL; ++k) a[k] = ceilf(a[k]); return a; }
+SIMD_FN vf vf_trunc(vf a) { for (int k = 0; k < VL; ++k) a[k] = truncf(a[k]); return a; }
+SIMD_FN vf vf_ld2(const float *p) { return vf_lds(p, 2); }
+#endif
+#if defined(SIMD_AVX2) && defined(__FMA__)
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+#elif defined(SIMD_SSE41) && defined(__FMA__)
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c); }
+#elif defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if !defined(SIMD_AVX512)
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { for (int k = 0; k < VL; ++k) c[k] = __builtin_fmaf(a[k], b[k], c[k]); return c; }
+#endif
+#else
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+#endif
+
+/* ---- on top of those ---- */
+SIMD_FN vi vi_abs(vi a) { return vi_max(a, vi_neg(a)); }
+/* NaN wins, as in ONNX; fmax and fmin give the second argument then. */
+SIMD_FN vf vf_max(vf a, vf b) { return vf_sel(a != a, a, vf_fmax(a, b)); }
+SIMD_FN vf vf_min(vf a, vf b) { return vf_sel(a != a, a, vf_fmin(a, b)); }
+/* Truncates; saturates, and NaN gives 0. */
+SIMD_FN vi vf_to_i(vf a)
+{
+    const vi high = a >= vf_set(2147483648.0f), low = a <= vf_set(-2147483648.0f), ok = ~(high | low | vf_isnan(a));
+    const vi r = VCONVERT(vf_sel(ok, a, vf_set(0.0f)), vi);
+    return vi_sel(high, vi_set(INT32_MAX), vi_sel(low, vi_set(INT32_MIN), r));
+}
+
+/* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
+#if defined(SIMD_AVX512)
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
+SIMD_FN void vi_st_s16(int16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
+SIMD_FN void vi_st_u16(uint16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
+#else
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { *(vs8 *)(void *)p = VCONVERT(v, vs8); }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu8); }
+SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
+SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
+#endif
+SIMD_FN void vi_st_s64(int64_t *p, vi v) { *(vs64 *)(void *)p = VCONVERT(v, vs64); }
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_ld_f16(const uint16_t *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
+#elif defined(SIMD_AVX2) && defined(__F16C__)
+SIMD_FN vf vf_ld_f16(const uint16_t *p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+#else
+SIMD_FN vf vf_ld_f16(const uint16_t *p) { vf r; for (int k = 0; k < VL; ++k) r[k] = f16_to_f(p[k]); return r; }
+#endif
+/* Round to nearest even, as f16_of_f and bf16_of_f do; the NaN is theirs too. */
+SIMD_FN vi vf_to_f16(vf v)
+{
+    const vi u = vf_bits(v), a = u & vi_set(0x7fffffff), sign = (vi)((vu)u >> 16) & vi_set(0x8000);
+    const vi small = vi_sub(vf_bits(vi_float(a) + vf_set(0.5f)), vi_set(0x3f000000)); /* in units of 2^-24 */
+    const vi normal = (vi)((vu)vi_add(vi_add(a, vi_set(0xfff - 0x38000000)), (vi)((vu)a >> 13) & vi_set(1)) >> 13);
+    vi r = vi_sel(a < vi_set(0x38800000), small, normal);
+    r = vi_sel(a >= vi_set(0x477ff000), vi_set(0x7c00), r);
+    r = vi_sel(a > vi_set(0x7f800000), vi_set(0x7e00), r);
+    return r | sign;
+}
+SIMD_FN vi vf_to_bf16(vf v)
+{
+    const vi u = vf_bits(v), a = u & vi_set(0x7fffffff), sign = (vi)((vu)u >> 16) & vi_set(0x8000);
+    const vi r = (vi)((vu)vi_add(vi_add(a, vi_set(0x7fff)), (vi)((vu)a >> 16) & vi_set(1)) >> 16);
+    return vi_sel(a > vi_set(0x7f800000), vi_set(0x7fc0), r) | sign;
+}
+SIMD_FN void vf_st_f16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_f16(v)); }
+SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return (vf)((vu)vi_ld_u16(p) << 16); }
+SIMD_FN void vf_st_bf16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_bf16(v)); }
+SIMD_FN vf vf_round_bf16(vf v) { return (vf)((vu)vf_to_bf16(v) << 16); }
+SIMD_FN vf vf_round_f16(vf v) { vf r; const vi b = vf_to_f16(v); for (int k = 0; k < VL; ++k) r[k] = f16_to_f((uint16_t)b[k]); return r; }
+
+/* ---- across the lanes ---- */
+#if defined(SIMD_AVX512) || defined(SIMD_AVX2)
+#define HORIZONTAL(NAME, OP)                                                                                \
+    SIMD_FN float NAME##_8(__m256 a)                                                                             \
+    {                                                                                                            \
+        __m128 b = OP(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));                                   \
+        b = OP(b, _mm_movehl_ps(b, b));                                                                          \
+        return _mm_cvtss_f32(OP(b, _mm_shuffle_ps(b, b, 1)));                                                    \
+    }
+HORIZONTAL(vf_add, _mm_add_ps)
+HORIZONTAL(vf_mul, _mm_mul_ps)
+HORIZONTAL(vf_hmax_fast, _mm_max_ps)
+HORIZONTAL(vf_hmin_fast, _mm_min_ps)
+#endif
+#if defined(SIMD_AVX512)
+#define LOW8(v) _mm512_castps512_ps256((__m512)(v))
+#define HIGH8(v) _mm512_extractf32x8_ps((__m512)(v), 1)
+SIMD_FN float vf_row_sum(vf a) { return vf_add_8(_mm256_add_ps(LOW8(a), HIGH8(a))); }
+SIMD_FN float vf_row_prod(vf a) { return vf_mul_8(_mm256_mul_ps(LOW8(a), HIGH8(a))); }
+SIMD_FN int vf_any_nan(vf a) { return _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q) != 0; }
+SIMD_FN float vf_hmax(vf a) { return vf_any_nan(a) ? NAN : vf_hmax_fast_8(_mm256_max_ps(LOW8(a), HIGH8(a))); }
+SIMD_FN float vf_hmin(vf a) { return vf_any_nan(a) ? NAN : vf_hmin_fast_8(_mm256_min_ps(LOW8(a), HIGH8(a))); }
+#elif defined(SIMD_AVX2)
+SIMD_FN float vf_row_sum(vf a, vf b) { return vf_add_8((__m256)(a + b)); }
+SIMD_FN float vf_row_prod(vf a, vf b) { return vf_mul_8((__m256)(a * b)); }
+SIMD_FN int vf_any_nan(vf a) { return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)a, _CMP_UNORD_Q)) != 0; }
+SIMD_FN float vf_hmax(vf a) { return vf_any_nan(a) ? NAN : vf_hmax_fast_8((__m256)a); }
+SIMD_FN float vf_hmin(vf a) { return vf_any_nan(a) ? NAN : vf_hmin_fast_8((__m256)a); }
+#else
+#if VL == 16
+SIMD_FN float vf_row_sum(vf a) { float l[16]; vf_st(l, a); return sf_row_sum(l); }
+SIMD_FN float vf_row_prod(vf a) { float l[16]; vf_st(l, a); return sf_row_prod(l); }
+#elif VL == 8
+SIMD_FN float vf_row_sum(vf a, vf b) { float l[16]; vf_st(l, a); vf_st(l + 8, b); return sf_row_sum(l); }
+SIMD_FN float vf_row_prod(vf a, vf b) { float l[16]; vf_st(l, a); vf_st(l + 8, b); return sf_row_prod(l); }
+#else
+SIMD_FN float vf_row_sum(vf a, vf b, vf c, vf d) { const vf s = (a + c) + (b + d); return (s[0] + s[2]) + (s[1] + s[3]); }
+SIMD_FN float vf_row_prod(vf a, vf b, vf c, vf d) { const vf s = (a * c) * (b * d); return (s[0] * s[2]) * (s[1] * s[3]); }
+#endif
+SIMD_FN float vf_hmax(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_max(s, v[k]); return s; }
+SIMD_FN float vf_hmin(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_min(s, v[k]); return s; }
+#endif
+#define HORIZONTAL_INT(NAME, START, EXPR) SIMD_FN int32_t NAME(vi v) { int32_t s = START; for (int k = 0; k < VL; ++k) s = EXPR; return s; }
+HORIZONTAL_INT(vi_hsum, 0, si_add(s, v[k]))
+HORIZONTAL_INT(vi_hprod, 1, si_mul(s, v[k]))
+HORIZONTAL_INT(vi_hmax, INT32_MIN, si_max(s, v[k]))
+HORIZONTAL_INT(vi_hmin, INT32_MAX, si_min(s, v[k]))
+HORIZONTAL_INT(vi_hor, 0, s | v[k])
+HORIZONTAL_INT(vi_hand, -1, s & v[k])
+
+/* ---- functions ---- */
+/* Macros: a vector wider than the hardware's must not be passed to a function. */
+typedef int64_t vd_mask __attribute__((vector_size(8 * VL)));
+#define vf_double(a) VCONVERT(a, vd)
+#define vf_narrow(a) VCONVERT(a, vf)
+#define vf_sel_double(m, a, b) ((vd)((VCONVERT(m, vd_mask) & (vd_mask)(a)) | (~VCONVERT(m, vd_mask) & (vd_mask)(b))))
+MATH_FUNCTIONS(vf, vi, vf, vi, vd)
+#define LIBM_LANES(name) SIMD_FN vf vf_##name(vf a) { for (int k = 0; k < VL; ++k) a[k] = sf_##name(a[k]); return a; }
+LIBM_FUNCTIONS(LIBM_LANES)
+SIMD_FN vf vf_atan2(vf a, vf b) { for (int k = 0; k < VL; ++k) a[k] = sf_atan2(a[k], b[k]); return a; }
+#else /* VL == 1: what is written for vectors, with vectors of one element */
+typedef float vf;
+SIMD_FN vf vf_ld(const float *p) { return *p; }
+SIMD_FN void vf_st(float *p, vf v) { *p = v; }
+SIMD_FN vf vf_set(float s) { return s; }
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return sf_fma(a, b, c); }
+SIMD_FN vf vf_max(vf a, vf b) { return sf_max(a, b); }
+SIMD_FN vf vf_min(vf a, vf b) { return sf_min(a, b); }
+SIMD_FN vf vf_abs(vf a) { return sf_abs(a); }
+SIMD_FN vf vf_exp(vf a) { return sf_exp(a); }
+SIMD_FN vf vf_log(vf a) { return sf_log(a); }
+SIMD_FN vf vf_tanh(vf a) { return sf_tanh(a); }
+SIMD_FN vf vf_sel(int32_t m, vf a, vf b) { return sf_sel(m, a, b); }
+#endif
+#endif

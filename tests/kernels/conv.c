@@ -38,17 +38,18 @@ typedef struct {
 #define OUT_S out_s
 
 /* y is [n][groups * oc][od * oh][ow]; the hook may be called for lanes up to oc_lanes, which are dropped here. */
-static void out_s(float acc, int64_t n, int64_t oc, int64_t row, int64_t ow, const shape *p_, const check_output *y)
+static void out_s(float acc, int64_t n, int64_t block, int64_t row, int64_t ow, int64_t lane, const shape *p_, const check_output *y)
 {
+    const int64_t oc = block * VL + lane;
     if (oc >= p_->groups * p_->oc) return;
     check_store(y, ((n * p_->groups * p_->oc + oc) * p_->o[0] * p_->o[1] + row) * p_->o[2] + ow, acc);
 }
 
-static void out_v(vf acc, int64_t n, int64_t oc, int64_t row, int64_t ow, const shape *p_, const check_output *y)
+static void out_v(vf acc, int64_t n, int64_t block, int64_t row, int64_t ow, int64_t first, const shape *p_, const check_output *y)
 {
     float lane[VL];
     vf_st(lane, acc);
-    for (int64_t i = 0; i < VL; i++) out_s(lane[i], n, oc + i, row, ow, p_, y);
+    for (int64_t i = 0; i < VL; i++) out_s(lane[i], n, block, row, ow, first + i, p_, y);
 }
 
 #include "cpu/conv.c"
@@ -123,6 +124,7 @@ static void random_shape(shape *p, int layout)
     if (layout == 0 && p->groups > 1) p->ic = VL; /* blocks of VL channels must not cross groups */
     p->xb = layout == 0 ? VL : layout == 1 || p->groups > 1 ? 1 : p->ic;
     p->oc_lanes = p->groups > 1 || check_int(0, 1) ? p->oc : round_up(p->oc, VL);
+    if (p->groups > 1 && p->oc % VL) p->oc_lanes = 0;
     p->nvt = (p->oc - 1) / VL % NV + 1;
     p->rows = check_int(1, 5);
     const int64_t rank = check_int(1, 3);

@@ -25,16 +25,17 @@ typedef struct {
 #define OUT_V out_v
 #define OUT_S out_s
 
-static void out_s(float acc, int64_t n, int64_t c, int64_t oh, int64_t ow, const shape *s, const check_output *y)
+static void out_s(float acc, int64_t n, int64_t block, int64_t oh, int64_t ow, int64_t lane, const shape *s, const check_output *y)
 {
+    const int64_t c = block * VL + lane;
     if (c < s->c) check_store(y, ((n * s->c + c) * s->oh + oh) * s->ow + ow, acc);
 }
 
-static void out_v(vf acc, int64_t n, int64_t c, int64_t oh, int64_t ow, const shape *s, const check_output *y)
+static void out_v(vf acc, int64_t n, int64_t block, int64_t oh, int64_t ow, int64_t first, const shape *s, const check_output *y)
 {
     float lane[VL];
     vf_st(lane, acc);
-    for (int64_t i = 0; i < VL; i++) out_s(lane[i], n, c + i, oh, ow, s, y);
+    for (int64_t i = 0; i < VL; i++) out_s(lane[i], n, block, oh, ow, first + i, s, y);
 }
 
 #include "cpu/conv_dw.c"

@@ -1,7 +1,7 @@
 /* gru against the equations of ONNX in double: both directions, both kinds of reset, clip, sequence lengths, initial states. */
 #include "rnn_check.h"
 
-#define LINEAR_BEFORE_RESET (s->option)
+#define LINEAR_BEFORE_RESET check_option
 #include "cpu/gru.c"
 
 static void cell(const problem *p, int64_t t, int64_t b, double *h, double *c)

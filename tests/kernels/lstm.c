@@ -1,7 +1,7 @@
 /* lstm against the equations of ONNX in double: both directions, peepholes, clip, coupled gates, sequence lengths, initial states. */
 #include "rnn_check.h"
 
-#define INPUT_FORGET (s->option)
+#define INPUT_FORGET check_option
 #include "cpu/lstm.c"
 
 static void cell(const problem *p, int64_t t, int64_t b, double *h, double *c)

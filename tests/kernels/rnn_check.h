@@ -36,7 +36,8 @@ typedef struct {
 #define G_V tanh_v
 #define H_V tanh_v
 
-static float check_clip; /* bound as a literal in generated code */
+static float check_clip; /* these two are literals in generated code */
+static int check_option;
 
 static inline double sigmoid(double x)
 {
@@ -65,7 +66,7 @@ static inline problem problem_new(int64_t gates, int64_t row_size_h, int64_t row
 {
     problem p = {.t = check_int(1, 5), .batch = check_int(1, 4), .h = check_int(1, 2 * VL + 3), .gates = gates};
     p.reverse = (int)check_int(0, 1);
-    p.option = (int)check_int(0, 1);
+    p.option = check_option = (int)check_int(0, 1);
     p.with_states = (int)check_int(0, 1);
     p.with_p = (int)check_int(0, 1);
     p.with_lens = (int)check_int(0, 1);

@@ -14,6 +14,7 @@
 
 #include "expr/nest.h"
 #include "ir/ir.h"
+#include "plan/plan.h"
 
 #define HELPER __attribute__((unused)) static
 
@@ -26,6 +27,7 @@ typedef struct {
     program *p;
     dims *t;
     exprs *x;
+    block *to; /* where steps are appended; NULL: the main block */
 } world;
 
 HELPER world world_new(void)
@@ -36,6 +38,11 @@ HELPER world world_new(void)
     w.t = w.p->dims;
     w.x = w.p->ex;
     return w;
+}
+
+HELPER block *block_of(world *w)
+{
+    return w->to ? w->to : &w->p->main;
 }
 
 HELPER dim num(world *w, int64_t n)
@@ -106,7 +113,7 @@ HELPER void store(pen *q, ex v, const char *what)
     ex at[MAX_RANK];
     for (uint32_t d = 0; d < q->rank; d++) at[d] = ex_dim(q->w->x, q->i[d]);
     stage_store(&q->b, q->to, q->rank, at, v);
-    nest_end(&q->b, &q->w->p->main, what);
+    nest_end(&q->b, block_of(q->w), what);
 }
 
 HELPER ex lit(world *w, double v)
@@ -175,7 +182,7 @@ HELPER void copy_into(world *w, slot a, slot y, uint32_t axis, int64_t from, con
     for (uint32_t d = 0; d < info.rank; d++) i[d] = nest_axis(&b, info.extent[d]);
     for (uint32_t d = 0; d < info.rank; d++) at[d] = ex_dim(w->x, d == axis ? dim_addc(w->t, i[d], from) : i[d]);
     stage_store(&b, y, info.rank, at, at_dims(w, a, i));
-    nest_end(&b, &w->p->main, name);
+    nest_end(&b, block_of(w), name);
 }
 
 HELPER void reshape(world *w, slot a, slot y, const char *name)
@@ -231,7 +238,21 @@ HELPER step *matmul(world *w, slot a, slot b, slot y, const char *name)
     s->kind = STEP_KERNEL;
     s->what = name;
     s->kernel = k;
-    VEC_PUSH(w->mem, w->p->main.steps, s);
+    VEC_PUSH(w->mem, block_of(w)->steps, s);
+    return s;
+}
+
+HELPER step *control_step(world *w, step_kind kind, slot cond_or_trip)
+{
+    control *c = ARENA_NEW(w->mem, control);
+    c->then = ARENA_NEW(w->mem, block);
+    if (kind == STEP_IF) c->otherwise = ARENA_NEW(w->mem, block);
+    if (kind == STEP_IF) c->cond = cond_or_trip;
+    else c->trip = cond_or_trip;
+    c->index = dim_fresh(w->t, "turn", 0, INT64_MAX);
+    step *s = ARENA_NEW(w->mem, step);
+    *s = (step){.kind = kind, .what = "control", .control = c};
+    VEC_PUSH(w->mem, block_of(w)->steps, s);
     return s;
 }
 
@@ -275,6 +296,11 @@ HELPER void *slot_data(void *ctx, slot s)
 {
     memory *m = ctx;
     assert_true(s < m->n);
+    const slot_info *info = slot_at(m->w->p, s);
+    if (info->alias_of) {
+        const int64_t from = dim_eval(m->w->t, info->alias_offset, symbol_value, m);
+        return (char *)slot_data(ctx, info->alias_of) + (size_t)from * elem_bytes(info->type, 1);
+    }
     if (!m->data[s]) m->data[s] = calloc(elems_of(m, s) + 1, 8);
     return m->data[s];
 }
@@ -342,7 +368,8 @@ HELPER memory run(world *w, int64_t symbol, uint32_t seed)
         uint32_t state = seed + 7919 * info->io + s * 104729; /* inputs are made first, so numbers agree in both programs */
         for (size_t i = 0; i < elems_of(&m, s); i++) {
             state = state * 1664525u + 1013904223u;
-            elem_set_double(info->type, data, i, info->type == ELEM_FLOAT ? (double)(state >> 8) / 4194304.0 - 2.0 : (double)((state >> 16) % 3));
+            if (!info->rank && info->type != ELEM_FLOAT) elem_set_int(info->type, data, i, info->type == ELEM_BOOL ? symbol & 1 : symbol);
+            else elem_set_double(info->type, data, i, info->type == ELEM_FLOAT ? (double)(state >> 8) / 4194304.0 - 2.0 : (double)((state >> 16) % 3));
         }
     }
     run_block(&m, &w->p->main);
@@ -357,13 +384,16 @@ HELPER void memory_free(memory *m)
 
 typedef void (*builder)(world *w);
 
+HELPER bool with_aliases; /* plan_alias after fusion */
+
 /* The fused program; it has n steps (0: any number), and its outputs are those of the unfused one within `tolerance`. The caller frees mem. */
 HELPER world check_with(builder build, const fuse_options *o, uint32_t n, double tolerance, int64_t symbol)
 {
     world plain = world_new(), fused = world_new();
     build(&plain);
     build(&fused);
-    fuse(fused.p, o);
+    if (o) fuse(fused.p, o);
+    if (with_aliases) plan_alias(fused.p);
     text t = {.mem = fused.mem};
     program_text(fused.p, &t);
     if ((n && fused.p->main.steps.n != n) || getenv("FUSE_TEXT")) printf("%s\n", t.p);

@@ -255,6 +255,77 @@ static void map_is_not_moved_over_a_write_of_what_it_reads(void **state)
     check(build_written_between, 2); /* the later two join */
 }
 
+/* s starts as x; every turn s = s + first, where first keeps what s was before the loop. */
+static void build_loop(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(6)), trip = tensor_of(w, "trip", SLOT_INPUT, ELEM_INT64, 0, NULL);
+    const slot s = like(w, "s", SLOT_TEMP, x), first = like(w, "first", SLOT_TEMP, x), twice = with_number(w, EX_MUL, x, 2, "twice");
+    copy_into(w, x, s, 0, 0, "start");
+    copy_into(w, s, first, 0, 0, "keep");
+    step *loop = control_step(w, STEP_LOOP, trip);
+    w->to = loop->control->then;
+    const slot sum = binary(w, EX_ADD, s, first, "sum", SLOT_TEMP);
+    const slot next = binary(w, EX_ADD, sum, twice, "next", SLOT_TEMP);
+    loop->control->n_carried = 1;
+    loop->control->state = arena_copy(w->mem, &s, sizeof s);
+    loop->control->next = arena_copy(w->mem, &next, sizeof next);
+    w->to = NULL;
+    binary(w, EX_SUB, s, first, "y", SLOT_OUTPUT);
+}
+
+static void value_from_before_a_loop_stays_when_the_loop_changes_its_source(void **state)
+{
+    (void)state;
+    for (int trip = 0; trip < 3; trip++) {
+        world w = check_with(build_loop, &ALL, 5, 0, trip);
+        assert_int_equal(w.p->main.steps.p[3]->control->then->steps.n, 1);
+        arena_free(w.mem);
+    }
+}
+
+static void build_if(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(6)), c = tensor_of(w, "c", SLOT_INPUT, ELEM_BOOL, 0, NULL), t = like(w, "t", SLOT_TEMP, x);
+    const slot a = with_number(w, EX_ADD, x, 1, "before");
+    step *s = control_step(w, STEP_IF, c);
+    w->to = s->control->then;
+    pen q = map_to(w, t);
+    store(&q, ex_un(w->x, EX_NEG, of(&q, a)), "then");
+    w->to = s->control->otherwise;
+    q = map_to(w, t);
+    store(&q, ex_un(w->x, EX_ABS, of(&q, x)), "else");
+    w->to = NULL;
+    unary(w, EX_TANH, t, "y", SLOT_OUTPUT);
+}
+
+static void slot_that_two_branches_write_is_not_inlined(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 2; c++) arena_free(check_with(build_if, &ALL, 3, 0, c).mem);
+}
+
+static void build_dense(world *w)
+{
+    slot x = make(w, "x", SLOT_INPUT, SHAPE(2, 4, 8)), part[4], k = make(w, "k", SLOT_INPUT, SHAPE(8, 8));
+    part[0] = unary(w, EX_TANH, x, "tanh", SLOT_TEMP);
+    for (int64_t i = 1; i < 4; i++) { /* every layer reads all parts before it */
+        const slot cat = make(w, "cat", i < 3 ? SLOT_TEMP : SLOT_OUTPUT, SHAPE(2, 4 * i, 8)), s = make(w, "s", SLOT_TEMP, SHAPE(2, 4, 8));
+        for (int64_t j = 0; j < i; j++) copy_into(w, part[j], cat, 1, 4 * j, "concat");
+        pen q = map_to(w, s);
+        const dim at[3] = {q.i[0], dim_addc(w->t, q.i[1], 4 * (i - 1)), q.i[2]}, top[3] = {q.i[0], q.i[1], q.i[2]};
+        store(&q, ex_un(w->x, EX_ERF, ex_bin(w->x, EX_ADD, at_dims(w, cat, at), at_dims(w, cat, top))), "use");
+        part[i] = like(w, "part", SLOT_TEMP, s);
+        matmul(w, s, k, part[i], "matmul");
+    }
+    unary(w, EX_NEG, part[3], "y", SLOT_OUTPUT);
+}
+
+static void chain_of_concats_keeps_one_buffer(void **state)
+{
+    (void)state;
+    check(build_dense, 7); /* tanh, and in every layer the map and the matmul */
+}
+
 static void build_scan(world *w)
 {
     const slot x = make(w, "x", SLOT_INPUT, SHAPE(4, 9)), y = make(w, "y", SLOT_OUTPUT, SHAPE(4, 9)), c = like(w, "c", SLOT_TEMP, x);
@@ -343,6 +414,9 @@ int main(void)
         cmocka_unit_test(attention_is_five_matmuls_and_a_softmax),
         cmocka_unit_test(symbolic_batch_fuses_as_a_constant_one),
         cmocka_unit_test(map_is_not_moved_over_a_write_of_what_it_reads),
+        cmocka_unit_test(value_from_before_a_loop_stays_when_the_loop_changes_its_source),
+        cmocka_unit_test(slot_that_two_branches_write_is_not_inlined),
+        cmocka_unit_test(chain_of_concats_keeps_one_buffer),
         cmocka_unit_test(running_value_of_a_scan_is_not_read_after_it_changed),
         cmocka_unit_test(steps_that_nobody_reads_are_dropped),
         cmocka_unit_test(value_through_a_narrow_slot_stays_rounded),

@@ -303,7 +303,8 @@ static void random_programs_keep_their_bits(void **state)
         if (i % 4 == 1) o.epilogues = i % 8 == 1, o.merge_rows = i % 8 != 1;
         if (i % 4 == 2) o.inline_maps = false, o.merge_stages = i % 8 == 2;
         if (one || count) printf("%u\n", i);
-        world w = check_with(build_random, &o, 0, 0, 0);
+        with_aliases = i % 3 != 0;
+        world w = check_with(build_random, i % 9 == 1 ? NULL : &o, 0, 0, 0);
         arena_free(w.mem);
     }
 }

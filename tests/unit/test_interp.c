@@ -556,6 +556,73 @@ static void a_load_outside_is_reported(void **s)
     assert_non_null(strstr(why, "load outside"));
 }
 
+static uint32_t pick(uint32_t n)
+{
+    return (uint32_t)((noise() + 2.0f) / 4.0f * (float)n) % n;
+}
+
+static dim random_dim(const dim *axis, int depth)
+{
+    if (depth == 0) return pick(4) ? axis[pick(5)] : c((int64_t)pick(9) - 3);
+    const dim a = random_dim(axis, depth - 1), b = random_dim(axis, depth - 1);
+    switch (pick(8)) {
+    case 0: return dim_mul(D, a, b);
+    case 1: return dim_fdiv(D, a, c(1 + (int64_t)pick(6)));
+    case 2: return dim_mod(D, a, c(1 + (int64_t)pick(6)));
+    case 3: return dim_min(D, a, b);
+    case 4: return dim_max(D, a, b);
+    case 5: return dim_select(D, a, b, random_dim(axis, depth - 1), a);
+    default: return pick(2) ? dim_add(D, a, b) : dim_sub(D, a, b);
+    }
+}
+
+static dim axes[6];
+static int64_t point[6];
+
+static int64_t value_of(void *ctx, dim atom)
+{
+    (void)ctx;
+    for (int i = 0; i < 6; i++)
+        if (axes[i] == atom) return point[i];
+    fail_msg("an unknown axis");
+    return 0;
+}
+
+static void random_index_expressions_agree_with_dim_eval(void **s)
+{
+    (void)s;
+    enum { N0 = 3, N1 = 4, M0 = 2, M1 = 5, POINTS = N0 * N1 * M0 * M1 };
+    batch = 6;
+    const slot y = TENSOR(ELEM_INT64, N0, N1, M0, M1), z = TENSOR(ELEM_INT64, N0, N1);
+    for (int round = 0; round < 300; round++) {
+        nest_builder b = nest_begin(P);
+        axes[0] = nest_axis(&b, c(N0));
+        axes[1] = nest_axis(&b, c(N1));
+        axes[2] = stage_axis(&b, c(M0));
+        axes[3] = stage_axis(&b, c(M1));
+        axes[4] = dim_symbol(D, "batch", 1, 64);
+        const dim v = random_dim(axes, 4);
+        STORE(&b, y, d(v), d(axes[0]), d(axes[1]), d(axes[2]), d(axes[3]));
+        const ex sum = stage_fold(&b, FOLD_SUM, d(v));
+        nest_stage(&b);
+        STORE(&b, z, sum, d(axes[0]), d(axes[1]));
+        run_ok(&b);
+        int64_t total = 0;
+        for (int p = 0; p < POINTS; p++) {
+            point[0] = p / (N1 * M0 * M1);
+            point[1] = p / (M0 * M1) % N1;
+            point[2] = p / M1 % M0;
+            point[3] = p % M1;
+            point[4] = batch;
+            const int64_t want = dim_eval(D, v, value_of, NULL);
+            assert_int_equal(ints(y)[p], want);
+            total = p % (M0 * M1) ? total + want : want;
+            if (p % (M0 * M1) == M0 * M1 - 1) assert_int_equal(ints(z)[p / (M0 * M1)], total);
+        }
+    }
+    (void)dims_overflowed(D);
+}
+
 static void half_conversions_agree_with_the_element_table(void **s)
 {
     (void)s;
@@ -621,6 +688,7 @@ int main(void)
         T(fused_points_pass_values_through_accumulators_and_memory),
         T(flattened_nests_use_offsets),
         T(a_load_outside_is_reported),
+        T(random_index_expressions_agree_with_dim_eval),
         T(half_conversions_agree_with_the_element_table),
         T(long_chains_under_a_condition_run),
     };

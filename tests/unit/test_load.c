@@ -399,6 +399,62 @@ static void sums_in_dim_params_are_expressions(void **state)
     assert_int_equal(dim_of_param(t, mem, again.p), d1);
 }
 
+static void a_map_without_a_type_of_its_values_is_unknown_inside(void **state)
+{
+    (void)state;
+    text map = {.mem = mem}, kind = {.mem = mem}, x = {.mem = mem}, g = {.mem = mem}, t = {.mem = mem}, out = {.mem = mem};
+    put_int(&map, 1, ELEM_INT64); /* key_type; no value_type */
+    put_message(&kind, 5, &map);
+    put_string(&x, 1, "x");
+    put_message(&x, 2, &kind);
+    put_message(&g, 11, &x);
+    put_message(&t, 7, &g);
+    model *m = model_load_bytes(mem, d, t.p, t.n, NULL, NULL);
+    assert_non_null(m);
+    assert_int_equal(named(m, "x")->type.kind, TYPE_MAP);
+    assert_int_equal(named(m, "x")->type.of->kind, TYPE_UNKNOWN);
+    model_text(m, &out, 10);
+}
+static void long_float_data_is_pointed_into(void **state)
+{
+    (void)state;
+    float *v = arena_array(mem, 1000, sizeof *v);
+    for (int i = 0; i < 1000; i++) v[i] = (float)i;
+    text w = tensor_fields(ELEM_FLOAT, 1, (int64_t[]){1000}), g = {.mem = mem}, t = {.mem = mem};
+    put_bytes(&w, 4, v, 4000);
+    put_string(&w, 8, "w");
+    put_message(&g, 5, &w);
+    put_message(&t, 7, &g);
+    model *m = model_load_bytes(mem, d, t.p, t.n, NULL, NULL);
+    assert_non_null(m);
+    const tensor *data = named(m, "w")->data;
+    assert_true((const char *)data->data > t.p && (const char *)data->data < t.p + t.n);
+    assert_memory_equal(data->data, v, 4000);
+}
+static void long_float_data_of_another_type_is_an_error(void **state)
+{
+    (void)state;
+    text w = tensor_fields(ELEM_INT64, 1, (int64_t[]){500});
+    put_bytes(&w, 4, arena_alloc(mem, 4000), 4000);
+    expect_bad_tensor(&w, EXIT_INVALID, "tensor-data");
+    assert_string_equal(d->list.p[0].message, "elements of type int64 are in float_data, they belong in int64_data");
+}
+
+static void an_attribute_of_an_unknown_kind_is_an_error(void **state)
+{
+    (void)state;
+    text a = {.mem = mem}, n = {.mem = mem}, g = {.mem = mem}, t = {.mem = mem};
+    put_string(&a, 1, "alpha");
+    put_int(&a, 20, 6000);
+    put_string(&a, 21, "ref");
+    put_string(&n, 4, "Op");
+    put_message(&n, 5, &a);
+    put_message(&g, 1, &n);
+    put_message(&t, 7, &g);
+    assert_null(model_load_bytes(mem, d, t.p, t.n, NULL, NULL));
+    assert_string_equal(d->list.p[0].where, "graph.node[0] 'Op'.attribute[0] 'alpha'");
+}
+
 static void a_file_without_a_graph_is_an_error(void **state)
 {
     (void)state;
@@ -460,6 +516,10 @@ int main(void)
         TEST(equal_names_of_dims_are_one_symbol_and_each_unnamed_is_its_own),
         TEST(minus_one_is_an_unknown_dim_and_less_is_an_error),
         TEST(sums_in_dim_params_are_expressions),
+        TEST(a_map_without_a_type_of_its_values_is_unknown_inside),
+        TEST(long_float_data_is_pointed_into),
+        TEST(long_float_data_of_another_type_is_an_error),
+        TEST(an_attribute_of_an_unknown_kind_is_an_error),
         TEST(a_file_without_a_graph_is_an_error),
         TEST(a_missing_file_is_an_input_output_error),
         TEST(sha256_gives_the_standard_digests),

@@ -1,0 +1,338 @@
+/* conv_layout.c - which values lie in channel blocks (NCHWc) with a halo, decided before views are made.
+ *
+ * in:  fused steps over logical indexes; K_CONV steps not yet bound
+ * out: slot views with `block` and `halo` set where convolutions gain by it; copies inserted where a convolution can't read a value in place;
+ *      steps that write the halo's zeros behind those that write the inside
+ *
+ * The rule: a temporary of a convolution's output or input is blocked by the vector length when every other step that touches it indexes
+ * the channel as one axis plus a multiple of the block, so that blocks stay whole. A later, better rule changes only this file. */
+#include <string.h>
+
+#include "plan/plan.h"
+
+typedef struct {
+    program *p;
+    const plan_options *o;
+    uint8_t *wanted;  /* by slot: a convolution reads or writes it */
+    uint8_t *refused; /* by slot: something needs it row-major */
+    uint8_t *shared;  /* by slot: it is a view of another slot, or another is one of it */
+    int vl;
+} layouter;
+
+bool conv_is_depthwise(program *p, const kernel *k)
+{
+    int64_t oc, icg;
+    const slot_info *w = slot_at(p, k->arg[2].slot);
+    if (k->conv.group == 1 || k->conv.rank > 2) return false;
+    return dim_is_const(p->dims, w->extent[0], &oc) && dim_is_const(p->dims, w->extent[1], &icg) && icg == 1 && oc == k->conv.group;
+}
+
+/* Channels per group are known, and the kernel's weights constant. */
+bool conv_has_kernel(program *p, const kernel *k)
+{
+    int64_t v;
+    const slot_info *w = slot_at(p, k->arg[2].slot);
+    if (w->kind != SLOT_CONST || k->conv.rank < 1 || k->conv.rank > 3 || k->n_hook != 1) return false;
+    if (slot_at(p, k->hook[0].to)->type != ELEM_FLOAT || ex_type(p->ex, k->hook[0].value) != CT_F32) return false;
+    return dim_is_const(p->dims, w->extent[0], &v) && dim_is_const(p->dims, w->extent[1], &v) && !ex_can_fail(p->ex, k->hook[0].value);
+}
+
+/* The block that the kernel reads its input in: the vector length where channels of a group fill blocks, else 1 (NCHW). */
+int conv_input_block(program *p, const kernel *k, int vl)
+{
+    int64_t icg = 0;
+    (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[1], &icg);
+    if (conv_is_depthwise(p, k)) return vl;
+    if (k->conv.group > 1) return icg % vl == 0 ? vl : 1;
+    return icg >= vl / 2 && icg > 4 ? vl : 1;
+}
+
+static bool blockable(const layouter *l, slot s)
+{
+    const slot_info *i = slot_at(l->p, s);
+    int64_t c;
+    return i->kind == SLOT_TEMP && i->type == ELEM_FLOAT && i->rank >= 3 && i->rank <= 5 && !i->view.buf && dim_is_const(l->p->dims, i->extent[1], &c) &&
+           c >= l->vl / 2;
+}
+
+/* Channel index = axis (of an extent that blocks divide) + multiple of the block, or a constant. */
+static bool whole_blocks(const layouter *l, slot s, ex index)
+{
+    dims *d = l->p->dims;
+    dim v;
+    int64_t c;
+    if (!ex_is_dim(l->p->ex, index, &v)) return false;
+    (void)s;
+    const dim_term *term;
+    uint32_t n;
+    const int64_t offset = dim_poly(d, v, &term, &n);
+    if (offset % l->vl) return false;
+    if (n != 1 || term[0].n_atoms != 1 || term[0].coef != 1 || !dim_is_axis(d, term[0].atom[0])) return false;
+    return dim_is_const(d, dim_extent(d, term[0].atom[0]), &c) && c % l->vl == 0;
+}
+
+static void touch(layouter *l, slot s, uint32_t n, const ex *idx)
+{
+    if (n < 2 || !whole_blocks(l, s, idx[1])) l->refused[s] = 1;
+}
+
+static void touch_load(void *ctx, ex e)
+{
+    layouter *l = ctx;
+    const ex_node *n = ex_at(l->p->ex, e);
+    if (n->op == EX_LOAD) touch(l, n->slot, n->n, n->idx);
+}
+
+static void look_nest(layouter *l, const nest *n)
+{
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) {
+            const sink *s = &n->stage[i].sink[k];
+            ex_walk(l->p->ex, s->value, touch_load, l);
+            if (s->guard) ex_walk(l->p->ex, s->guard, touch_load, l);
+            for (uint32_t a = 0; s->to && a < s->n; a++) ex_walk(l->p->ex, s->at[a], touch_load, l);
+            if (s->to) touch(l, s->to, s->n, s->at);
+        }
+}
+
+static void refuse(void *ctx, slot s, bool written)
+{
+    (void)written;
+    ((layouter *)ctx)->refused[s] = 1;
+}
+
+/* A convolution's own output may have any number of channels: its hook stores whole vectors and then single lanes. */
+static bool own_channel(const layouter *l, const hook *h, ex index)
+{
+    dim v;
+    const dim_term *term;
+    uint32_t n;
+    if (!ex_is_dim(l->p->ex, index, &v)) return false;
+    const int64_t offset = dim_poly(l->p->dims, v, &term, &n);
+    return offset % l->vl == 0 && n == 1 && term[0].n_atoms == 1 && term[0].coef == 1 && term[0].atom[0] == h->axis[1];
+}
+
+typedef struct {
+    layouter *l;
+    const hook *h;
+} hook_look;
+
+static void touch_hook_load(void *ctx, ex e)
+{
+    const hook_look *k = ctx;
+    const ex_node *n = ex_at(k->l->p->ex, e);
+    if (n->op == EX_LOAD && n->n > 1 && !own_channel(k->l, k->h, n->idx[1])) k->l->refused[n->slot] = 1;
+}
+
+static void look_conv(layouter *l, const kernel *k)
+{
+    program *p = l->p;
+    const hook *h = &k->hook[0];
+    int64_t oc = 0;
+    (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &oc);
+    const bool aligned = k->conv.group == 1 || conv_is_depthwise(p, k) || oc / k->conv.group % l->vl == 0;
+    if (h->n >= 2 && aligned && own_channel(l, h, h->at[1])) l->wanted[h->to] = 1;
+    else l->refused[h->to] = 1;
+    hook_look look = {l, h};
+    ex_walk(p->ex, h->value, touch_hook_load, &look);
+    if (!aligned) ex_walk(p->ex, h->value, touch_load, l);
+    const slot x = k->arg[1].slot;
+    if (conv_input_block(p, k, l->vl) == l->vl) l->wanted[x] = 1;
+    else l->refused[x] = 1;
+}
+
+static void look_step(void *ctx, step *s)
+{
+    layouter *l = ctx;
+    if (s->kind == STEP_NEST) look_nest(l, s->nest);
+    else if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_has_kernel(l->p, s->kernel)) look_conv(l, s->kernel);
+    else if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV) { /* becomes a nest: reads channels one by one */
+        step_access(l->p, s, refuse, l);
+    } else step_access(l->p, s, refuse, l);
+}
+
+/* ---- inputs with room for the padding ---- */
+
+/* Does slot s already lie as the convolution wants it, or can it still be made so? */
+static bool serves(const layouter *l, slot s, int lanes)
+{
+    const slot_info *i = slot_at(l->p, s);
+    if (i->kind != SLOT_TEMP || i->type != ELEM_FLOAT || i->view.buf || l->shared[s]) return false;
+    return (i->view.rank ? i->view.d[1].block : 1) == lanes;
+}
+
+static void want_halo(layouter *l, slot s, const conv_params *c)
+{
+    slot_info *i = slot_at(l->p, s);
+    if (!i->view.rank) { /* row-major so far: the view begins here */
+        i->view.rank = i->rank;
+        for (uint32_t k = 0; k < i->rank; k++) i->view.d[k].block = 1;
+    }
+    for (uint32_t k = 0; k < c->rank; k++) {
+        struct view_dim *d = &i->view.d[k + 2];
+        if (c->pad_lo[k] > d->halo_lo) d->halo_lo = (int32_t)c->pad_lo[k];
+        if (c->pad_hi[k] > d->halo_hi) d->halo_hi = (int32_t)c->pad_hi[k];
+    }
+}
+
+/* A copy of s in the wanted layout, before the convolution. */
+static slot copy_in(layouter *l, block *out, slot s, int wanted, const char *what)
+{
+    program *p = l->p;
+    const slot_info i = *slot_at(p, s);
+    const slot c = slot_new(p, arena_printf(p->mem, "%s_blocks", i.name), i.type, SLOT_TEMP, i.rank, i.extent);
+    slot_info *n = slot_at(p, c);
+    n->view.rank = i.rank;
+    for (uint32_t k = 0; k < i.rank; k++) n->view.d[k].block = 1;
+    n->view.d[1].block = wanted;
+    nest_builder b = nest_begin(p);
+    ex at[MAX_RANK];
+    for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, nest_axis(&b, i.extent[k]));
+    nest_stage(&b);
+    stage_store(&b, c, i.rank, at, ex_load(p->ex, s, i.type, i.rank, at));
+    nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
+    return c;
+}
+
+static bool needs_halo(const conv_params *c)
+{
+    for (uint32_t k = 0; k < c->rank; k++)
+        if (c->pad_lo[k] > 0 || c->pad_hi[k] > 0) return true;
+    return false;
+}
+
+static bool negative_pads(const conv_params *c)
+{
+    for (uint32_t k = 0; k < c->rank; k++)
+        if (c->pad_lo[k] < 0 || c->pad_hi[k] < 0) return true;
+    return false;
+}
+
+static void fix_input(layouter *l, block *out, step *s)
+{
+    program *p = l->p;
+    kernel *k = s->kernel;
+    const slot x = k->arg[1].slot;
+    const int wanted = conv_input_block(p, k, l->vl);
+    slot from = x;
+    const slot_info *i = slot_at(p, x);
+    const bool in_place = i->view.rank ? i->view.d[1].block == wanted : wanted == 1;
+    if (!serves(l, x, wanted) && (needs_halo(&k->conv) || !in_place || i->type != ELEM_FLOAT)) from = copy_in(l, out, x, wanted, s->what);
+    if (from != x) {
+        kernel_arg *arg = arena_copy(p->mem, k->arg, k->n_arg * sizeof *arg);
+        arg[1].slot = from;
+        k->arg = arg;
+    }
+    if (needs_halo(&k->conv)) want_halo(l, from, &k->conv);
+}
+
+static void fix_block(layouter *l, block *b)
+{
+    block out = {0};
+    for (uint32_t i = 0; i < b->steps.n; i++) {
+        step *s = b->steps.p[i];
+        if (s->control && s->control->then) fix_block(l, s->control->then);
+        if (s->control && s->control->otherwise) fix_block(l, s->control->otherwise);
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_has_kernel(l->p, s->kernel) && !negative_pads(&s->kernel->conv)) fix_input(l, &out, s);
+        VEC_PUSH(l->p->mem, out.steps, s);
+    }
+    *b = out;
+}
+
+/* ---- zeros around the inside ---- */
+
+static bool has_halo(const slot_info *i)
+{
+    for (uint32_t k = 0; k < i->view.rank; k++)
+        if (i->view.d[k].halo_lo || i->view.d[k].halo_hi) return true;
+    return false;
+}
+
+/* One stage: zeros over the whole of the spatial dims before `side`, the border of `side`, the inside of those behind it. */
+static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, uint32_t side, bool low)
+{
+    const slot_info i = *slot_at(p, s);
+    const struct view_dim *v = i.view.d;
+    const int32_t width = low ? v[side].halo_lo : v[side].halo_hi;
+    if (!width) return;
+    ex at[MAX_RANK];
+    at[0] = lead[0];
+    at[1] = lead[1];
+    nest_stage(b);
+    for (uint32_t k = 2; k < i.rank; k++) {
+        dim index;
+        if (k == side) index = dim_add(p->dims, stage_axis(b, dim_const(p->dims, width)), low ? dim_const(p->dims, -width) : i.extent[k]);
+        else if (k < side) index = stage_axis(b, i.extent[k]);
+        else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, i.extent[k], v[k].halo_lo + v[k].halo_hi)), -v[k].halo_lo);
+        at[k] = ex_dim(p->ex, index);
+    }
+    stage_store(b, s, i.rank, at, ex_f(p->ex, CT_F32, 0));
+}
+
+static void write_border(program *p, block *out, slot s)
+{
+    const slot_info i = *slot_at(p, s);
+    nest_builder b = nest_begin(p);
+    ex lead[2];
+    int64_t c = 0;
+    (void)dim_is_const(p->dims, i.extent[1], &c);
+    const int32_t by = i.view.d[1].block;
+    lead[0] = ex_dim(p->ex, nest_axis(&b, i.extent[0]));
+    if (by > 1 && c % by) { /* the last block's spare lanes too, so that whole vectors are written */
+        const dim blocks = nest_axis(&b, dim_const(p->dims, (c + by - 1) / by));
+        lead[1] = ex_dim(p->ex, dim_add(p->dims, dim_mulc(p->dims, blocks, by), nest_axis(&b, dim_const(p->dims, by))));
+    } else lead[1] = ex_dim(p->ex, nest_axis(&b, i.extent[1]));
+    for (uint32_t k = 2; k < i.rank; k++) {
+        border_stage(p, &b, s, lead, k, true);
+        border_stage(p, &b, s, lead, k, false);
+    }
+    nest_end(&b, out, arena_printf(p->mem, "padding of '%s'", i.name));
+}
+
+typedef struct {
+    program *p;
+    block *out;
+    uint8_t *done;
+} borders;
+
+static void border_of(void *ctx, slot s, bool written)
+{
+    borders *k = ctx;
+    if (!written || k->done[s] || !has_halo(slot_at(k->p, s))) return;
+    k->done[s] = 1;
+    write_border(k->p, k->out, s);
+}
+
+static void add_borders(program *p, block *b, uint8_t *done)
+{
+    block out = {0};
+    for (uint32_t i = 0; i < b->steps.n; i++) {
+        step *s = b->steps.p[i];
+        if (s->control && s->control->then) add_borders(p, s->control->then, done);
+        if (s->control && s->control->otherwise) add_borders(p, s->control->otherwise, done);
+        borders k = {p, &out, done};
+        VEC_PUSH(p->mem, out.steps, s);
+        if (!s->control) step_access(p, s, border_of, &k);
+    }
+    *b = out;
+}
+
+void plan_conv_layout(program *p, const plan_options *o)
+{
+    arena *scratch = arena_new();
+    layouter l = {p, o, ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n),
+                  o->target->vl};
+    for (slot s = 1; s < p->slot.n; s++)
+        if (slot_at(p, s)->alias_of) l.shared[s] = l.shared[slot_at(p, s)->alias_of] = l.refused[s] = l.refused[slot_at(p, s)->alias_of] = 1;
+    program_steps(p, look_step, &l);
+    for (slot s = 1; s < p->slot.n && l.vl > 1; s++) {
+        slot_info *i = slot_at(p, s);
+        if (!l.wanted[s] || l.refused[s] || !blockable(&l, s)) continue;
+        i->view.rank = i->rank;
+        for (uint32_t k = 0; k < i->rank; k++) i->view.d[k].block = 1;
+        i->view.d[1].block = l.vl;
+    }
+    fix_block(&l, &p->main);
+    add_borders(p, &p->main, ARENA_ARRAY(scratch, uint8_t, p->slot.n));
+    arena_free(scratch);
+}

@@ -1,0 +1,141 @@
+/* Tables of tree ensembles: what they hold, and which attributes are refused. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "plan/trees.h"
+
+static arena *mem;
+static diag *d;
+
+static int setup(void **state)
+{
+    (void)state;
+    mem = arena_new();
+    d = diag_new(mem, NULL);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(mem);
+    return 0;
+}
+
+/* Tree 7: node 0 tests feature 1 <= 0.5, leaves 1 (if true) and 2. Tree 3: one leaf. Weights for targets 0 and 1. */
+static const int64_t tree[] = {7, 7, 7, 3}, node[] = {0, 1, 2, 0}, feature[] = {1, 0, 0, 0}, if_true[] = {1, 0, 0, 0}, if_false[] = {2, 0, 0, 0};
+static const char *const mode[] = {"BRANCH_LEQ", "LEAF", "LEAF", "LEAF"};
+static const double threshold[] = {0.5, 0, 0, 0}, weight[] = {1, 2, 3, -4};
+static const int64_t weight_tree[] = {7, 7, 3, 7}, weight_node[] = {1, 2, 0, 2}, weight_target[] = {0, 0, 1, 1};
+
+static tree_attributes two_trees(void)
+{
+    return (tree_attributes){.n_nodes = 4, .n_weights = 4, .tree = tree, .node = node, .feature = feature, .if_true = if_true, .if_false = if_false,
+                             .mode = mode, .value = threshold, .weight_tree = weight_tree, .weight_node = weight_node,
+                             .weight_target = weight_target, .weight = weight, .features = 2, .targets = 2};
+}
+
+/* The leaf that a row of features comes to in tree number `t`, counted as in the tables. */
+static int32_t walk(const tree_tables *t, uint32_t number, const double *x)
+{
+    int32_t n = t->roots[number];
+    for (int32_t step = 0; step < t->depths[number / 4]; step++) {
+        const int32_t *link = t->links + n * 4;
+        const double v = x[link[0]];
+        const bool test[] = {v <= t->values[n], v < t->values[n], v >= t->values[n], v > t->values[n], v == t->values[n], v != t->values[n]};
+        n = link[1 + (test[link[3] & 7] || (isnan(v) && link[3] & 8))];
+    }
+    return n;
+}
+
+static double first_weight(const tree_tables *t, int32_t leaf)
+{
+    return t->weights[t->leaves[leaf * 2]];
+}
+
+static void trees_stand_in_order_of_their_identifiers_and_lead_to_leaves(void **state)
+{
+    (void)state;
+    const tree_attributes a = two_trees();
+    tree_tables t;
+    assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
+    assert_int_equal(t.n_trees, 2);
+    assert_int_equal(t.n_groups, 1);
+    assert_int_equal(t.depths[0], 1);
+    assert_int_equal(t.mode, TREE_LEQ);
+    assert_int_equal(t.only_target, -1);
+    assert_false(t.all_positive);
+    assert_true(first_weight(&t, walk(&t, 0, (double[]){0, 0})) == 3);
+    assert_true(first_weight(&t, walk(&t, 1, (double[]){0, 0.5})) == 1);
+    const int32_t leaf = walk(&t, 1, (double[]){0, 0.6});
+    assert_int_equal(t.leaves[leaf * 2 + 1], 2);
+    assert_true(first_weight(&t, leaf) == 2);
+    for (int i = 2; i < 4; i++) assert_int_equal(t.leaves[t.roots[i] * 2 + 1], 0); /* what fills the group weighs nothing */
+}
+
+static void refused(const tree_attributes *a, const char *message)
+{
+    tree_tables t;
+    d = diag_new(mem, NULL);
+    assert_false(tree_tables_make(mem, d, "node 'x'", a, &t));
+    assert_string_equal(d->list.p[0].message, message);
+}
+
+static void attributes_that_describe_no_trees_are_refused(void **state)
+{
+    (void)state;
+    tree_attributes a = two_trees();
+    a.if_true = (const int64_t[]){9, 0, 0, 0};
+    refused(&a, "node 0 of tree 7 branches to a node that is not there");
+    a.if_true = (const int64_t[]){0, 0, 0, 0};
+    refused(&a, "node 0 of tree 7 branches to itself");
+    a = two_trees();
+    a.mode = (const char *const[]){"BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF"};
+    a.if_true = a.if_false = (const int64_t[]){1, 0, 0, 0};
+    refused(&a, "node 0 of tree 7 is part of a circle of branches");
+    a = two_trees();
+    a.node = (const int64_t[]){0, 1, 1, 0};
+    refused(&a, "node 1 of tree 7 is there twice");
+    a = two_trees();
+    a.features = 1;
+    refused(&a, "node 0 of tree 7 tests a feature that the input does not have");
+    a = two_trees();
+    a.targets = 1;
+    refused(&a, "node 0 of tree 3 has a weight for a target that is not there");
+    a = two_trees();
+    a.mode = (const char *const[]){"BRANCH_MAYBE", "LEAF", "LEAF", "LEAF"};
+    refused(&a, "node 0 of tree 7 has the unknown mode 'BRANCH_MAYBE'");
+}
+
+static void version_5_shares_leaves_and_tests_membership(void **state)
+{
+    (void)state;
+    /* Node 0: x0 in {2, 5} ? leaf 0 : node 1; node 1: x0 < 1 ? leaf 1 : leaf 1. */
+    const tree_attributes_5 in = {.n_nodes = 2, .n_leaves = 2, .n_roots = 1, .n_members = 3, .mode = (const uint8_t[]){6, 1},
+                                  .feature = (const int64_t[]){0, 0}, .if_true = (const int64_t[]){0, 1}, .if_false = (const int64_t[]){1, 1},
+                                  .true_is_leaf = (const int64_t[]){1, 1}, .false_is_leaf = (const int64_t[]){0, 1}, .split = (const double[]){0, 1},
+                                  .leaf_target = (const int64_t[]){0, 0}, .leaf_weight = (const double[]){10, 20}, .root = (const int64_t[]){0},
+                                  .members = (const double[]){2, 5, (double)NAN}, .features = 1, .targets = 1};
+    tree_attributes a;
+    tree_tables t;
+    assert_true(tree_attributes_from_5(mem, d, "node 'x'", &in, &a));
+    assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
+    assert_int_equal(t.n_trees, 1);
+    assert_int_equal(t.depths[0], 3);
+    assert_true(first_weight(&t, walk(&t, 0, (double[]){2})) == 10);
+    assert_true(first_weight(&t, walk(&t, 0, (double[]){5})) == 10);
+    assert_true(first_weight(&t, walk(&t, 0, (double[]){3})) == 20);
+    assert_true(first_weight(&t, walk(&t, 0, (double[]){0})) == 20);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {T(trees_stand_in_order_of_their_identifiers_and_lead_to_leaves), T(attributes_that_describe_no_trees_are_refused),
+                                       T(version_5_shares_leaves_and_tests_membership)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

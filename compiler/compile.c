@@ -1,6 +1,6 @@
 /* compile.c - THE pipeline: read this first.
  *
- *     check -> inline -> normalize -> shapes -> infer -> passes -> lower -> fuse -> select -> layout -> memory -> emit
+ *     check -> inline -> shapes -> infer, normalize -> passes -> lower -> fuse -> select -> layout -> memory -> emit
  *
  * Every stage either succeeds or has reported why it can't. What holds after each is in docs/pipeline.md. */
 #include "compile.h"
@@ -54,11 +54,9 @@ static bool front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "import");
     if (!inline_functions(m)) return false;
     dump(m, o, out, "inline");
-    if (!version_to_newest(m)) return false;
-    dump(m, o, out, "normalize");
     if (!set_shapes(m, o)) return false;
     const infer_options infer = {FOLD_LIMIT};
-    if (!infer_model(m, &infer)) return false;
+    if (!infer_model(m, &infer)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");

@@ -9,6 +9,10 @@
 #include "check/near.h"
 #include "schema/schema.h"
 
+typedef struct {
+    const function *from, *to;
+} call_edge;
+
 /* Where the walk is. */
 typedef struct {
     model *m;
@@ -16,6 +20,8 @@ typedef struct {
     const opset *opsets;
     uint32_t n_opsets;
     uint8_t *defined; /* by value id: visible at this point */
+    arena *scratch;
+    VEC(call_edge) calls; /* between functions */
 } walk;
 
 const function *model_function(const model *m, const char *domain, const char *name, const char *overload)
@@ -257,7 +263,10 @@ static bool check_node(walk *w, node_id id)
     if (s) {
         ok &= check_list(w, n, s, true);
         ok &= check_list(w, n, s, false);
-    } else if (callee) ok &= check_call(w, n, callee);
+    } else if (callee) {
+        ok &= check_call(w, n, callee);
+        if (w->function) VEC_PUSH(w->scratch, w->calls, ((call_edge){w->function, callee}));
+    }
     ok &= check_attributes(w, n, s);
     for (uint32_t i = 0; i < n->n_in; i++) ok &= check_use(w, n, i);
     for (uint32_t i = 0; i < n->n_attr; i++) {
@@ -299,6 +308,35 @@ static bool check_graph(walk *w, graph_id g)
     return ok;
 }
 
+/* ---- recursion ---- */
+
+/* Takes away functions that call none of those left, until there is no such function; what is left goes in circles. */
+static bool check_recursion(walk *w)
+{
+    const function *first = w->m->functions.p;
+    const uint32_t n = w->m->functions.n, n_calls = w->calls.n;
+    uint32_t *open = ARENA_ARRAY(w->scratch, uint32_t, n);       /* calls that a function makes to those left */
+    uint32_t *at = ARENA_ARRAY(w->scratch, uint32_t, n + 1);     /* where its callers begin in */
+    uint32_t *caller = ARENA_ARRAY(w->scratch, uint32_t, n_calls);
+    uint32_t *done = ARENA_ARRAY(w->scratch, uint32_t, n), n_done = 0;
+    for (uint32_t i = 0; i < n_calls; i++) {
+        open[w->calls.p[i].from - first]++;
+        at[w->calls.p[i].to - first]++;
+    }
+    for (uint32_t i = 1; i <= n; i++) at[i] += at[i - 1];
+    for (uint32_t i = 0; i < n_calls; i++) caller[--at[w->calls.p[i].to - first]] = (uint32_t)(w->calls.p[i].from - first);
+    for (uint32_t i = 0; i < n; i++)
+        if (!open[i]) done[n_done++] = i;
+    for (uint32_t i = 0; i < n_done; i++)
+        for (uint32_t k = at[done[i]]; k < at[done[i] + 1]; k++)
+            if (!--open[caller[k]]) done[n_done++] = caller[k];
+    bool ok = true;
+    for (uint32_t i = 0; i < n; i++)
+        if (open[i]) ok = diag_error(w->m->diag, EXIT_INVALID, arena_printf(w->m->mem, "function '%s'", first[i].name), "function-recursion",
+                                     "the function calls itself, or one that does");
+    return ok;
+}
+
 /* ---- the whole ---- */
 
 static bool check_versions(model *m)
@@ -321,7 +359,7 @@ static bool check_versions(model *m)
 bool check_model_basic(model *m)
 {
     arena *scratch = arena_new();
-    walk w = {.m = m, .opsets = m->opsets.p, .n_opsets = m->opsets.n};
+    walk w = {.m = m, .scratch = scratch, .opsets = m->opsets.p, .n_opsets = m->opsets.n};
     w.defined = ARENA_ARRAY(scratch, uint8_t, m->values.n);
     bool ok = check_versions(m);
     w.opsets = m->opsets.p;
@@ -338,6 +376,7 @@ bool check_model_basic(model *m)
         ok &= check_imports(m->diag, at, f->opsets.p, f->opsets.n);
         ok &= check_graph(&w, f->body);
     }
+    ok &= check_recursion(&w);
     arena_free(scratch);
     return ok;
 }

@@ -1,7 +1,7 @@
 /* check.h - is a model what the ONNX standard allows?
  *
- * The rules that speak of nodes, values and types, on the IR, without any code per operator: everything comes from schema/. Rules that only
- * the protobuf form can break (missing fields, wrong oneofs, external data) belong beside this, on that form. Every function reports all
+ * The rules that speak of nodes, values and types are on the IR, without any code per operator: everything comes from schema/. Rules that
+ * only the protobuf form can break are in form.h. Every function reports all
  * problems that it finds, in one run. */
 #ifndef ONNXCC_CHECK_CHECK_H
 #define ONNXCC_CHECK_CHECK_H
@@ -17,6 +17,11 @@ bool check_model_basic(model *m);
 /* After inference: the types of inputs and outputs, where known, against the schema's constraints; equal type variables have equal types.
  * Needs the versions that check_model_basic sets. */
 bool check_types(model *m);
+
+/* What `onnxcc check` says: the rules on the file's form, stricter than what the loader needs (required fields, names defined twice, nodes out of
+ * order), then check_model_basic. The model when everything holds; NULL after reporting. `path` as in model_load_bytes. */
+model *check_model_file(arena *mem, diag *d, const char *path);
+model *check_model_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path);
 
 /* The function that a node calls; NULL when it is an operator. */
 const function *model_function(const model *m, const char *domain, const char *name, const char *overload);

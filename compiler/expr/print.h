@@ -46,7 +46,6 @@ typedef struct printer {
     VEC(param) param;         /* slots, in order of the signature; locals follow and are no parameters */
     VEC(dim) symbol;
     VEC(const char *) taken;  /* names in use in the function */
-    const char *acc0;         /* name of accumulator 0 in a hook */
     uint32_t temps, loops, accs;
     int acc_part;             /* which vector of a row's accumulator the body folds into; -1: the accumulator itself */
     const char *acc_lane;     /* index of the element, when the body folds one element into the lanes of a row's sum */
@@ -102,6 +101,13 @@ void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variabl
 bool slot_is_local(const printer *w, slot s);
 ex fold_ex(exprs *x, fold f, ex a, ex b);
 const char *identity_text(fold f, ctype t);
+
+/* ---- print_nest.c ---- */
+void print_collect(printer *w, const nest *n); /* fills param and symbol */
+void print_signature_of(printer *w, const nest *n, step_signature *sig);
+void print_param(printer *w, text *out, const char *comma, const param *q); /* the declaration of a pointer */
+bool mentions(const char *body, const char *word);
+void silence_unused(printer *w, const char *body, bool ranged);
 
 /* ---- print_choice.c ---- which axis lies in the lanes */
 typedef enum {

@@ -84,7 +84,7 @@ static bool op_has_lanes(ex_op op, ctype t)
 
 static bool round_has_lanes(elem to)
 {
-    return to == ELEM_FLOAT16 || to == ELEM_BFLOAT16;
+    return to == ELEM_FLOAT16 || to == ELEM_BFLOAT16 || to == ELEM_INT8 || to == ELEM_UINT8 || to == ELEM_INT16 || to == ELEM_UINT16;
 }
 
 static bool select_has_lanes(const lane_check *c, const ex_node *n)

@@ -109,7 +109,7 @@ bool is_vec(printer *w, ex e)
     const ex_node n0 = *ex_at(w->x, e);
     bool lanes = false;
     if (n0.op == EX_DIM) lanes = dim_has(w->t, n0.d, w->vec);
-    else if (n0.op == EX_ACC) lanes = acc_of(w, (uint32_t)n0.i)->lanes;
+    else if (n0.op == EX_ACC) lanes = w->across || acc_of(w, (uint32_t)n0.i)->lanes;
     else if (n0.op == EX_LOAD && w->across && slot_at(w->p, n0.slot)->kind == SLOT_LOCAL) lanes = true;
     else {
         const ex *kid;
@@ -212,6 +212,7 @@ static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
 static const char *round_text(printer *w, ctype t, elem to, ex a)
 {
     const char *s = value_text(w, a), *f = NULL;
+    if (is_vec(w, a) && t == CT_I32) return arena_printf(w->mem, "vi_round_%c%d(%s)", elem_of(to)->kind == 'u' ? 'u' : 's', elem_of(to)->bits, s);
     switch (to) {
     case ELEM_FLOAT16: f = "f16"; break;
     case ELEM_BFLOAT16: f = "bf16"; break;
@@ -484,7 +485,7 @@ static const char *raw_text(printer *w, ex e)
     case EX_NUM: return literal(w, (ctype)n0.type, &n0);
     case EX_DIM: return dim_str(w, n0.d);
     case EX_LOAD: return load_text(w, e);
-    case EX_ACC: return n0.i || !w->acc0 ? acc_of(w, (uint32_t)n0.i)->name : w->acc0;
+    case EX_ACC: return acc_of(w, (uint32_t)n0.i)->name;
     case EX_SELECT: return select_text(w, e, &n0, lanes);
     case EX_INDEX: return index_text(w, e, &n0);
     case EX_RINT:

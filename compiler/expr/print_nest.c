@@ -44,7 +44,7 @@ static void collect_axes(printer *w, uint32_t n, const dim *axis)
 }
 
 /* Slots that the nest writes, then those it only reads, each in order of appearance; run-time dims. */
-static void collect(printer *w, const nest *n)
+void print_collect(printer *w, const nest *n)
 {
     for (uint32_t i = 0; i < n->n_stages; i++)
         for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)
@@ -99,6 +99,12 @@ static bool in_order(const nest *n)
     return false;
 }
 
+void print_param(printer *w, text *out, const char *comma, const param *q)
+{
+    const char *word = elem_of(slot_at(w->p, q->slot)->type)->ctype;
+    text_addf(out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", word, is_aliased(w, q) ? "" : "restrict ", q->name);
+}
+
 static void print_signature(printer *w, const char *name, const step_signature *sig)
 {
     text_addf(w->out, "static %s %s%s(", sig->can_fail ? "int" : "void", w->o->prefix ? w->o->prefix : "", name);
@@ -106,8 +112,7 @@ static void print_signature(printer *w, const char *name, const step_signature *
     for (uint32_t i = 0; i < w->param.n; i++) {
         const param *q = &w->param.p[i];
         if (slot_is_local(w, q->slot)) continue;
-        text_addf(w->out, "%s%s%s *%s%s", comma, q->written ? "" : "const ", elem_of(slot_at(w->p, q->slot)->type)->ctype, is_aliased(w, q) ? "" : "restrict ",
-                  q->name);
+        print_param(w, w->out, comma, q);
         comma = ", ";
     }
     for (uint32_t i = 0; i < w->symbol.n; i++) {
@@ -119,7 +124,7 @@ static void print_signature(printer *w, const char *name, const step_signature *
     text_add(w->out, ")\n{\n");
 }
 
-static bool mentions(const char *body, const char *word)
+bool mentions(const char *body, const char *word)
 {
     const size_t n = strlen(word);
     for (const char *s = body; (s = strstr(s, word)); s += n) {
@@ -131,7 +136,7 @@ static bool mentions(const char *body, const char *word)
 }
 
 /* Guards that were decided while printing may leave a parameter without use. */
-static void silence_unused(printer *w, const char *body, bool ranged)
+void silence_unused(printer *w, const char *body, bool ranged)
 {
     for (uint32_t i = 0; i < w->param.n; i++)
         if (!slot_is_local(w, w->param.p[i].slot) && !mentions(body, w->param.p[i].name)) line(w, "(void)%s;", w->param.p[i].name);
@@ -141,7 +146,7 @@ static void silence_unused(printer *w, const char *body, bool ranged)
     if (ranged && !mentions(body, "hi")) line(w, "(void)hi;");
 }
 
-static void fill_signature(printer *w, const nest *n, step_signature *sig)
+void print_signature_of(printer *w, const nest *n, step_signature *sig)
 {
     *sig = (step_signature){.can_fail = n->can_fail, .ranged = n->n_axes > 0 && !in_order(n), .range = dim_const(w->t, 1)};
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
@@ -157,8 +162,8 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     text body = {.mem = p->mem};
     assert(n->flat);
     printer_init(&w, p, o, &body);
-    collect(&w, n);
-    fill_signature(&w, n, sig);
+    print_collect(&w, n);
+    print_signature_of(&w, n, sig);
     const nest *work = nest_copy(&w, n);
     w.indent = 1;
     const choice c = choose_vector(&w, work);

@@ -16,7 +16,8 @@ typedef uint32_t node_id, value_id, graph_id, origin_id;
 enum { MAX_RANK = 8 };        /* of a tensor that is computed with; shapes of more dimensions are refused at lowering, not before */
 enum { MAX_CONTENT = 1024 };  /* elements of an integer tensor whose values are followed symbolically */
 
-/* Constant data: dense, row-major, little-endian as in raw_data, packed below 8 bits; a view into the mapped file where possible.
+/* Constant data: dense, row-major, little-endian as in raw_data, packed below 8 bits; a view into the mapped file where possible, so not
+ * aligned: read it with elem_get_* or memcpy.
  * Strings: `strings` has one entry per element and data is NULL. */
 typedef struct tensor {
     elem type;

@@ -512,7 +512,7 @@ static void print_header(printer *p)
 
 void model_text(model *m, text *out, uint32_t limit)
 {
-    arena *scratch = arena_new();
+    arena *scratch = out->mem;
     printer p = {.m = m, .out = out, .limit = limit, .taken = scope_new(scratch)};
     p.label = ARENA_ARRAY(scratch, const char *, m->values.n);
     p.listed = ARENA_ARRAY(scratch, uint8_t, m->values.n);
@@ -523,5 +523,4 @@ void model_text(model *m, text *out, uint32_t limit)
     print_graph(&p, 1, 0);
     text_add(out, "\n");
     for (uint32_t i = 0; i < m->functions.n; i++) print_function(&p, &m->functions.p[i]);
-    arena_free(scratch);
 }

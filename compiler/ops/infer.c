@@ -1,11 +1,13 @@
 /* infer.c - types, shapes and known values of every value of the graph, in one walk in topological order; see ops.h.
  *
- * in:  a graph at the newest operator versions; declared types on inputs, outputs and value infos
+ * in:  a graph with nodes at any version (each goes to the newest one when the types of its inputs are known, version.h); declared types on
+ *      inputs, outputs and value infos
  * out: every value has its type; constants are folded; small integer tensors have their content as dims */
 #include <string.h>
 
 #include "ops/fold.h"
 #include "ops/ops.h"
+#include "ops/version.h"
 
 typedef struct infer_walk {
     model *m;
@@ -103,7 +105,7 @@ static bool infer_graph(walk *w, graph_id g)
 {
     graph *gr = graph_at(w->m, g);
     bool ok = true;
-    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = infer_one(w, gr->nodes.p[i]) && ok;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]) && ok;
     return ok;
 }
 

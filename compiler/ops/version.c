@@ -64,6 +64,20 @@ static void dense_constant(edit *e)
     }
 }
 
+/* The node e->id with all that it needs, at the end of e->list. */
+static bool node_to_newest(edit *e)
+{
+    arena *mem = e->m->mem;
+    e->serial = 0;
+    e->follow.n = 0;
+    bool good = true, more = edited(e)->version > 0;
+    while (more && good) good = step(e, &more);
+    if (node_is(edited(e), "", "Constant")) dense_constant(e);
+    VEC_PUSH(mem, e->list, e->id);
+    for (uint32_t k = e->follow.n; k-- > 0;) VEC_PUSH(mem, e->list, e->follow.p[k]); /* the newest is nearest to the node */
+    return good;
+}
+
 static bool graph_to_newest(model *m, graph_id g)
 {
     edit e = {.m = m, .graph = g};
@@ -71,19 +85,26 @@ static bool graph_to_newest(model *m, graph_id g)
     bool ok = true;
     for (uint32_t i = 0; i < gr->nodes.n; i++) {
         e.id = gr->nodes.p[i];
-        e.serial = 0;
-        e.follow.n = 0;
-        bool good = true, more = edited(&e)->version > 0;
-        while (more && good) good = step(&e, &more);
-        ok &= good;
-        if (node_is(edited(&e), "", "Constant")) dense_constant(&e);
-        VEC_PUSH(m->mem, e.list, e.id);
-        for (uint32_t k = e.follow.n; k-- > 0;) VEC_PUSH(m->mem, e.list, e.follow.p[k]); /* the newest is nearest to the node */
+        ok &= node_to_newest(&e);
     }
     gr->nodes.p = e.list.p;
     gr->nodes.n = e.list.n;
     gr->nodes.cap = e.list.cap;
     return ok;
+}
+
+bool version_node(model *m, graph_id g, uint32_t i)
+{
+    graph *gr = graph_at(m, g);
+    edit e = {.m = m, .graph = g, .id = gr->nodes.p[i]};
+    if (!node_to_newest(&e)) return false;
+    const uint32_t added = e.list.n - 1;
+    if (!added) return true;
+    const uint32_t rest = gr->nodes.n - i - 1;
+    for (uint32_t k = 0; k < added; k++) VEC_PUSH(m->mem, gr->nodes, 0);
+    memmove(gr->nodes.p + i + e.list.n, gr->nodes.p + i + 1, rest * sizeof *gr->nodes.p);
+    memcpy(gr->nodes.p + i, e.list.p, e.list.n * sizeof *e.list.p);
+    return true;
 }
 
 static bool in_function(model *m, graph_id g)

@@ -104,31 +104,34 @@ static int open_below(const request *r, const char *folder)
     }
 }
 
+/* Maps an open file; false after reporting. */
+static bool map_file(const request *r, int fd, file_view *view)
+{
+    struct stat st;
+    if (fstat(fd, &st)) return refuse(r, EXIT_IO, strerror(errno)), false;
+    if (!st.st_size) {
+        view->data = (const unsigned char *)"";
+        return true;
+    }
+    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) return refuse(r, EXIT_IO, arena_printf(r->d->mem, "can't be mapped: %s", strerror(errno))), false;
+    *view = (file_view){p, (size_t)st.st_size, true};
+    return true;
+}
+
 static external_file *file_of(externals *e, const char *where, const char *location)
 {
     for (uint32_t i = 0; i < e->files.n; i++)
         if (!strcmp(e->files.p[i].location, location)) return e->files.p[i].failed ? NULL : &e->files.p[i];
     const request r = {e->d, where, location};
-    external_file f = {.location = arena_strndup(e->mem, location, strlen(location)), .failed = true};
+    const external_file none = {.location = arena_strndup(e->mem, location, strlen(location)), .failed = true};
+    VEC_PUSH(e->mem, e->files, none);
+    external_file *f = &e->files.p[e->files.n - 1];
     const int fd = e->folder ? open_below(&r, e->folder) : refuse(&r, EXIT_INVALID, "is asked for, but the model has no folder");
-    struct stat st;
-    if (fd >= 0) {
-        if (fstat(fd, &st)) refuse(&r, EXIT_IO, strerror(errno));
-        else if (!st.st_size) {
-            f.failed = false;
-            f.view.data = (const unsigned char *)"";
-        } else {
-            void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-            if (p == MAP_FAILED) refuse(&r, EXIT_IO, arena_printf(e->d->mem, "can't be mapped: %s", strerror(errno)));
-            else {
-                f.view = (file_view){p, (size_t)st.st_size, true};
-                f.failed = false;
-            }
-        }
-        close(fd);
-    }
-    VEC_PUSH(e->mem, e->files, f);
-    return f.failed ? NULL : &e->files.p[e->files.n - 1];
+    if (fd < 0) return NULL;
+    f->failed = !map_file(&r, fd, &f->view);
+    close(fd);
+    return f->failed ? NULL : f;
 }
 
 bool external_size(externals *e, const char *where, const char *location, uint64_t *size)

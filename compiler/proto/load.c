@@ -4,8 +4,10 @@
  * version 0 (the schema part resolves it). All problems are reported, not only the first. */
 #include <string.h>
 
+#include "base/sha256.h"
 #include "proto/convert.h"
 #include "proto/order.h"
+#include "proto/parse.h"
 
 static graph_id convert_graph(converter *c, const Onnx__GraphProto *p, graph_id parent, const place *at);
 
@@ -109,6 +111,8 @@ static void convert_lists(converter *c, const Onnx__AttributeProto *p, attr *a)
 static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g, const place *at, attr *a)
 {
     *a = (attr){.name = keep(c, p->name), .kind = kind_of(p), .ref = p->ref_attr_name && *p->ref_attr_name ? keep(c, p->ref_attr_name) : NULL};
+    if ((unsigned)a->kind > ATTR_TYPES)
+        return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
     if (a->ref) return true;
     const place t = {at, "t", -1, p->t ? p->t->name : NULL}, sparse = {at, "sparse_tensor", -1, NULL};
     switch (a->kind) {
@@ -135,9 +139,9 @@ static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g
     case ATTR_GRAPHS: return convert_graphs(c, p, g, at, a);
     case ATTR_TYPE:
     case ATTR_TYPES: return convert_types(c, p, at, a);
-    case ATTR_NONE: return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute has no value");
+    case ATTR_NONE: break;
     }
-    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
+    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute has no value");
 }
 
 /* ---- nodes ---- */
@@ -474,8 +478,32 @@ static model *finish(arena *mem, diag *d, proto_file *f, const load_options *o)
     return m;
 }
 
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
+static model *load_text(arena *mem, diag *d, const char *path, const load_options *o)
+{
+    file_view f;
+    const char *why;
+    if (!file_map(path, &f, &why)) {
+        diag_error(d, EXIT_IO, "", "file-open", "can't read the file: %s", why);
+        return NULL;
+    }
+    const char *source = arena_strndup(mem, (const char *)f.data, f.size);
+    model *m = NULL;
+    if (strlen(source) == f.size) m = model_parse_with(mem, d, source, path, o);
+    else diag_error(d, EXIT_INVALID, "", "syntax", "the text has a zero byte in it");
+    if (m) sha256_hex(f.data, f.size, m->sha256);
+    file_unmap(&f);
+    return m;
+}
+
 model *model_load(arena *mem, diag *d, const char *path, const load_options *o)
 {
+    if (ends_with(path, ".onnxtxt") || ends_with(path, ".onnxtext")) return load_text(mem, d, path, o); /* the onnx package's endings */
     return finish(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, o), o);
 }
 

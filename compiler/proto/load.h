@@ -10,7 +10,7 @@ typedef struct load_options {
     bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default); else they become constants */
 } load_options;
 
-/* Reads a model: maps the file, looks it over (prescan.h), unpacks it, converts it. Everything lives in `mem`, the mapped files too: tensors
+/* Reads a model (a file named *.onnxtxt or *.onnxtext in text form): maps the file, looks it over (prescan.h), unpacks it, converts it. Everything lives in `mem`, the mapped files too: tensors
  * point into them wherever the stored form allows (not aligned!). NULL after reporting; `o` may be NULL. */
 model *model_load(arena *mem, diag *d, const char *path, const load_options *o);
 /* The same from memory, which must outlive the model. `path` is for messages and for the folder of external data; NULL: there is none. */

@@ -74,8 +74,8 @@ static proto_memory *memory_new(arena *mem, uint64_t limit)
     proto_memory *m = ARENA_NEW(mem, proto_memory);
     m->large.next = m->large.before = &m->large;
     m->limit = limit;
-    m->small = arena_new();
     arena_on_free(mem, memory_release, m);
+    m->small = arena_new();
     return m;
 }
 
@@ -184,11 +184,11 @@ proto_file *proto_open(arena *mem, diag *d, const char *path, const ProtobufCMes
 {
     file_view *view = ARENA_NEW(mem, file_view);
     const char *why;
+    arena_on_free(mem, unmap, view);
     if (!file_map(path, view, &why)) {
         diag_error(d, EXIT_IO, "", "file-open", "can't read the file: %s", why);
         return NULL;
     }
-    arena_on_free(mem, unmap, view);
     return proto_open_bytes(mem, d, view->data, view->size, path, root, o);
 }
 

@@ -1,7 +1,7 @@
 /* simd.h - the one place that knows the vector unit. Everything printed or written for vectors stands on these names.
  *
  * Define VL before including: float lanes of a hardware register, 16 (AVX-512), 8 (AVX2), 4 (SSE, NEON, and any compiler with GNU vectors) or
- * 1 (no vectors: only scalar.h and mathf.h, plain C99). vf holds floats, vi int32; a mask is a vi of 0 and -1. Loads and stores need no alignment.
+ * 1 (no vectors: vf is float, plain C99). vf holds floats, vi int32; a mask is a vi of 0 and -1. Loads and stores need no alignment.
  * sf_... and si_... are the same operations on one element with the same bits. With other instruction sets than those above everything works, by
  * the compiler's vector extension or lane by lane. */
 #ifndef ONNXCC_SIMD_H
@@ -10,7 +10,41 @@
 #ifndef VL
 #error "define VL: 16, 8, 4 or 1"
 #endif
-#if VL > 1
+#if VL == 1 /* one lane: the vector names for kernels, which are written with them */
+typedef float vf;
+typedef int32_t vi;
+SIMD_FN vf vf_ld(const float *p) { return *p; }
+SIMD_FN void vf_st(float *p, vf v) { *p = v; }
+SIMD_FN vi vi_ld(const int32_t *p) { return *p; }
+SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
+SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
+SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
+#define vf_set sf_set
+#define vi_set si_set
+#define vf_fma sf_fma
+#define vf_max sf_max
+#define vf_min sf_min
+#define vf_fmax sf_fmax
+#define vf_fmin sf_fmin
+#define vf_abs sf_abs
+#define vf_sqrt sf_sqrt
+#define vf_rint sf_rint
+#define vf_floor sf_floor
+#define vf_ceil sf_ceil
+#define vf_sel sf_sel
+#define vf_to_i sf_to_i
+#define vi_to_f si_to_f
+#define vf_exp sf_exp
+#define vf_log sf_log
+#define vf_erf sf_erf
+#define vf_tanh sf_tanh
+#define vf_pow sf_pow
+#define vi_add si_add
+#define vi_sub si_sub
+#define vi_mul si_mul
+#define vi_max si_max
+#define vi_min si_min
+#else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -29,7 +63,10 @@ typedef uint16_t vu16 __attribute__((vector_size(2 * VL), aligned(2), may_alias)
 typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias));
 #define VCONVERT(v, T) __builtin_convertvector(v, T)
 
-#if VL == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
+/* Without optimization gcc's intrinsics are macros that trip -Wconversion, and speed does not matter. */
+#if defined(__GNUC__) && !defined(__OPTIMIZE__) && !defined(__clang__)
+#define SIMD_PLAIN 1
+#elif VL == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
 #define SIMD_AVX512 1
 #elif VL == 8 && defined(__AVX2__)
 #define SIMD_AVX2 1
@@ -69,6 +106,12 @@ SIMD_FN vf vi_to_f(vi a) { return VCONVERT(a, vf); }
 SIMD_FN vf vf_abs(vf a) { return (vf)((vi)a & vi_set(0x7fffffff)); }
 SIMD_FN vi vf_isnan(vf a) { return a != a; }
 SIMD_FN vi vf_isinf(vf a) { return vf_abs(a) == vf_set(INFINITY); }
+
+/* Wrapped to a narrower type and back. */
+SIMD_FN vi vi_round_u8(vi a) { return a & 0xff; }
+SIMD_FN vi vi_round_u16(vi a) { return a & 0xffff; }
+SIMD_FN vi vi_round_s8(vi a) { return (vi)((vu)a << 24) >> 24; }
+SIMD_FN vi vi_round_s16(vi a) { return (vi)((vu)a << 16) >> 16; }
 
 /* ---- what has an instruction ---- */
 #if defined(SIMD_AVX512)

@@ -107,6 +107,17 @@ static void type_cases(void)
         STORE(&b, y, BIN(MUL, ex_cast(X, CT_F32, BIN(SUB, LOAD(x, d(i)), LOAD(z, k(0)))), f(0.037)), d(i));
         end(&b, "dequantize");
     }
+    { /* quantized and back, of a sum across: the rounding acts on accumulators */
+        const slot x = IN("x", FLOAT, c(4), c(3), c(50)), y = OUT("y", FLOAT, c(4), c(50)), z = OUT("z", INT8, c(4), c(50));
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(4)), j = nest_axis(&b, c(50)), l = stage_axis(&b, c(3));
+        const ex s = stage_fold(&b, FOLD_SUM, LOAD(x, d(i), d(l), d(j)));
+        nest_stage(&b);
+        const ex q = ex_cast(X, CT_I32, BIN(MUL, s, f(400)));
+        STORE(&b, y, BIN(ADD, ex_cast(X, CT_F32, ex_round(X, ELEM_UINT8, q)), ex_cast(X, CT_F32, ex_round(X, ELEM_INT8, q))), d(i), d(j));
+        STORE(&b, z, ex_round(X, ELEM_INT16, q), d(i), d(j));
+        end(&b, "narrow_rounding");
+    }
     { /* packed int4 */
         const slot x = IN("x", INT4, c(31)), y = OUT("y", UINT4, c(31));
         nest_builder b = nest_begin(P);

@@ -440,6 +440,21 @@ static void long_float_data_of_another_type_is_an_error(void **state)
     assert_string_equal(d->list.p[0].message, "elements of type int64 are in float_data, they belong in int64_data");
 }
 
+static void an_attribute_of_an_unknown_kind_is_an_error(void **state)
+{
+    (void)state;
+    text a = {.mem = mem}, n = {.mem = mem}, g = {.mem = mem}, t = {.mem = mem};
+    put_string(&a, 1, "alpha");
+    put_int(&a, 20, 6000);
+    put_string(&a, 21, "ref");
+    put_string(&n, 4, "Op");
+    put_message(&n, 5, &a);
+    put_message(&g, 1, &n);
+    put_message(&t, 7, &g);
+    assert_null(model_load_bytes(mem, d, t.p, t.n, NULL, NULL));
+    assert_string_equal(d->list.p[0].where, "graph.node[0] 'Op'.attribute[0] 'alpha'");
+}
+
 static void a_file_without_a_graph_is_an_error(void **state)
 {
     (void)state;
@@ -504,6 +519,7 @@ int main(void)
         TEST(a_map_without_a_type_of_its_values_is_unknown_inside),
         TEST(long_float_data_is_pointed_into),
         TEST(long_float_data_of_another_type_is_an_error),
+        TEST(an_attribute_of_an_unknown_kind_is_an_error),
         TEST(a_file_without_a_graph_is_an_error),
         TEST(a_missing_file_is_an_input_output_error),
         TEST(sha256_gives_the_standard_digests),

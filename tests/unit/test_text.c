@@ -206,6 +206,19 @@ static void deep_nesting_is_an_error(void **state)
     assert_null(model_parse(mem, d, t.p, NULL));
     assert_int_equal(d->errors, 1);
 }
+static void a_file_in_text_form_is_loaded(void **state)
+{
+    (void)state;
+    const char *path = TEST_BINARY_DIR "/test_text.onnxtxt", *why;
+    static const char TEXT[] = HEAD "g (float[2] x) => (y)\n{\n   y = Neg (x)\n}\n";
+    assert_true(file_write(path, TEXT, sizeof TEXT - 1, &why));
+    model *m = model_load(mem, d, path, NULL);
+    assert_non_null(m);
+    assert_string_equal(print(m, 9), TEXT);
+    assert_int_equal(strlen(m->sha256), 64);
+    assert_true(file_write(path, TEXT, sizeof TEXT, &why));
+    assert_null(model_load(mem, d, path, NULL));
+}
 static void every_cut_of_a_text_is_survived(void **state)
 {
     (void)state;
@@ -241,6 +254,7 @@ int main(void)
         TEST(a_value_of_another_kind_is_an_error),
         TEST(an_empty_list_needs_its_kind),
         TEST(deep_nesting_is_an_error),
+        TEST(a_file_in_text_form_is_loaded),
         TEST(every_cut_of_a_text_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

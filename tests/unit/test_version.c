@@ -7,6 +7,7 @@
 
 #include "build_graph.h"
 #include "check/check.h"
+#include "ops/ops.h"
 #include "ops/version.h"
 #include "schema/schema.h"
 
@@ -419,6 +420,44 @@ static void an_lstm_loses_the_attribute_that_its_outputs_say_already(void **stat
     assert_null(node_attr(nth(0), "output_sequence"));
 }
 
+static void inference_adapts_nodes_when_it_knows_their_inputs(void **state)
+{
+    (void)state;
+    add_node(m, 1, "Relu", "x", "y");
+    set_int(m, add_node(m, 1, "Softmax", "y", "z"), "axis", 3);
+    set_ints(m, add_node(m, 1, "Unsqueeze", "z", "u"), "axes", 1, (const int64_t[]){0});
+    add_output(m, 1, "u");
+    import_opset(m, "", 11);
+    assert_true(check_model_basic(m));
+    if (!infer_model(m, &(infer_options){16})) {
+        diag_print(m->diag, stderr);
+        fail();
+    }
+    expect_ops("Relu Softmax Unsqueeze");
+    assert_int_equal(nth(2)->version, schema_newest("", "Unsqueeze")->since);
+    assert_int_equal(value_at(m, val(m, "u"))->type.rank, 5);
+}
+
+static void inference_walks_over_what_adapters_insert(void **state)
+{
+    (void)state;
+    add_node(m, 1, "Relu", "x", "y");
+    set_int(m, add_node(m, 1, "Softmax", "y", "z"), "axis", 1);
+    add_node(m, 1, "Abs", "z", "u");
+    add_output(m, 1, "u");
+    import_opset(m, "", 11);
+    assert_true(check_model_basic(m));
+    if (!infer_model(m, &(infer_options){16})) {
+        diag_print(m->diag, stderr);
+        fail();
+    }
+    assert_true(ir_verify(m));
+    expect_ops("Relu Shape Flatten Softmax Reshape Abs");
+    const type *in = &value_at(m, val(m, "x"))->type, *out = &value_at(m, val(m, "u"))->type;
+    assert_int_equal(out->rank, 4);
+    assert_memory_equal(in->shape, out->shape, 4 * sizeof(dim));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -450,6 +489,8 @@ int main(void)
         TEST(nodes_of_subgraphs_are_adapted_where_they_stand),
         TEST(a_batched_scan_becomes_two_scans),
         TEST(an_lstm_loses_the_attribute_that_its_outputs_say_already),
+        TEST(inference_adapts_nodes_when_it_knows_their_inputs),
+        TEST(inference_walks_over_what_adapters_insert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

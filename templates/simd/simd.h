@@ -40,6 +40,8 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vf_log sf_log
 #define vf_erf sf_erf
 #define vf_tanh sf_tanh
+#define vf_sigmoid sf_sigmoid
+#define vf_relu sf_relu
 #define vf_pow sf_pow
 #define vi_add si_add
 #define vi_sub si_sub

@@ -84,6 +84,24 @@ static bool parse_states(command *c, compile_options *o)
     return true;
 }
 
+/* Options whose effect is not there yet are refused rather than ignored. Remove a line when the compiler follows the option. */
+static bool refuse_unsupported(command *c, const compile_options *o)
+{
+    const struct {
+        bool given;
+        const char *what;
+    } refused[] = {
+        {o->states.n > 0, "--state"},
+        {o->precision != PRECISION_FP32, "--precision other than fp32"},
+        {o->profile, "--profile"},
+        {o->verify_passes, "--verify-passes"},
+        {o->explain, "--explain"},
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (refused[i].given) diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported", "%s is not supported yet", refused[i].what);
+    return !c->diag->errors;
+}
+
 bool command_compile_options(command *c, compile_options *o)
 {
     const options *given = c->o;
@@ -112,5 +130,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && refuse_unsupported(c, o);
 }

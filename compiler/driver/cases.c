@@ -99,7 +99,7 @@ exit_code verify_cases(command *c)
     r.at_once = (int)opt_int(c->o, OPT_JOBS, processors());
     r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
     bool temporary;
-    if (!command_compile_options(c, &r.options)) return EXIT_USAGE;
+    if (!command_compile_options(c, &r.options)) return diag_exit(c->diag);
     r.options.emit = 0;
     if (!cases_find(&r)) return diag_exit(c->diag);
     r.work = build_folder(c, &temporary);

@@ -14,6 +14,7 @@ typedef struct {
     outcome result;
     const char *cflags;   /* for its target */
     folder_list sources, assembly; /* names in the work folder */
+    uint32_t n_steps;
     uint64_t hash[2];     /* of everything that was generated */
     const char *library;  /* NULL until built */
 } test_case;

@@ -13,7 +13,7 @@
 
 #include "driver/cases.h"
 
-enum { CASES_PER_UNIT = 40, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
+enum { CASES_PER_UNIT = 40, STEPS_PER_UNIT = 150, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
 #define GENERATE_BYTES ((size_t)4 << 30)
 
 /* ---- hashing: two independent 64-bit FNV-1a sums; names of cached files, not a security matter ---- */
@@ -71,7 +71,7 @@ static void generate_work(void *ctx, uint32_t i, FILE *result)
         hash_add(h, out.files.p[k].data, out.files.p[k].size);
     }
     outcome_write(&o, result);
-    fprintf(result, "%s\n%llx %llx\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1]);
+    fprintf(result, "%s\n%llx %llx %u\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1], out.n_steps);
     for (uint32_t k = 0; k < out.files.n; k++) fprintf(result, "%s\n", out.files.p[k].name);
 }
 
@@ -116,7 +116,7 @@ static void generate_take(void *ctx, uint32_t i, const job_result *j)
     }
     t->cflags = next_line(a, &s);
     unsigned long long h0 = 0, h1 = 0;
-    sscanf(next_line(a, &s), "%llx %llx", &h0, &h1);
+    sscanf(next_line(a, &s), "%llx %llx %u", &h0, &h1, &t->n_steps);
     t->hash[0] = h0;
     t->hash[1] = h1;
     while (*s) {
@@ -137,6 +137,7 @@ void cases_generate(case_run *r)
 
 typedef struct {
     VEC(uint32_t) cases; /* indices into case_run.list */
+    uint32_t n_steps;    /* of all of them */
     const char *path;    /* of the library */
 } unit;
 
@@ -258,7 +259,7 @@ static void unit_take(void *ctx, uint32_t i, const job_result *j)
 }
 
 /* Units hold neighbours in the list of all cases, so that a case whose code changes leaves the other units as they are; all of one unit have the
- * same flags. */
+ * same flags, and one does not hold so many steps that the C compiler works on it alone at the end. */
 static void make_units(unit_run *ur)
 {
     case_run *r = ur->r;
@@ -269,9 +270,10 @@ static void make_units(unit_run *ur)
             const test_case *t = &r->list.p[i];
             if (t->decided) continue;
             uint32_t k = start;
-            while (k < ur->now.n && strcmp(r->list.p[ur->now.p[k].cases.p[0]].cflags, t->cflags)) k++;
+            while (k < ur->now.n && (strcmp(r->list.p[ur->now.p[k].cases.p[0]].cflags, t->cflags) || ur->now.p[k].n_steps > STEPS_PER_UNIT)) k++;
             if (k == ur->now.n) VEC_PUSH(a, ur->now, (unit){0});
             VEC_PUSH(a, ur->now.p[k].cases, i);
+            ur->now.p[k].n_steps += t->n_steps;
         }
         for (uint32_t k = start; k < ur->now.n; k++) name_unit(r, &ur->now.p[k]);
     }

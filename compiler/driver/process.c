@@ -85,6 +85,10 @@ static _Noreturn void child(const job_limits *l, int out, FILE *messages, uint32
     if (messages) dup2(fileno(messages), STDERR_FILENO);
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    if (l->seconds) {
+        const struct rlimit most = {(rlim_t)l->seconds, (rlim_t)l->seconds + 1};
+        setrlimit(RLIMIT_CPU, &most);
+    }
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* the sanitizers reserve terabytes */
     if (l->memory) {
         const struct rlimit most = {l->memory, l->memory};
@@ -118,7 +122,7 @@ static bool job_start(job_slot *s, uint32_t i, const job_limits *l, job_work *wo
     setpgid(s->pid, s->pid); /* as the child does: whoever is first */
     s->job = i;
     s->pipe = pipes[0];
-    s->deadline = l->seconds ? seconds_now() + l->seconds : 0;
+    s->deadline = l->seconds ? seconds_now() + l->seconds * WALL_FACTOR : 0;
     s->timed_out = false;
     return true;
 }
@@ -144,6 +148,7 @@ static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
     while (waitpid(s->pid, &status, 0) < 0 && errno == EINTR) {}
     kill(-s->pid, SIGKILL); /* whatever it started and left */
     close(s->pipe);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) s->timed_out = true;
     const job_result r = {s->timed_out ? JOB_TIMED_OUT : WIFSIGNALED(status) ? JOB_CRASHED : JOB_DONE,
                           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), s->result.p ? s->result.p : "", last_line(a, s->messages)};
     if (s->messages) fclose(s->messages);

@@ -14,6 +14,9 @@ int process_run(const char *const *argv, text *output);
 typedef VEC(const char *) arguments;
 void arguments_split(arena *a, arguments *to, const char *command);
 
+/* By the clock a job may take this much longer than it may compute: other work on the machine is not its fault. */
+enum { WALL_FACTOR = 4 };
+
 typedef enum { JOB_DONE, JOB_CRASHED, JOB_TIMED_OUT } job_end;
 
 typedef struct {
@@ -25,7 +28,7 @@ typedef struct {
 
 typedef struct {
     int at_once;
-    int seconds;         /* of time each; 0: no limit */
+    int seconds;         /* of processor time each, and WALL_FACTOR times as much by the clock; 0: no limit */
     size_t memory;       /* bytes of address space each; 0: no limit */
     const char *what;    /* word for the progress line on stderr; NULL: none is shown */
 } job_limits;

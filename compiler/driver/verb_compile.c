@@ -60,7 +60,7 @@ exit_code verb_compile(command *c)
     compile_options o;
     compiled out = {.mem = c->mem};
     const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *depfile = opt_text(c->o, OPT_DEPFILE, NULL), *why;
-    if (!command_compile_options(c, &o)) return EXIT_USAGE;
+    if (!command_compile_options(c, &o)) return diag_exit(c->diag);
     if (!folder && !o.dump) {
         diag_error(c->diag, EXIT_USAGE, "", "missing-value", "'compile' needs -o DIR to write to");
         return EXIT_USAGE;

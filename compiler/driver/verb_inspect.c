@@ -135,7 +135,7 @@ exit_code verb_inspect(command *c)
     compiled after = {.mem = c->mem};
     if (want_after) {
         compile_options o;
-        if (!command_compile_options(c, &o)) return EXIT_USAGE;
+        if (!command_compile_options(c, &o)) return diag_exit(c->diag);
         if (!o.dump) o.dump = "plan";
         model *copy = load_for_build(c->mem, c->diag, c->o->args.p[0]); /* compiling changes the model */
         if (!copy || !compile_model(copy, &o, &after)) return diag_exit(c->diag);

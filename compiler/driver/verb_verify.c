@@ -105,7 +105,7 @@ static exit_code verify_in(verification *v, const char *folder)
     command *c = v->c;
     compile_options co;
     compiled built = {0};
-    if (!command_compile_options(c, &co)) return EXIT_USAGE;
+    if (!command_compile_options(c, &co)) return diag_exit(c->diag);
     co.emit = 0;
     v->threads = co.threads;
     model *m = load_for_build(c->mem, c->diag, v->path);

@@ -72,7 +72,7 @@ void print_kernel(emit *e, step *s, text *out)
     void *ctx[2] = {e, &all};
     for (uint32_t i = 0; i < k->n_bind; i++)
         if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
-    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 4);
+    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 5);
     uint32_t n = 0;
     const kernel_def *def = kernel_find(k->name);
     e->exports = def ? def->exports : NULL;
@@ -97,10 +97,26 @@ void print_kernel(emit *e, step *s, text *out)
         bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
         bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
     }
+    if (def && kernel_has_param(def, "MUL_ACC")) /* a kernel of its own, which this one calls */
+        bind[n++] = (binding){.name = "MUL_ACC", .kind = BIND_TEXT, .text = bind_kernel(e->binder, out, "mul_acc", NULL, 0, NULL)};
     f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);
     if (!f->name) e->failed = true;
     f->sig.symbols.n = 0;
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->mem, f->sig.symbols, all.p[i]);
+}
+
+/* Kernels count elements from the start of their slot, which may be a part of its buffer. */
+static void argument(emit *e, slot s, text *out)
+{
+    if (!s) {
+        text_add(out, "NULL"); /* an optional input that is not there */
+        return;
+    }
+    const dim offset = slot_at(e->p, s)->view.offset;
+    text_add(out, slot_pointer(e, s));
+    if (dim_is(e->p->dims, offset, 0)) return;
+    text_add(out, " + ");
+    dim_c(e, offset, "in->", out);
 }
 
 /* Arguments of the template, [lo, hi), then those of the hook. */
@@ -114,7 +130,10 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out)
     text_addf(out, "%s%s(", indent, f->name);
     uint32_t n = 1;
     for (const char *c = def->args; *c; c++) n += *c == ',';
-    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") text_addf(out, "%s%s", sep, slot_pointer(e, k->arg[i].slot));
+    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") {
+        text_add(out, sep);
+        argument(e, k->arg[i].slot, out);
+    }
     if (k->range) {
         text_addf(out, "%s0, ", sep);
         dim_c(e, k->range, "in->", out);

@@ -68,6 +68,31 @@ const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count
     return v;
 }
 
+slot const_slot(lower_ctx *c, const char *name, const tensor *t)
+{
+    dim extent[MAX_RANK];
+    for (uint32_t k = 0; k < t->rank; k++) extent[k] = dim_const(c->d, t->shape[k]);
+    const slot s = slot_new(c->p, name, t->type, SLOT_CONST, t->rank, extent);
+    slot_at(c->p, s)->data = t;
+    return s;
+}
+
+slot slot_floats(lower_ctx *c, const char *name, uint32_t rank, const int64_t *shape, const float *v)
+{
+    tensor *t = tensor_new(c->p->mem, ELEM_FLOAT, rank, shape);
+    const int64_t n = tensor_count(t);
+    for (int64_t i = 0; i < n; i++) elem_set_double(ELEM_FLOAT, (void *)(uintptr_t)t->data, (size_t)i, (double)v[i]);
+    return const_slot(c, name, t);
+}
+
+slot slot_ints(lower_ctx *c, const char *name, elem e, uint32_t rank, const int64_t *shape, const int64_t *v)
+{
+    tensor *t = tensor_new(c->p->mem, e, rank, shape);
+    const int64_t n = tensor_count(t);
+    for (int64_t i = 0; i < n; i++) elem_set_int(e, (void *)(uintptr_t)t->data, (size_t)i, v[i]);
+    return const_slot(c, name, t);
+}
+
 void stage_axes_mask(nest_builder *b, uint32_t rank, const dim *shape, uint32_t mask, dim *idx)
 {
     for (uint32_t k = 0; k < rank; k++)
@@ -97,6 +122,18 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     nest_stage(&b);
     store_axes(c, &b, y, rank, idx, load_axes(c, x, rank, idx));
     low_end(c, &b);
+}
+
+void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range)
+{
+    arena *mem = c->p->mem;
+    kernel *k = ARENA_NEW(mem, kernel);
+    *k = (kernel){.kind = K_TEMPLATE, .name = name, .n_bind = n_bind, .n_arg = n_arg, .range = range};
+    k->bind = arena_copy(mem, bind, n_bind * sizeof *bind);
+    k->arg = arena_copy(mem, arg, n_arg * sizeof *arg);
+    step *s = ARENA_NEW(mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
+    VEC_PUSH(mem, c->to->steps, s);
 }
 
 slot lower_dim(lower_ctx *c, const char *name, dim d)

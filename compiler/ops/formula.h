@@ -76,7 +76,12 @@ ex root_of(lower_ctx *c, ex x, int64_t p);
 ex lowest_of(lower_ctx *c, elem e);
 ex highest_of(lower_ctx *c, elem e);
 
-/* ---- constant integers ---- */
+/* ---- constants ---- */
+/* A CONST slot with data of its own (tensor_new). */
+slot const_slot(lower_ctx *c, const char *name, const tensor *t);
+slot slot_floats(lower_ctx *c, const char *name, uint32_t rank, const int64_t *shape, const float *v);
+slot slot_ints(lower_ctx *c, const char *name, elem e, uint32_t rank, const int64_t *shape, const int64_t *v);
+
 /* The elements of integer input i when all are numbers: *count of them, in model memory. NULL when absent or not known (then *count is 0);
  * a known empty list is not NULL. */
 const int64_t *known_ints(model *m, const node *n, uint32_t i, uint32_t *count);
@@ -98,6 +103,8 @@ dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask);
 
 /* y = x, element for element: the copy that scatter operators start from. */
 void lower_copy(lower_ctx *c, slot y, slot x);
+/* A step of a kernel of templates/kernels.def with its bindings and arguments (copied); `range` as in struct kernel. */
+void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range);
 /* An int64 scalar that holds d. */
 slot lower_dim(lower_ctx *c, const char *name, dim d);
 /* The slot of any value of the model, from this graph or one around it. */

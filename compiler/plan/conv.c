@@ -16,7 +16,7 @@ typedef struct {
     int64_t oc, ic;            /* per group */
     dim out[3];                /* extents of the output: depth, height, width; 1 where the rank has none */
     int64_t kernel[3], stride[3], dilation[3];
-    dim x_at, x_stride[3];     /* elements from the start of x's buffer to the first halo cell; per spatial axis */
+    dim x_at, x_stride[3];     /* elements from x's index 0 to the first halo cell; per spatial axis */
     dim x_n, x_c;
     int block;
 } conv_plan;
@@ -47,7 +47,7 @@ static bool read_shape(conv_plan *c)
     const view *v = &x->view;
     c->block = v->d[1].block;
     if (c->block != conv_input_block(p, c->k, c->o->target->vl)) return false;
-    c->x_at = v->offset;
+    c->x_at = dim_const(d, 0);
     c->x_n = v->d[0].stride;
     c->x_c = v->d[1].stride;
     for (uint32_t i = 0; i < 3; i++) {

@@ -15,6 +15,7 @@ typedef struct {
     const plan_options *o;
     uint8_t *wanted;  /* by slot: a convolution reads or writes it */
     uint8_t *refused; /* by slot: something needs it row-major */
+    uint8_t *shared;  /* by slot: it is a view of another slot, or another is one of it */
     int vl;
 } layouter;
 
@@ -156,7 +157,7 @@ static void look_step(void *ctx, step *s)
 static bool serves(const layouter *l, slot s, int lanes)
 {
     const slot_info *i = slot_at(l->p, s);
-    if (i->kind != SLOT_TEMP || i->type != ELEM_FLOAT || i->view.buf) return false;
+    if (i->kind != SLOT_TEMP || i->type != ELEM_FLOAT || i->view.buf || l->shared[s]) return false;
     return (i->view.rank ? i->view.d[1].block : 1) == lanes;
 }
 
@@ -319,7 +320,10 @@ static void add_borders(program *p, block *b, uint8_t *done)
 void plan_conv_layout(program *p, const plan_options *o)
 {
     arena *scratch = arena_new();
-    layouter l = {p, o, ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n), o->target->vl};
+    layouter l = {p, o, ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n),
+                  o->target->vl};
+    for (slot s = 1; s < p->slot.n; s++)
+        if (slot_at(p, s)->alias_of) l.shared[s] = l.shared[slot_at(p, s)->alias_of] = l.refused[s] = l.refused[slot_at(p, s)->alias_of] = 1;
     program_steps(p, look_step, &l);
     for (slot s = 1; s < p->slot.n && l.vl > 1; s++) {
         slot_info *i = slot_at(p, s);

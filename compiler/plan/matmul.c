@@ -104,6 +104,7 @@ static bool read_a(matmul_plan *q, dim *lda, dim *along_k, dim *base)
     dim at, rest;
     if (n.op != EX_LOAD || n.elem != ELEM_FLOAT) return false;
     if (!ex_is_dim(p->ex, slot_address(p, n.slot, n.n, n.idx), &at)) return false;
+    at = dim_sub(d, at, slot_at(p, n.slot)->view.offset); /* arguments of kernels begin at their slot, not at its buffer */
     *lda = *along_k = dim_const(d, 0);
     rest = at;
     if (dim_is_axis(d, q->mm.k) && !dim_affine(d, at, q->mm.k, along_k, &rest)) return false;

@@ -1,6 +1,7 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory. Emitters only print what these decide. */
+ * Order: plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
 #include "expr/nest.h"
@@ -31,6 +32,10 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out);
 /* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
 bool pack_now(program *p, block *steps, slot packed);
 bool ex_is_constant(program *p, ex e); /* loads constants only */
+
+/* Drops copies that keep the row-major order: one slot becomes a view of the other (slot_info.alias_of). After fuse, before any layout:
+ * slots with alias_of or has_views lie dense and row-major. What convolutions touch is left alone, for they choose their layout. */
+void plan_alias(program *p);
 
 /* Gives every slot but locals that has none yet a view of a buffer: aliases share one, the rest is row-major. */
 void plan_layout(program *p);

@@ -93,6 +93,11 @@
         return S##_sel(S##_abs(a) < S##_set(0.0004f), a, S##_fmin(S##_set(1.0f), S##_fmax(S##_set(-1.0f), x * p / q))); \
     }
 
+/* Activations that kernels take by name. */
+#define MATH_GATES(S, J, F, I)                                                                 \
+    SIMD_FN F S##_sigmoid(F a) { return S##_set(1.0f) / (S##_set(1.0f) + S##_exp(-a)); }       \
+    SIMD_FN F S##_relu(F a) { return S##_max(a, S##_set(0.0f)); }
+
 /* pow: 1 ulp, through double. D: double or vector of doubles; S##_double widens, S##_narrow rounds back. Special cases as C99's powf. */
 #define MATH_POW(S, J, F, I, D)                                                                \
     SIMD_FN F S##_pow(F a, F b)                                                                \
@@ -137,6 +142,7 @@
     MATH_LOG(S, J, F, I)              \
     MATH_ERF(S, J, F, I)              \
     MATH_TANH(S, J, F, I)             \
+    MATH_GATES(S, J, F, I)            \
     MATH_POW(S, J, F, I, D)
 
 SIMD_FN double sf_double(float a) { return (double)a; }

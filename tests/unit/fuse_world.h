@@ -14,6 +14,7 @@
 
 #include "expr/nest.h"
 #include "ir/ir.h"
+#include "plan/plan.h"
 
 #define HELPER __attribute__((unused)) static
 
@@ -39,7 +40,7 @@ HELPER world world_new(void)
     return w;
 }
 
-HELPER block *target(world *w)
+HELPER block *block_of(world *w)
 {
     return w->to ? w->to : &w->p->main;
 }
@@ -63,6 +64,16 @@ HELPER slot make(world *w, const char *name, slot_kind kind, size_t rank, const 
     dim d[MAX_RANK];
     for (size_t i = 0; i < rank; i++) d[i] = num(w, shape[i]);
     return tensor_of(w, name, kind, ELEM_FLOAT, (uint32_t)rank, d);
+}
+
+/* A constant of positive numbers. */
+HELPER slot constant(world *w, const char *name, size_t rank, const int64_t *shape)
+{
+    const slot s = make(w, name, SLOT_CONST, rank, shape);
+    tensor *t = tensor_new(w->mem, ELEM_FLOAT, (uint32_t)rank, shape);
+    for (size_t i = 0; i < t->bytes / sizeof(float); i++) elem_set_double(ELEM_FLOAT, (void *)(uintptr_t)t->data, i, 0.25 + (double)((i * 7 + s) % 13) / 8);
+    slot_at(w->p, s)->data = t;
+    return s;
 }
 
 HELPER slot like(world *w, const char *name, slot_kind kind, slot s)
@@ -112,7 +123,7 @@ HELPER void store(pen *q, ex v, const char *what)
     ex at[MAX_RANK];
     for (uint32_t d = 0; d < q->rank; d++) at[d] = ex_dim(q->w->x, q->i[d]);
     stage_store(&q->b, q->to, q->rank, at, v);
-    nest_end(&q->b, target(q->w), what);
+    nest_end(&q->b, block_of(q->w), what);
 }
 
 HELPER ex lit(world *w, double v)
@@ -181,7 +192,7 @@ HELPER void copy_into(world *w, slot a, slot y, uint32_t axis, int64_t from, con
     for (uint32_t d = 0; d < info.rank; d++) i[d] = nest_axis(&b, info.extent[d]);
     for (uint32_t d = 0; d < info.rank; d++) at[d] = ex_dim(w->x, d == axis ? dim_addc(w->t, i[d], from) : i[d]);
     stage_store(&b, y, info.rank, at, at_dims(w, a, i));
-    nest_end(&b, target(w), name);
+    nest_end(&b, block_of(w), name);
 }
 
 HELPER void reshape(world *w, slot a, slot y, const char *name)
@@ -237,7 +248,7 @@ HELPER step *matmul(world *w, slot a, slot b, slot y, const char *name)
     s->kind = STEP_KERNEL;
     s->what = name;
     s->kernel = k;
-    VEC_PUSH(w->mem, target(w)->steps, s);
+    VEC_PUSH(w->mem, block_of(w)->steps, s);
     return s;
 }
 
@@ -251,7 +262,7 @@ HELPER step *control_step(world *w, step_kind kind, slot cond_or_trip)
     c->index = dim_fresh(w->t, "turn", 0, INT64_MAX);
     step *s = ARENA_NEW(w->mem, step);
     *s = (step){.kind = kind, .what = "control", .control = c};
-    VEC_PUSH(w->mem, target(w)->steps, s);
+    VEC_PUSH(w->mem, block_of(w)->steps, s);
     return s;
 }
 
@@ -295,6 +306,12 @@ HELPER void *slot_data(void *ctx, slot s)
 {
     memory *m = ctx;
     assert_true(s < m->n);
+    const slot_info *info = slot_at(m->w->p, s);
+    if (info->alias_of) {
+        const int64_t from = dim_eval(m->w->t, info->alias_offset, symbol_value, m);
+        return (char *)slot_data(ctx, info->alias_of) + (size_t)from * elem_bytes(info->type, 1);
+    }
+    if (info->data) return (void *)(uintptr_t)info->data->data;
     if (!m->data[s]) m->data[s] = calloc(elems_of(m, s) + 1, 8);
     return m->data[s];
 }
@@ -378,13 +395,16 @@ HELPER void memory_free(memory *m)
 
 typedef void (*builder)(world *w);
 
+HELPER bool with_aliases; /* plan_alias after fusion */
+
 /* The fused program; it has n steps (0: any number), and its outputs are those of the unfused one within `tolerance`. The caller frees mem. */
 HELPER world check_with(builder build, const fuse_options *o, uint32_t n, double tolerance, int64_t symbol)
 {
     world plain = world_new(), fused = world_new();
     build(&plain);
     build(&fused);
-    fuse(fused.p, o);
+    if (o) fuse(fused.p, o);
+    if (with_aliases) plan_alias(fused.p);
     text t = {.mem = fused.mem};
     program_text(fused.p, &t);
     if ((n && fused.p->main.steps.n != n) || getenv("FUSE_TEXT")) printf("%s\n", t.p);

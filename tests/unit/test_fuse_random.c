@@ -278,6 +278,8 @@ static void build_random(world *w)
     seed = program_seed;
     q.s[q.n++] = make(w, "x", SLOT_INPUT, SHAPE(2, 4, 6));
     q.s[q.n++] = make(w, "z", SLOT_INPUT, SHAPE(4, 6));
+    q.s[q.n++] = constant(w, "c", SHAPE(6));
+    q.s[q.n++] = constant(w, "d", SHAPE(4, 1));
     const uint32_t ops = 3 + draw(12);
     for (uint32_t i = 0; i < ops; i++) {
         const slot y = random_op(&q, pick(&q));
@@ -303,7 +305,8 @@ static void random_programs_keep_their_bits(void **state)
         if (i % 4 == 1) o.epilogues = i % 8 == 1, o.merge_rows = i % 8 != 1;
         if (i % 4 == 2) o.inline_maps = false, o.merge_stages = i % 8 == 2;
         if (one || count) printf("%u\n", i);
-        world w = check_with(build_random, &o, 0, 0, 0);
+        with_aliases = i % 3 != 0;
+        world w = check_with(build_random, i % 9 == 1 ? NULL : &o, 0, 0, 0);
         arena_free(w.mem);
     }
 }

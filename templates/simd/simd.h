@@ -88,6 +88,21 @@ SIMD_FN vf vf_lds(const float *p, int64_t s) { vf r; for (int k = 0; k < VL; ++k
 SIMD_FN vi vi_lds(const int32_t *p, int64_t s) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[k * s]; return r; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
 SIMD_FN void vi_sts(int32_t *p, int64_t s, vi v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
+/* Lanes p[0], p[-1], ... */
+#if defined(__clang__) || !defined(__GNUC__) || VL > 16
+SIMD_FN vf vf_ldr(const float *p) { return vf_lds(p, -1); }
+SIMD_FN vi vi_ldr(const int32_t *p) { return vi_lds(p, -1); }
+#else
+#if VL == 16
+#define SIMD_REVERSED {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}
+#elif VL == 8
+#define SIMD_REVERSED {7, 6, 5, 4, 3, 2, 1, 0}
+#else
+#define SIMD_REVERSED {3, 2, 1, 0}
+#endif
+SIMD_FN vf vf_ldr(const float *p) { return __builtin_shuffle(vf_ld(p - (VL - 1)), (vi)SIMD_REVERSED); }
+SIMD_FN vi vi_ldr(const int32_t *p) { return __builtin_shuffle(vi_ld(p - (VL - 1)), (vi)SIMD_REVERSED); }
+#endif
 SIMD_FN vi vi_ld2(const int32_t *p) { return vi_lds(p, 2); }
 SIMD_FN vi vi_iota(int32_t first, int32_t step)
 {

@@ -9,7 +9,7 @@ cp -p a/net.c before.c
 sleep 0.02
 expect 0 relu.onnx -o a --name net
 [ a/net.c -nt before.c ] && fail "an unchanged file was written again"
-cc -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -march=native -I a -c a/net.c -o net.o 2> err || fail "the code does not compile cleanly"
+cc -O2 -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -march=native -I a -c a/net.c -o net.o 2> err || fail "the code does not compile cleanly"
 printf 'name: other\noutput: b\ndim: {n: 4}\nemit: none\n' > c.yaml
 expect 0 compile relu.onnx --config c.yaml
 [ -f b/other.c ] && [ ! -f b/other.json ] || fail "the config file was not followed"

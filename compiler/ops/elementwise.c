@@ -212,7 +212,11 @@ static ex b_Pow(lower_ctx *c, ex a, ex b)
 }
 static ex b_Mod(lower_ctx *c, ex a, ex b)
 {
-    return ex_bin(c->x, node_int(c->n, "fmod", 0) || ctype_is_float(ex_type(c->x, a)) ? EX_MOD : EX_FMOD, a, b);
+    if (node_int(c->n, "fmod", 0)) return ex_bin(c->x, EX_MOD, a, b);
+    if (!ctype_is_float(ex_type(c->x, a))) return ex_bin(c->x, EX_FMOD, a, b);
+    const ex r = ex_bin(c->x, EX_MOD, a, b), zero = num(c, r, 0); /* the divisor's sign, as Python's % */
+    const ex differ = ex_bin(c->x, EX_XOR, less(c, r, zero), less(c, b, zero));
+    return ex_select(c->x, both(c, ex_bin(c->x, EX_NE, r, zero), differ), add(c, r, b), r);
 }
 static ex b_BitShift(lower_ctx *c, ex a, ex b)
 {
@@ -339,7 +343,9 @@ static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
 {
     (void)arg;
     const slot s = in_slot(c, 0);
-    return ex_cast(c->x, ctype_of(slot_elem(c, out_slot(c, 0))), load_axes(c, s, slot_rank(c, s), idx));
+    const elem to = slot_elem(c, out_slot(c, 0));
+    const ex v = ex_cast(c->x, ctype_of(to), load_axes(c, s, slot_rank(c, s), idx));
+    return to_small_float(c, v, to, node_int(c->n, "saturate", 1) != 0, node_string(c->n, "round_mode", "up"));
 }
 
 bool lower_Cast(lower_ctx *c)

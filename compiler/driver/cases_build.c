@@ -138,6 +138,7 @@ void cases_generate(case_run *r)
 typedef struct {
     VEC(uint32_t) cases; /* indices into case_run.list */
     uint32_t n_steps;    /* of all of them */
+    bool rest;           /* what was left when messages blamed the others: halved when it fails too, since then the messages do not help */
     const char *path;    /* of the library */
 } unit;
 
@@ -218,7 +219,7 @@ static void split_unit(unit_run *ur, const unit *u, const char *said)
     unit half[2] = {0};
     for (uint32_t k = 0; k < u->cases.n; k++) {
         const uint32_t i = u->cases.p[k];
-        VEC_PUSH(a, half[blamed(a, &r->list.p[i], said)].cases, i);
+        VEC_PUSH(a, half[!u->rest && blamed(a, &r->list.p[i], said)].cases, i);
     }
     if (half[0].cases.n && half[1].cases.n) {
         for (uint32_t k = 0; k < half[1].cases.n; k++) {
@@ -227,12 +228,13 @@ static void split_unit(unit_run *ur, const unit *u, const char *said)
             name_unit(r, &alone);
             VEC_PUSH(a, ur->next, alone);
         }
+        half[0].rest = true;
         name_unit(r, &half[0]);
         VEC_PUSH(a, ur->next, half[0]);
         return;
     }
     for (uint32_t from = 0, n = u->cases.n, middle = n / 2; from < n; from = from ? n : middle) {
-        unit part = {0};
+        unit part = {.rest = u->rest};
         for (uint32_t k = from; k < (from ? n : middle); k++) VEC_PUSH(a, part.cases, u->cases.p[k]);
         name_unit(r, &part);
         VEC_PUSH(a, ur->next, part);

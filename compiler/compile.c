@@ -47,12 +47,20 @@ static void dump_plan(program *p, const compile_options *o, compiled *out, const
     program_text(p, &out->dump);
 }
 
+/* Operators without a lowering of ours are computed by the body that the standard gives, where it gives one. */
+static bool no_lowering(void *ctx, model *m, const node *n)
+{
+    (void)ctx, (void)m;
+    const op_def *op = op_find(n->domain, n->op);
+    return !op || !op->lower;
+}
+
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
 static bool front(model *m, const compile_options *o, compiled *out)
 {
     if (!check_model_basic(m)) return false;
     dump(m, o, out, "import");
-    if (!inline_functions(m)) return false;
+    if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
     const infer_options infer = {FOLD_LIMIT};

@@ -10,9 +10,30 @@ diag *diag_new(arena *a, const char *file)
     return d;
 }
 
+/* Names in a message come from the model: a line break or an escape sequence in one must not reach the terminal. */
+static const char *one_line(diag *d, const char *s)
+{
+    size_t odd = 0, n = 0;
+    for (; s[n]; n++) odd += (unsigned char)s[n] < 0x20 || s[n] == 0x7f;
+    if (!odd) return s;
+    char *line = arena_alloc(d->mem, n + 3 * odd + 1), *q = line;
+    for (; *s; s++) {
+        const unsigned char c = (unsigned char)*s;
+        if (c < 0x20 || c == 0x7f) {
+            *q++ = '\\';
+            *q++ = 'x';
+            *q++ = "0123456789abcdef"[c >> 4];
+            *q++ = "0123456789abcdef"[c & 15];
+        } else *q++ = (char)c;
+    }
+    return line;
+}
+
 static void add(diag *d, problem p)
 {
+    const bool first_error = p.sev == SEV_ERROR && !d->errors;
     if (p.sev == SEV_ERROR) d->errors++;
+    p.message = one_line(d, p.message);
     for (uint32_t i = 0; i < d->list.n; i++) {
         problem *q = &d->list.p[i];
         if (q->sev == p.sev && !strcmp(q->code, p.code) && !strcmp(q->message, p.message)) {
@@ -21,6 +42,12 @@ static void add(diag *d, problem p)
             return;
         }
     }
+    if (d->list.n >= DIAG_PROBLEMS && !first_error) {
+        d->dropped++;
+        d->last = UINT32_MAX;
+        return;
+    }
+    p.where = one_line(d, p.where);
     p.times = 1;
     d->last = d->list.n;
     VEC_PUSH(d->mem, d->list, p);
@@ -45,10 +72,10 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 
 bool diag_hint(diag *d, const char *fmt, ...)
 {
-    if (!d->list.n) return false;
+    if (d->last >= d->list.n) return false;
     va_list ap;
     va_start(ap, fmt);
-    d->list.p[d->last].hint = arena_vprintf(d->mem, fmt, ap);
+    d->list.p[d->last].hint = one_line(d, arena_vprintf(d->mem, fmt, ap));
     va_end(ap);
     return false;
 }
@@ -70,6 +97,7 @@ void diag_print(const diag *d, FILE *to)
         fprintf(to, " [%s]\n", p->code);
         if (p->hint) fprintf(to, "%s: hint: %s\n", file, p->hint);
     }
+    if (d->dropped) fprintf(to, "%s: and %u more problems\n", file, d->dropped);
 }
 
 void json_string(FILE *to, const char *s)

@@ -33,11 +33,14 @@ typedef struct {
     uint32_t times;      /* equal messages (same code and text at other places) fold into the first */
 } problem;
 
+enum { DIAG_PROBLEMS = 200 }; /* different ones that are kept; more are only counted */
+
 typedef struct diag {
     arena *mem;
     const char *file; /* shown in front of each line; may be NULL */
     VEC(problem) list;
     uint32_t errors;
+    uint32_t dropped; /* problems beyond DIAG_PROBLEMS */
     uint32_t last; /* index of the problem that was reported last, also when it folded into an older one */
 } diag;
 

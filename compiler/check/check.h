@@ -19,7 +19,8 @@ bool check_model_basic(model *m);
 bool check_types(model *m);
 
 /* What `onnxcc check` says: the rules on the file's form, stricter than what the loader needs (required fields, names defined twice, nodes out of
- * order), then check_model_basic. The model when everything holds; NULL after reporting. `path` as in model_load_bytes. */
+ * order), then check_model_basic. Whether everything holds is in d->errors. The model, where it can be read at all; else NULL. `path` as in
+ * model_load_bytes. */
 model *check_model_file(arena *mem, diag *d, const char *path);
 model *check_model_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path);
 

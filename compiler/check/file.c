@@ -10,7 +10,8 @@ static model *judge(arena *mem, diag *d, proto_file *f)
     arena_free(scratch);
     model *m = formed ? model_from_proto(mem, d, f, NULL) : NULL; /* what has no form is hardly worth more messages */
     proto_release(f);
-    return m && check_model_basic(m) ? m : NULL;
+    if (m) (void)check_model_basic(m);
+    return m;
 }
 
 model *check_model_file(arena *mem, diag *d, const char *path)

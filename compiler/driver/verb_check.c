@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "check/check.h"
-#include "driver/build.h"
 #include "driver/command.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
@@ -34,19 +33,18 @@ static void allow(diag *d, const char *code)
     }
 }
 
-/* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded and nodes at their newest versions. */
+/* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
     const infer_options o = {FOLD_LIMIT};
-    if (inline_functions(m) && version_to_newest(m) && infer_model(m, &o)) check_types(m);
+    if (inline_functions(m) && infer_model(m, &o)) check_types(m);
     allow(m->diag, NULL);
 }
 
 static void check_file(command *c, diag *d, arena *a, const char *path)
 {
-    model *m = load_for_build(a, d, path);
+    model *m = check_model_file(a, d, path);
     if (!m) return;
-    check_model_basic(m);
     if (opt_flag(c->o, OPT_CUSTOM_DOMAINS)) check_domains(m);
     if (opt_flag(c->o, OPT_SKIP_OPSET)) allow(d, "opset-unknown");
     if (opt_flag(c->o, OPT_FULL) && !d->errors) check_inferred(m);

@@ -408,11 +408,30 @@ static void drop_slots(fuser *f)
     }
 }
 
+/* Nobody reads what the kernel writes. */
+static bool is_dead_kernel(const fuser *f, uint32_t item)
+{
+    const fuse_item *it = &f->item.p[item];
+    for (uint32_t i = 0; i < it->n_access; i++) {
+        const slot s = it->access[i].slot;
+        if (!it->access[i].writes) continue;
+        if (f->p->slot.p[s].kind != SLOT_TEMP) return false;
+        for (uint32_t k = 0; k < f->uses[s].use.n; k++)
+            if (f->uses[s].use.p[k].reads && f->uses[s].use.p[k].item != item) return false;
+    }
+    return true;
+}
+
+/* Backwards, so that what only dead steps read is dead too. */
 static bool tidy_all(fuser *f)
 {
     bool changed = false;
-    for (uint32_t i = f->item.n; i-- > 1;)
+    for (uint32_t i = f->item.n; i-- > 1;) {
         if (fuse_nest(f, i)) changed |= fuse_tidy(f, i);
+        if (!fuse_kernel(f, i) || !is_dead_kernel(f, i)) continue;
+        fuse_remove(f, i);
+        changed = true;
+    }
     return changed;
 }
 
@@ -425,6 +444,7 @@ void fuse(program *p, const fuse_options *o)
     f.mark_at = ARENA_ARRAY(p->mem, uint32_t, p->slot.n);
     VEC_PUSH(f.mem, f.item, (fuse_item){0});
     add_block(&f, &p->main, 0);
+    fuse_literals(&f);
     for (uint32_t i = 1; i < f.item.n; i++) {
         if (f.item.p[i].turn) f.item.p[i].last = i;
         if (f.item.p[i].step->kind == STEP_BIND) VEC_PUSH(f.mem, f.bind, i);
@@ -443,5 +463,6 @@ void fuse(program *p, const fuse_options *o)
     fuse_locals(&f);
     if (o->reciprocals) fuse_reciprocals(&f);
     drop_slots(&f);
+    fuse_constants(&f);
     rebuild_blocks(&f);
 }

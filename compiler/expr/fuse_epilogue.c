@@ -158,6 +158,18 @@ static bool fuse_one(fuser *f, uint32_t item, bool movement)
     return true;
 }
 
+bool fuse_into_kernel(fuser *f, uint32_t map)
+{
+    const fuse_item it = f->item.p[map];
+    const sink *k = fuse_nest(f, map) ? fuse_map_sink(fuse_nest(f, map)) : NULL;
+    if (!k || ex_at(f->x, k->value)->op == EX_LOAD) return false;
+    for (uint32_t i = 0; i < it.n_access; i++) {
+        const uint32_t w = it.access[i].reads ? fuse_writer(f, it.access[i].slot) : 0;
+        if (w && w < map && fuse_kernel(f, w) && fuse_reader(f, it.access[i].slot) == map && fuse_one(f, w, false)) return true;
+    }
+    return false;
+}
+
 bool fuse_epilogues(fuser *f, bool movement)
 {
     bool changed = false;

@@ -129,6 +129,7 @@ bool fuse_plain(const nest *n);    /* no store is in order or folds into memory 
 bool fuse_inline(fuser *f);                      /* fuse_inline.c: maps into their readers */
 bool fuse_copies(fuser *f);                      /* fuse_copies.c: copies into the stores before them, readers past copies */
 bool fuse_epilogues(fuser *f, bool movement);    /* fuse_epilogue.c: maps into kernels; movement: pure copies too */
+bool fuse_into_kernel(fuser *f, uint32_t map);   /* ... this map, if it is no pure copy */
 /* Would the kernel's vectors still store whole when its OUT hook stores at at[0..n)? */
 bool fuse_hook_stores_well(const fuser *f, const kernel *k, const hook *h, const ex *at, uint32_t n);
 hook *fuse_out_hook(kernel *k); /* NULL: none */
@@ -136,6 +137,8 @@ bool fuse_rows(fuser *f);                        /* fuse_rows.c: rules 2 and 3 *
 bool fuse_tidy(fuser *f, uint32_t item);         /* fuse_local.c: forward stored values, drop what nobody reads; may remove the item */
 void fuse_locals(fuser *f);                      /* fuse_local.c */
 void fuse_reciprocals(fuser *f);                 /* fuse_recip.c */
+void fuse_literals(fuser *f);                    /* fuse_const.c; before the use lists are made */
+void fuse_constants(fuser *f);                   /* fuse_const.c; makes slots, so nothing else may follow */
 bool fuse_merge_stages(fuser *f, nest *n);       /* fuse_rows.c */
 
 /* Splits parallel axes that some index divides by a constant that divides their extent; true when one was split. */

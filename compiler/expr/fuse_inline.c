@@ -239,6 +239,10 @@ static bool inline_map(fuser *f, uint32_t item)
 bool fuse_inline(fuser *f)
 {
     bool changed = false;
-    for (uint32_t i = 1; i < f->item.n; i++) changed |= inline_map(f, i);
+    for (uint32_t i = 1; i < f->item.n; i++) {
+        /* A kernel that can take the map stores its value once, however many readers it has. */
+        if (f->o->epilogues && fuse_into_kernel(f, i)) changed = true;
+        else changed |= inline_map(f, i);
+    }
     return changed;
 }

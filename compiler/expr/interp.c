@@ -189,8 +189,8 @@ static void run_level(runner *r, uint32_t level)
     for (uint32_t k = 0; k < r->stage->outer[level].n; k++) {
         instr *i = r->stage->outer[level].p[k];
         const bool affine = i->op == EX_DIM;
-        run_op(r, i, affine && i->wide ? ROW : 1, NULL);
-        if (i->wide && !affine) spread(i, ROW);
+        run_op(r, i, affine && i->wide ? r->stage->width : 1, NULL);
+        if (i->wide && !affine) spread(i, r->stage->width);
     }
 }
 
@@ -314,10 +314,9 @@ static void start_folds(stage_tape *t, uint32_t n)
         sink_tape *s = &t->sink[k];
         if (s->to) continue;
         const size_t size = lane_bytes(s->type);
-        fold_identity(s->fold, s->type, s->acc->lanes);
-        for (uint32_t i = 1; i < n; i++) memcpy((char *)s->acc->lanes + i * size, s->acc->lanes, size);
-        for (uint32_t i = 0; i < FOLD_LANES; i++) fold_identity(s->fold, s->type, &s->part[i]);
-        fold_identity(s->fold, s->type, &s->acc->value);
+        for (uint32_t i = 0; i < FOLD_LANES; i++) s->part[i] = s->identity;
+        s->acc->value = s->identity;
+        for (uint32_t i = 0; i < n; i++) memcpy((char *)s->acc->lanes + i * size, &s->identity, size);
     }
 }
 

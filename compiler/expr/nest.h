@@ -69,7 +69,11 @@ typedef struct {
 } step_signature;
 /* static void PREFIXname(float *restrict y, const float *restrict x, int64_t batch, int64_t lo, int64_t hi) { ... } on flattened nests. */
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
-/* Two inline functions for a hook, vector (suffix _v) and scalar (_s), lane axis = hook axis `lane`; names of pointers as in nest_print. */
+/* Two inline functions for a flattened hook, vector (suffix _v) and scalar (_s), lane axis = hook axis `lane`:
+ *     SIMD_FN void PREFIXname_v(vf acc, int64_t i, int64_t j, ..., float *restrict y, const float *restrict bias, ..., int64_t batch, ...)
+ * the accumulator; the index of lane 0 for each hook axis in order, axes of extent 1 included; the slots in the order of sig->slots; the dims in
+ * the order of sig->symbols. A prologue (to == 0) has no acc and returns the element (float or int32_t, vf or vi). The vector form always exists
+ * (VL 1: vf is float); where no vector operation fits, it calls the scalar form for each lane. */
 void hook_print(program *p, const hook *h, const char *name, uint32_t lane, const print_options *o, text *out, step_signature *sig);
 /* Names of SIMD header functions that the printed text uses are collected so that only those are copied into the output. */
 #endif

@@ -50,6 +50,7 @@ typedef struct printer {
     int acc_part;             /* which vector of a row's accumulator the body folds into; -1: the accumulator itself */
     const char *acc_lane;     /* index of the element, when the body folds one element into the lanes of a row's sum */
     uint32_t splits;          /* loops cut so far */
+    bool in_address;          /* an index in range: its arithmetic does not overflow */
     bool exact;               /* below a rounding: no fused multiply-add */
 } printer;
 
@@ -95,6 +96,7 @@ const char *load_text(printer *w, ex e);
 bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists */
 bool store_has_lanes(printer *w, elem stored, dim stride);
 bool is_fused(printer *w, const ex_node *n, int arg); /* argument 0 or 1 of a sum is a product that joins it in one fma */
+bool is_identity(const printer *w, const sink *k); /* a fold of its own identity: changes nothing */
 bool is_fused_fold(printer *w, const sink *k);
 void print_store(printer *w, const sink *k);
 void print_fold(printer *w, const sink *k, const char *acc); /* acc: the variable that takes the value */
@@ -130,6 +132,9 @@ bool is_ordered_fold(const printer *w, const sink *k);      /* the order of its 
 enum { MAX_CUTS = 32 };
 /* Bounds of the segments of an axis of constant extent, 0 and the extent included; returns the number of segments (1: no cut). */
 uint32_t find_cuts(printer *w, const stage *s, uint32_t n, dim axis, int64_t *cut);
+/* A copy of the stages in which the comparisons that depend on the axis hold, and the axis values [*from, *to) (not yet clamped to the extent) for
+ * which that is so whatever the axes without a loop are. NULL: there is no such comparison. For extents and borders known at run time only. */
+stage *find_inside(printer *w, const stage *s, uint32_t n, dim axis, dim *from, dim *to);
 stage *map_stages(printer *w, const stage *s, uint32_t n, dim axis, dim to); /* a copy with the axis replaced in every expression */
 bool has_guards(printer *w, const stage *s, uint32_t n, dim axis);           /* a comparison of indexes still depends on the axis */
 

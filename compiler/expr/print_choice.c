@@ -9,6 +9,8 @@
 #include "expr/expr_impl.h"
 #include "expr/print.h"
 
+enum { MAX_LOCAL_BYTES = 64 * 1024 };
+
 /* ---- can it be printed with lanes ---- */
 
 typedef struct {
@@ -17,6 +19,35 @@ typedef struct {
 } lane_check;
 
 static bool has_lanes(const lane_check *c, ex e);
+
+/* Minimum, maximum and selection replaced by their first value: what an index is between the places where it turns. */
+static dim straight(printer *w, dim d)
+{
+    const dim_kind kind = dim_kind_of(w->t, d);
+    if (!dim_has(w->t, d, w->vec)) return d;
+    if (kind == DIM_POLY) {
+        const dim_term *term;
+        uint32_t n;
+        dim sum = dim_const(w->t, dim_poly(w->t, d, &term, &n));
+        for (uint32_t i = 0; i < n; i++) {
+            dim product = dim_const(w->t, term[i].coef);
+            for (uint32_t k = 0; k < term[i].n_atoms; k++) product = dim_mul(w->t, product, straight(w, term[i].atom[k]));
+            sum = dim_add(w->t, sum, product);
+        }
+        return sum;
+    }
+    if (kind == DIM_MIN || kind == DIM_MAX) return straight(w, dim_args(w->t, d)[0]);
+    return kind == DIM_SELECT ? straight(w, dim_args(w->t, d)[2]) : d;
+}
+
+/* An index that is straight between the cuts that find_cuts makes. */
+static bool turns(printer *w, ex index)
+{
+    dim d, coef, rest;
+    if (!ex_is_dim(w->x, index, &d)) return false;
+    d = straight(w, d);
+    return dim_affine(w->t, d, w->vec, &coef, &rest) && (dim_is(w->t, coef, 1) || dim_is(w->t, coef, -1));
+}
 
 /* An index as int32 lanes: one step per lane. */
 static bool dim_has_lanes(printer *w, dim d)
@@ -90,9 +121,8 @@ static bool round_has_lanes(elem to)
 static bool select_has_lanes(const lane_check *c, const ex_node *n)
 {
     printer *w = c->w;
-    if (is_vec(w, n->a[0])) {
-        if (!has_lanes(c, n->a[0])) return false;
-        if (!(c->hopeful && is_border(w, n->a[0])) && !(is_safe(w, n->a[1]) && is_safe(w, n->a[2]))) return false;
+    if (is_vec(w, n->a[0]) && !(c->hopeful && is_border(w, n->a[0]))) {
+        if (!has_lanes(c, n->a[0]) || !is_safe(w, n->a[1]) || !is_safe(w, n->a[2])) return false;
     }
     return has_lanes(c, n->a[1]) && has_lanes(c, n->a[2]);
 }
@@ -105,7 +135,7 @@ static bool has_lanes(const lane_check *c, ex e)
     const ctype t = (ctype)n.type, from = n.a[0] ? ex_type(w->x, n.a[0]) : t;
     dim d;
     mark_of(w, e)->walk = w->walk;
-    if (n.op == EX_LOAD) return load_has_lanes(w, &n);
+    if (n.op == EX_LOAD) return load_has_lanes(w, &n) || (c->hopeful && turns(w, n.idx[0]));
     if (is_index_compare(w, &n))
         return ex_is_dim(w->x, n.a[0], &d) && dim_has_lanes(w, d) && ex_is_dim(w->x, n.a[1], &d) && dim_has_lanes(w, d);
     if (t != CT_F32 && t != CT_I32 && t != CT_BOOL) return false;
@@ -271,10 +301,11 @@ static double touched(const score_walk *c, ex index, elem stored)
 static double class_factor(printer *w, ex index, bool store)
 {
     dim stride;
-    if (!lane_stride(w, index, &stride)) return -6;
+    if (!lane_stride(w, index, &stride)) return turns(w, index) ? 2 : -6;
     if (dim_is(w->t, stride, 0)) return 1;
     if (dim_is(w->t, stride, 1)) return store ? 6 : 4;
-    return dim_is(w->t, stride, 2) && !store ? 2 : -16;
+    if (store) return -16;
+    return dim_is(w->t, stride, 2) || dim_is(w->t, stride, -1) ? 2 : -16;
 }
 
 static void score_load(void *ctx, ex e)
@@ -303,9 +334,20 @@ static double score_stage(printer *w, const nest *n, const stage *s, dim axis, b
     return c.score;
 }
 
+/* Locals hold a vector per element in an across-nest: they must stay small enough for a stack. */
+static bool locals_fit(const printer *w)
+{
+    for (uint32_t i = 0; i < w->param.n; i++) {
+        const slot_info *s = slot_at(w->p, w->param.p[i].slot);
+        if (s->kind == SLOT_LOCAL && s->rank > 0 && dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi > MAX_LOCAL_BYTES / 4 / ROW_LANES) return false;
+    }
+    return true;
+}
+
 static bool across_allowed(printer *w, const nest *n, uint32_t which)
 {
     bool stores = false;
+    if (!locals_fit(w)) return false;
     for (uint32_t i = 0; i < n->n_stages; i++) {
         const stage *s = &n->stage[i];
         if (!stage_has_lanes(w, s, n->axis[which], true, true)) return false;

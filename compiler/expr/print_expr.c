@@ -165,9 +165,39 @@ static const char *call2(printer *w, const char *f, ex a, ex b, bool lanes)
     return arena_printf(w->mem, "%s(%s, %s)", f, l, r);
 }
 
-static const char *infix(printer *w, const char *op, ex a, ex b)
+/* How tightly the operator binds that the text of e ends in; 0 where it may be anything. */
+enum { BIND_OR = 1, BIND_AND, BIND_COMPARE, BIND_SUM, BIND_PRODUCT, BIND_UNARY };
+
+static int binding_of(printer *w, ex e)
 {
-    const char *l = paren(w, value_text(w, a)), *r = paren(w, value_text(w, b));
+    const ex_node *n = ex_at(w->x, e);
+    const bool is_float = ctype_is_float((ctype)n->type);
+    switch ((ex_op)n->op) {
+    case EX_ADD:
+    case EX_SUB: return BIND_SUM;
+    case EX_DIV: return is_float ? BIND_PRODUCT : 0;
+    case EX_MUL: return BIND_PRODUCT;
+    case EX_LT:
+    case EX_LE: return BIND_COMPARE;
+    case EX_AND: return n->type == CT_BOOL && !is_vec(w, e) ? BIND_AND : 0;
+    case EX_OR: return n->type == CT_BOOL && !is_vec(w, e) ? BIND_OR : 0;
+    case EX_CAST:
+    case EX_NEG: return is_float ? BIND_UNARY : 0;
+    case EX_DIM: return dim_kind_of(w->t, n->d) == DIM_POLY ? BIND_SUM : 0;
+    default: return 0;
+    }
+}
+
+/* The text of e as an operand of something that binds with `level`. */
+static const char *operand(printer *w, ex e, int level)
+{
+    const char *s = value_text(w, e);
+    return mark_of(w, e)->name || binding_of(w, e) >= level ? s : paren(w, s);
+}
+
+static const char *infix(printer *w, const char *op, ex a, ex b, int level)
+{
+    const char *l = operand(w, a, level), *r = operand(w, b, level + 1);
     return arena_printf(w->mem, "%s %s %s", l, op, r);
 }
 
@@ -322,9 +352,9 @@ static const char *sum_text(printer *w, const ex_node *n, bool lanes)
         const char *fused = fma_text(w, n, lanes);
         if (fused) return fused;
     }
-    if (ctype_is_float(t) || t == CT_U32 || t == CT_U64) return infix(w, sign, n->a[0], n->a[1]);
+    if (ctype_is_float(t) || t == CT_U32 || t == CT_U64) return infix(w, sign, n->a[0], n->a[1], n->op == EX_MUL ? BIND_PRODUCT : BIND_SUM);
     if (lanes) return call2(w, own(w, t, true, name), n->a[0], n->a[1], true);
-    if (no_overflow(w, (ex_op)n->op, t, n->a[0], n->a[1])) return infix(w, sign, n->a[0], n->a[1]);
+    if ((w->in_address && t == CT_I64) || no_overflow(w, (ex_op)n->op, t, n->a[0], n->a[1])) return infix(w, sign, n->a[0], n->a[1], n->op == EX_MUL ? BIND_PRODUCT : BIND_SUM);
     return call2(w, own(w, t, false, name), n->a[0], n->a[1], false);
 }
 
@@ -332,10 +362,10 @@ static const char *quotient_text(printer *w, const ex_node *n)
 {
     const ctype t = (ctype)n->type;
     const bool div = n->op == EX_DIV || n->op == EX_FDIV, down = n->op == EX_FDIV || n->op == EX_FMOD, is_signed = t == CT_I32 || t == CT_I64;
-    if (ctype_is_float(t)) return div ? infix(w, "/", n->a[0], n->a[1]) : call2(w, t == CT_F32 ? "fmodf" : "fmod", n->a[0], n->a[1], false);
+    if (ctype_is_float(t)) return div ? infix(w, "/", n->a[0], n->a[1], BIND_PRODUCT) : call2(w, t == CT_F32 ? "fmodf" : "fmod", n->a[0], n->a[1], false);
     double by;
     const bool plain = ex_is_num(w->x, n->a[1], &by) && by > 0 && (!down || !is_signed || ex_range(w, n->a[0]).lo >= 0);
-    if (plain) return infix(w, div ? "/" : "%", n->a[0], n->a[1]);
+    if (plain) return infix(w, div ? "/" : "%", n->a[0], n->a[1], BIND_PRODUCT);
     return call2(w, own(w, t, false, down && is_signed ? div ? "fdiv" : "fmod" : div ? "div" : "mod"), n->a[0], n->a[1], false);
 }
 
@@ -355,7 +385,7 @@ static const char *extremum_text(printer *w, const ex_node *n, bool lanes)
 static const char *compare_text(printer *w, const ex_node *n, bool lanes)
 {
     const char *op = n->op == EX_LT ? "<" : n->op == EX_LE ? "<=" : n->op == EX_EQ ? "==" : "!=";
-    if (!lanes) return infix(w, op, n->a[0], n->a[1]);
+    if (!lanes) return infix(w, op, n->a[0], n->a[1], BIND_COMPARE + 1);
     const char *side[2];
     for (int i = 0; i < 2; i++) {
         dim d;
@@ -370,7 +400,7 @@ static const char *logic_text(printer *w, const ex_node *n, bool lanes)
 {
     const int k = n->op == EX_AND ? 0 : n->op == EX_OR ? 1 : 2;
     static const char *const of_bool[] = {"&&", "||", "!="}, *const of_bits[] = {"&", "|", "^"};
-    if (!lanes) return infix(w, n->type == CT_BOOL ? of_bool[k] : of_bits[k], n->a[0], n->a[1]);
+    if (!lanes) return infix(w, n->type == CT_BOOL ? of_bool[k] : of_bits[k], n->a[0], n->a[1], n->type != CT_BOOL || k == 2 ? BIND_UNARY : k ? BIND_COMPARE : BIND_AND);
     return arena_printf(w->mem, "%s %s %s", paren(w, lanes_text(w, n->a[0])), of_bits[k], paren(w, lanes_text(w, n->a[1])));
 }
 
@@ -462,9 +492,9 @@ static const char *select_text(printer *w, ex e, const ex_node *n, bool lanes)
     }
     if (lanes || (risky && (needs_block(w, n->a[1]) || needs_block(w, n->a[2])))) return select_block(w, e, n, cond, lanes);
     if (risky) w->in_line++;
-    const char *a = paren(w, value_text(w, n->a[1])), *b = paren(w, value_text(w, n->a[2]));
+    const char *a = operand(w, n->a[1], BIND_OR), *b = operand(w, n->a[2], BIND_OR);
     if (risky) w->in_line--;
-    return arena_printf(w->mem, "%s ? %s : %s", paren(w, cond), a, b);
+    return arena_printf(w->mem, "%s ? %s : %s", operand(w, n->a[0], BIND_OR), a, b);
 }
 
 static const char *index_text(printer *w, ex e, const ex_node *n)

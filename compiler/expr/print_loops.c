@@ -20,6 +20,7 @@ typedef struct {
     dim axis;
     bool ranged, whole;
     int64_t from, to;
+    const char *begin, *end; /* not NULL: its bounds, found at run time */
 } span;
 
 static const char *index_type(const printer *w)
@@ -30,6 +31,7 @@ static const char *index_type(const printer *w)
 /* First and last-plus-one value of the loop variable. */
 static const char *span_begin(printer *w, const span *s)
 {
+    if (s->begin) return s->begin;
     if (!s->ranged) return "0";
     const char *lo = s->whole || !s->from ? "lo" : arena_printf(w->mem, "(lo > %lld ? lo - %lld : 0)", (long long)s->from, (long long)s->from);
     return w->wide ? lo : arena_printf(w->mem, "(int32_t)%s", lo);
@@ -37,6 +39,7 @@ static const char *span_begin(printer *w, const span *s)
 
 static const char *span_end(printer *w, const span *s)
 {
+    if (s->end) return s->end;
     if (!s->ranged) return paren(w, dim_str(w, dim_extent(w->t, s->axis)));
     const long long from = s->from, to = s->to;
     const char *rest = from ? arena_printf(w->mem, "hi - %lld", from) : "hi";
@@ -46,7 +49,7 @@ static const char *span_end(printer *w, const span *s)
 
 static bool span_const(printer *w, const span *s, int64_t *n)
 {
-    return !s->ranged && dim_is_const(w->t, dim_extent(w->t, s->axis), n);
+    return !s->ranged && !s->begin && dim_is_const(w->t, dim_extent(w->t, s->axis), n);
 }
 
 static void loop_open(printer *w, const span *s)
@@ -72,7 +75,7 @@ typedef void (*segment_fn)(loops *l, const stage *s, uint32_t n, const span *p, 
 static void print_element(loops *l, const stage *s, uint32_t n, dim axis, int64_t at, bool ranged, bool braces, segment_fn f, void *ctx)
 {
     printer *w = l->w;
-    const span none = {0, false, true, 0, 0};
+    const span none = {.whole = true};
     const stage *one = map_stages(w, s, n, axis, dim_const(w->t, at));
     if (ranged) line(w, "if (lo <= %lld && %lld < hi) {", (long long)at, (long long)at);
     else if (braces) line(w, "{");
@@ -85,7 +88,7 @@ static void for_segments(loops *l, const stage *s, uint32_t n, dim axis, bool pe
     printer *w = l->w;
     int64_t cut[MAX_CUTS];
     const bool ranged = axis == l->ranged;
-    const span whole = {axis, ranged, true, 0, 0};
+    const span whole = {.axis = axis, .ranged = ranged, .whole = true};
     const uint32_t segments = w->splits < MAX_SPLITS ? find_cuts(w, s, n, axis, cut) : 1;
     if (segments <= 1) {
         f(l, s, n, &whole, ctx);
@@ -100,7 +103,7 @@ static void for_segments(loops *l, const stage *s, uint32_t n, dim axis, bool pe
         }
         const dim t = dim_axis(w->t, dim_const(w->t, length));
         const stage *part = map_stages(w, s, n, axis, dim_addc(w->t, t, cut[q]));
-        const span p = {t, ranged, false, cut[q], cut[q + 1]};
+        const span p = {.axis = t, .ranged = ranged, .from = cut[q], .to = cut[q + 1]};
         if (peel && length <= PEEL && has_guards(w, part, n, t) && w->splits < MAX_SPLITS) {
             w->splits += (uint32_t)length;
             for (int64_t i = cut[q]; i < cut[q + 1]; i++) print_element(l, s, n, axis, i, ranged, braces, f, ctx);
@@ -273,6 +276,13 @@ static void row_vectors(loops *l, const stage *s, dim axis, int width)
     set_vec(w, 0);
 }
 
+/* The place of an element in its segment of the row. */
+static const char *row_lane(printer *w, const span *p)
+{
+    const char *i = axis_name(w, p->axis);
+    return p->begin && strcmp(p->begin, "0") != 0 ? arena_printf(w->mem, "(%s - %s)", i, p->begin) : i;
+}
+
 /* Elements one by one; p NULL: the only element, lane 0. */
 static void row_scalar_loop(loops *l, const stage *s, const span *p)
 {
@@ -281,7 +291,7 @@ static void row_scalar_loop(loops *l, const stage *s, const span *p)
     if (spills) line(w, "{");
     row_spill(w, s, false);
     if (p) loop_open(w, p);
-    w->acc_lane = p ? axis_name(w, p->axis) : "0";
+    w->acc_lane = p ? row_lane(w, p) : "0";
     print_body(w, s);
     w->acc_lane = NULL;
     if (p) loop_close(w, p->axis);
@@ -297,7 +307,7 @@ static void row_with_tail(loops *l, const stage *s, const span *p, int width)
     int64_t n;
     const bool known = span_const(w, p, &n);
     line(w, "{");
-    line(w, "%s %s = 0;", index_type(w), i);
+    line(w, "%s %s = %s;", index_type(w), i, span_begin(w, p));
     axis_bind(w, p->axis, i);
     if (known) line(w, "for (; %s < %lld; %s += %d) {", i, (long long)(n / width * width), i, width);
     else line(w, "for (; %s + %d <= %s; %s += %d) {", i, width, end, i, width);
@@ -305,7 +315,7 @@ static void row_with_tail(loops *l, const stage *s, const span *p, int width)
     line(w, "}");
     row_spill(w, s, false);
     line(w, "for (; %s < %s; ++%s) {", i, end, i);
-    w->acc_lane = i;
+    w->acc_lane = row_lane(w, p);
     print_body(w, s);
     w->acc_lane = NULL;
     line(w, "}");
@@ -329,19 +339,41 @@ static void vectors_open(printer *w, dim axis, int64_t n, int width)
     line(w, "const %s %s = %s0 < %lld ? %s0 : %lld;", word, i, i, last, i, last);
 }
 
+/* Calls f for the three parts of an axis that are before, inside and after what find_inside gives. */
+static bool print_inside(loops *l, const stage *s, uint32_t n, const span *p, bool across, segment_fn f, void *ctx)
+{
+    printer *w = l->w;
+    dim from, to;
+    const stage *in = p->begin ? NULL : find_inside(w, s, n, p->axis, &from, &to);
+    for (uint32_t i = 0; in && i < n; i++)
+        if (!stage_has_lanes(w, &in[i], p->axis, across, false)) in = NULL;
+    if (!in) return false;
+    const char *begin = span_begin(w, p), *end = span_end(w, p), *word = index_type(w), *cast = w->wide ? "" : "(int32_t)";
+    const char *a = arena_printf(w->mem, "e%u", ++w->temps), *b = arena_printf(w->mem, "e%u", ++w->temps);
+    line(w, "{");
+    line(w, "const %s %s = %ssl_min(sl_max(%s, %s), %s);", word, a, cast, begin, dim_str(w, from), end);
+    line(w, "const %s %s = %ssl_max(sl_min(%s, %s), %s);", word, b, cast, dim_str(w, to), end, a);
+    const span part[3] = {{.axis = p->axis, .begin = begin, .end = a}, {.axis = p->axis, .begin = a, .end = b}, {.axis = p->axis, .begin = b, .end = end}};
+    f(l, s, n, &part[0], ctx);
+    f(l, in, n, &part[1], ctx);
+    f(l, s, n, &part[2], ctx);
+    line(w, "}");
+    return true;
+}
+
 static void print_row(loops *l, const stage *s, uint32_t count, const span *p, void *ctx)
 {
     printer *w = l->w;
     const bool ordered = has_ordered(w, s);
     const int width = ordered ? ROW_LANES : w->o->vl;
     int64_t n;
-    (void)ctx, (void)count;
     const uint32_t level = name_level(w);
     if (!p->axis) {
         row_scalar_loop(l, s, NULL);
         return;
     }
     const bool known = span_const(w, p, &n);
+    if (!stage_has_lanes(w, s, p->axis, false, false) && print_inside(l, s, count, p, false, print_row, ctx)) return;
     hoist_stage(w, s, known && n > 0);
     if (w->o->vl == 1 || !stage_has_lanes(w, s, p->axis, false, false) || (known && n < width)) row_scalar_loop(l, s, p);
     else if (known && (n % width == 0 || (!ordered && may_repeat(w, s, 1, false)))) {
@@ -398,9 +430,18 @@ static void print_axis(loops *l, const stage *s, uint32_t count, const span *p, 
     name_pop(w, level);
 }
 
+/* Only folds of identities are left: the outside of a border. */
+static bool is_idle(const printer *w, const stage *s)
+{
+    for (uint32_t i = 0; i < s->n_sinks; i++)
+        if (!is_identity(w, &s->sink[i])) return false;
+    return true;
+}
+
 static void print_axes(loops *l, const stage *s, uint32_t depth, bool along)
 {
     stage_walk c = {depth, along};
+    if (is_idle(l->w, s)) return;
     if (depth == s->n_axes) print_body(l->w, s);
     else if (along && depth + 1 == s->n_axes) for_segments(l, s, 1, s->axis[depth], false, false, print_row, NULL);
     else for_segments(l, s, 1, s->axis[depth], true, false, print_axis, &c);
@@ -453,7 +494,7 @@ static void across_body(loops *l, const stage *s, uint32_t n, dim axis)
 }
 
 /* The axis in the lanes: vectors, then scalars for the rest. */
-static void print_across(loops *l, const stage *s, uint32_t n, const span *p)
+static void print_across(loops *l, const stage *s, uint32_t n, const span *p, void *ctx)
 {
     printer *w = l->w;
     int64_t extent;
@@ -461,6 +502,7 @@ static void print_across(loops *l, const stage *s, uint32_t n, const span *p)
     const bool known = span_const(w, p, &extent);
     bool ok = !(known && extent < vl);
     for (uint32_t i = 0; i < n && ok; i++) ok = stage_has_lanes(w, &s[i], p->axis, true, false);
+    if (!ok && !(known && extent < vl) && print_inside(l, s, n, p, true, print_across, ctx)) return;
     if (!ok) {
         loop_open(w, p);
         print_stages(l, s, n);
@@ -504,7 +546,7 @@ static void print_parallel_axis(loops *l, const stage *s, uint32_t n, const span
         for (uint32_t i = 0; i < n; i++)
             if (!s[i].n_axes) hoist_stage(w, &s[i], runs);
     }
-    if (last && l->c.mode == MODE_ACROSS) print_across(l, s, n, p);
+    if (last && l->c.mode == MODE_ACROSS) print_across(l, s, n, p, NULL);
     else {
         loop_open(w, p);
         print_parallel(l, c->n, s, c->depth + 1);

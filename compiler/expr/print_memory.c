@@ -75,12 +75,18 @@ bool store_has_lanes(printer *w, elem stored, dim stride)
 static const char *address_text(printer *w, ex index)
 {
     const dim vec = w->vec;
-    if (!is_vec(w, index)) return value_text(w, index);
-    set_vec(w, 0);
-    w->in_line++; /* a name would outlive the switch to one lane */
+    const bool was = w->in_address, lanes = is_vec(w, index);
+    w->in_address = true;
+    if (lanes) {
+        set_vec(w, 0);
+        w->in_line++; /* a name would outlive the switch to one lane */
+    }
     const char *s = value_text(w, index);
-    w->in_line--;
-    set_vec(w, vec);
+    if (lanes) {
+        w->in_line--;
+        set_vec(w, vec);
+    }
+    w->in_address = was;
     return s;
 }
 
@@ -138,6 +144,7 @@ const char *load_text(printer *w, ex e)
         return n.elem == ELEM_BOOL ? arena_printf(w->mem, "(%s != vi_set(0))", s) : s;
     }
     if (dim_is(w->t, stride, 2)) return arena_printf(w->mem, "v%c_ld2(%s)", form->letter, place);
+    if (dim_is(w->t, stride, -1)) return arena_printf(w->mem, "v%c_ldr(%s)", form->letter, place);
     return arena_printf(w->mem, "v%c_lds(%s, %s)", form->letter, place, dim_str(w, stride));
 }
 
@@ -206,7 +213,7 @@ void print_store(printer *w, const sink *k)
         const char *s = lanes_text(w, narrow ? v.a[0] : k->value);
         lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
     } else {
-        const char *address = value_text(w, k->at[0]), *s = value_text(w, k->value);
+        const char *address = address_text(w, k->at[0]), *s = value_text(w, k->value);
         scalar_store(w, k->to, ex_type(w->x, k->value), address, s);
     }
     if (k->guard) {
@@ -252,10 +259,10 @@ bool is_fused_fold(printer *w, const sink *k)
 }
 
 /* Folding this changes nothing: what is left of a window outside the border. */
-static bool is_identity(printer *w, const sink *k)
+bool is_identity(const printer *w, const sink *k)
 {
     double v;
-    if (!ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
+    if (k->to || !ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
     switch (k->fold) {
     case FOLD_SUM: return v == 0;
     case FOLD_PROD: return v == 1;

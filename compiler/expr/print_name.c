@@ -41,7 +41,7 @@ static bool is_reserved(const char *s)
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (!strncmp(s, prefixes[i], strlen(prefixes[i]))) return true;
     const size_t digits = strspn(s + 1, "0123456789");
-    if (strchr("ijklmnauv", s[0]) && !s[1 + digits]) return true; /* loops, accumulators, temporaries */
+    if (strchr("ijklmnauve", s[0]) && !s[1 + digits]) return true; /* loops, accumulators, temporaries */
     const size_t n = strlen(s), upper = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
     return (upper == n && n > 2) || (n > 2 && !strcmp(s + n - 2, "_t")); /* macros, types */
 }
@@ -186,8 +186,8 @@ static const char *atom_str(printer *w, dim d)
     case DIM_MOD:
         if (!dim_ge0(w->t, arg[0])) return arena_printf(w->mem, "sl_fmod(%s, %s)", a, b);
         return arena_printf(w->mem, "(%s %% %s)", paren(w, a), paren(w, b));
-    case DIM_MIN: return arena_printf(w->mem, "(%s < %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, a), paren(w, b));
-    case DIM_MAX: return arena_printf(w->mem, "(%s > %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, a), paren(w, b));
+    case DIM_MIN: return arena_printf(w->mem, "s%c_min(%s, %s)", w->wide ? 'l' : 'i', a, b);
+    case DIM_MAX: return arena_printf(w->mem, "s%c_max(%s, %s)", w->wide ? 'l' : 'i', a, b);
     case DIM_SELECT:
         return arena_printf(w->mem, "(%s < %s ? %s : %s)", paren(w, a), paren(w, b), paren(w, dim_str(w, arg[2])), paren(w, dim_str(w, arg[3])));
     default: return "?";
@@ -203,6 +203,13 @@ static const char *term_str(printer *w, const dim_term *t)
     return s;
 }
 
+static bool term_before(const dim_term *a, const dim_term *b)
+{
+    if ((a->coef < 0) != (b->coef < 0)) return b->coef < 0;
+    if (a->n_atoms != b->n_atoms) return a->n_atoms > b->n_atoms;
+    return a->coef > 0 ? a->coef > b->coef : a->coef < b->coef;
+}
+
 const char *dim_str(printer *w, dim d)
 {
     int64_t c;
@@ -212,12 +219,17 @@ const char *dim_str(printer *w, dim d)
     uint32_t n;
     c = dim_poly(w->t, d, &term, &n);
     const char *s = "";
-    for (int negative = 0; negative < 2; negative++) /* positive terms first: no leading minus where it can be avoided */
-        for (uint32_t i = 0; i < n; i++) {
-            if ((term[i].coef < 0) != (negative == 1)) continue;
-            const char *sign = *s ? negative ? " - " : " + " : negative ? "-" : "";
-            s = arena_printf(w->mem, "%s%s%s", s, sign, term_str(w, &term[i]));
-        }
+    uint32_t order[64], count = n < 64 ? n : 64;
+    for (uint32_t i = 0; i < count; i++) { /* positive terms first (no leading minus where it can be avoided), outer ones before inner ones */
+        uint32_t j = i;
+        for (; j > 0 && term_before(&term[i], &term[order[j - 1]]); j--) order[j] = order[j - 1];
+        order[j] = i;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        const dim_term *t = &term[i < count ? order[i] : i];
+        const char *sign = *s ? t->coef < 0 ? " - " : " + " : t->coef < 0 ? "-" : "";
+        s = arena_printf(w->mem, "%s%s%s", s, sign, term_str(w, t));
+    }
     if (c > 0) return arena_printf(w->mem, "%s + %s", s, int_text(w, c));
     return c < 0 ? arena_printf(w->mem, "%s - %s", s, int_text(w, -c)) : s;
 }

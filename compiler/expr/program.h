@@ -33,6 +33,7 @@ typedef struct {
     dim extent[MAX_RANK];
     slot alias_of;      /* plan_alias: this slot is a part of that one, in row-major order from element alias_offset on; 0: it is not */
     dim alias_offset;
+    bool has_views;     /* another slot is a part of this one */
     view view;          /* after layout */
     const tensor *data; /* CONST, row-major, little-endian; after packing in the view's layout */
     value_id value;     /* of the model; 0: none */

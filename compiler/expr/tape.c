@@ -457,6 +457,7 @@ static void build_sink(builder *b, const sink *s, sink_tape *out)
             if (!out->at[i]->straight) out->at[i]->wide = true;
         }
     } else {
+        fold_identity(s->fold, out->type, &out->identity);
         out->acc = &b->r->acc[s->acc];
         out->running = b->dependent && read_by_stage(b, s->acc);
     }
@@ -506,7 +507,8 @@ void tape_stage(nest_run_state *r, const stage *g, stage_tape *t)
     b.reads = ARENA_ARRAY(r->mem, bool, b.n_ex);
     set_levels(&b);
     b.dependent = is_dependent(&b);
-    t->width = b.dependent ? 1 : ROW;
+    const int64_t points = t->extent[t->row_level];
+    t->width = b.dependent || points < 1 ? 1 : points < ROW ? (uint32_t)points : ROW;
     t->n_sinks = g->n_sinks;
     t->sink = ARENA_ARRAY(r->mem, sink_tape, g->n_sinks);
     for (uint32_t k = 0; k < g->n_sinks; k++) build_sink(&b, &g->sink[k], &t->sink[k]);

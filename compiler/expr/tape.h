@@ -83,12 +83,13 @@ typedef struct {
     instr_list run;     /* instructions of the row level to run before this sink */
     instr_list guarded; /* what value and indexes need where the guard holds */
     lane part[FOLD_LANES]; /* lane = position in the stage modulo 16 */
+    lane identity;         /* of the fold */
 } sink_tape;
 
 typedef struct {
     uint32_t first_level; /* of the stage's own axes; row_level when rows are points */
     uint32_t row_level;
-    uint32_t width; /* lanes of a row: ROW, or 1 when sinks of the stage depend on each other from point to point */
+    uint32_t width; /* lanes of the longest row: at most ROW, and 1 when sinks of the stage depend on each other from point to point */
     int64_t extent[MAX_LEVELS];
     bool empty; /* a loop of the stage has no iterations: nothing may be read */
     VEC(instr *) outer[MAX_LEVELS]; /* instructions below the row level, by level */

@@ -7,16 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ir/ir.h"
-#include "ir/scope.h"
+#include "ir/labels.h"
 
 typedef struct {
     model *m;
     text *out;
     uint32_t limit; /* elements of a constant that are printed */
-    const char **label; /* by value id: the name in the text; NULL: not defined yet */
-    uint8_t *listed;    /* by value id: printed as an initializer */
-    scope *taken;
+    const char **label; /* by value id: the name in the text */
 } printer;
 
 static void print_graph(printer *p, graph_id g, int indent);
@@ -166,17 +163,6 @@ static void print_tensor(printer *p, const tensor *t)
 
 /* ---- values ---- */
 
-/* Gives a value its name in the text: its own where that is free. */
-static void define(printer *p, value_id v)
-{
-    if (!v || p->label[v]) return;
-    const char *name = value_at(p->m, v)->name;
-    if (!*name) name = intern(p->m->names, arena_printf(p->out->mem, "v%u", v));
-    while (scope_find(p->taken, name)) name = intern(p->m->names, arena_printf(p->out->mem, "%s_%u", name, v));
-    scope_define(p->taken, name, v);
-    p->label[v] = name;
-}
-
 static void print_value(printer *p, value_id v)
 {
     add_name(p->out, !v ? "" : p->label[v] ? p->label[v] : value_at(p->m, v)->name);
@@ -313,7 +299,6 @@ static void print_node(printer *p, const node *n, int indent)
         add_name(p->out, n->name);
         text_add(p->out, "] ");
     }
-    for (uint32_t i = 0; i < n->n_out; i++) define(p, n->out[i]);
     print_values(p, n->out, n->n_out);
     text_add(p->out, n->n_out ? " = " : "= ");
     add_domain(p->out, n->domain);
@@ -363,37 +348,6 @@ static void print_list(printer *p, const value_id *v, uint32_t n, bool typed)
     text_add(p->out, ")");
 }
 
-/* A constant that no list of initializers has: passes make them. */
-static bool is_loose(printer *p, value_id v)
-{
-    if (!v || p->listed[v] || !value_at(p->m, v)->data || value_at(p->m, v)->producer) return false;
-    p->listed[v] = 1;
-    return true;
-}
-
-static graph_id outermost(const model *m, graph_id g)
-{
-    while (m->graphs.p[g]->parent) g = m->graphs.p[g]->parent;
-    return g;
-}
-
-/* The loose constants that the nodes below graph `root` use. */
-static void gather_loose(printer *p, graph_id root, value_id **list, uint32_t *n)
-{
-    const graph *g = graph_at(p->m, root);
-    VEC(value_id) loose = {0};
-    for (uint32_t i = 1; i < p->m->nodes.n; i++) {
-        const node *nd = node_at(p->m, i);
-        if (nd->dead || outermost(p->m, nd->graph) != root) continue;
-        for (uint32_t k = 0; k < nd->n_in; k++)
-            if (is_loose(p, nd->in[k])) VEC_PUSH(p->out->mem, loose, nd->in[k]);
-    }
-    for (uint32_t i = 0; i < g->outputs.n; i++)
-        if (is_loose(p, g->outputs.p[i])) VEC_PUSH(p->out->mem, loose, g->outputs.p[i]);
-    *list = loose.p;
-    *n = loose.n;
-}
-
 static void print_initializers(printer *p, const value_id *v, uint32_t n, const char **sep, int indent)
 {
     for (uint32_t i = 0; i < n; i++) {
@@ -407,15 +361,8 @@ static void print_initializers(printer *p, const value_id *v, uint32_t n, const 
 static void print_graph(printer *p, graph_id id, int indent)
 {
     const graph *g = graph_at(p->m, id);
-    value_id *loose = NULL;
     uint32_t n_loose = 0;
-    if (id == 1) gather_loose(p, id, &loose, &n_loose);
-    scope_enter(p->taken);
-    for (uint32_t i = 0; i < g->inputs.n; i++) define(p, g->inputs.p[i]);
-    for (uint32_t i = 0; i < g->initializers.n; i++) define(p, g->initializers.p[i]);
-    for (uint32_t i = 0; i < n_loose; i++) define(p, loose[i]);
-    /* Outputs are printed before the nodes that name them. */
-    for (uint32_t i = 0; i < g->outputs.n; i++) define(p, g->outputs.p[i]);
+    const value_id *loose = id == 1 ? loose_constants(p->m, p->out->mem, id, &n_loose) : NULL;
     text_add(p->out, " ");
     print_list(p, g->inputs.p, g->inputs.n, true);
     text_add(p->out, " => ");
@@ -430,7 +377,6 @@ static void print_graph(printer *p, graph_id id, int indent)
     text_add(p->out, "\n");
     text_addf(p->out, "%*s", indent, "");
     print_nodes(p, g, NULL, 0, indent);
-    scope_leave(p->taken);
 }
 
 /* ---- functions and the model ---- */
@@ -456,10 +402,8 @@ static void print_entry(printer *p, const char *key, const char *s)
 static void print_function(printer *p, const function *f)
 {
     const graph *g = graph_at(p->m, f->body);
-    value_id *constants;
     uint32_t n_constants;
-    for (uint32_t i = 0; i < g->initializers.n; i++) p->listed[g->initializers.p[i]] = 0;
-    gather_loose(p, f->body, &constants, &n_constants);
+    const value_id *constants = loose_constants(p->m, p->out->mem, f->body, &n_constants);
     text_add(p->out, "\n<\n   ");
     print_opsets(p, f->opsets.p, f->opsets.n);
     print_entry(p, "domain", f->domain);
@@ -474,17 +418,12 @@ static void print_function(printer *p, const function *f)
         else print_attr(p, &f->attr[i], 0);
     }
     if (f->n_attr) text_add(p->out, "> ");
-    scope_enter(p->taken);
-    for (uint32_t i = 0; i < g->inputs.n; i++) define(p, g->inputs.p[i]);
-    for (uint32_t i = 0; i < n_constants; i++) define(p, constants[i]);
-    for (uint32_t i = 0; i < g->outputs.n; i++) define(p, g->outputs.p[i]);
     print_list(p, g->inputs.p, g->inputs.n, false);
     text_add(p->out, " => ");
     print_list(p, g->outputs.p, g->outputs.n, false);
     text_add(p->out, "\n");
     print_nodes(p, g, constants, n_constants, 0);
     text_add(p->out, "\n");
-    scope_leave(p->taken);
 }
 
 static void print_header(printer *p)
@@ -512,12 +451,7 @@ static void print_header(printer *p)
 
 void model_text(model *m, text *out, uint32_t limit)
 {
-    arena *scratch = out->mem;
-    printer p = {.m = m, .out = out, .limit = limit, .taken = scope_new(scratch)};
-    p.label = ARENA_ARRAY(scratch, const char *, m->values.n);
-    p.listed = ARENA_ARRAY(scratch, uint8_t, m->values.n);
-    for (uint32_t i = 1; i < m->graphs.n; i++)
-        for (uint32_t k = 0; k < graph_at(m, i)->initializers.n; k++) p.listed[graph_at(m, i)->initializers.p[k]] = 1;
+    printer p = {.m = m, .out = out, .limit = limit, .label = value_labels(m, out->mem)};
     print_header(&p);
     add_name(out, *model_main(m)->name ? model_main(m)->name : "graph");
     print_graph(&p, 1, 0);

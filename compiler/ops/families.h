@@ -167,4 +167,38 @@ bool lower_Scan(lower_ctx *c);
 /* rnn.c */
 bool infer_recurrent(infer_ctx *c);
 bool lower_recurrent(lower_ctx *c);
+
+/* ml.c */
+bool infer_ArrayFeatureExtractor(infer_ctx *c);
+bool infer_Binarizer(infer_ctx *c);
+bool infer_CategoryMapper(infer_ctx *c);
+bool infer_FeatureVectorizer(infer_ctx *c);
+bool infer_Imputer(infer_ctx *c);
+bool infer_LabelEncoder(infer_ctx *c);
+bool infer_Normalizer(infer_ctx *c);
+bool infer_OneHotEncoder(infer_ctx *c);
+bool infer_Scaler(infer_ctx *c);
+bool infer_ZipMap(infer_ctx *c);
+bool lower_ArrayFeatureExtractor(lower_ctx *c);
+bool lower_Binarizer(lower_ctx *c);
+bool lower_FeatureVectorizer(lower_ctx *c);
+bool lower_Imputer(lower_ctx *c);
+bool lower_LabelEncoder(lower_ctx *c);
+bool lower_Normalizer(lower_ctx *c);
+bool lower_OneHotEncoder(lower_ctx *c);
+bool lower_Scaler(lower_ctx *c);
+
+/* ml_linear.c */
+bool infer_LinearClassifier(infer_ctx *c);
+bool infer_LinearRegressor(infer_ctx *c);
+bool infer_SVMClassifier(infer_ctx *c);
+bool infer_SVMRegressor(infer_ctx *c);
+bool lower_LinearClassifier(lower_ctx *c);
+bool lower_LinearRegressor(lower_ctx *c);
+bool lower_SVMClassifier(lower_ctx *c);
+bool lower_SVMRegressor(lower_ctx *c);
+
+/* ml_trees.c */
+bool infer_TreeEnsemble(infer_ctx *c);
+bool lower_TreeEnsemble(lower_ctx *c);
 #endif

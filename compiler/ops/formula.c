@@ -124,6 +124,18 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     low_end(c, &b);
 }
 
+void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range)
+{
+    arena *mem = c->p->mem;
+    kernel *k = ARENA_NEW(mem, kernel);
+    *k = (kernel){.kind = K_TEMPLATE, .name = name, .n_bind = n_bind, .n_arg = n_arg, .range = range};
+    k->bind = arena_copy(mem, bind, n_bind * sizeof *bind);
+    k->arg = arena_copy(mem, arg, n_arg * sizeof *arg);
+    step *s = ARENA_NEW(mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
+    VEC_PUSH(mem, c->to->steps, s);
+}
+
 slot lower_dim(lower_ctx *c, const char *name, dim d)
 {
     const slot s = temp_slot(c, name, ELEM_INT64, 0, NULL);

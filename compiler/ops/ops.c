@@ -87,9 +87,10 @@ dim in_dim(infer_ctx *c, uint32_t i, int32_t axis)
 static const dim *value_content(model *m, value_id id, uint32_t *count)
 {
     value *v = value_at(m, id);
-    if (!v->content && v->data && v->data->data && strchr("iub", elem_of(v->data->type)->kind) && tensor_count(v->data) <= MAX_CONTENT) {
-        v->n_content = (uint32_t)tensor_count(v->data);
-        v->content = ARENA_ARRAY(m->mem, dim, v->n_content);
+    const int64_t n = v->data ? tensor_count(v->data) : 0; /* an empty constant has no data, but is known */
+    if (!v->content && v->data && (v->data->data || !n) && strchr("iub", elem_of(v->data->type)->kind) && n <= MAX_CONTENT) {
+        v->n_content = (uint32_t)n;
+        v->content = ARENA_ARRAY(m->mem, dim, v->n_content + 1);
         for (uint32_t i = 0; i < v->n_content; i++) v->content[i] = dim_const(m->dims, elem_get_int(v->data->type, v->data->data, i));
     }
     *count = v->content ? v->n_content : 0;

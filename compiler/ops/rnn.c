@@ -233,11 +233,7 @@ static bool lower_direction(recurrence *r)
     add_arg(r, in_slot(c, 4), ARG_IN);
     const dim scratch[2] = {r->b, dim_addc(c->d, dim_mulc(c->d, r->h, r->row->row), r->row->row_lanes * MAX_LANES)};
     add_arg(r, temp_slot(c, "rows", ELEM_FLOAT, 2, scratch), ARG_SCRATCH);
-    kernel *k = ARENA_NEW(c->p->mem, kernel);
-    *k = (kernel){.kind = K_TEMPLATE, .name = r->row->template, .n_bind = r->bind.n, .bind = r->bind.p, .n_arg = r->arg.n, .arg = r->arg.p, .range = r->b};
-    step *s = ARENA_NEW(c->p->mem, step);
-    *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
-    VEC_PUSH(c->p->mem, c->to->steps, s);
+    lower_template(c, r->row->template, r->bind.n, r->bind.p, r->arg.n, r->arg.p, r->b);
     return true;
 }
 

@@ -23,6 +23,12 @@ static adapter adapter_for(const op_schema *to)
     return a ? a : adapter_in(version_other_rows, to);
 }
 
+const op_schema *version_same(const op_schema *s)
+{
+    for (const op_schema *next = schema_next(s); next && !next->deprecated && !adapter_for(next); next = schema_next(next)) s = next;
+    return s;
+}
+
 /* One step of the edited node; *more is false at the newest version. */
 static bool step(edit *e, bool *more)
 {

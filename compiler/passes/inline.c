@@ -326,7 +326,7 @@ static bool find_callee(inliner *x, const node *n, callee *what)
         return true;
     }
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
-    const schema_body *b = s ? schema_body_find(s, INT32_MAX) : NULL;
+    const schema_body *b = s ? schema_body_find(version_same(s), INT32_MAX) : NULL;
     if (!b || !x->want(x->ctx, x->m, n)) return true;
     what->schema = s;
     what->from = body_model(x, b);
@@ -397,9 +397,8 @@ bool inline_functions(model *m)
 bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expanded)
 {
     inliner x = {.m = m, .scratch = arena_new(), .want = want, .ctx = ctx};
-    bool ok = expand_graph(&x, 1, NULL);
+    const bool ok = expand_graph(&x, 1, NULL);
     arena_free(x.scratch);
     if (expanded) *expanded = x.expanded;
-    if (ok && x.expanded) ok = version_to_newest(m);
     return ok;
 }

@@ -8,7 +8,7 @@
  * The reader's slot becomes a view of the source when the source keeps its content as long as it is read (the source may be an input or a
  * constant); otherwise the source becomes a view of the target (which may be an output) when the target's elements are not in use before.
  * All slots that share memory form a group under one root; each use is a range of elements of the root, so parts that are provably apart do
- * not disturb each other. Slots that control steps touch stay alone. */
+ * not disturb each other. Slots that control steps touch stay alone, and those of convolutions, which choose their layout. */
 #include <string.h>
 
 #include "plan/plan.h"
@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     VEC(use) list;
-    bool fixed; /* touched by a control step */
+    bool fixed; /* touched by a control step or a convolution */
 } use_list;
 
 typedef struct {
@@ -104,7 +104,7 @@ static void note_use(void *ctx, slot s, bool written)
     aliases *a = ctx;
     use_list *l = &a->uses[s];
     const place *here = &a->places.p[a->now];
-    if (here->step->control) l->fixed = true;
+    if (here->step->control || (here->step->kernel && here->step->kernel->kind == K_CONV)) l->fixed = true;
     for (uint32_t i = l->list.n; i-- > 0 && l->list.p[i].at == a->now;) {
         l->list.p[i].reads |= !written;
         l->list.p[i].writes |= written;
@@ -169,6 +169,7 @@ static slot root_of(aliases *a, slot s, dim *offset)
 static void join(aliases *a, slot part, slot of, dim offset, uint32_t copy)
 {
     slot_at(a->p, part)->alias_of = of;
+    slot_at(a->p, of)->has_views = true;
     slot_at(a->p, part)->alias_offset = offset;
     dim shift;
     const slot root = root_of(a, part, &shift);

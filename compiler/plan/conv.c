@@ -65,31 +65,34 @@ static bool read_shape(conv_plan *c)
     return true;
 }
 
-/* The hook's axes as the kernels call them: (n, oc, row, ow), row = od * OH + oh. */
+/* The hook's axes as the kernels call them: (n, channel block, row, ow, lane) with oc = block * VL + lane and row = od * OH + oh; so an
+ * address in a blocked view is affine in each of them. */
 static void hook_axes(conv_plan *c)
 {
     dims *d = c->p->dims;
     exprs *x = c->p->ex;
     hook *h = &c->hook;
     const uint32_t rank = c->k->conv.rank;
-    dim row = dim_const(d, 0);
+    const int64_t vl = c->o->target->vl;
+    const dim blocks = dim_axis(d, dim_const(d, (c->oc * c->k->conv.group + vl - 1) / vl)), lane = dim_axis(d, dim_const(d, vl));
     const dim width = h->axis[rank + 1];
-    if (rank == 2) row = h->axis[2];
-    if (rank == 3) {
-        row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
-        dim from[2], to[2];
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < 2; i++) {
-            if (!dim_is_axis(d, h->axis[i + 2])) continue;
-            from[n] = h->axis[i + 2];
-            to[n++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
-        }
-        h->value = ex_map(x, h->value, n, from, to);
-        for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
+    dim row = rank == 1 ? dim_const(d, 0) : h->axis[2], from[3], to[3];
+    uint32_t n = 0;
+    if (dim_is_axis(d, h->axis[1])) {
+        from[n] = h->axis[1];
+        to[n++] = dim_add(d, dim_mulc(d, blocks, vl), lane);
     }
-    h->n_axes = 4;
-    h->axis[2] = row;
-    h->axis[3] = width;
+    if (rank == 3) row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
+    for (uint32_t i = 0; i < 2 && rank == 3; i++) {
+        if (!dim_is_axis(d, h->axis[i + 2])) continue;
+        from[n] = h->axis[i + 2];
+        to[n++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
+    }
+    h->value = ex_map(x, h->value, n, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
+    const dim axes[] = {h->axis[0], blocks, row, width, lane};
+    h->n_axes = 5;
+    memcpy(h->axis, axes, sizeof axes);
 }
 
 static void add_arg(void *ctx, ex e)
@@ -113,7 +116,7 @@ static void append_kernel(conv_plan *c, const step *s, block *out, const char *n
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;
     k->name = name;
-    k->lane = 1;
+    k->lane = 4;
     k->bind = arena_copy(p->mem, bind, n_bind * sizeof *bind);
     k->n_bind = n_bind;
     k->range = range;
@@ -171,9 +174,10 @@ static bool direct(conv_plan *c, const step *s, block *out)
     block steps = {0};
     const slot weights = pack_conv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, c->block, (int64_t)t.nv * vl);
     if (!pack_now(p, &steps, weights)) return false;
+    const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
     const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RX", dim_const(d, t.rx)),
                             dim_binding("RT", dim_const(d, t.rt)), dim_binding("XB", dim_const(d, c->block)), dim_binding("IC", dim_const(d, c->ic)),
-                            dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, c->oc)),
+                            dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
                             dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
                             dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),
                             dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])), dim_binding("DD", dim_const(d, c->dilation[0])),

@@ -2,6 +2,8 @@
  *
  * in:  slots with logical extents; aliases found
  * out: every slot that is not local has a view; every buffer its size in elements */
+#include <assert.h>
+
 #include "plan/plan.h"
 
 /* Fills in strides, innermost last, for the blocks and halos that the view asks for (none: dense and row-major). Returns the elements. */
@@ -29,11 +31,12 @@ static dim place_view(program *p, slot_info *s)
     return stride;
 }
 
-/* A view of another slot lies row-major in that one's buffer; so does what it is a view of. */
+/* A view of another slot lies dense and row-major in that one's buffer; so does what it is a view of. */
 static void place_alias(program *p, slot_info *i)
 {
-    (void)place_view(p, i);
     const slot_info *of = i;
+    i->view.rank = 0;
+    place_view(p, i);
     while (of->alias_of) {
         i->view.offset = dim_add(p->dims, i->view.offset, of->alias_offset);
         of = slot_at(p, of->alias_of);
@@ -47,6 +50,7 @@ void plan_layout(program *p)
     for (slot s = 1; s < p->slot.n; s++) {
         slot_info *i = slot_at(p, s);
         if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf || i->alias_of) continue;
+        assert(!i->has_views || !i->view.rank);
         const dim elems = place_view(p, i);
         i->view.buf = p->buf.n;
         VEC_PUSH(p->mem, p->buf, ((buf_info){.kind = i->kind, .type = i->type, .elems = elems, .io = i->io, .offset = -1}));

@@ -33,7 +33,8 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out);
 bool pack_now(program *p, block *steps, slot packed);
 bool ex_is_constant(program *p, ex e); /* loads constants only */
 
-/* Drops copies that keep the row-major order: one slot becomes a view of the other (slot_info.alias_of). After fuse, before plan_layout. */
+/* Drops copies that keep the row-major order: one slot becomes a view of the other (slot_info.alias_of). After fuse, before any layout:
+ * slots with alias_of or has_views lie dense and row-major. What convolutions touch is left alone, for they choose their layout. */
 void plan_alias(program *p);
 
 /* Gives every slot but locals that has none yet a view of a buffer: aliases share one, the rest is row-major. */

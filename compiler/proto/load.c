@@ -229,7 +229,8 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
             for (uint32_t k = 0; k < list[i]->n_output; k++)
                 if (*list[i]->output[k]) define(c, list[i]->output[k], &here);
     }
-    for (uint32_t i = 0; i < n && circle == n; i++) {
+    enum { ENOUGH = 1000 }; /* errors after which no more are looked for */
+    for (uint32_t i = 0; i < n && circle == n && c->d->errors < ENOUGH; i++) {
         const uint32_t k = order ? order[i] : i;
         const Onnx__NodeProto *p = list[k];
         const place here = {at, "node", k, p->name && *p->name ? p->name : p->op_type};

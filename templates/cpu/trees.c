@@ -1,7 +1,7 @@
 /* trees.c - tree ensembles (ai.onnx.ml TreeEnsembleRegressor-3, TreeEnsembleClassifier-3, TreeEnsemble-5): tables, no generated branches.
  *
  * All trees lie in one table of nodes; a leaf's links lead to itself, so a walk takes a fixed number of steps without a branch, and four trees
- * are walked at a time, which hides the latency of the loads. compiler/plan/trees.c prepares the tables.
+ * are walked at a time, which hides the latency of the loads. compiler/ops/trees.c prepares the tables.
  *
  * arguments  y      [N][TARGETS] scores        label  [N] class numbers, NULL for regressors        x  [N][FEATURES], rows X_N apart from X_AT
  *            roots  [4 * GROUPS] first nodes, filled up with a leaf that has no weights        depths  [GROUPS] steps

@@ -38,6 +38,8 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vf_log sf_log
 #define vf_erf sf_erf
 #define vf_tanh sf_tanh
+#define vf_sigmoid sf_sigmoid
+#define vf_relu sf_relu
 #define vf_pow sf_pow
 #define vi_add si_add
 #define vi_sub si_sub
@@ -86,6 +88,21 @@ SIMD_FN vf vf_lds(const float *p, int64_t s) { vf r; for (int k = 0; k < VL; ++k
 SIMD_FN vi vi_lds(const int32_t *p, int64_t s) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[k * s]; return r; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
 SIMD_FN void vi_sts(int32_t *p, int64_t s, vi v) { for (int k = 0; k < VL; ++k) p[k * s] = v[k]; }
+/* Lanes p[0], p[-1], ... */
+#if defined(__clang__) || !defined(__GNUC__) || VL > 16
+SIMD_FN vf vf_ldr(const float *p) { return vf_lds(p, -1); }
+SIMD_FN vi vi_ldr(const int32_t *p) { return vi_lds(p, -1); }
+#else
+#if VL == 16
+#define SIMD_REVERSED {15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}
+#elif VL == 8
+#define SIMD_REVERSED {7, 6, 5, 4, 3, 2, 1, 0}
+#else
+#define SIMD_REVERSED {3, 2, 1, 0}
+#endif
+SIMD_FN vf vf_ldr(const float *p) { return __builtin_shuffle(vf_ld(p - (VL - 1)), (vi)SIMD_REVERSED); }
+SIMD_FN vi vi_ldr(const int32_t *p) { return __builtin_shuffle(vi_ld(p - (VL - 1)), (vi)SIMD_REVERSED); }
+#endif
 SIMD_FN vi vi_ld2(const int32_t *p) { return vi_lds(p, 2); }
 SIMD_FN vi vi_iota(int32_t first, int32_t step)
 {
@@ -307,18 +324,5 @@ MATH_FUNCTIONS(vf, vi, vf, vi, vd)
 #define LIBM_LANES(name) SIMD_FN vf vf_##name(vf a) { for (int k = 0; k < VL; ++k) a[k] = sf_##name(a[k]); return a; }
 LIBM_FUNCTIONS(LIBM_LANES)
 SIMD_FN vf vf_atan2(vf a, vf b) { for (int k = 0; k < VL; ++k) a[k] = sf_atan2(a[k], b[k]); return a; }
-#else /* VL == 1: what is written for vectors, with vectors of one element */
-typedef float vf;
-SIMD_FN vf vf_ld(const float *p) { return *p; }
-SIMD_FN void vf_st(float *p, vf v) { *p = v; }
-SIMD_FN vf vf_set(float s) { return s; }
-SIMD_FN vf vf_fma(vf a, vf b, vf c) { return sf_fma(a, b, c); }
-SIMD_FN vf vf_max(vf a, vf b) { return sf_max(a, b); }
-SIMD_FN vf vf_min(vf a, vf b) { return sf_min(a, b); }
-SIMD_FN vf vf_abs(vf a) { return sf_abs(a); }
-SIMD_FN vf vf_exp(vf a) { return sf_exp(a); }
-SIMD_FN vf vf_log(vf a) { return sf_log(a); }
-SIMD_FN vf vf_tanh(vf a) { return sf_tanh(a); }
-SIMD_FN vf vf_sel(int32_t m, vf a, vf b) { return sf_sel(m, a, b); }
 #endif
 #endif

@@ -66,6 +66,16 @@ HELPER slot make(world *w, const char *name, slot_kind kind, size_t rank, const 
     return tensor_of(w, name, kind, ELEM_FLOAT, (uint32_t)rank, d);
 }
 
+/* A constant of positive numbers. */
+HELPER slot constant(world *w, const char *name, size_t rank, const int64_t *shape)
+{
+    const slot s = make(w, name, SLOT_CONST, rank, shape);
+    tensor *t = tensor_new(w->mem, ELEM_FLOAT, (uint32_t)rank, shape);
+    for (size_t i = 0; i < t->bytes / sizeof(float); i++) elem_set_double(ELEM_FLOAT, (void *)(uintptr_t)t->data, i, 0.25 + (double)((i * 7 + s) % 13) / 8);
+    slot_at(w->p, s)->data = t;
+    return s;
+}
+
 HELPER slot like(world *w, const char *name, slot_kind kind, slot s)
 {
     const slot_info info = *slot_at(w->p, s);
@@ -301,6 +311,7 @@ HELPER void *slot_data(void *ctx, slot s)
         const int64_t from = dim_eval(m->w->t, info->alias_offset, symbol_value, m);
         return (char *)slot_data(ctx, info->alias_of) + (size_t)from * elem_bytes(info->type, 1);
     }
+    if (info->data) return (void *)(uintptr_t)info->data->data;
     if (!m->data[s]) m->data[s] = calloc(elems_of(m, s) + 1, 8);
     return m->data[s];
 }

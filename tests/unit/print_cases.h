@@ -154,6 +154,14 @@ static void movement_cases(void)
         STORE(&b, y, ex_select(X, BIN(AND, ex_in_range(X, u, c(11)), ex_in_range(X, v, c(20))), LOAD(x, d(i), u, v), f(9)), d(i), d(j), d(l));
         end(&b, "pad");
     }
+    { /* reflected padding */
+        const slot x = IN("x", FLOAT, c(3), c(70)), y = OUT("y", FLOAT, c(3), c(100));
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(3)), j = nest_axis(&b, c(100));
+        const dim p = dim_addc(D, j, -15), up = dim_max(D, p, dim_mulc(D, p, -1)), at = dim_min(D, up, dim_addc(D, dim_mulc(D, up, -1), 138));
+        STORE(&b, y, LOAD(x, d(i), d(at)), d(i), d(j));
+        end(&b, "reflect");
+    }
     { /* gather of rows, good and bad indexes */
         for (int bad = 0; bad < 2; bad++) {
             const slot x = IN("x", FLOAT, c(7), c(33)), id = IN("id", INT64, c(5)), y = OUT("y", FLOAT, c(5), c(33));
@@ -415,6 +423,36 @@ static void dynamic_cases(void)
         nest_stage(&b);
         STORE(&b, q, BIN(DIV, s, ex_cast(X, CT_F32, d(len))), d(i));
         end(&b, "mean_dynamic");
+    }
+    { /* a padded convolution over a run-time length, and a pad of rows */
+        const slot x = IN("x", FLOAT, c(3), len), k3 = IN("w", FLOAT, c(4), c(3), c(5)), y = OUT("y", FLOAT, c(4), len), z = OUT("z", FLOAT, c(3));
+        nest_builder b = nest_begin(P);
+        dim o = nest_axis(&b, c(4)), j = nest_axis(&b, len), i = stage_axis(&b, c(3)), r = stage_axis(&b, c(5));
+        ex at = d(dim_addc(D, dim_add(D, j, dim_mulc(D, r, 2)), -4));
+        ex v = ex_select(X, ex_in_range(X, at, len), LOAD(x, d(i), at), f(0));
+        const ex sum = stage_fold(&b, FOLD_SUM, BIN(MUL, v, LOAD(k3, d(o), d(i), d(r))));
+        nest_stage(&b);
+        STORE(&b, y, sum, d(o), d(j));
+        end(&b, "conv_dynamic");
+        b = nest_begin(P);
+        i = nest_axis(&b, c(3));
+        j = stage_axis(&b, dim_addc(D, len, 9));
+        at = d(dim_addc(D, j, -5));
+        v = ex_select(X, ex_in_range(X, at, len), LOAD(x, d(i), at), f(0.5));
+        const ex s = stage_fold(&b, FOLD_SUM, v);
+        nest_stage(&b);
+        STORE(&b, z, s, d(i));
+        end(&b, "padded_sum_dynamic");
+        const slot q = OUT("q", FLOAT, batch, dim_mulc(D, len, 2), len), u = IN("u", FLOAT, batch, dim_mulc(D, len, 2), len);
+        b = nest_begin(P);
+        i = nest_axis(&b, batch), o = nest_axis(&b, dim_mulc(D, len, 2)), j = nest_axis(&b, len); /* a pool: guards on rows and columns */
+        r = stage_axis(&b, c(3));
+        const dim t = stage_axis(&b, c(3)), ih = dim_addc(D, dim_add(D, o, r), -1), iw = dim_addc(D, dim_add(D, j, t), -1);
+        const ex in = BIN(AND, ex_in_range(X, d(ih), dim_mulc(D, len, 2)), ex_in_range(X, d(iw), len));
+        const ex m = stage_fold(&b, FOLD_MAX, ex_select(X, in, LOAD(u, d(i), d(ih), d(iw)), f(-INFINITY)));
+        nest_stage(&b);
+        STORE(&b, q, m, d(i), d(o), d(j));
+        end(&b, "pool_dynamic");
     }
     { /* nothing to do */
         const slot x = IN("x", FLOAT, none, c(20)), y = OUT("y", FLOAT, none, c(20)), z = OUT("z", FLOAT, c(20));

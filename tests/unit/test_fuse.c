@@ -345,6 +345,29 @@ static void running_value_of_a_scan_is_not_read_after_it_changed(void **state)
     check(build_scan, 1);
 }
 
+static void build_batchnorm(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(2, 5, 7));
+    slot of_channel[4];
+    for (int i = 0; i < 4; i++) of_channel[i] = constant(w, "parameter", SHAPE(5));
+    const slot y = like(w, "y", SLOT_OUTPUT, x);
+    pen q = map_to(w, y);
+    ex v[4];
+    for (int i = 0; i < 4; i++) v[i] = at_dims(w, of_channel[i], &q.i[1]);
+    const ex scale = ex_bin(w->x, EX_DIV, v[0], ex_un(w->x, EX_SQRT, ex_bin(w->x, EX_ADD, v[1], lit(w, 1e-5))));
+    const ex shift = ex_bin(w->x, EX_SUB, v[2], ex_bin(w->x, EX_MUL, v[3], scale));
+    store(&q, ex_bin(w->x, EX_ADD, ex_bin(w->x, EX_MUL, of(&q, x), scale), shift), "batchnorm");
+}
+
+static void what_is_made_of_constants_alone_is_a_constant(void **state)
+{
+    (void)state;
+    world w = check_with(build_batchnorm, &ALL, 1, 1e-6, 0);
+    const nest *n = w.p->main.steps.p[0]->nest;
+    assert_true(ex_cost(w.x, n->stage[0].sink[0].value) < 4); /* a product, a sum, three loads */
+    arena_free(w.mem);
+}
+
 static void build_dead(world *w)
 {
     const slot x = make(w, "x", SLOT_INPUT, SHAPE(4, 9));
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(slot_that_two_branches_write_is_not_inlined),
         cmocka_unit_test(chain_of_concats_keeps_one_buffer),
         cmocka_unit_test(running_value_of_a_scan_is_not_read_after_it_changed),
+        cmocka_unit_test(what_is_made_of_constants_alone_is_a_constant),
         cmocka_unit_test(steps_that_nobody_reads_are_dropped),
         cmocka_unit_test(value_through_a_narrow_slot_stays_rounded),
         cmocka_unit_test(thousands_of_steps_fuse_in_a_moment),

@@ -278,6 +278,8 @@ static void build_random(world *w)
     seed = program_seed;
     q.s[q.n++] = make(w, "x", SLOT_INPUT, SHAPE(2, 4, 6));
     q.s[q.n++] = make(w, "z", SLOT_INPUT, SHAPE(4, 6));
+    q.s[q.n++] = constant(w, "c", SHAPE(6));
+    q.s[q.n++] = constant(w, "d", SHAPE(4, 1));
     const uint32_t ops = 3 + draw(12);
     for (uint32_t i = 0; i < ops; i++) {
         const slot y = random_op(&q, pick(&q));

@@ -7,6 +7,7 @@
 
 #include "build_graph.h"
 #include "check/check.h"
+#include "ops/version.h"
 #include "passes/inline.h"
 #include "schema/schema.h"
 
@@ -310,7 +311,7 @@ static void an_operator_becomes_the_body_that_the_standard_gives(void **state)
     assert_true(ir_verify(m));
     assert_int_equal(expanded, 1);
     expect_nodes("HardSigmoid(x)->y.HS_X; Mul(x,y.HS_X)->y; Softsign(y)->z");
-    assert_int_equal(node_at(m, model_main(m)->nodes.p[0])->version, 22);
+    assert_int_equal(node_at(m, model_main(m)->nodes.p[0])->version, 22); /* the body is written at opset 22 */
     assert_true(node_float(node_at(m, model_main(m)->nodes.p[0]), "alpha", 0) > 0.16f);
 }
 
@@ -320,11 +321,24 @@ static void a_body_takes_the_standards_defaults(void **state)
     add_node(m, 1, "Elu", "x", "y");
     assert_true(check_model_basic(m));
     assert_true(inline_operators(m, want_op, (void *)"Elu", NULL));
+    assert_true(version_to_newest(m));
     assert_true(ir_verify(m));
     const node *n = node_at(m, model_main(m)->nodes.p[0]);
     assert_string_equal(n->op, "Constant"); /* alpha as a tensor, from the attribute reference */
     assert_non_null(node_attr(n, "value"));
     assert_true(elem_get_double(ELEM_FLOAT, node_attr(n, "value")->u.t->data, 0) == 1.0);
+}
+
+static void a_body_of_a_later_version_serves_where_nothing_changed(void **state)
+{
+    (void)state;
+    m->opsets.p[0].version = 12;
+    add_node(m, 1, "Celu", "x", "y"); /* version 12 has no body as data, version 28 has, and only allows more types */
+    assert_true(check_model_basic(m));
+    uint32_t expanded;
+    assert_true(inline_operators(m, want_op, (void *)"Celu", &expanded));
+    assert_int_equal(expanded, 1);
+    assert_true(ir_verify(m));
 }
 
 static bool want_all(void *ctx, model *of, const node *n)
@@ -374,6 +388,7 @@ int main(void)
         TEST(an_expansion_without_end_stops),
         TEST(an_operator_becomes_the_body_that_the_standard_gives),
         TEST(a_body_takes_the_standards_defaults),
+        TEST(a_body_of_a_later_version_serves_where_nothing_changed),
         TEST(every_body_of_the_standard_can_be_expanded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

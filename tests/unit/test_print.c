@@ -257,6 +257,80 @@ static void every_vector_length_gives_the_same_bits(void **s)
         for (int i = 0; i < 4; i++) run_all("clang", "-march=native", lanes[i], MATH_DEFAULT, true);
 }
 
+/* ---- hooks ---- */
+
+/* y[n][m][j] = max(acc * scale[j] + bias[m] + x[n][m][j], 0), and the same into float16 with a stride, compiled with a caller that walks all. */
+static void hook_text(text *out, bool half, int vl, step_signature *sig)
+{
+    const dim rows = c(5), columns = c(37), ax[3] = {dim_axis(D, c(1)), dim_axis(D, rows), dim_axis(D, columns)};
+    const slot x = IN("x", FLOAT, c(1), rows, columns), scale = IN("scale", FLOAT, columns), bias = IN("bias", FLOAT, rows);
+    const slot y = half ? OUT("y", FLOAT16, c(1), rows, columns) : OUT("y", FLOAT, c(1), rows, columns);
+    if (half) { /* columns outermost: no vector store */
+        slot_info *info = slot_at(P, y);
+        info->view = (view){.rank = 3, .offset = c(0)};
+        info->view.d[0] = (struct view_dim){.stride = c(0)};
+        info->view.d[1] = (struct view_dim){.stride = c(1)};
+        info->view.d[2] = (struct view_dim){.stride = rows};
+    }
+    const ex at[3] = {d(ax[0]), d(ax[1]), d(ax[2])};
+    ex v = BIN(ADD, BIN(MUL, ex_acc(X, 0, CT_F32), LOAD(scale, at[2])), LOAD(bias, at[1]));
+    v = BIN(MAX, BIN(ADD, v, load_at(x, 3, at)), f(0));
+    hook h = {.name = "OUT", .n_axes = 3, .axis = {ax[0], ax[1], ax[2]}, .value = v, .to = y, .n = 3, .at = {at[0], at[1], at[2]}};
+    hook_flatten(P, &h);
+    const print_options o = {.prefix = "t_", .vl = vl, .math = MATH_DEFAULT};
+    text_addf(out, "#define VL %d\n#include \"simd.h\"\n", vl);
+    hook_print(P, &h, "out", 2, &o, out, sig);
+    assert_int_equal(sig->slots.n, 4);
+    assert_true(sig->slots.p[0] == y);
+    text_addf(out, "void run(void *const *p, const float *acc);\nvoid run(void *const *p, const float *acc)\n{\n    for (int64_t m = 0; m < 5; ++m) {\n        int64_t n = 0;\n");
+    text_addf(out, "        for (; n + VL <= 37; n += VL) t_out_v(vf_ld(acc + 37 * m + n), 0, m, n, p[0], p[1], p[2], p[3]);\n");
+    text_addf(out, "        for (; n < 37; ++n) t_out_s(acc[37 * m + n], 0, m, n, p[0], p[1], p[2], p[3]);\n    }\n}\n");
+}
+
+static void *slot_named(const step_signature *sig, const char *name)
+{
+    for (uint32_t i = 0; i < sig->slots.n; i++)
+        if (!strcmp(slot_at(P, sig->slots.p[i])->name, name)) return memory[sig->slots.p[i]];
+    return NULL;
+}
+
+static void check_hook(bool half, int vl)
+{
+    step_signature sig;
+    text out = {.mem = A};
+    hook_text(&out, half, vl, &sig);
+    char *stem = arena_printf(A, "%s/print_hook_%d_%d", TEST_BINARY_DIR, half, vl);
+    const char *why;
+    assert_true(file_write(arena_printf(A, "%s.c", stem), out.p, out.n, &why));
+    char *command = arena_printf(A, "gcc -std=c99 -O1 -march=native -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC -I%s/templates/simd -o %s.so %s.c -lm",
+                                 TEST_SOURCE_DIR, stem, stem);
+    if (system(command) != 0) fail_msg("%s", command);
+    void *lib = dlopen(arena_printf(A, "%s.so", stem), RTLD_NOW | RTLD_LOCAL), *sym = dlsym(lib, "run"), *p[4];
+    void (*run)(void *const *, const float *);
+    float acc[5 * 37];
+    memcpy(&run, &sym, sizeof run);
+    for (int i = 0; i < 5 * 37; i++) acc[i] = (float)uniform();
+    for (uint32_t i = 0; i < 4; i++) p[i] = memory[sig.slots.p[i]];
+    run(p, acc);
+    const float *x = slot_named(&sig, "x"), *scale = slot_named(&sig, "scale"), *bias = slot_named(&sig, "bias");
+    for (int m = 0; m < 5; m++)
+        for (int n = 0; n < 37; n++) {
+            const double want = fmax((double)acc[37 * m + n] * (double)scale[n] + (double)bias[m] + (double)x[37 * m + n], 0);
+            const double got = half ? elem_get_double(ELEM_FLOAT16, p[0], (size_t)(5 * n + m)) : elem_get_double(ELEM_FLOAT, p[0], (size_t)(37 * m + n));
+            if (fabs(want - got) > (half ? 2e-3 : 1e-6) * (1 + want)) fail_msg("half %d, VL %d: [%d][%d] is %g, not %g", half, vl, m, n, got, want);
+        }
+}
+
+static void a_hook_is_printed_for_a_vector_and_for_an_element(void **s)
+{
+    static const int lanes[] = {1, 4, 8, 16};
+    (void)s;
+    for (int i = 0; i < 4; i++) {
+        check_hook(false, lanes[i]);
+        check_hook(true, lanes[i]);
+    }
+}
+
 static int setup(void **s)
 {
     (void)s;
@@ -278,6 +352,7 @@ static int teardown(void **s)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(scalar_code_computes_what_the_nest_says), cmocka_unit_test(every_vector_length_gives_the_same_bits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(scalar_code_computes_what_the_nest_says), cmocka_unit_test(every_vector_length_gives_the_same_bits),
+                                       cmocka_unit_test(a_hook_is_printed_for_a_vector_and_for_an_element)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

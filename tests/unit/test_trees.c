@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "plan/trees.h"
+#include "ops/trees.h"
 
 static arena *mem;
 static diag *d;

@@ -1,6 +1,6 @@
 /* trees.h - the tables of a tree ensemble as templates/cpu/trees.c reads them, from the attributes of TreeEnsembleRegressor and -Classifier. */
-#ifndef ONNXCC_PLAN_TREES_H
-#define ONNXCC_PLAN_TREES_H
+#ifndef ONNXCC_OPS_TREES_H
+#define ONNXCC_OPS_TREES_H
 #include "base/arena.h"
 #include "base/diag.h"
 

@@ -1,5 +1,5 @@
 /* trees.c - tables of tree ensembles; see trees.h. Linear in the number of nodes apart from sorting the identifiers. */
-#include "plan/trees.h"
+#include "ops/trees.h"
 
 #include <math.h>
 #include <stdlib.h>

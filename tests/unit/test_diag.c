@@ -1,0 +1,71 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/diag.h"
+
+static arena *mem;
+static diag *d;
+
+static int setup(void **state)
+{
+    (void)state;
+    mem = arena_new();
+    d = diag_new(mem, "test");
+    return 0;
+}
+static int teardown(void **state)
+{
+    (void)state;
+    arena_free(mem);
+    return 0;
+}
+
+static void equal_messages_fold_into_one(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) assert_false(diag_error(d, EXIT_INVALID, i ? "here" : "there", "code", "the same"));
+    diag_hint(d, "how");
+    assert_int_equal(d->list.n, 1);
+    assert_int_equal(d->list.p[0].times, 5);
+    assert_int_equal(d->errors, 5);
+    assert_string_equal(d->list.p[0].where, "there");
+    assert_string_equal(d->list.p[0].hint, "how");
+}
+static void control_characters_of_a_model_do_not_reach_the_terminal(void **state)
+{
+    (void)state;
+    diag_error(d, EXIT_INVALID, "node 'a\nb'", "code", "bad '%s'", "\x1b[2J\x7f");
+    diag_hint(d, "%s", "x\ty");
+    assert_string_equal(d->list.p[0].where, "node 'a\\x0ab'");
+    assert_string_equal(d->list.p[0].message, "bad '\\x1b[2J\\x7f'");
+    assert_string_equal(d->list.p[0].hint, "x\\x09y");
+}
+static void after_many_problems_they_are_only_counted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DIAG_PROBLEMS + 50; i++) diag_warn(d, "", "w", "warning %d", i);
+    diag_error(d, EXIT_LIMIT, "", "e", "the first error is kept");
+    diag_error(d, EXIT_INVALID, "", "e", "the second is not");
+    diag_hint(d, "nor its hint");
+    assert_int_equal(d->list.n, DIAG_PROBLEMS + 1);
+    assert_int_equal(d->dropped, 51);
+    assert_int_equal(d->errors, 2);
+    assert_int_equal(diag_exit(d), EXIT_LIMIT);
+    assert_null(d->list.p[DIAG_PROBLEMS].hint);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(equal_messages_fold_into_one),
+        TEST(control_characters_of_a_model_do_not_reach_the_terminal),
+        TEST(after_many_problems_they_are_only_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

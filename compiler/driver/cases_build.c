@@ -2,8 +2,8 @@
  *
  * Generating: a forked child per case runs the whole compiler and writes the files to the work folder, so that a crash or hang of the compiler is the
  * result of that case alone. Building: a unit is one C file that includes the generated C files of many cases (the headers that they share are read
- * once), compiled to one library. A unit that the C compiler refuses is split, by its messages or in halves, until the case that is to blame is alone. Libraries are kept in
- * a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
+ * once), compiled to one library. A unit that the C compiler refuses is split, by its messages or in halves, until the case that is to blame is
+ * alone. Libraries are kept in a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ static bool job_failed(case_run *r, test_case *t, const job_result *j, const cha
     arena *a = r->c->mem;
     if (j->end == JOB_TIMED_OUT) decide(t, OUTCOME_ERROR, arena_printf(a, "%s took longer than %d s", what, r->seconds));
     else if (j->end == JOB_CRASHED)
-        decide(t, OUTCOME_ERROR, arena_printf(a, "%s was ended by signal %d (%s)%s%s", what, j->status, strsignal(j->status), *j->message ? ": " : "", j->message));
+        decide(t, OUTCOME_ERROR,
+               arena_printf(a, "%s was ended by signal %d (%s)%s%s", what, j->status, strsignal(j->status), *j->message ? ": " : "", j->message));
     else if (j->status != 0 && !*j->text)
         decide(t, OUTCOME_ERROR, arena_printf(a, "%s left with code %d%s%s", what, j->status, *j->message ? ": " : "", j->message));
     else return false;

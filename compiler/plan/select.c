@@ -1,5 +1,4 @@
 /* select.c - which kernel computes a product or a convolution; what no kernel fits becomes a nest. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "plan/plan.h"
@@ -94,8 +93,8 @@ static bool select_block(program *p, const plan_options *o, block *b)
             if (s->control->otherwise && !select_block(p, o, s->control->otherwise)) return false;
         }
         if (s->kind == STEP_KERNEL && s->kernel->kind != K_TEMPLATE) {
-            if (getenv("OCC_GEMM") && s->kernel->kind == K_MATMUL && select_matmul(p, o, s, &out)) continue;
-            if (getenv("OCC_GEMM") && s->kernel->kind == K_CONV && select_conv(p, o, s, &out)) continue;
+            if (s->kernel->kind == K_MATMUL && select_matmul(p, o, s, &out)) continue;
+            if (s->kernel->kind == K_CONV && select_conv(p, o, s, &out)) continue;
             s->nest = kernel_as_nest(p, s->kernel);
             s->kind = STEP_NEST;
             s->kernel = NULL;

@@ -65,6 +65,8 @@ SIMD_FN int64_t sl_index(int64_t i, int64_t n)
 FLOAT_OPS(sf, float)
 FLOAT_OPS(sd, double)
 
+SIMD_FN int32_t sf_to_i_in(float a) { return a == a ? (int32_t)a : 0; } /* of what is NaN or inside the range */
+
 /* ---- the same bits as another type ---- */
 #define BITS_OP(NAME, FROM, TO) SIMD_FN TO NAME(FROM a) { TO r; memcpy(&r, &a, sizeof r); return r; }
 BITS_OP(sf_bits, float, int32_t)

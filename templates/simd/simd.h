@@ -33,6 +33,8 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vf_ceil sf_ceil
 #define vf_sel sf_sel
 #define vf_to_i sf_to_i
+#define vf_to_i_in sf_to_i_in
+#define vf_scale sf_scale
 #define vi_to_f si_to_f
 #define vf_exp sf_exp
 #define vf_log sf_log
@@ -217,6 +219,13 @@ SIMD_FN vi vf_to_i(vf a)
     return vi_sel(high, vi_set(INT32_MAX), vi_sel(low, vi_set(INT32_MIN), r));
 }
 
+/* The same for what is NaN or inside the range of int32. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vf_to_i_in(vf a) { return (vi)_mm512_maskz_cvttps_epi32(_mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a); }
+#else
+SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
+#endif
+
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
 SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
 SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
@@ -320,6 +329,11 @@ typedef int64_t vd_mask __attribute__((vector_size(8 * VL)));
 #define vf_double(a) VCONVERT(a, vd)
 #define vf_narrow(a) VCONVERT(a, vf)
 #define vf_sel_double(m, a, b) ((vd)((VCONVERT(m, vd_mask) & (vd_mask)(a)) | (~VCONVERT(m, vd_mask) & (vd_mask)(b))))
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_scale(vf a, vf n) { return (vf)_mm512_scalef_ps((__m512)a, (__m512)n); }
+#else
+MATH_SCALE(vf, vi, vf, vi)
+#endif
 MATH_FUNCTIONS(vf, vi, vf, vi, vd)
 #define LIBM_LANES(name) SIMD_FN vf vf_##name(vf a) { for (int k = 0; k < VL; ++k) a[k] = sf_##name(a[k]); return a; }
 LIBM_FUNCTIONS(LIBM_LANES)

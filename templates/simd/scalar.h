@@ -181,7 +181,7 @@ SIMD_FN float sf_row_prod(const float *l)
 }
 
 /* ---- float functions with vector twins in simd.h ---- */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }

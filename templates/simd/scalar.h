@@ -123,7 +123,7 @@ SIMD_FN uint32_t small_of_f(float v, int exp_bits, int man_bits, int bias, int t
         if (rest > half || (rest == half && (q & 1))) ++q;
         code = q + ((uint32_t)(low + bias - 1) << man_bits); /* the exponent field and a carry of the mantissa add up */
     }
-    if (code > largest) code = top == 0 && exp_bits + man_bits > 7 ? inf : largest; /* 8 bits: Cast saturates by default */
+    if (code > largest) code = top == 0 ? inf : largest; /* Cast clamps before where it is to saturate */
     return code || top != 2 ? sign | code : 0;
 }
 SIMD_FN float f16_to_f(uint16_t b) { return small_to_f(b, 5, 10, 15, 0); }

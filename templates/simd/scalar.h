@@ -197,5 +197,6 @@ SIMD_FN float sf_floor(float a) { return floorf(a); }
 SIMD_FN float sf_ceil(float a) { return ceilf(a); }
 SIMD_FN float sf_trunc(float a) { return truncf(a); }
 SIMD_FN float sf_sel(int32_t m, float a, float b) { return m ? a : b; }
+SIMD_FN float si_pow2(int32_t k) { return su_float(((uint32_t)k + 127u) << 23); } /* 2^k, -127 < k < 128 */
 SIMD_FN float si_to_f(int32_t a) { return (float)a; }
 #endif

@@ -47,6 +47,13 @@ static const char *span_end(printer *w, const span *s)
     return w->wide ? hi : arena_printf(w->mem, "(int32_t)%s", hi);
 }
 
+void axis_bounds(printer *w, dim axis, bool ranged, const char **begin, const char **end)
+{
+    const span s = {.axis = axis, .ranged = ranged, .whole = true};
+    *begin = span_begin(w, &s);
+    *end = span_end(w, &s);
+}
+
 static bool span_const(printer *w, const span *s, int64_t *n)
 {
     return !s->ranged && !s->begin && dim_is_const(w->t, dim_extent(w->t, s->axis), n);

@@ -58,7 +58,7 @@ bool load_has_lanes(printer *w, const ex_node *load)
     const struct lane_form *form = lane_form_of((elem)load->elem);
     dim stride;
     if (load->elem == ELEM_INT64) return false;
-    if (w->across && slot_is_local(w, load->slot)) return load->elem == ELEM_FLOAT || load->elem == ELEM_INT32;
+    if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
     if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
     return form->strided || dim_is(w->t, stride, 1);
 }

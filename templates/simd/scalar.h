@@ -38,10 +38,24 @@
 #define ORDER_OPS(S, T)                                                                                                 \
     SIMD_FN T S##_max(T a, T b) { return a > b ? a : b; }                                                               \
     SIMD_FN T S##_min(T a, T b) { return a < b ? a : b; }
+/* a to the power of n by squaring, wrapping; a negative power is 0 except of 1 and -1. */
+#define POW_OP(S, T, U)                                                                                                 \
+    SIMD_FN T S##_pow(T a, T n)                                                                                         \
+    {                                                                                                                   \
+        U r = 1, b = (U)a, k = (U)n;                                                                                    \
+        if (n < 1 && n != 0) return a == 1 || (a + 1 == 0 && k % 2 == 0) ? 1 : a + 1 == 0 ? a : 0;                      \
+        for (; k; k >>= 1, b *= b)                                                                                      \
+            if (k & 1) r *= b;                                                                                          \
+        return (T)r;                                                                                                    \
+    }
 SIGNED_OPS(si, int32_t, uint32_t, INT32_MIN, 32)
 SIGNED_OPS(sl, int64_t, uint64_t, INT64_MIN, 64)
 UNSIGNED_OPS(su, uint32_t, 32)
 UNSIGNED_OPS(sw, uint64_t, 64)
+POW_OP(si, int32_t, uint32_t)
+POW_OP(sl, int64_t, uint64_t)
+POW_OP(su, uint32_t, uint32_t)
+POW_OP(sw, uint64_t, uint64_t)
 ORDER_OPS(si, int32_t)
 ORDER_OPS(sl, int64_t)
 ORDER_OPS(su, uint32_t)
@@ -111,7 +125,7 @@ SIMD_FN uint32_t small_of_f(float v, int exp_bits, int man_bits, int bias, int t
         if (rest > half || (rest == half && (q & 1))) ++q;
         code = q + ((uint32_t)(low + bias - 1) << man_bits); /* the exponent field and a carry of the mantissa add up */
     }
-    if (code > largest) code = top == 0 ? inf : largest;
+    if (code > largest) code = top == 0 ? inf : largest; /* Cast clamps before where it is to saturate */
     return code || top != 2 ? sign | code : 0;
 }
 SIMD_FN float f16_to_f(uint16_t b) { return small_to_f(b, 5, 10, 15, 0); }
@@ -169,7 +183,7 @@ SIMD_FN float sf_row_prod(const float *l)
 }
 
 /* ---- float functions with vector twins in simd.h ---- */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }
@@ -185,5 +199,6 @@ SIMD_FN float sf_floor(float a) { return floorf(a); }
 SIMD_FN float sf_ceil(float a) { return ceilf(a); }
 SIMD_FN float sf_trunc(float a) { return truncf(a); }
 SIMD_FN float sf_sel(int32_t m, float a, float b) { return m ? a : b; }
+SIMD_FN float si_pow2(int32_t k) { return su_float(((uint32_t)k + 127u) << 23); } /* 2^k, -127 < k < 128 */
 SIMD_FN float si_to_f(int32_t a) { return (float)a; }
 #endif

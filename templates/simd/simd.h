@@ -2,6 +2,7 @@
  *
  * Define VL before including: float lanes of a hardware register, 16 (AVX-512), 8 (AVX2), 4 (SSE, NEON, and any compiler with GNU vectors) or
  * 1 (no vectors: vf is float, plain C99). vf holds floats, vi int32; a mask is a vi of 0 and -1. Loads and stores need no alignment.
+ * SIMD_NO_FMA defined: fma is a * b + c with two roundings, for the same bits on every target.
  * sf_... and si_... are the same operations on one element with the same bits. With other instruction sets than those above everything works, by
  * the compiler's vector extension or lane by lane. */
 #ifndef ONNXCC_SIMD_H
@@ -121,6 +122,7 @@ SIMD_FN vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
 SIMD_FN vi vi_mul(vi a, vi b) { return (vi)((vu)a * (vu)b); }
 SIMD_FN vi vi_neg(vi a) { return (vi)((vu){0} - (vu)a); }
 SIMD_FN vi vi_sel(vi m, vi a, vi b) { return (m & a) | (~m & b); }
+SIMD_FN vf vi_pow2(vi k) { return (vf)(((vu)k + 127u) << 23); }
 SIMD_FN vf vi_to_f(vi a) { return VCONVERT(a, vf); }
 SIMD_FN vf vf_abs(vf a) { return (vf)((vi)a & vi_set(0x7fffffff)); }
 SIMD_FN vi vf_isnan(vf a) { return a != a; }
@@ -144,7 +146,9 @@ SIMD_FN vf vf_rint(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 8); }
 SIMD_FN vf vf_floor(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 9); }
 SIMD_FN vf vf_ceil(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 10); }
 SIMD_FN vf vf_trunc(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 11); }
+#if !defined(SIMD_NO_FMA)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+#endif
 SIMD_FN vf vf_gather(const float *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
 SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
 {
@@ -194,7 +198,9 @@ SIMD_FN vf vf_ceil(vf a) { for (int k = 0; k < VL; ++k) a[k] = ceilf(a[k]); retu
 SIMD_FN vf vf_trunc(vf a) { for (int k = 0; k < VL; ++k) a[k] = truncf(a[k]); return a; }
 SIMD_FN vf vf_ld2(const float *p) { return vf_lds(p, 2); }
 #endif
-#if defined(SIMD_AVX2) && defined(__FMA__)
+#if defined(SIMD_NO_FMA)
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+#elif defined(SIMD_AVX2) && defined(__FMA__)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 #elif defined(SIMD_SSE41) && defined(__FMA__)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c); }
@@ -322,6 +328,69 @@ HORIZONTAL_INT(vi_hmax, INT32_MIN, si_max(s, v[k]))
 HORIZONTAL_INT(vi_hmin, INT32_MAX, si_min(s, v[k]))
 HORIZONTAL_INT(vi_hor, 0, s | v[k])
 HORIZONTAL_INT(vi_hand, -1, s & v[k])
+
+/* ---- a tile turned: y[c * ys + r] = x[r * xs + c] for r, c < VL ---- */
+#if defined(SIMD_AVX512)
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    __m512 r[16], t[16];
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) r[k] = _mm512_loadu_ps(x + k * xs);
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 16; k += 2) {
+        t[k] = _mm512_unpacklo_ps(r[k], r[k + 1]);
+        t[k + 1] = _mm512_unpackhi_ps(r[k], r[k + 1]);
+    }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 16; k += 4)
+_Pragma("GCC unroll 2")
+        for (int h = 0; h < 2; ++h) {
+            const __m512d a = _mm512_castps_pd(t[k + h]), b = _mm512_castps_pd(t[k + h + 2]);
+            r[k + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            r[k + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) { /* r[4g + k] holds columns k, 4 + k, 8 + k, 12 + k of rows 4g to 4g + 3 */
+        const __m512 a = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x88), b = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xdd);
+        const __m512 c = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88), d = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xdd);
+        _mm512_storeu_ps(y + k * ys, _mm512_shuffle_f32x4(a, c, 0x88));
+        _mm512_storeu_ps(y + (4 + k) * ys, _mm512_shuffle_f32x4(b, d, 0x88));
+        _mm512_storeu_ps(y + (8 + k) * ys, _mm512_shuffle_f32x4(a, c, 0xdd));
+        _mm512_storeu_ps(y + (12 + k) * ys, _mm512_shuffle_f32x4(b, d, 0xdd));
+    }
+}
+#elif defined(SIMD_AVX2)
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    __m256 r[8], t[8];
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 8; ++k) r[k] = _mm256_loadu_ps(x + k * xs);
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 8; k += 2) {
+        t[k] = _mm256_unpacklo_ps(r[k], r[k + 1]);
+        t[k + 1] = _mm256_unpackhi_ps(r[k], r[k + 1]);
+    }
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 8; k += 4)
+_Pragma("GCC unroll 2")
+        for (int h = 0; h < 2; ++h) {
+            const __m256d a = _mm256_castps_pd(t[k + h]), b = _mm256_castps_pd(t[k + h + 2]);
+            r[k + 2 * h] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            r[k + 2 * h + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) {
+        _mm256_storeu_ps(y + k * ys, _mm256_permute2f128_ps(r[k], r[4 + k], 0x20));
+        _mm256_storeu_ps(y + (4 + k) * ys, _mm256_permute2f128_ps(r[k], r[4 + k], 0x31));
+    }
+}
+#else
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    for (int r = 0; r < VL; ++r)
+        for (int c = 0; c < VL; ++c) y[c * ys + r] = x[r * xs + c];
+}
+#endif
 
 /* ---- functions ---- */
 /* Macros: a vector wider than the hardware's must not be passed to a function. */

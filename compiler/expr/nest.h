@@ -63,7 +63,7 @@ typedef struct {
 typedef struct {
     VEC(slot) slots;   /* written ones first */
     VEC(dim) symbols;
-    bool ranged;       /* has parameters int64_t lo, hi over the first parallel axis */
+    bool ranged;       /* has parameters int64_t lo, hi over one parallel axis: the first, or the longest when the first is short */
     dim range;         /* its extent; dim 1 when not ranged */
     bool can_fail;     /* returns int (0 or a negative code), else void */
 } step_signature;

@@ -23,12 +23,17 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
             text_add(out, dim_name(t, d));
             return;
         }
+        for (uint32_t k2 = 0; i < 0 && k2 < e->turns.n; k2++)
+            if (e->turns.p[k2] == d) {
+                text_addf(out, "turn%u", k2);
+                return;
+            }
         if (i < 0) {
             e->failed = true;
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));
             return;
         }
-        text_addf(out, "%s%s", prefix, e->symbol[i]);
+        text_addf(out, "%s%s", e->capacity[i] ? "d_" : prefix, e->symbol[i]);
         return;
     }
     if (k < DIM_FDIV) {

@@ -22,6 +22,8 @@ typedef struct emit {
     printed *by_step;                       /* by step id */
     weights_mode weights;                   /* AUTO resolved */
     binder *binder;
+    dim *capacity;       /* by position in symbols: of one that the run decides (BIND); 0: of the caller */
+    VEC(dim) turns;      /* loops' symbols; variables turn0, turn1... in the run function */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     bool failed;
 } emit;
@@ -38,6 +40,12 @@ void string_literal(text *t, const char *s);
 /* dimtext.c: a dim as a C expression of int64_t; `prefix` stands before each symbol's field name ("in->"). */
 void dim_c(emit *e, dim d, const char *prefix, text *out);
 int32_t symbol_index(const emit *e, dim s); /* -1: not known at run time */
+
+/* control.c: If, Loop and Bind in the run function. */
+void control_init(emit *e);                                          /* finds e->capacity and e->turns */
+void call_control(emit *e, const step *s, const char *indent, text *out);
+void call_block(emit *e, const block *b, const char *indent, text *out); /* source.c */
+void bound_locals(emit *e, const char *indent, text *out); /* declares the variables of sizes that the run decides, at their capacities */
 
 /* kernel.c */
 void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */

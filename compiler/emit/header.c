@@ -27,10 +27,14 @@ static void fields(emit *e, text *out, bool input)
     if (input)
         for (uint32_t i = 0; i < e->p->symbols.n; i++) {
             const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
+            if (e->capacity[i]) continue;
             text_addf(out, "    int64_t %s; /* dimension '%s', ", e->symbol[i], comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i])));
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
+    if (!input)
+        for (uint32_t i = 0; i < e->p->symbols.n; i++)
+            if (e->capacity[i]) text_addf(out, "    int64_t %s; /* set by the run: dimension '%s' */\n", e->symbol[i], comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i])));
     if (!n && (!input || !e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 

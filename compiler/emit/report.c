@@ -174,6 +174,7 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
         return diag_error(p->diag, EXIT_UNSUPPORTED, "", "weights", "weights as 'string', 'file' or 'pointer' are not supported yet; use auto, c or incbin");
     e.binder = binder_new(e.mem, p->dims, p->diag, arena_printf(e.mem, "%s_", e.name));
     names_of(&e);
+    control_init(&e);
     add(&e, out, arena_printf(e.mem, "%s.c", e.name), emit_source);
     add(&e, out, arena_printf(e.mem, "%s.h", e.name), emit_header);
     weights_files(&e, out);

@@ -147,17 +147,14 @@ static void call_nest(emit *e, const step *s, const char *indent, text *out)
     text_add(out, f->sig.can_fail ? ")) != 0) return rc;\n" : ");\n");
 }
 
-static void call_block(emit *e, const block *b, const char *indent, text *out)
+void call_block(emit *e, const block *b, const char *indent, text *out)
 {
     for (uint32_t i = 0; i < b->steps.n; i++) {
         const step *s = b->steps.p[i];
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
         if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
         else if (s->kind == STEP_KERNEL) call_kernel(e, s, indent, out);
-        else {
-            e->failed = true;
-            diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what, "control", "control flow can't be emitted yet");
-        }
+        else call_control(e, s, indent, out);
     }
 }
 
@@ -168,6 +165,7 @@ static void check_dims(emit *e, text *out)
     for (uint32_t i = 0; i < e->p->symbols.n; i++) {
         const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
         const char *s = e->symbol[i];
+        if (e->capacity[i]) continue;
         if (r.hi == INT64_MAX) text_addf(out, "    if (in->%s < %" PRId64 ") return ONNXCC_E_DIM;\n", s, r.lo);
         else text_addf(out, "    if (in->%s < %" PRId64 " || in->%s > %" PRId64 ") return ONNXCC_E_DIM;\n", s, r.lo, s, r.hi);
     }
@@ -179,7 +177,8 @@ static void place_function(emit *e, text *out)
     if (!m->dynamic) return;
     text_addf(out, "/* Where each region of the arena begins: region r holds the buffers that are never alive together. Returns the bytes of all. */\n"
                    "static int64_t %s_place(const %s_inputs *in, int64_t *region)\n{\n    int64_t at = 0, size;\n", e->name, e->name);
-    if (!e->p->symbols.n) text_add(out, "    (void)in;\n");
+    text_add(out, "    (void)in;\n");
+    bound_locals(e, "    ", out);
     for (uint32_t r = 0; r < m->n_regions; r++) {
         text_addf(out, "    region[%u] = at;\n    size = 0;\n", r);
         VEC(dim) seen = {0};
@@ -222,6 +221,7 @@ static void run_function(emit *e, text *out)
     if (arena_used) text_add(out, "    char *const at = arena;\n");
     if (e->plan->dynamic && arena_used) text_addf(out, "    int64_t region[%u];\n", e->plan->n_regions + 1);
     if (any_can_fail(e)) text_add(out, "    int rc;\n");
+    bound_locals(e, "    ", out);
     text_add(out, "    (void)env;\n");
     if (!arena_used) text_add(out, "    (void)arena;\n");
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
@@ -294,7 +294,8 @@ static void dim_table(emit *e, text *out)
 
 static void set_symbols(emit *e, text *out)
 {
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
+    for (uint32_t i = 0; i < e->p->symbols.n; i++)
+        if (!e->capacity[i]) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
 }
 
 static void shape_function(emit *e, text *out)
@@ -304,6 +305,12 @@ static void shape_function(emit *e, text *out)
         text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", e->name);
         set_symbols(e, out);
         text_add(out, "    (void)in;\n");
+        for (uint32_t i = 0; i < e->p->symbols.n; i++) { /* before a run the capacity, after it what the run decided */
+            if (!e->capacity[i]) continue;
+            text_addf(out, "    const int64_t d_%s = onnxcc_min(dims[%u], ", e->symbol[i], i);
+            dim_c(e, e->capacity[i], "in.", out);
+            text_addf(out, ");\n    (void)d_%s;\n", e->symbol[i]);
+        }
     } else text_add(out, "    (void)dims;\n");
     text_add(out, "    (void)shape;\n    switch (output) {\n");
     for (uint32_t k = 0; k < e->p->outputs.n; k++) {
@@ -341,8 +348,11 @@ static void loader_functions(emit *e, text *out)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
     text_addf(out,
               "    const int64_t need = %s_prepare(dims);\n    if (need < 0) return (int)need;\n"
-              "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    return %s_run(&in, &out, arena, env);\n}\n\n",
+              "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    const int rc = %s_run(&in, &out, arena, env);\n",
               n, n);
+    for (uint32_t i = 0; i < e->p->symbols.n; i++)
+        if (e->capacity[i]) text_addf(out, "    dims[%u] = out.%s;\n", i, e->symbol[i]);
+    text_add(out, "    return rc;\n}\n\n");
 }
 
 static void describe(emit *e, text *out)

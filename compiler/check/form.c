@@ -37,6 +37,12 @@ static bool need(form *f, const place *at, bool there, const char *field)
     return there || fault(f, at, "field-missing", "field '%s' is required but missing or empty", field);
 }
 
+/* Both are asked, so that both are reported. */
+static bool both(bool a, bool b)
+{
+    return a && b;
+}
+
 static bool seen(const form *f, const char *name)
 {
     return scope_find(f->scope, intern(f->names, name)) != 0;
@@ -58,14 +64,13 @@ static bool check_type(form *f, const Onnx__TypeProto *t, const place *at)
 {
     switch (t->value_case) {
     case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE:
-        return need(f, at, t->tensor_type->has_elem_type, "elem_type") & need(f, at, t->tensor_type->shape != NULL, "shape");
+        return both(need(f, at, t->tensor_type->has_elem_type, "elem_type"), need(f, at, t->tensor_type->shape != NULL, "shape"));
     case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE:
-        return need(f, at, t->sparse_tensor_type->has_elem_type, "elem_type") &
-               need(f, at, t->sparse_tensor_type->shape != NULL, "shape");
+        return both(need(f, at, t->sparse_tensor_type->has_elem_type, "elem_type"), need(f, at, t->sparse_tensor_type->shape != NULL, "shape"));
     case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: return need(f, at, t->sequence_type->elem_type != NULL, "elem_type");
     case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: return need(f, at, t->optional_type->elem_type != NULL, "elem_type");
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE:
-        return need(f, at, t->map_type->has_key_type, "key_type") & need(f, at, t->map_type->value_type != NULL, "value_type");
+        return both(need(f, at, t->map_type->has_key_type, "key_type"), need(f, at, t->map_type->value_type != NULL, "value_type"));
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE: return true;
     default: return fault(f, at, "type-missing", "the type says neither tensor, sequence, map nor optional");
     }
@@ -260,10 +265,11 @@ static bool names_differ(form *f, char *const *list, size_t n, const char *what,
 
 static bool check_function(form *f, const Onnx__FunctionProto *p, const place *at)
 {
-    bool ok = need(f, at, !empty(p->name), "name") & need(f, at, p->domain != NULL, "domain");
+    bool ok = both(need(f, at, !empty(p->name), "name"), need(f, at, p->domain != NULL, "domain"));
     f->function = p;
-    ok &= names_differ(f, p->output, p->n_output, "output", at) & names_differ(f, p->attribute, p->n_attribute, "attribute", at) &
-          names_differ(f, p->input, p->n_input, "input", at);
+    ok &= names_differ(f, p->input, p->n_input, "input", at);
+    ok &= names_differ(f, p->output, p->n_output, "output", at);
+    ok &= names_differ(f, p->attribute, p->n_attribute, "attribute", at);
     scope_enter(f->scope);
     for (size_t i = 0; i < p->n_input; i++) see(f, p->input[i]);
     ok &= check_nodes(f, p->node, p->n_node, at);

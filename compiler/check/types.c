@@ -44,10 +44,16 @@ static bool allows(const schema_types *s, const type *t)
     return true;
 }
 
+/* Nothing is known, or only that it would be a tensor of something. */
+static bool unknown(const type *t)
+{
+    return t->kind == TYPE_UNKNOWN || (t->kind == TYPE_TENSOR && t->elem == ELEM_NONE);
+}
+
 /* Equal as far as both are known; shapes do not matter. */
 static bool same_type(const type *a, const type *b)
 {
-    if (a->kind == TYPE_UNKNOWN || b->kind == TYPE_UNKNOWN) return true;
+    if (unknown(a) || unknown(b)) return true;
     if (a->kind != b->kind) return false;
     if (a->elem != ELEM_NONE && b->elem != ELEM_NONE && a->elem != b->elem) return false;
     return !a->of || !b->of || same_type(a->of, b->of);
@@ -80,7 +86,7 @@ static bool check_value(binding *b, value_id v, uint32_t i, const schema_param *
     model *m = b->m;
     if (!v || !p) return true;
     const value *x = value_at(m, v);
-    if (x->type.kind == TYPE_UNKNOWN) return true;
+    if (unknown(&x->type)) return true;
     if (!allows(p->types, &x->type)) {
         text list = {.mem = m->mem};
         schema_types_text(p->types, &list);

@@ -89,7 +89,9 @@ static exit_code report(const case_run *r)
 static const char *cache_folder(command *c)
 {
     const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *why;
-    const char *path = base && *base ? arena_printf(c->mem, "%s/onnxcc/units", base) : home && *home ? arena_printf(c->mem, "%s/.cache/onnxcc/units", home) : NULL;
+    const char *path = base && *base   ? arena_printf(c->mem, "%s/onnxcc/units", base)
+                       : home && *home ? arena_printf(c->mem, "%s/.cache/onnxcc/units", home)
+                                       : NULL;
     return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
 }
 

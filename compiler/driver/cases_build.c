@@ -2,8 +2,8 @@
  *
  * Generating: a forked child per case runs the whole compiler and writes the files to the work folder, so that a crash or hang of the compiler is the
  * result of that case alone. Building: a unit is one C file that includes the generated C files of many cases (the headers that they share are read
- * once), compiled to one library. A unit that the C compiler refuses is split, by its messages or in halves, until the case that is to blame is alone. Libraries are kept in
- * a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
+ * once), compiled to one library. A unit that the C compiler refuses is split, by its messages or in halves, until the case that is to blame is
+ * alone. Libraries are kept in a cache folder under the hash of everything that goes into them: generated text, C compiler, flags. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,7 +95,8 @@ static bool job_failed(case_run *r, test_case *t, const job_result *j, const cha
     arena *a = r->c->mem;
     if (j->end == JOB_TIMED_OUT) decide(t, OUTCOME_ERROR, arena_printf(a, "%s took longer than %d s", what, r->seconds));
     else if (j->end == JOB_CRASHED)
-        decide(t, OUTCOME_ERROR, arena_printf(a, "%s was ended by signal %d (%s)%s%s", what, j->status, strsignal(j->status), *j->message ? ": " : "", j->message));
+        decide(t, OUTCOME_ERROR,
+               arena_printf(a, "%s was ended by signal %d (%s)%s%s", what, j->status, strsignal(j->status), *j->message ? ": " : "", j->message));
     else if (j->status != 0 && !*j->text)
         decide(t, OUTCOME_ERROR, arena_printf(a, "%s left with code %d%s%s", what, j->status, *j->message ? ": " : "", j->message));
     else return false;
@@ -138,6 +139,7 @@ void cases_generate(case_run *r)
 typedef struct {
     VEC(uint32_t) cases; /* indices into case_run.list */
     uint32_t n_steps;    /* of all of them */
+    bool rest;           /* what was left when messages blamed the others: halved when it fails too, since then the messages do not help */
     const char *path;    /* of the library */
 } unit;
 
@@ -218,7 +220,7 @@ static void split_unit(unit_run *ur, const unit *u, const char *said)
     unit half[2] = {0};
     for (uint32_t k = 0; k < u->cases.n; k++) {
         const uint32_t i = u->cases.p[k];
-        VEC_PUSH(a, half[blamed(a, &r->list.p[i], said)].cases, i);
+        VEC_PUSH(a, half[!u->rest && blamed(a, &r->list.p[i], said)].cases, i);
     }
     if (half[0].cases.n && half[1].cases.n) {
         for (uint32_t k = 0; k < half[1].cases.n; k++) {
@@ -227,12 +229,13 @@ static void split_unit(unit_run *ur, const unit *u, const char *said)
             name_unit(r, &alone);
             VEC_PUSH(a, ur->next, alone);
         }
+        half[0].rest = true;
         name_unit(r, &half[0]);
         VEC_PUSH(a, ur->next, half[0]);
         return;
     }
     for (uint32_t from = 0, n = u->cases.n, middle = n / 2; from < n; from = from ? n : middle) {
-        unit part = {0};
+        unit part = {.rest = u->rest};
         for (uint32_t k = from; k < (from ? n : middle); k++) VEC_PUSH(a, part.cases, u->cases.p[k]);
         name_unit(r, &part);
         VEC_PUSH(a, ur->next, part);

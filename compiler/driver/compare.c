@@ -46,7 +46,8 @@ static void compare_floats(const tensor *got, const tensor *want, int64_t n, tol
     const elem part = want->type == ELEM_COMPLEX64 ? ELEM_FLOAT : want->type == ELEM_COMPLEX128 ? ELEM_DOUBLE : want->type;
     if (complex) n *= 2;
     for (int64_t i = 0; i < n; i++)
-        wrong += !compare_number(elem_get_double(part, got->data, (size_t)i), elem_get_double(part, want->data, (size_t)i), tol, complex ? i / 2 : i, d);
+        wrong +=
+            !compare_number(elem_get_double(part, got->data, (size_t)i), elem_get_double(part, want->data, (size_t)i), tol, complex ? i / 2 : i, d);
     if (wrong > 1) {
         const size_t at = strlen(d->reason);
         snprintf(d->reason + at, sizeof d->reason - at, " (%lld of %lld differ)", (long long)wrong, (long long)n);

@@ -48,7 +48,8 @@ bool tensors_write(diag *d, const char *path, const tensor_set *set)
     text bytes = {.mem = set->mem};
     const char *why;
     if (ends_with(path, ".npy")) {
-        if (set->list.n != 1) return diag_error(d, EXIT_USAGE, "", "bad-value", "'%s' holds one tensor, there are %u: name an .npz", path, set->list.n);
+        if (set->list.n != 1)
+            return diag_error(d, EXIT_USAGE, "", "bad-value", "'%s' holds one tensor, there are %u: name an .npz", path, set->list.n);
         npy_print(set->list.p[0], &bytes);
     } else if (!npz_print(set, &bytes, &why)) return diag_error(d, EXIT_LIMIT, "", "size-limit", "'%s': %s", path, why);
     return file_write(path, bytes.p, bytes.n, &why) || diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);

@@ -107,8 +107,8 @@ void help_man(FILE *to)
         if (everywhere(option_info_of((option_id)i))) man_option(to, option_info_of((option_id)i));
     fputs(".SH EXIT STATUS\n.nf\n", to);
     for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++) fprintf(to, "%s\n", EXIT_CODES[i]);
-    fputs(".fi\n.SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that run, verify and bench call.\n.TP\n.B ONNXCC_PYTHON\nthe Python that bench starts other "
-          "engines with.\n.TP\n.B NO_COLOR\nno colours.\n.TP\n.B TMPDIR\nfor temporary files.\n",
+    fputs(".fi\n.SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that run, verify and bench call.\n.TP\n.B ONNXCC_PYTHON\nthe Python that bench starts "
+          "other engines with.\n.TP\n.B NO_COLOR\nno colours.\n.TP\n.B TMPDIR\nfor temporary files.\n",
           to);
 }
 

@@ -107,5 +107,5 @@ int main(int argc, char **argv)
         code = EXIT_IO;
     }
     arena_free(c.mem);
-    return code;
+    return (int)code;
 }

@@ -166,7 +166,7 @@ static uint32_t jobs_wait(arena *a, job_slot *slot, uint32_t n_slots, job_take *
     uint32_t finished = 0;
     for (uint32_t k = 0; k < n_slots; k++) {
         fds[k] = (struct pollfd){slot[k].pid ? slot[k].pipe : -1, POLLIN, 0};
-        if (slot[k].pid && slot[k].deadline && slot[k].deadline < first) first = slot[k].deadline;
+        if (slot[k].pid && slot[k].deadline > 0 && slot[k].deadline < first) first = slot[k].deadline;
     }
     poll(fds, n_slots, first > start ? (int)((first - start) * 1000) + 1 : 0);
     for (uint32_t k = 0; k < n_slots; k++) {
@@ -178,7 +178,7 @@ static uint32_t jobs_wait(arena *a, job_slot *slot, uint32_t n_slots, job_take *
             got = read(s->pipe, part, sizeof part);
             if (got > 0) text_addn(&s->result, part, (size_t)got);
         }
-        if (got > 0 && s->deadline && seconds_now() >= s->deadline) {
+        if (got > 0 && s->deadline > 0 && seconds_now() >= s->deadline) {
             s->timed_out = true;
             kill(-s->pid, SIGKILL);
             kill(s->pid, SIGKILL);

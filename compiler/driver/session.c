@@ -72,8 +72,10 @@ static bool check_shape(session *s, const onnxcc_tensor_info *info, const tensor
         const int64_t want = expected_dim(s, info->shape[i]);
         if (want < 0 || want == t->shape[i]) continue;
         const char *name = info->shape[i] < 0 ? s->model->dims[-1 - info->shape[i]].name : NULL;
-        return shape_error(s, info, name ? arena_printf(s->mem, "dimension %d is %lld, but '%s' is %lld elsewhere", i, (long long)t->shape[i], name, (long long)want)
-                                         : arena_printf(s->mem, "dimension %d is %lld, expected %lld", i, (long long)t->shape[i], (long long)want));
+        return shape_error(
+            s, info,
+            name ? arena_printf(s->mem, "dimension %d is %lld, but '%s' is %lld elsewhere", i, (long long)t->shape[i], name, (long long)want)
+                 : arena_printf(s->mem, "dimension %d is %lld, expected %lld", i, (long long)t->shape[i], (long long)want));
     }
     return true;
 }
@@ -94,7 +96,8 @@ static bool read_dims(session *s, tensor *const *given)
         if (s->dims[k] < info->lo || s->dims[k] > info->hi) {
             const char *range = info->hi == INT64_MAX ? arena_printf(s->mem, "at least %lld", (long long)info->lo)
                                                       : arena_printf(s->mem, "%lld..%lld", (long long)info->lo, (long long)info->hi);
-            return shape_error(s, &m->inputs[info->input], arena_printf(s->mem, "'%s' is %lld; the model was compiled for %s", info->name, (long long)s->dims[k], range));
+            return shape_error(s, &m->inputs[info->input],
+                               arena_printf(s->mem, "'%s' is %lld; the model was compiled for %s", info->name, (long long)s->dims[k], range));
         }
     }
     return true;
@@ -181,7 +184,8 @@ static bool output_shape(session *s, int i, int64_t *shape, size_t *bytes)
     int64_t n = 1;
     for (int k = 0; k < info->rank; k++)
         if (shape[k] < 0 || !mul_i64(n, shape[k], &n) || n > INT64_MAX / 32)
-            return diag_error(s->diag, EXIT_LIMIT, arena_printf(s->mem, "output '%s'", info->name), "size-limit", "dimension %d is %lld", k, (long long)shape[k]);
+            return diag_error(s->diag, EXIT_LIMIT, arena_printf(s->mem, "output '%s'", info->name), "size-limit", "dimension %d is %lld", k,
+                              (long long)shape[k]);
     *bytes = elem_bytes((elem)info->type, (size_t)n);
     return true;
 }
@@ -258,7 +262,8 @@ bool session_outputs(session *s, tensor_set *out)
     for (int i = 0; i < s->model->n_outputs; i++) {
         const onnxcc_tensor_info *info = &s->model->outputs[i];
         const char *where = arena_printf(s->mem, "output '%s'", info->name);
-        if (!guard_ok((char *)s->out[i] + s->out_bytes[i])) return diag_error(s->diag, EXIT_INTERNAL, where, "overrun", "the model wrote past its end");
+        if (!guard_ok((char *)s->out[i] + s->out_bytes[i]))
+            return diag_error(s->diag, EXIT_INTERNAL, where, "overrun", "the model wrote past its end");
         tensor *t = ARENA_NEW(s->mem, tensor);
         t->name = info->name;
         t->type = (elem)info->type;

@@ -111,7 +111,8 @@ static bool pin_inputs(bench *b, model *m, compile_options *o)
             VEC_PUSH(c->mem, b->inputs.list, t);
         }
         shape_override s = {.input = v->name, .rank = t->rank};
-        if (t->rank > sizeof s.dim / sizeof *s.dim) return diag_error(c->diag, EXIT_LIMIT, at_value(m, g->inputs.p[i]), "rank-limit", "too many dimensions");
+        if (t->rank > sizeof s.dim / sizeof *s.dim)
+            return diag_error(c->diag, EXIT_LIMIT, at_value(m, g->inputs.p[i]), "rank-limit", "too many dimensions");
         for (uint32_t k = 0; k < t->rank; k++) s.dim[k] = t->shape[k];
         VEC_PUSH(c->mem, o->shapes, s);
         if (c->quiet || shape_is_static(m, &v->type, NULL)) continue;
@@ -158,7 +159,8 @@ static bool measure(bench *b)
 static bool start_peers(bench *b)
 {
     command *c = b->c;
-    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *npz = arena_printf(c->mem, "%s/bench_inputs.npz", b->folder), *why = "missing";
+    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *npz = arena_printf(c->mem, "%s/bench_inputs.npz", b->folder),
+               *why = "missing";
     if (!c->o->n[OPT_AGAINST]) return true;
     bool ok = false;
     for (const embedded_file *f = onnxcc_embedded; f->name; f++)
@@ -200,19 +202,20 @@ static void report(bench *b)
         if (b->peer[i].ms.n) qsort(b->peer[i].ms.p, b->peer[i].ms.n, sizeof *b->peer[i].ms.p, by_value);
     const double least = b->ms.p[0];
     if (!c->quiet && c->json != stdout) {
-        fprintf(c->out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99),
-                b->ms.n, b->threads, b->threads == 1 ? "" : "s");
+        fprintf(c->out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5),
+                quantile(&b->ms, 0.99), b->ms.n, b->threads, b->threads == 1 ? "" : "s");
         for (uint32_t i = 0; i < b->n_peers; i++) {
             const peer *p = &b->peer[i];
             if (p->ms.n)
-                fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)\n", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least,
-                        p->version);
+                fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)\n", p->name, p->ms.p[0], quantile(&p->ms, 0.5),
+                        p->ms.p[0] / least, p->version);
         }
     }
     FILE *to = c->json ? c->json : c->out;
     fputs("{\"model\":", to);
     json_string(to, b->path);
-    fprintf(to, ",\"threads\":%d,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},\"peers\":{", b->threads, least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99));
+    fprintf(to, ",\"threads\":%d,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},\"peers\":{", b->threads, least, quantile(&b->ms, 0.5),
+            quantile(&b->ms, 0.99));
     const char *sep = "";
     for (uint32_t i = 0; i < b->n_peers; i++)
         if (b->peer[i].ms.n) {

@@ -15,7 +15,8 @@ static bool try_compiler(command *c, const char *folder, text *said)
 {
     static const char source[] = "#include <math.h>\ndouble onnxcc_doctor(double x);\ndouble onnxcc_doctor(double x) { return sqrt(x); }\n";
     const char *path = arena_printf(c->mem, "%s/doctor.c", folder), *why;
-    return file_write(path, source, sizeof source - 1, &why) && cc_shared(c->mem, &path, 1, folder, "", "-O2", arena_printf(c->mem, "%s/doctor.so", folder), said);
+    return file_write(path, source, sizeof source - 1, &why) &&
+           cc_shared(c->mem, &path, 1, folder, "", "-O2", arena_printf(c->mem, "%s/doctor.so", folder), said);
 }
 
 static void try_package(command *c, const char *python, const char *package)

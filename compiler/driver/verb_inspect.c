@@ -116,13 +116,14 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
     fprintf(c->out, "\n%-11s %s %s\n", "producer", m->producer ? m->producer : "", m->producer_version ? m->producer_version : "");
     print_values(c, m, "inputs", g->inputs.p, g->inputs.n);
     print_values(c, m, "outputs", g->outputs.p, g->outputs.n);
-    fprintf(c->out, "%-11s %lld (%lld bytes)\n%-11s %u\n", "parameters", (long long)s->parameters, (long long)s->parameter_bytes, "nodes", s->n_nodes);
+    fprintf(c->out, "%-11s %lld (%lld bytes)\n%-11s %u\n", "parameters", (long long)s->parameters, (long long)s->parameter_bytes, "nodes",
+            s->n_nodes);
     for (uint32_t i = 0; i < s->ops.n; i++)
         fprintf(c->out, "%8u %s%s%s\n", s->ops.p[i].n, s->ops.p[i].domain, *s->ops.p[i].domain ? ":" : "", s->ops.p[i].op);
     if (!after) return;
-    fprintf(c->out, "%-11s %u for %u nodes\n%-11s %lld bytes (lower bound %lld)\n%-11s %lld bytes\n%-11s %lld\n", "steps", after->n_steps, after->n_nodes, "arena",
-            (long long)after->arena_bytes, (long long)after->arena_lower_bound, "weights", (long long)after->weights_bytes, "mul-adds",
-            (long long)after->multiply_adds);
+    fprintf(c->out, "%-11s %u for %u nodes\n%-11s %lld bytes (lower bound %lld)\n%-11s %lld bytes\n%-11s %lld\n", "steps", after->n_steps,
+            after->n_nodes, "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound, "weights", (long long)after->weights_bytes,
+            "mul-adds", (long long)after->multiply_adds);
     if (after->dump.n) fwrite(after->dump.p, 1, after->dump.n, c->out);
 }
 

@@ -65,7 +65,8 @@ static void take(void *ctx, uint32_t i, const job_result *r)
     verification *v = ctx;
     (void)i;
     if (r->end == JOB_CRASHED) {
-        v->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(v->c->mem, "the run was ended by signal %d (%s)", r->status, strsignal(r->status))};
+        v->result =
+            (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(v->c->mem, "the run was ended by signal %d (%s)", r->status, strsignal(r->status))};
         v->exit = EXIT_INTERNAL;
         return;
     }
@@ -96,7 +97,8 @@ static void print_result(const verification *v)
     }
     if (c->json == stdout) return;
     if (o->kind == OUTCOME_PASS)
-        fprintf(c->out, "%s: ok, %u set%s, largest difference %.3g (relative %.3g)\n", v->path, v->sets.n, v->sets.n == 1 ? "" : "s", o->max_abs, o->max_rel);
+        fprintf(c->out, "%s: ok, %u set%s, largest difference %.3g (relative %.3g)\n", v->path, v->sets.n, v->sets.n == 1 ? "" : "s", o->max_abs,
+                o->max_rel);
     else fprintf(c->out, "%s: %s: %s\n", v->path, outcome_word(o->kind), o->reason);
 }
 

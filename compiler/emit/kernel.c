@@ -97,6 +97,10 @@ void print_kernel(emit *e, step *s, text *out)
         bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
         bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
     }
+    if (!h && all.n) {
+        bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, 0, &all, true)};
+        bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, 0, &all, false)};
+    }
     if (def && kernel_has_param(def, "MUL_ACC")) /* a kernel of its own, which this one calls */
         bind[n++] = (binding){.name = "MUL_ACC", .kind = BIND_TEXT, .text = bind_kernel(e->binder, out, "mul_acc", NULL, 0, NULL)};
     f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);

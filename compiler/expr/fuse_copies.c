@@ -45,6 +45,8 @@ static bool find_region(copy *c)
 {
     fuser *f = c->f;
     ex idx[MAX_RANK];
+    c->nest = fuse_copy_nest(f, c->nest); /* inverting splits axes, and nothing may come of it */
+    c->sink = fuse_map_sink(c->nest);
     for (uint32_t d = 0; d < c->n_from; d++) {
         c->index[d] = dim_axis(f->t, slot_at(f->p, c->from)->extent[d]);
         idx[d] = ex_dim(f->x, c->index[d]);

@@ -126,6 +126,8 @@ static bool translate(epilogue *e, ex *result, ex *at)
 {
     fuser *f = e->f;
     ex axis[NEST_AXES];
+    e->map = fuse_copy_nest(f, e->map); /* inverting splits axes, and nothing may come of it */
+    e->sink = fuse_map_sink(e->map);
     if (!fuse_invert(f, e->map, e->load, e->hook->at, axis)) return false;
     for (uint32_t d = 0; d < e->sink->n; d++) at[d] = ex_map_ex(f->x, e->sink->at[d], e->map->n_axes, e->map->axis, axis);
     *result = ex_map_ex(f->x, e->sink->value, e->map->n_axes, e->map->axis, axis);
@@ -158,6 +160,55 @@ static bool fuse_one(fuser *f, uint32_t item, bool movement)
     return true;
 }
 
+/* ---- arithmetic before movement ---- */
+
+typedef struct {
+    fuser *f;
+    slot slot;
+    bool others;
+} leaf_check;
+
+static void check_leaf(void *ctx, ex e)
+{
+    leaf_check *c = ctx;
+    const ex_node *n = ex_at(c->f->x, e);
+    c->others |= (n->op == EX_LOAD && n->slot != c->slot) || n->op == EX_DIM || n->op == EX_ACC || n->op == EX_INDEX;
+}
+
+/* Is the value a function of the load alone? Its indexes do not count. */
+static bool is_function_of(fuser *f, ex value_ex, ex load)
+{
+    leaf_check c = {f, ex_at(f->x, load)->slot, false};
+    ex stand_in = ex_load(f->x, c.slot, (elem)ex_at(f->x, load)->elem, 0, NULL);
+    fuse_rewrite r = {f, c.slot, handed_over, &stand_in};
+    fuse_rewrite_ex(&r, &value_ex);
+    ex_walk(f->x, value_ex, check_leaf, &c);
+    return !c.others;
+}
+
+/* A map that computes and moves between a kernel and a matmul's operand (scaled and transposed heads of attention): the kernel takes the
+ * arithmetic, so that what is left moves only and disappears into the operand. */
+static bool fuse_before_movement(fuser *f, uint32_t item)
+{
+    epilogue e;
+    if (!find_epilogue(f, item, &e) || e.sink->value == e.load) return false;
+    const uint32_t reader = fuse_reader(f, e.sink->to);
+    const kernel *next = reader > e.map_item ? fuse_kernel(f, reader) : NULL;
+    const slot_info *from = slot_at(f->p, e.slot), *to = slot_at(f->p, e.sink->to);
+    if (!next || next->kind != K_MATMUL || to->kind != SLOT_TEMP || from->type != to->type || !is_function_of(f, e.sink->value, e.load)) return false;
+    step *s = f->item.p[item].step, *map = f->item.p[e.map_item].step;
+    if (!fuse_fits(f, s, e.sink->value, 1)) return false;
+    ex inner = ex_round(f->x, from->type, e.hook->value), result = e.sink->value;
+    fuse_rewrite r = {f, e.slot, handed_over, &inner};
+    fuse_rewrite_ex(&r, &result);
+    e.hook->value = result;
+    e.sink->value = e.load;
+    s->what = fuse_what(f, s->what, map->what);
+    fuse_update(f, item);
+    fuse_update(f, e.map_item);
+    return true;
+}
+
 bool fuse_into_kernel(fuser *f, uint32_t map)
 {
     const fuse_item it = f->item.p[map];
@@ -173,6 +224,9 @@ bool fuse_into_kernel(fuser *f, uint32_t map)
 bool fuse_epilogues(fuser *f, bool movement)
 {
     bool changed = false;
-    for (uint32_t i = 1; i < f->item.n; i++) changed |= fuse_one(f, i, movement);
+    for (uint32_t i = 1; i < f->item.n; i++) {
+        const bool fused = fuse_one(f, i, movement);
+        changed |= fused || (movement && fuse_before_movement(f, i));
+    }
     return changed;
 }

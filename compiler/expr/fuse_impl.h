@@ -146,7 +146,7 @@ bool fuse_split_axes(fuser *f, nest *n);
 nest *fuse_copy_nest(fuser *f, const nest *n); /* stages and sinks too */
 
 /* Expresses the axes of a map by the indexes of its load: afterwards axis[i] of the nest equals value[i] when load index d has the value
- * at[d]. Splits axes of the nest (in place, keeping its meaning) that the load divides. False when the load does not determine every axis
+ * at[d]. Splits axes of the nest (in place, keeping its meaning: give it a copy) that the load divides. False when the load does not determine every axis
  * or does not walk every element of its slot exactly once. */
 bool fuse_invert(fuser *f, nest *n, ex load, const ex *at, ex *value);
 #endif

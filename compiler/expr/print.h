@@ -143,5 +143,9 @@ bool has_guards(printer *w, const stage *s, uint32_t n, dim axis);           /* 
 void hoist_stage(printer *w, const stage *s, bool runs);
 
 /* ---- print_loops.c ---- */
+void axis_bounds(printer *w, dim axis, bool ranged, const char **begin, const char **end);
 void print_loops(printer *w, const nest *n, choice c, dim ranged); /* ranged: the axis that lo and hi bound; 0: none */
+
+/* ---- print_tile.c ---- */
+bool print_turned(printer *w, const nest *n, dim ranged); /* false: the nest is no copy that turns two axes */
 #endif

@@ -170,7 +170,7 @@ static bool sink_has_lanes(const lane_check *c, const sink *k)
     if (!value_has_lanes(c, k)) return false;
     if (!k->to) return t == CT_F32 || t == CT_I32 || t == CT_BOOL;
     const elem stored = slot_at(w->p, k->to)->type;
-    if (w->across && slot_is_local(w, k->to)) return stored == ELEM_FLOAT || stored == ELEM_INT32;
+    if (w->across && slot_is_local(w, k->to)) return (stored == ELEM_FLOAT || stored == ELEM_INT32) && !is_vec(w, k->at[0]);
     return lane_stride(w, k->at[0], &stride) && store_has_lanes(w, stored, stride) && (t == CT_F32 || t == CT_I32 || t == CT_BOOL || stored == ELEM_INT64);
 }
 

@@ -220,6 +220,20 @@ static const char *const function_names[EX_OPS] = {
     [EX_ATANH] = "atanh", [EX_ERF] = "erf",     [EX_FLOOR] = "floor", [EX_CEIL] = "ceil",   [EX_RINT] = "rint", [EX_TRUNC] = "trunc", [EX_POW] = "pow",
     [EX_ATAN2] = "atan2"};
 
+/* A float between two literals that int32 holds (or NaN): a clamp, rounded or not. */
+static bool is_clamped(printer *w, ex e)
+{
+    double v, u;
+    const ex_node n = *ex_at(w->x, e);
+    if (n.op == EX_RINT || n.op == EX_FLOOR || n.op == EX_CEIL || n.op == EX_TRUNC) return is_clamped(w, n.a[0]);
+    if (n.op != EX_MIN && n.op != EX_MAX) return false;
+    const int lit = ex_is_num(w->x, n.a[0], &v) ? 0 : 1;
+    if (!ex_is_num(w->x, n.a[lit], &v) || !(v > -2e9 && v < 2e9)) return false;
+    const ex_node in = *ex_at(w->x, n.a[1 - lit]);
+    if (in.op != (n.op == EX_MIN ? EX_MAX : EX_MIN)) return false;
+    return (ex_is_num(w->x, in.a[0], &u) || ex_is_num(w->x, in.a[1], &u)) && u > -2e9 && u < 2e9;
+}
+
 static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
 {
     dim d;
@@ -232,9 +246,10 @@ static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
     if (lanes) {
         if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "vf_set(0.0f)" : "vi_set(0)");
         if (from == CT_BOOL) return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(-%s)" : "-%s", s);
-        return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(%s)" : "vf_to_i(%s)", s);
+        return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(%s)" : is_clamped(w, a) ? "vf_to_i_in(%s)" : "vf_to_i(%s)", value_text(w, a));
     }
     if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "0.0f" : from == CT_F64 ? "0.0" : "0");
+    if (from == CT_F32 && to == CT_I32 && is_clamped(w, a)) return call1(w, "sf_to_i_in", a, false);
     if (ctype_is_float(from) && !ctype_is_float(to)) return arena_printf(w->mem, "s%c_to_%c(%s)", ctype_letter(from), ctype_letter(to), value_text(w, a));
     return arena_printf(w->mem, "(%s)%s", ctype_name(to), s);
 }

@@ -7,7 +7,7 @@
 
 #include "expr/print.h"
 
-enum { MAX_SPLITS = 48, PEEL = 8, UNROLL = 8 };
+enum { MAX_SPLITS = 48, PEEL = 8, UNROLL = 8, GROUP = 4, MAX_GROUP_FOLDS = 2 };
 
 typedef struct {
     printer *w;
@@ -45,6 +45,13 @@ static const char *span_end(printer *w, const span *s)
     const char *rest = from ? arena_printf(w->mem, "hi - %lld", from) : "hi";
     const char *hi = s->whole ? "hi" : arena_printf(w->mem, "(hi < %lld ? %s : %lld)", to, rest, to - from);
     return w->wide ? hi : arena_printf(w->mem, "(int32_t)%s", hi);
+}
+
+void axis_bounds(printer *w, dim axis, bool ranged, const char **begin, const char **end)
+{
+    const span s = {.axis = axis, .ranged = ranged, .whole = true};
+    *begin = span_begin(w, &s);
+    *end = span_end(w, &s);
 }
 
 static bool span_const(printer *w, const span *s, int64_t *n)
@@ -493,6 +500,73 @@ static void across_body(loops *l, const stage *s, uint32_t n, dim axis)
     l->w->across = false;
 }
 
+/* ---- several vectors at once ---- */
+
+typedef struct {
+    printer *w;
+    const uint32_t *from, *to;
+    uint32_t n;
+} acc_rename;
+
+static ex rename_acc(void *ctx, ex e)
+{
+    const acc_rename *r = ctx;
+    const ex_node n = *ex_at(r->w->x, e);
+    for (uint32_t i = 0; n.op == EX_ACC && i < r->n; i++)
+        if (r->from[i] == (uint32_t)n.i) return ex_acc(r->w->x, r->to[i], (ctype)n.type);
+    return 0;
+}
+
+/* A fold over a long stage axis, without locals: GROUP neighbouring vectors share the walk, so that it touches whole stretches of memory and no
+ * fold waits for the one before. */
+static bool wants_group(printer *w, const stage *s, uint32_t n)
+{
+    uint32_t folds = 0, sinks = 0;
+    bool walks = false;
+    for (uint32_t i = 0; i < w->param.n; i++)
+        if (slot_is_local(w, w->param.p[i].slot)) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        int64_t extent;
+        for (uint32_t k = 0; k < s[i].n_sinks; k++) {
+            folds += !s[i].sink[k].to;
+            sinks++;
+            if (s[i].sink[k].guard || s[i].sink[k].in_order) return false;
+        }
+        for (uint32_t a = 0; a < s[i].n_axes; a++) walks |= !dim_is_const(w->t, dim_extent(w->t, s[i].axis[a]), &extent) || extent > UNROLL;
+    }
+    return walks && folds > 0 && folds <= MAX_GROUP_FOLDS && sinks <= 2 * MAX_GROUP_FOLDS && may_repeat(w, s, n, true);
+}
+
+/* The stages with every sink once for each vector of the group; accumulators of their own. */
+static stage *group_stages(printer *w, const stage *s, uint32_t n, dim axis)
+{
+    uint32_t from[MAX_GROUP_FOLDS], to[MAX_GROUP_FOLDS], folds = 0;
+    stage *r = arena_copy(w->mem, s, sizeof *s * n);
+    for (uint32_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < s[i].n_sinks; k++)
+            if (!s[i].sink[k].to) from[folds++] = s[i].sink[k].acc;
+        r[i].sink = ARENA_ARRAY(w->mem, sink, s[i].n_sinks * GROUP);
+        r[i].n_sinks = 0;
+    }
+    for (uint32_t u = 0; u < GROUP; u++) {
+        const stage *part = u ? map_stages(w, s, n, axis, dim_addc(w->t, axis, (int64_t)u * w->o->vl)) : s;
+        for (uint32_t i = 0; i < folds; i++) to[i] = u ? acc_new(w->p) : from[i];
+        acc_rename fresh = {w, from, to, folds};
+        for (uint32_t i = 0; i < n; i++)
+            for (uint32_t k = 0; k < s[i].n_sinks; k++) {
+                sink t = part[i].sink[k];
+                t.value = ex_subst(w->x, t.value, rename_acc, &fresh);
+                for (uint32_t j = 0; j < folds && !t.to; j++)
+                    if (from[j] == t.acc) {
+                        t.acc = to[j];
+                        break;
+                    }
+                r[i].sink[r[i].n_sinks++] = t;
+            }
+    }
+    return r;
+}
+
 /* The axis in the lanes: vectors, then scalars for the rest. */
 static void print_across(loops *l, const stage *s, uint32_t n, const span *p, void *ctx)
 {
@@ -507,6 +581,10 @@ static void print_across(loops *l, const stage *s, uint32_t n, const span *p, vo
         loop_open(w, p);
         print_stages(l, s, n);
         loop_close(w, p->axis);
+    } else if (known && extent >= GROUP * vl && wants_group(w, s, n)) {
+        vectors_open(w, p->axis, extent, GROUP * vl);
+        across_body(l, group_stages(w, s, n, p->axis), n, p->axis);
+        loop_close(w, p->axis);
     } else if (known && (extent % vl == 0 || may_repeat(w, s, n, true))) {
         vectors_open(w, p->axis, extent, vl);
         across_body(l, s, n, p->axis);
@@ -516,6 +594,11 @@ static void print_across(loops *l, const stage *s, uint32_t n, const span *p, vo
         line(w, "{");
         line(w, "%s %s = %s;", index_type(w), i, span_begin(w, p));
         axis_bind(w, p->axis, i);
+        if (wants_group(w, s, n)) {
+            line(w, "for (; %s + %d <= %s; %s += %d) {", i, GROUP * vl, end, i, GROUP * vl);
+            across_body(l, group_stages(w, s, n, p->axis), n, p->axis);
+            line(w, "}");
+        }
         line(w, "for (; %s + %d <= %s; %s += %d) {", i, vl, end, i, vl);
         across_body(l, s, n, p->axis);
         line(w, "}");

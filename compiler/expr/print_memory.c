@@ -58,7 +58,7 @@ bool load_has_lanes(printer *w, const ex_node *load)
     const struct lane_form *form = lane_form_of((elem)load->elem);
     dim stride;
     if (load->elem == ELEM_INT64) return false;
-    if (w->across && slot_is_local(w, load->slot)) return load->elem == ELEM_FLOAT || load->elem == ELEM_INT32;
+    if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
     if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
     return form->strided || dim_is(w->t, stride, 1);
 }
@@ -151,7 +151,7 @@ const char *load_text(printer *w, ex e)
 /* ---- stores ---- */
 
 /* The statement that stores the value s, which is already of the compute type. */
-static void scalar_store(printer *w, slot to, ctype t, const char *address, const char *s)
+static void scalar_store(printer *w, slot to, const char *address, const char *s)
 {
     const elem stored = slot_at(w->p, to)->type;
     const char *name = param_of(w, to)->name, *e = element_text(w, to, address), *f = NULL;
@@ -173,7 +173,7 @@ static void scalar_store(printer *w, slot to, ctype t, const char *address, cons
     case ELEM_UINT8:
     case ELEM_INT16:
     case ELEM_UINT16: line(w, "%s = (%s)%s;", e, elem_of(stored)->ctype, paren(w, s)); return;
-    default: line(w, "%s = %s;", e, s); (void)t; return;
+    default: line(w, "%s = %s;", e, s); return;
     }
     line(w, "%s = %s(%s);", e, f, s);
 }
@@ -214,7 +214,7 @@ void print_store(printer *w, const sink *k)
         lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
     } else {
         const char *address = address_text(w, k->at[0]), *s = value_text(w, k->value);
-        scalar_store(w, k->to, ex_type(w->x, k->value), address, s);
+        scalar_store(w, k->to, address, s);
     }
     if (k->guard) {
         name_pop(w, level);
@@ -295,7 +295,7 @@ void print_fold(printer *w, const sink *k, const char *acc)
         else if (k->fold == FOLD_AND) line(w, "%s &= %s;", acc, s);
         else if (plain && k->fold == FOLD_SUM) line(w, "%s += %s;", acc, s);
         else if (plain && k->fold == FOLD_PROD) line(w, "%s *= %s;", acc, s);
-        else line(w, "%s = %c%c_%s(%s, %s);", acc, v, letter, name, acc, s);
+        else line(w, "%s = %c%c_%s(%s, %s);", acc, v, letter, name, s, acc); /* the accumulator last: a test for NaN of the other delays no one */
     }
     if (k->guard) {
         name_pop(w, level);

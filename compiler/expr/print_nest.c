@@ -167,7 +167,8 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     const nest *work = nest_copy(&w, n);
     w.indent = 1;
     const choice c = choose_vector(&w, work);
-    print_loops(&w, work, c, sig->ranged ? work->axis[0] : 0);
+    const dim ranged = sig->ranged ? work->axis[0] : 0;
+    if (c.mode != MODE_SCALAR || !print_turned(&w, work, ranged)) print_loops(&w, work, c, ranged);
     if (sig->can_fail) line(&w, "return ONNXCC_OK;");
     w.out = out;
     print_signature(&w, name, sig);

@@ -210,8 +210,19 @@ static ex b_Pow(lower_ctx *c, ex a, ex b)
     if (!ctype_is_float(wide)) return ex_bin(c->x, EX_POW, a, ex_cast(c->x, t, b));
     return ex_cast(c->x, t, ex_bin(c->x, EX_POW, ex_cast(c->x, wide, a), ex_cast(c->x, wide, b)));
 }
+/* x - y * floor(x / y), by way of fmod so that large quotients stay exact. */
+static ex floor_mod_float(lower_ctx *c, ex a, ex b)
+{
+    const ex r = ex_bin(c->x, EX_MOD, a, b), zero = num(c, a, 0);
+    const ex apart = ex_bin(c->x, EX_NE, less(c, r, zero), less(c, b, zero));
+    const ex moved = ex_select(c->x, ex_bin(c->x, EX_AND, ex_bin(c->x, EX_NE, r, zero), apart), add(c, r, b), r);
+    const ex signed_zero = ex_select(c->x, less(c, b, zero), num(c, a, -0.0), zero); /* as numpy: a zero has the sign of the divisor */
+    return ex_select(c->x, ex_bin(c->x, EX_EQ, r, zero), signed_zero, moved);
+}
+
 static ex b_Mod(lower_ctx *c, ex a, ex b)
 {
+    if (ctype_is_float(ex_type(c->x, a)) && !node_int(c->n, "fmod", 0)) return floor_mod_float(c, a, b);
     return ex_bin(c->x, node_int(c->n, "fmod", 0) || ctype_is_float(ex_type(c->x, a)) ? EX_MOD : EX_FMOD, a, b);
 }
 static ex b_BitShift(lower_ctx *c, ex a, ex b)
@@ -342,8 +353,17 @@ static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
     return ex_cast(c->x, ctype_of(slot_elem(c, out_slot(c, 0))), load_axes(c, s, slot_rank(c, s), idx));
 }
 
+static bool is_float8(elem e)
+{
+    return e == ELEM_FLOAT8E4M3FN || e == ELEM_FLOAT8E4M3FNUZ || e == ELEM_FLOAT8E5M2 || e == ELEM_FLOAT8E5M2FNUZ || e == ELEM_FLOAT8E8M0;
+}
+
 bool lower_Cast(lower_ctx *c)
 {
+    const elem to = slot_elem(c, out_slot(c, 0));
+    if (is_float8(to) && (to == ELEM_FLOAT8E8M0 || !node_int(c->n, "saturate", 1)))
+        return lower_unsupported(c, "cast-float8", "to %s %s is not supported yet", elem_of(to)->name,
+                                 to == ELEM_FLOAT8E8M0 ? "(its rounding modes)" : "without saturation");
     return lower_map(c, out_slot(c, 0), cast_value, NULL);
 }
 

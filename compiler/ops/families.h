@@ -201,4 +201,10 @@ bool lower_SVMRegressor(lower_ctx *c);
 /* ml_trees.c */
 bool infer_TreeEnsemble(infer_ctx *c);
 bool lower_TreeEnsemble(lower_ctx *c);
+
+/* attention.c */
+bool infer_Attention(infer_ctx *c);
+bool infer_RotaryEmbedding(infer_ctx *c);
+bool lower_Attention(lower_ctx *c);
+bool lower_RotaryEmbedding(lower_ctx *c);
 #endif

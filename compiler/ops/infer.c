@@ -8,6 +8,7 @@
 #include "ops/fold.h"
 #include "ops/ops.h"
 #include "ops/version.h"
+#include "schema/schema.h"
 
 typedef struct infer_walk {
     model *m;
@@ -75,10 +76,24 @@ static void settle(model *m, node_id id)
     }
 }
 
+/* Inputs that an operator needs are there. The checker has seen to that, but a function call may leave out what its body needs, and a list
+ * of any number of inputs may have holes. */
+static bool inputs_given(model *m, const node *n)
+{
+    const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
+    for (uint32_t i = 0; s && i < n->n_in; i++) {
+        const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
+        if (p && p->option != PARAM_OPTIONAL)
+            return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
+    }
+    return true;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
     node *n = node_at(m, id);
+    if (!inputs_given(m, n)) return false;
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);

@@ -88,6 +88,13 @@ void follow(edit *e, uint32_t k, const char *op, const attr *a, value_id second)
     VEC_PUSH(m->mem, e->follow, id);
 }
 
+void give_output(edit *e, uint32_t k, value_id from)
+{
+    const value_id out = edited(e)->out[k];
+    edited(e)->out[k] = 0;
+    VEC_PUSH(e->m->mem, e->follow, new_node(e, "Identity", NULL, IN(from), out));
+}
+
 void become(edit *e, const char *op, const attr *a, uint32_t n_in, const value_id *in)
 {
     model *m = e->m;

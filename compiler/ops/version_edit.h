@@ -1,4 +1,5 @@
-/* version_edit.h - what the adapters of version_*.c share: the node under edit, and short ways to add nodes and constants around it. */
+/* version_edit.h - what the adapters of version_*.c (and other rewrites of single nodes) share: the node under edit, and short ways to add
+ * nodes and constants around it. */
 #ifndef ONNXCC_OPS_VERSION_EDIT_H
 #define ONNXCC_OPS_VERSION_EDIT_H
 #include "ir/ir.h"
@@ -36,6 +37,8 @@ value_id insert(edit *e, const char *op, const attr *a, uint32_t n_in, const val
 /* The edited node's output k goes through a new node op(k, second) (second 0: op(k)), which takes over the name and the users. */
 void follow(edit *e, uint32_t k, const char *op, const attr *a, value_id second);
 
+/* The edited node's output k is no longer its own: it is the value `from`, through an Identity. */
+void give_output(edit *e, uint32_t k, value_id from);
 /* The edited node becomes another operator of ai.onnx in its newest form, with these inputs, one attribute or none, and its first output. */
 void become(edit *e, const char *op, const attr *a, uint32_t n_in, const value_id *in);
 

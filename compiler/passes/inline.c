@@ -9,6 +9,7 @@
 
 #include "check/check.h"
 #include "ops/version.h"
+#include "passes/computed_body.h"
 #include "proto/load.h"
 #include "schema/schema.h"
 
@@ -345,12 +346,26 @@ static bool report_recursion(inliner *x, const node *n, const function *f, const
     return diag_error(x->m->diag, EXIT_INVALID, at_node(x->m, n), "function-recursion", "function '%s' calls itself (%s)", f->name, path.p);
 }
 
+/* A function operator whose body is made for the node. */
+static bool expand_computed(inliner *x, node_id id, body_builder build, node_list *out)
+{
+    edit e = {.m = x->m, .graph = node_at(x->m, id)->graph, .id = id};
+    if (!build(&e)) return false;
+    for (uint32_t i = 0; i < e.list.n; i++) VEC_PUSH(x->scratch, *out, e.list.p[i]);
+    VEC_PUSH(x->scratch, *out, id);
+    for (uint32_t i = e.follow.n; i-- > 0;) VEC_PUSH(x->scratch, *out, e.follow.p[i]);
+    x->expanded++;
+    return true;
+}
+
 /* The node, or everything that it expands to, at the end of `out`. */
 static bool expand_node(inliner *x, node_id id, const frame *stack, node_list *out)
 {
     model *m = x->m;
     callee what;
     const node n = *node_at(m, id);
+    const body_builder build = x->want && n.version ? computed_body_find(n.domain, n.op) : NULL;
+    if (build && x->want(x->ctx, m, &n)) return expand_computed(x, id, build, out);
     if (!find_callee(x, &n, &what)) return false;
     if (!what.function) {
         bool ok = true;

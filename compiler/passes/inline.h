@@ -14,7 +14,7 @@ bool inline_functions(model *m);
 /* Whether this node, an operator that the standard defines by a body, should be replaced by that body. */
 typedef bool (*inline_predicate)(void *ctx, model *m, const node *n);
 
-/* Expands operators for which the standard has a body as data (schema.h) and `want` says yes, also inside bodies. The new nodes stand at the
+/* Expands operators for which the standard has a body as data (schema.h), or we have one (computed_body.h), and `want` says yes, also inside bodies. The new nodes stand at the
  * versions that the body is written in. *expanded (may be NULL) is the number of nodes replaced. */
 bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expanded);
 #endif

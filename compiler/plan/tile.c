@@ -21,7 +21,7 @@ static double step_cycles(const vector_unit *u, int r, int v)
 {
     const double multiply = 0.5 * r * v, load = 0.5 * (r + v), latency = 4;
     const double weights = v * u->vl * 4 / 32.0;
-    return max_of(max_of(multiply, load), max_of(latency, weights)) + 0.25; /* the loop itself */
+    return max_of(max_of(multiply, load), max_of(latency, weights)) + 0.1 * weights + 0.25; /* the loop itself */
 }
 
 /* Accumulators, the vectors of a step, and one broadcast value, which AVX-512 takes from memory. */
@@ -84,15 +84,44 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
     return t;
 }
 
-conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t ow, int64_t row_bytes)
+/* Cycles for one pixel row of `width` pixels in `rows` rows together. */
+static double pixels_cycles(const vector_unit *u, int rows, int64_t width, int rx, int rt, int v)
 {
-    conv_tile t = {1, 1, 1, 1, 1};
+    const int64_t rest = width % rx;
+    double cycles = (double)(width / rx) * step_cycles(u, rows * rx, v);
+    if (rest) cycles += (double)(rest / rt) * step_cycles(u, rows * rt, v) + (double)(rest % rt) * step_cycles(u, rows, v);
+    return cycles;
+}
+
+/* Rows are joined where one of them leaves registers unused or weights are read too often for it: maps of 14 pixels and less. */
+conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes)
+{
+    conv_tile t = {1, 1, 1, 1, 1, 1};
     const int64_t vectors = ceil_of(oc, u->vl);
+    double best = -1;
     choose(u, MAX_ROWS, ow, vectors, &t.rx, &t.nv);
+    for (int ry = 1; ry <= 4 && oh > 0 && ow > 0 && ow <= MAX_ROWS; ry++)
+        for (int v = 1; v <= 4; v++)
+            for (int rx = 1; rx <= ow; rx++) {
+                if (!fits(u, ry * rx, v) || ry > oh) continue;
+                const int rt = second_tile(ow, rx), rest = (int)(vectors % v);
+                double cycles = 0;
+                for (int tail = 0; tail < 2; tail++) {
+                    const int nv = tail ? rest : v;
+                    const double blocks = tail ? (rest > 0) : (double)(vectors / v);
+                    if (nv) cycles += blocks * ((double)(oh / ry) * pixels_cycles(u, ry, ow, rx, rt, nv) + (double)(oh % ry) * pixels_cycles(u, 1, ow, rx, rt, nv));
+                }
+                if (best >= 0 && cycles >= best * 0.999) continue;
+                best = cycles;
+                t.ry = ry;
+                t.rx = rx;
+                t.nv = v;
+            }
     t.rt = second_tile(ow, t.rx);
     t.nvt = (int)((vectors - 1) % t.nv) + 1;
     t.rows = row_bytes > 0 ? u->l2_bytes / 2 / row_bytes : 1;
     if (t.rows < 4) t.rows = 4;
+    t.rows = (t.rows + t.ry - 1) / t.ry * t.ry;
     return t;
 }
 

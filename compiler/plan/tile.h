@@ -18,7 +18,7 @@ typedef struct {
 } gemm_tile;
 
 typedef struct {
-    int rx, nv, rt, nvt; /* RX, NV, RT, NVT of conv: pixels, vectors, pixels of the second tile, vectors of the last channel block */
+    int ry, rx, nv, rt, nvt; /* RY, RX, NV, RT, NVT of conv: rows, pixels, vectors, pixels of the second tile, vectors of the last channel block */
     int64_t rows;        /* ROWS: output rows that one weight block is used for */
 } conv_tile;
 
@@ -27,7 +27,7 @@ typedef struct {
 } dw_tile;
 
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k);
-/* oc: per group; ow: pixels of a row; row_bytes: input bytes that one output row reads. */
-conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t ow, int64_t row_bytes);
+/* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
+conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow);
 #endif

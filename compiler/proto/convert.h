@@ -14,7 +14,14 @@ typedef struct converter {
     scope *producers; /* for node_order() */
     uint64_t dense_limit;
     bool overridable_inputs;
+    const text_places *places; /* NULL: the model is no text */
+    uint32_t line, column;     /* where the node or value that is converted stands in the text; 0: not known */
 } converter;
+
+/* What a message says about the position: the path, after line and column of a text. */
+const char *where_of(const converter *c, const place *at);
+/* The message is what is converted next. */
+void look_at(converter *c, const void *message);
 
 /* NULL after reporting. Strings, shapes and typed fields are copied; raw and external data is pointed into. */
 tensor *convert_tensor(converter *c, const Onnx__TensorProto *t, const place *at);

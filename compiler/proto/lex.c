@@ -19,23 +19,32 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+lexer lex_begin(arena *mem, diag *d, const char *source)
+{
+    return (lexer){.mem = mem, .d = d, .p = source, .end = source + strlen(source), .known = source, .line = 1, .column = 1};
+}
+
+static void count_lines(lexer *l)
+{
+    for (; l->known < l->p; l->known++) {
+        l->column++;
+        if (*l->known == '\n') {
+            l->line++;
+            l->column = 1;
+        }
+    }
+}
+
 bool lex_fail(lexer *l, const char *fmt, ...)
 {
     if (l->failed) return false;
     l->failed = true;
-    uint32_t line = 1, column = 1;
-    for (const char *p = l->start; p < l->p; p++) {
-        column++;
-        if (*p == '\n') {
-            line++;
-            column = 1;
-        }
-    }
+    count_lines(l);
     va_list ap;
     va_start(ap, fmt);
     const char *what = arena_vprintf(l->d->mem, fmt, ap);
     va_end(ap);
-    return diag_error(l->d, EXIT_INVALID, arena_printf(l->d->mem, "%u:%u", line, column), "syntax", "%s", what);
+    return diag_error(l->d, EXIT_INVALID, arena_printf(l->d->mem, "%u:%u", l->line, l->column), "syntax", "%s", what);
 }
 
 static void skip_space(lexer *l)
@@ -45,6 +54,14 @@ static void skip_space(lexer *l)
             while (l->p < l->end && *l->p != '\n') l->p++;
         if (l->p == l->end || !strchr(" \t\r\n\v\f", *l->p) || !*l->p) return;
     }
+}
+
+void lex_place(lexer *l, uint32_t *line, uint32_t *column)
+{
+    skip_space(l);
+    count_lines(l);
+    *line = l->line;
+    *column = l->column;
 }
 
 char lex_peek(lexer *l)

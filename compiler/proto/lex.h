@@ -8,8 +8,10 @@
 typedef struct {
     arena *mem;
     diag *d;
-    const char *start, *p, *end;
+    const char *p, *end;
     bool failed;
+    const char *known; /* a place whose line and column are known: those of `p` are counted from there */
+    uint32_t line, column;
 } lexer;
 
 typedef struct {
@@ -21,6 +23,9 @@ typedef struct {
     bool is_int;
     const char *digits; /* the literal's text, terminated */
 } lex_number;
+
+lexer lex_begin(arena *mem, diag *d, const char *source);
+void lex_place(lexer *l, uint32_t *line, uint32_t *column); /* of the next token, from 1; places asked for never go back */
 
 /* Reports at the current place; only the first error counts. Returns false. */
 bool lex_fail(lexer *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -11,6 +11,20 @@
 
 static graph_id convert_graph(converter *c, const Onnx__GraphProto *p, graph_id parent, const place *at);
 
+const char *where_of(const converter *c, const place *at)
+{
+    const char *path = place_text(c->d, at);
+    return c->line ? arena_printf(c->d->mem, "%u:%u: %s", c->line, c->column, path) : path;
+}
+
+void look_at(converter *c, const void *message)
+{
+    const uint32_t i = c->places ? scope_find(c->places->by_message, message) : 0;
+    if (!i) return;
+    c->line = c->places->list.p[i - 1].line;
+    c->column = c->places->list.p[i - 1].column;
+}
+
 static const char *domain_of(converter *c, const char *s)
 {
     return keep(c, s && !strcmp(s, "ai.onnx") ? "" : s);
@@ -43,7 +57,7 @@ static attr_kind kind_of(const Onnx__AttributeProto *p)
 
 static bool missing(converter *c, const place *at, const char *what)
 {
-    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute says that it is a %s but has none", what);
+    return diag_error(c->d, EXIT_INVALID, where_of(c, at), "attribute-value", "the attribute says that it is a %s but has none", what);
 }
 
 static bool convert_tensors(converter *c, const Onnx__AttributeProto *p, const place *at, attr *a)
@@ -112,7 +126,7 @@ static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g
 {
     *a = (attr){.name = keep(c, p->name), .kind = kind_of(p), .ref = p->ref_attr_name && *p->ref_attr_name ? keep(c, p->ref_attr_name) : NULL};
     if ((unsigned)a->kind > ATTR_TYPES)
-        return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
+        return diag_error(c->d, EXIT_INVALID, where_of(c, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
     if (a->ref) return true;
     const place t = {at, "t", -1, p->t ? p->t->name : NULL}, sparse = {at, "sparse_tensor", -1, NULL};
     switch (a->kind) {
@@ -141,7 +155,7 @@ static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g
     case ATTR_TYPES: return convert_types(c, p, at, a);
     case ATTR_NONE: break;
     }
-    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "attribute-value", "the attribute has no value");
+    return diag_error(c->d, EXIT_INVALID, where_of(c, at), "attribute-value", "the attribute has no value");
 }
 
 /* ---- nodes ---- */
@@ -160,7 +174,7 @@ static bool convert_inputs(converter *c, const Onnx__NodeProto *p, const place *
         if (!*p->input[i]) continue;
         in[i] = scope_find(c->names, keep(c, p->input[i]));
         if (in[i]) continue;
-        ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-undefined",
+        ok = diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
                         "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
     }
     return ok;
@@ -171,7 +185,7 @@ static value_id define(converter *c, const char *name, const place *at)
 {
     const char *const s = keep(c, name);
     if (scope_find_here(c->names, s)) {
-        diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-twice", "value '%s' is defined twice in its graph", s);
+        diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-twice", "value '%s' is defined twice in its graph", s);
         return 0;
     }
     const value_id v = value_new(c->m, s);
@@ -182,6 +196,7 @@ static value_id define(converter *c, const char *name, const place *at)
 static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uint32_t index, const place *at)
 {
     model *m = c->m;
+    look_at(c, p);
     const node_id id = node_new(m, g, domain_of(c, p->domain), given(p->op_type), count(p->n_input), count(p->n_output),
                                 count(p->n_attribute));
     node *n = node_at(m, id);
@@ -201,6 +216,7 @@ static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uin
             attrs[i].name = keep(c, "value");
         }
     }
+    look_at(c, p); /* again, after subgraphs */
     for (uint32_t i = 0; i < p->n_output; i++) {
         if (!*p->output[i]) continue;
         out[i] = define(c, p->output[i], at);
@@ -221,10 +237,11 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
     bool ok = true;
     uint32_t circle;
     const uint32_t *order = node_order(c->mem, c->m->names, c->producers, list, count(n), &circle);
-    if (order) diag_warn(c->d, place_text(c->d, at), "node-order", "nodes stand before what they use; they are taken in a valid order");
+    if (order) diag_warn(c->d, where_of(c, at), "node-order", "nodes stand before what they use; they are taken in a valid order");
     if (circle < n) {
         const place here = {at, "node", circle, list[circle]->name};
-        ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "node-circle", "the node depends on its own output");
+        look_at(c, list[circle]);
+        ok = diag_error(c->d, EXIT_INVALID, where_of(c, &here), "node-circle", "the node depends on its own output");
         for (uint32_t i = 0; i < n; i++) /* so that what uses them is no error as well */
             for (uint32_t k = 0; k < list[i]->n_output; k++)
                 if (*list[i]->output[k]) define(c, list[i]->output[k], &here);
@@ -257,9 +274,10 @@ static bool convert_graph_inputs(converter *c, const Onnx__GraphProto *p, graph_
     bool ok = true;
     for (uint32_t i = 0; i < p->n_input; i++) {
         const place here = {at, "input", i, p->input[i]->name};
+        look_at(c, p->input[i]);
         const value_id v = *given(p->input[i]->name) ? define(c, p->input[i]->name, &here) : 0;
         if (!v) {
-            ok = *given(p->input[i]->name) ? false : diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "value-name", "a graph input has no name");
+            ok = *given(p->input[i]->name) ? false : diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-name", "a graph input has no name");
             continue;
         }
         ok &= describe(c, p->input[i], v, &here);
@@ -283,9 +301,9 @@ static bool add_initializer(converter *c, const tensor *t, graph_id g, const pla
         if (*given(at->name) && !scope_find_here(c->names, keep(c, at->name))) define(c, at->name, at);
         return false;
     }
-    if (!*t->name) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-name", "an initializer has no name");
+    if (!*t->name) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-name", "an initializer has no name");
     const value_id input = scope_find_here(c->names, t->name);
-    if (input && value_at(m, input)->data) return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "value-twice", "value '%s' is defined twice in its graph", t->name);
+    if (input && value_at(m, input)->data) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-twice", "value '%s' is defined twice in its graph", t->name);
     if (input && g != 1) return true; /* a body's formal input gets its value from the operator, never from a default */
     const value_id v = input ? input : define(c, t->name, at);
     if (!v) return false;
@@ -301,6 +319,7 @@ static bool convert_initializers(converter *c, const Onnx__GraphProto *p, graph_
     bool ok = true;
     for (uint32_t i = 0; i < p->n_initializer; i++) {
         const place here = {at, "initializer", i, p->initializer[i]->name};
+        look_at(c, p->initializer[i]);
         ok &= add_initializer(c, convert_tensor(c, p->initializer[i], &here), g, &here);
     }
     for (uint32_t i = 0; i < p->n_sparse_initializer; i++) {
@@ -322,6 +341,7 @@ static bool convert_value_info(converter *c, Onnx__ValueInfoProto *const *list, 
     bool ok = true;
     for (uint32_t i = 0; i < n; i++) {
         const place here = {at, "value_info", i, list[i]->name};
+        look_at(c, list[i]);
         const value_id v = scope_find_here(c->names, keep(c, list[i]->name));
         if (v) ok &= describe(c, list[i], v, &here); /* types of values that do not exist do no harm */
     }
@@ -333,9 +353,10 @@ static bool convert_graph_outputs(converter *c, const Onnx__GraphProto *p, graph
     bool ok = true;
     for (uint32_t i = 0; i < p->n_output; i++) {
         const place here = {at, "output", i, p->output[i]->name};
+        look_at(c, p->output[i]);
         const value_id v = scope_find(c->names, keep(c, p->output[i]->name));
         if (!v) {
-            ok = diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "value-undefined", "nothing in the graph computes this output");
+            ok = diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-undefined", "nothing in the graph computes this output");
             continue;
         }
         ok &= describe(c, p->output[i], v, &here);
@@ -372,7 +393,7 @@ static void add_opset(converter *c, const Onnx__OperatorSetIdProto *p, opset *ou
 {
     *out = (opset){domain_of(c, p->domain), 0};
     if (p->version < 1 || p->version > INT32_MAX)
-        diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "opset-version", "version %lld of operator set '%s' does not exist", (long long)p->version,
+        diag_error(c->d, EXIT_INVALID, where_of(c, at), "opset-version", "version %lld of operator set '%s' does not exist", (long long)p->version,
                    *out->domain ? out->domain : "ai.onnx");
     else out->version = (int)p->version;
 }
@@ -410,7 +431,7 @@ static void convert_function(converter *c, const Onnx__FunctionProto *p, const p
         const place here = {at, "output", i, p->output[i]};
         const value_id v = scope_find(c->names, keep(c, p->output[i]));
         if (v) VEC_PUSH(c->mem, graph_at(m, f.body)->outputs, v);
-        else diag_error(c->d, EXIT_INVALID, place_text(c->d, &here), "value-undefined", "nothing in the function computes this output");
+        else diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-undefined", "nothing in the function computes this output");
     }
     scope_leave(c->names);
     for (uint32_t i = 0; i < p->n_opset_import; i++) {
@@ -456,7 +477,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
     model *m = model_new(mem, d);
     m->path = f->path;
     memcpy(m->sha256, f->sha256, sizeof m->sha256);
-    converter c = {.mem = mem, .d = d, .m = m, .files = externals_new(mem, d, f->folder), .names = scope_new(mem), .producers = scope_new(mem)};
+    converter c = {.mem = mem, .d = d, .m = m, .files = externals_new(mem, d, f->folder), .names = scope_new(mem), .producers = scope_new(mem), .places = f->places};
     c.dense_limit = o && o->dense ? o->dense : (uint64_t)256 << 20;
     c.overridable_inputs = o && o->overridable_inputs;
     convert_header(&c, p);

@@ -17,6 +17,7 @@ typedef struct {
     lexer l;
     arena *mem;
     uint32_t depth;
+    text_places *places;
 } parser;
 
 typedef VEC(Onnx__ValueInfoProto *) info_list;
@@ -38,6 +39,16 @@ static void *message_new(arena *a, size_t bytes, const ProtobufCMessageDescripto
         (message)->n_##field = (list).n;     \
         (message)->field = (list).p;         \
     } while (0)
+
+/* Notes that the message is what starts here. */
+static void note_place(parser *ps, const void *message)
+{
+    text_places *t = ps->places;
+    text_place here;
+    lex_place(&ps->l, &here.line, &here.column);
+    VEC_PUSH(ps->mem, t->list, here);
+    scope_define(t->by_message, message, t->list.n);
+}
 
 static bool deeper(parser *ps)
 {
@@ -504,6 +515,7 @@ static Onnx__NodeProto *parse_node(parser *ps)
 {
     Onnx__NodeProto *n = NEW(ps, Onnx__NodeProto, node_proto);
     lexer *l = &ps->l;
+    note_place(ps, n);
     if (lex_take(l, '[')) {
         n->name = lex_at_name(l) ? lex_name(l, "a name") : NULL;
         if (!lex_want(l, ']')) return NULL;
@@ -534,12 +546,14 @@ static Onnx__ValueInfoProto *parse_info(parser *ps, tensor_list *constants, bool
 {
     Onnx__ValueInfoProto *v = NEW(ps, Onnx__ValueInfoProto, value_info_proto);
     *constant = false;
+    note_place(ps, v);
     if (at_type(ps) && !(v->type = parse_type(ps))) return NULL;
     v->name = lex_name(&ps->l, "a value");
     if (!v->name) return NULL;
     if (constants && lex_take(&ps->l, '=')) {
         Onnx__TensorProto *t = parse_tensor(ps, v->type, v->name);
         if (!t) return NULL;
+        scope_define(ps->places->by_message, (const char *)t, scope_find(ps->places->by_message, (const char *)v));
         VEC_PUSH(ps->mem, *constants, t);
         *constant = true;
     }
@@ -719,7 +733,9 @@ static Onnx__ModelProto *parse_model(parser *ps)
 
 proto_file *proto_parse(arena *mem, diag *d, const char *source, const char *path)
 {
-    parser ps = {.l = {.mem = mem, .d = d, .start = source, .p = source, .end = source + strlen(source)}, .mem = mem};
+    text_places *places = ARENA_NEW(mem, text_places);
+    places->by_message = scope_new(mem);
+    parser ps = {.l = lex_begin(mem, d, source), .mem = mem, .places = places};
     if (!utf8_valid((const unsigned char *)source, strlen(source))) {
         diag_error(d, EXIT_INVALID, "", "syntax", "the text is not valid UTF-8");
         return NULL;
@@ -732,7 +748,7 @@ proto_file *proto_parse(arena *mem, diag *d, const char *source, const char *pat
         f->folder = proto_folder(mem, path);
     }
     f->root = &m->base;
-    f->from_text = true;
+    f->places = places;
     return f;
 }
 

@@ -1,10 +1,20 @@
 /* proto.h - the protobuf form of a model: what the checker reads and the loader converts. Only proto/ and check/ include this. */
 #ifndef ONNXCC_PROTO_PROTO_H
 #define ONNXCC_PROTO_PROTO_H
+#include "ir/scope.h"
 #include "onnx.pb-c.h"
 #include "proto/load.h"
 
 typedef struct proto_memory proto_memory;
+
+/* Where nodes, values and constants stand in a text. */
+typedef struct {
+    uint32_t line, column; /* from 1 */
+} text_place;
+typedef struct {
+    scope *by_message; /* address of the message -> place in the list + 1 */
+    VEC(text_place) list;
+} text_places;
 
 /* A file that was unpacked. TensorProto.raw_data.data points into the file itself, which stays mapped until the arena goes (packed float_data
  * and double_data of a tensor of that type are the same bytes and appear as raw_data); everything else is in memory of its own that
@@ -15,7 +25,7 @@ typedef struct proto_file {
     const ProtobufCMessage *root;
     proto_memory *memory;
     file_view view;
-    bool from_text; /* root was built by the parser of the text form (parse.h) */
+    const text_places *places; /* not NULL: root was built by the parser of the text form (parse.h) */
     char sha256[65];
 } proto_file;
 

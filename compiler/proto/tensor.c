@@ -14,16 +14,16 @@ static bool bad(converter *c, const place *at, const char *code, const char *fmt
     va_start(ap, fmt);
     const char *what = arena_vprintf(c->d->mem, fmt, ap);
     va_end(ap);
-    return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), code, "%s", what);
+    return diag_error(c->d, EXIT_INVALID, where_of(c, at), code, "%s", what);
 }
 
 /* Type and shape. *bytes: what the elements take in dense form. */
 static bool convert_head(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
     if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E2M3 || p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E3M2)
-        return diag_error(c->d, EXIT_UNSUPPORTED, place_text(c->d, at), "elem-type", "element type %d (6-bit float) is not supported yet", p->data_type);
+        return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "elem-type", "element type %d (6-bit float) is not supported yet", p->data_type);
     if (!elem_known(p->data_type)) return bad(c, at, "elem-type", "element type %d is unknown", p->data_type);
-    if (p->segment) return diag_error(c->d, EXIT_UNSUPPORTED, place_text(c->d, at), "tensor-segment", "tensors in segments are not supported");
+    if (p->segment) return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "tensor-segment", "tensors in segments are not supported");
     t->type = (elem)p->data_type;
     t->name = keep(c, p->name);
     t->rank = (uint32_t)p->n_dims;
@@ -155,7 +155,7 @@ static bool convert_external(converter *c, const Onnx__TensorProto *p, const pla
     if (length != t->bytes)
         return bad(c, at, "tensor-data", "external data has length %llu, %s of its shape needs %zu", (unsigned long long)length, elem_of(t->type)->name,
                    t->bytes);
-    t->data = external_data(c->files, place_text(c->d, at), location, offset, t->bytes);
+    t->data = external_data(c->files, where_of(c, at), location, offset, t->bytes);
     return t->data != NULL;
 }
 
@@ -210,7 +210,7 @@ static bool sparse_agree(converter *c, const tensor *values, const tensor *indic
     const bool by_axis = indices->rank == 2 && indices->shape[0] == n && indices->shape[1] == (int64_t)dense->rank;
     if (!linear && !by_axis) return bad(c, at, "sparse", "indices are neither [%lld] nor [%lld,%u]", (long long)n, (long long)n, dense->rank);
     if (values->type == ELEM_STRING || elem_of(values->type)->bits < 8)
-        return diag_error(c->d, EXIT_UNSUPPORTED, place_text(c->d, at), "sparse", "sparse tensors of type %s are not supported", elem_of(values->type)->name);
+        return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "sparse", "sparse tensors of type %s are not supported", elem_of(values->type)->name);
     return true;
 }
 
@@ -227,7 +227,7 @@ tensor *convert_sparse(converter *c, const Onnx__SparseTensorProto *p, const pla
     tensor *t = ARENA_NEW(c->mem, tensor);
     if (!convert_head(c, &head, at, t) || !sparse_agree(c, values, indices, t, at)) return NULL;
     if (t->bytes > c->dense_limit) {
-        diag_error(c->d, EXIT_LIMIT, place_text(c->d, at), "sparse", "takes %zu MiB when made dense; a limit stops here", t->bytes >> 20);
+        diag_error(c->d, EXIT_LIMIT, where_of(c, at), "sparse", "takes %zu MiB when made dense; a limit stops here", t->bytes >> 20);
         return NULL;
     }
     unsigned char *out = arena_alloc(c->mem, t->bytes);

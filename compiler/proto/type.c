@@ -11,10 +11,10 @@ static dim convert_dim(converter *c, const Onnx__TensorShapeProto__Dimension *p,
         if (p->dim_value >= 0) return dim_const(c->m->dims, p->dim_value);
         /* Some exporters write -1 for a size they do not know; no other negative number has a meaning. */
         if (p->dim_value != -1) {
-            diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "shape-negative", "dimension %u is %lld", axis, (long long)p->dim_value);
+            diag_error(c->d, EXIT_INVALID, where_of(c, at), "shape-negative", "dimension %u is %lld", axis, (long long)p->dim_value);
             return 0;
         }
-        diag_warn(c->d, place_text(c->d, at), "shape-negative", "dimension %u is -1, taken as unknown", axis);
+        diag_warn(c->d, where_of(c, at), "shape-negative", "dimension %u is -1, taken as unknown", axis);
     } else if (p->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) param = given(p->dim_param);
     if (*param && strcmp(param, "?")) return dim_of_param(c->m->dims, c->mem, param);
     return dim_fresh(c->m->dims, arena_printf(c->mem, "%s:%u", stem, axis), 1, INT64_MAX);
@@ -24,7 +24,7 @@ static bool convert_shaped(converter *c, type_kind kind, int32_t elem_type, cons
 {
     if (elem_type && !elem_known(elem_type)) {
         const bool standard = elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E2M3 || elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E3M2;
-        return diag_error(c->d, standard ? EXIT_UNSUPPORTED : EXIT_INVALID, place_text(c->d, at), "elem-type", "element type %d is %s", elem_type,
+        return diag_error(c->d, standard ? EXIT_UNSUPPORTED : EXIT_INVALID, where_of(c, at), "elem-type", "element type %d is %s", elem_type,
                           standard ? "not supported yet" : "unknown");
     }
     *out = (type){.kind = kind, .elem = (elem)elem_type, .rank = -1};
@@ -60,12 +60,12 @@ bool convert_type(converter *c, const Onnx__TypeProto *t, const char *stem, cons
     case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: {
         const bool ok = convert_of(c, TYPE_MAP, t->map_type->value_type, stem, at, out);
         if (!elem_known(t->map_type->key_type))
-            return diag_error(c->d, EXIT_INVALID, place_text(c->d, at), "elem-type", "key type %d is unknown", t->map_type->key_type);
+            return diag_error(c->d, EXIT_INVALID, where_of(c, at), "elem-type", "key type %d is unknown", t->map_type->key_type);
         out->elem = (elem)t->map_type->key_type;
         return ok;
     }
     case ONNX__TYPE_PROTO__VALUE_OPAQUE_TYPE:
-        return diag_error(c->d, EXIT_UNSUPPORTED, place_text(c->d, at), "type-opaque", "opaque types are not supported");
+        return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "type-opaque", "opaque types are not supported");
     default: return true;
     }
 }

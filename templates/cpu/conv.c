@@ -9,8 +9,8 @@
  *               X_C channel block, X_D, X_H, X_W; the first cell is element X_AT. XB = VL reads NCHWc, XB = 1 NCHW, XB = IC NHWC.
  *            w  [GROUPS][ceil(OC / NR)][ceil(IC / XB)][KD][KH][KW][XB][NR] with NR = NV * VL, zero where oc is beyond OC
  * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
- * fixed      NV RX  output vectors and pixels of the register tile      NVT  vectors used of a group's last NR channels, 1..NV
- *            RT     pixels of the second tile, for what RX leaves over; single pixels do the rest
+ * fixed      RY RX NV  rows, pixels of a row, and output vectors of the register tile; single rows do what RY leaves over
+ *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
  *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others. OC, or OC rounded
  *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
@@ -19,13 +19,13 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* `px` pixels from ow on and `nv` vectors from oc on (the first one of its group is oc0); both constants at every call. */
-INLINE void conv_tile(const int px, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
+/* `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); constants at every call. */
+INLINE void conv_tile(const int py, const int px, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
                       int64_t row, int64_t ow HOOK_PARAMS)
 {
-    vf acc[RX][NV];
+    vf acc[RY * RX][NV];
 #pragma GCC unroll 32
-    for (int p = 0; p < px; p++) {
+    for (int p = 0; p < py * px; p++) {
 #pragma GCC unroll 8
         for (int j = 0; j < nv; j++) acc[p][j] = vf_set(0.0f);
     }
@@ -40,8 +40,8 @@ INLINE void conv_tile(const int px, const int nv, const float *restrict x, const
 #pragma GCC unroll 8
                 for (int j = 0; j < nv; j++) wi[j] = vf_ld(w + (i * NV + j) * VL);
 #pragma GCC unroll 32
-                for (int p = 0; p < px; p++) {
-                    const vf xp = vf_set(xt[p * SW * X_W + i]);
+                for (int p = 0; p < py * px; p++) {
+                    const vf xp = vf_set(xt[p / px * SH * X_H + p % px * SW * X_W + i]);
 #pragma GCC unroll 8
                     for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
                 }
@@ -51,34 +51,34 @@ INLINE void conv_tile(const int px, const int nv, const float *restrict x, const
     }
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32
-        for (int p = 0; p < px; p++) {
+        for (int p = 0; p < py * px; p++) {
 #pragma GCC unroll 8
-            for (int j = 0; j < nv; j++) OUT_V(acc[p][j], n, oc / VL + j, row, ow + p, oc % VL HOOK_ARGS);
+            for (int j = 0; j < nv; j++) OUT_V(acc[p][j], n, oc / VL + j, row + p / px, ow + p % px, oc % VL HOOK_ARGS);
         }
         return;
     }
-    float lane[RX][NV * VL];
+    float lane[RY * RX][NV * VL];
 #pragma GCC unroll 32
-    for (int p = 0; p < px; p++) {
+    for (int p = 0; p < py * px; p++) {
 #pragma GCC unroll 8
         for (int j = 0; j < nv; j++) vf_st(lane[p] + j * VL, acc[p][j]);
     }
-    for (int p = 0; p < px; p++) {
+    for (int p = 0; p < py * px; p++) {
         int64_t c = oc;
-        for (; c + VL <= oc0 + OC_LANES && c < oc + nv * VL; c += VL) OUT_V(vf_ld(lane[p] + (c - oc)), n, c / VL, row, ow + p, c % VL HOOK_ARGS);
-        for (; c < oc0 + OC && c < oc + nv * VL; c++) OUT_S(lane[p][c - oc], n, c / VL, row, ow + p, c % VL HOOK_ARGS);
+        for (; c + VL <= oc0 + OC_LANES && c < oc + nv * VL; c += VL) OUT_V(vf_ld(lane[p] + (c - oc)), n, c / VL, row + p / px, ow + p % px, c % VL HOOK_ARGS);
+        for (; c < oc0 + OC && c < oc + nv * VL; c++) OUT_S(lane[p][c - oc], n, c / VL, row + p / px, ow + p % px, c % VL HOOK_ARGS);
     }
 }
 
-INLINE void conv_row(const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
+INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
                      int64_t row HOOK_PARAMS)
 {
     int64_t ow = 0;
-    for (; ow + RX <= OW; ow += RX) conv_tile(RX, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RX <= OW; ow += RX) conv_tile(py, RX, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX == 0) return;
-    for (; ow + RT <= OW; ow += RT) conv_tile(RT, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RT <= OW; ow += RT) conv_tile(py, RT, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX % RT == 0) return;
-    for (; ow < OW; ow++) conv_tile(1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
 }
 
 KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
@@ -90,11 +90,15 @@ KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, i
         for (int64_t block = 0; block < GROUPS * blocks; block++) {
             const int64_t g = block / blocks, oc0 = g * OC, oc = oc0 + block % blocks * (NV * VL);
             const float *wb = w + block * block_size;
-            for (int64_t row = first; row < last; row++) {
+            for (int64_t row = first, rows; row < last; row += rows) {
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
                 const float *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
-                if (NVT == NV || oc + NV * VL <= oc0 + OC) conv_row(NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else conv_row(NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
+                rows = oh + RY <= OH && row + RY <= last ? RY : 1;
+                if (rows == RY && whole) conv_rows(RY, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (rows == RY) conv_rows(RY, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (whole) conv_rows(1, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else conv_rows(1, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
             }
         }
     }

@@ -8,8 +8,16 @@
 #define ONNXCC_MATHF_H
 #include "scalar.h"
 
-/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays.
- * The factor 2^n is applied in two halves so that both ends of the range come out right. */
+/* a * 2^n for a whole n, |n| < 254: in two halves, so that infinities and subnormals come out right. */
+#define MATH_SCALE(S, J, F, I)                                                                 \
+    SIMD_FN F S##_scale(F a, F n)                                                              \
+    {                                                                                          \
+        const F magic = S##_set(12582912.0f);                                                  \
+        const I k = S##_bits(n + magic) - S##_bits(magic), half = k >> 1;                      \
+        return a * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608);  \
+    }
+
+/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. */
 #define MATH_EXP(S, J, F, I)                                                                   \
     SIMD_FN F S##_exp(F a)                                                                     \
     {                                                                                          \
@@ -24,8 +32,7 @@
         p = S##_fma(p, r, S##_set(1.6666665459e-1f));                                          \
         p = S##_fma(p, r, S##_set(5.0000001201e-1f));                                          \
         p = S##_fma(p, r * r, r + S##_set(1.0f));                                              \
-        const I k = S##_bits(t) - S##_bits(magic), half = k / 2;                               \
-        return p * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608);  \
+        return S##_scale(p, n);                                                                \
     }
 
 /* log: 1 ulp; log(0) = -inf, negative numbers give NaN. */
@@ -124,8 +131,7 @@
         p = p * f + 1.0 / 24.0;                                                                \
         p = p * f + 1.0 / 6.0;                                                                 \
         p = (p * f + 0.5) * f * f + f + 1.0;                                                   \
-        const I k = S##_to_i(r), half = k / 2;                                                 \
-        F y = S##_narrow(p) * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608); \
+        F y = S##_scale(S##_narrow(p), r);                                                     \
         const F inf = S##_set(INFINITY), whole = S##_rint(b), pair = b * S##_set(0.5f);        \
         const I grows = (x > one) == (b > zero);                                               \
         y = S##_sel((x == inf) | (x == zero) | (S##_abs(b) == inf), S##_sel(grows, inf, zero), y); \
@@ -137,7 +143,7 @@
         return S##_sel((b == zero) | (a == one), one, y);                                      \
     }
 
-#define MATH_FUNCTIONS(S, J, F, I, D) \
+#define MATH_FUNCTIONS(S, J, F, I, D) /* S##_scale comes before, from MATH_SCALE or an instruction */ \
     MATH_EXP(S, J, F, I)              \
     MATH_LOG(S, J, F, I)              \
     MATH_ERF(S, J, F, I)              \
@@ -148,6 +154,7 @@
 SIMD_FN double sf_double(float a) { return (double)a; }
 SIMD_FN float sf_narrow(double a) { return (float)a; }
 SIMD_FN double sf_sel_double(int32_t m, double a, double b) { return m ? a : b; }
+MATH_SCALE(sf, si, float, int32_t)
 MATH_FUNCTIONS(sf, si, float, int32_t, double)
 
 /* From libm, one lane at a time in vectors too. */

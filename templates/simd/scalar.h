@@ -36,10 +36,24 @@
 #define ORDER_OPS(S, T)                                                                                                 \
     SIMD_FN T S##_max(T a, T b) { return a > b ? a : b; }                                                               \
     SIMD_FN T S##_min(T a, T b) { return a < b ? a : b; }
+/* a to the power of n by squaring, wrapping; a negative power is 0 except of 1 and -1. */
+#define POW_OP(S, T, U)                                                                                                 \
+    SIMD_FN T S##_pow(T a, T n)                                                                                         \
+    {                                                                                                                   \
+        U r = 1, b = (U)a, k = (U)n;                                                                                    \
+        if (n < 1 && n != 0) return a == 1 || (a + 1 == 0 && k % 2 == 0) ? 1 : a + 1 == 0 ? a : 0;                      \
+        for (; k; k >>= 1, b *= b)                                                                                      \
+            if (k & 1) r *= b;                                                                                          \
+        return (T)r;                                                                                                    \
+    }
 SIGNED_OPS(si, int32_t, uint32_t, INT32_MIN, 32)
 SIGNED_OPS(sl, int64_t, uint64_t, INT64_MIN, 64)
 UNSIGNED_OPS(su, uint32_t, 32)
 UNSIGNED_OPS(sw, uint64_t, 64)
+POW_OP(si, int32_t, uint32_t)
+POW_OP(sl, int64_t, uint64_t)
+POW_OP(su, uint32_t, uint32_t)
+POW_OP(sw, uint64_t, uint64_t)
 ORDER_OPS(si, int32_t)
 ORDER_OPS(sl, int64_t)
 ORDER_OPS(su, uint32_t)
@@ -64,6 +78,8 @@ SIMD_FN int64_t sl_index(int64_t i, int64_t n)
     SIMD_FN uint64_t S##_to_w(T a) { return !(a > 0) ? 0u : a >= (T)18446744073709551616.0 ? UINT64_MAX : (uint64_t)a; }
 FLOAT_OPS(sf, float)
 FLOAT_OPS(sd, double)
+
+SIMD_FN int32_t sf_to_i_in(float a) { return a == a ? (int32_t)a : 0; } /* of what is NaN or inside the range */
 
 /* ---- the same bits as another type ---- */
 #define BITS_OP(NAME, FROM, TO) SIMD_FN TO NAME(FROM a) { TO r; memcpy(&r, &a, sizeof r); return r; }
@@ -107,7 +123,7 @@ SIMD_FN uint32_t small_of_f(float v, int exp_bits, int man_bits, int bias, int t
         if (rest > half || (rest == half && (q & 1))) ++q;
         code = q + ((uint32_t)(low + bias - 1) << man_bits); /* the exponent field and a carry of the mantissa add up */
     }
-    if (code > largest) code = top == 0 ? inf : largest;
+    if (code > largest) code = top == 0 && exp_bits + man_bits > 7 ? inf : largest; /* 8 bits: Cast saturates by default */
     return code || top != 2 ? sign | code : 0;
 }
 SIMD_FN float f16_to_f(uint16_t b) { return small_to_f(b, 5, 10, 15, 0); }
@@ -165,7 +181,7 @@ SIMD_FN float sf_row_prod(const float *l)
 }
 
 /* ---- float functions with vector twins in simd.h ---- */
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }

@@ -2,6 +2,7 @@
  *
  * Define VL before including: float lanes of a hardware register, 16 (AVX-512), 8 (AVX2), 4 (SSE, NEON, and any compiler with GNU vectors) or
  * 1 (no vectors: vf is float, plain C99). vf holds floats, vi int32; a mask is a vi of 0 and -1. Loads and stores need no alignment.
+ * SIMD_NO_FMA defined: fma is a * b + c with two roundings, for the same bits on every target.
  * sf_... and si_... are the same operations on one element with the same bits. With other instruction sets than those above everything works, by
  * the compiler's vector extension or lane by lane. */
 #ifndef ONNXCC_SIMD_H
@@ -33,6 +34,8 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vf_ceil sf_ceil
 #define vf_sel sf_sel
 #define vf_to_i sf_to_i
+#define vf_to_i_in sf_to_i_in
+#define vf_scale sf_scale
 #define vi_to_f si_to_f
 #define vf_exp sf_exp
 #define vf_log sf_log
@@ -142,7 +145,9 @@ SIMD_FN vf vf_rint(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 8); }
 SIMD_FN vf vf_floor(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 9); }
 SIMD_FN vf vf_ceil(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 10); }
 SIMD_FN vf vf_trunc(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 11); }
+#if !defined(SIMD_NO_FMA)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+#endif
 SIMD_FN vf vf_gather(const float *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
 SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
 {
@@ -192,7 +197,9 @@ SIMD_FN vf vf_ceil(vf a) { for (int k = 0; k < VL; ++k) a[k] = ceilf(a[k]); retu
 SIMD_FN vf vf_trunc(vf a) { for (int k = 0; k < VL; ++k) a[k] = truncf(a[k]); return a; }
 SIMD_FN vf vf_ld2(const float *p) { return vf_lds(p, 2); }
 #endif
-#if defined(SIMD_AVX2) && defined(__FMA__)
+#if defined(SIMD_NO_FMA)
+SIMD_FN vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
+#elif defined(SIMD_AVX2) && defined(__FMA__)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 #elif defined(SIMD_SSE41) && defined(__FMA__)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c); }
@@ -216,6 +223,13 @@ SIMD_FN vi vf_to_i(vf a)
     const vi r = VCONVERT(vf_sel(ok, a, vf_set(0.0f)), vi);
     return vi_sel(high, vi_set(INT32_MAX), vi_sel(low, vi_set(INT32_MIN), r));
 }
+
+/* The same for what is NaN or inside the range of int32. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vf_to_i_in(vf a) { return (vi)_mm512_maskz_cvttps_epi32(_mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a); }
+#else
+SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
+#endif
 
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
 SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
@@ -314,12 +328,80 @@ HORIZONTAL_INT(vi_hmin, INT32_MAX, si_min(s, v[k]))
 HORIZONTAL_INT(vi_hor, 0, s | v[k])
 HORIZONTAL_INT(vi_hand, -1, s & v[k])
 
+/* ---- a tile turned: y[c * ys + r] = x[r * xs + c] for r, c < VL ---- */
+#if defined(SIMD_AVX512)
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    __m512 r[16], t[16];
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) r[k] = _mm512_loadu_ps(x + k * xs);
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 16; k += 2) {
+        t[k] = _mm512_unpacklo_ps(r[k], r[k + 1]);
+        t[k + 1] = _mm512_unpackhi_ps(r[k], r[k + 1]);
+    }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 16; k += 4)
+_Pragma("GCC unroll 2")
+        for (int h = 0; h < 2; ++h) {
+            const __m512d a = _mm512_castps_pd(t[k + h]), b = _mm512_castps_pd(t[k + h + 2]);
+            r[k + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            r[k + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) { /* r[4g + k] holds columns k, 4 + k, 8 + k, 12 + k of rows 4g to 4g + 3 */
+        const __m512 a = _mm512_shuffle_f32x4(r[k], r[4 + k], 0x88), b = _mm512_shuffle_f32x4(r[k], r[4 + k], 0xdd);
+        const __m512 c = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0x88), d = _mm512_shuffle_f32x4(r[8 + k], r[12 + k], 0xdd);
+        _mm512_storeu_ps(y + k * ys, _mm512_shuffle_f32x4(a, c, 0x88));
+        _mm512_storeu_ps(y + (4 + k) * ys, _mm512_shuffle_f32x4(b, d, 0x88));
+        _mm512_storeu_ps(y + (8 + k) * ys, _mm512_shuffle_f32x4(a, c, 0xdd));
+        _mm512_storeu_ps(y + (12 + k) * ys, _mm512_shuffle_f32x4(b, d, 0xdd));
+    }
+}
+#elif defined(SIMD_AVX2)
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    __m256 r[8], t[8];
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 8; ++k) r[k] = _mm256_loadu_ps(x + k * xs);
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 8; k += 2) {
+        t[k] = _mm256_unpacklo_ps(r[k], r[k + 1]);
+        t[k + 1] = _mm256_unpackhi_ps(r[k], r[k + 1]);
+    }
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 8; k += 4)
+_Pragma("GCC unroll 2")
+        for (int h = 0; h < 2; ++h) {
+            const __m256d a = _mm256_castps_pd(t[k + h]), b = _mm256_castps_pd(t[k + h + 2]);
+            r[k + 2 * h] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+            r[k + 2 * h + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+        }
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) {
+        _mm256_storeu_ps(y + k * ys, _mm256_permute2f128_ps(r[k], r[4 + k], 0x20));
+        _mm256_storeu_ps(y + (4 + k) * ys, _mm256_permute2f128_ps(r[k], r[4 + k], 0x31));
+    }
+}
+#else
+SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
+{
+    for (int r = 0; r < VL; ++r)
+        for (int c = 0; c < VL; ++c) y[c * ys + r] = x[r * xs + c];
+}
+#endif
+
 /* ---- functions ---- */
 /* Macros: a vector wider than the hardware's must not be passed to a function. */
 typedef int64_t vd_mask __attribute__((vector_size(8 * VL)));
 #define vf_double(a) VCONVERT(a, vd)
 #define vf_narrow(a) VCONVERT(a, vf)
 #define vf_sel_double(m, a, b) ((vd)((VCONVERT(m, vd_mask) & (vd_mask)(a)) | (~VCONVERT(m, vd_mask) & (vd_mask)(b))))
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_scale(vf a, vf n) { return (vf)_mm512_scalef_ps((__m512)a, (__m512)n); }
+#else
+MATH_SCALE(vf, vi, vf, vi)
+#endif
 MATH_FUNCTIONS(vf, vi, vf, vi, vd)
 #define LIBM_LANES(name) SIMD_FN vf vf_##name(vf a) { for (int k = 0; k < VL; ++k) a[k] = sf_##name(a[k]); return a; }
 LIBM_FUNCTIONS(LIBM_LANES)

@@ -1,7 +1,8 @@
-/* fuzz_load.c - a libFuzzer target: any bytes as a model file; what loads must verify and print. */
+/* fuzz_load.c - a libFuzzer target: any bytes as a model file; what loads must verify, print, and load again when it is written. */
 #include <stdlib.h>
 
 #include "proto/parse.h"
+#include "proto/save.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -12,9 +13,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     model *m = model_load_bytes(mem, d, data, size, NULL, NULL);
     if (!m != (d->errors > 0)) abort(); /* no model without a message, no message with a model */
     if (m) {
-        text t = {.mem = mem};
+        text t = {.mem = mem}, bytes = {.mem = mem};
         if (!ir_verify(m)) abort();
         model_text(m, &t, 1000);
+        if (model_encode(m, d, &bytes) && !model_load_bytes(mem, d, bytes.p ? bytes.p : "", bytes.n, NULL, NULL)) abort();
     }
     arena_free(mem);
     return 0;

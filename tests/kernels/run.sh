@@ -19,10 +19,10 @@ elif [ "$vl" -gt 4 ]; then
     exit 77
 fi
 case $vl in # the register tiles of a target with such vectors
-1) tile="-DMR=4 -DNV=4 -DMT=2 -DMC=8 -DRX=4 -DRT=2" ;;
-4) tile="-DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRX=4 -DRT=2" ;;
-8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRX=6 -DRT=3" ;;
-16) tile="-DMR=8 -DNV=3 -DMT=4 -DMC=16 -DRX=7 -DRT=3" ;;
+1) tile="-DMR=4 -DNV=4 -DMT=2 -DMC=8 -DRY=2 -DRX=4 -DRT=2" ;;
+4) tile="-DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRY=2 -DRX=4 -DRT=2" ;;
+8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRY=1 -DRX=6 -DRT=3" ;;
+16) tile="-DMR=8 -DNV=3 -DMT=4 -DMC=16 -DRY=2 -DRX=7 -DRT=3" ;;
 esac
 mkdir -p "$build/kernels"
 out=$build/kernels/$kernel-$cc-$vl

@@ -289,6 +289,22 @@ static void row_cases(void)
         STORE(&b, z, p, d(i));
         end(&b, "reduce_product");
     }
+    { /* sums down long columns: several vectors share the walk */
+        const slot x = IN("x", FLOAT, c(21), c(150)), y = OUT("y", FLOAT, c(150)), z = OUT("z", FLOAT, c(3), c(150)), v = IN("v", FLOAT, c(3), c(21), c(150));
+        nest_builder b = nest_begin(P);
+        dim l = nest_axis(&b, c(150)), j = stage_axis(&b, c(21));
+        const ex s = stage_fold(&b, FOLD_SUM, LOAD(x, d(j), d(l)));
+        nest_stage(&b);
+        STORE(&b, y, BIN(MUL, s, f(0.5)), d(l));
+        end(&b, "column_sums");
+        b = nest_begin(P);
+        const dim i = nest_axis(&b, c(3));
+        l = nest_axis(&b, c(150)), j = stage_axis(&b, c(21));
+        const ex m = stage_fold(&b, FOLD_MAX, LOAD(v, d(i), d(j), d(l))), q = stage_fold(&b, FOLD_SUM, LOAD(v, d(i), d(j), d(l)));
+        nest_stage(&b);
+        STORE(&b, z, BIN(SUB, m, q), d(i), d(l));
+        end(&b, "column_max_minus_sum");
+    }
     { /* ReduceSum of everything: no parallel axis */
         const slot x = IN("x", FLOAT, c(300)), y = tensor_of("y", ELEM_FLOAT, SLOT_OUTPUT, 1, 0, NULL);
         nest_builder b = nest_begin(P);

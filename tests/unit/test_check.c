@@ -246,6 +246,55 @@ static void attribute_references_need_a_declaration(void **state)
     expect("attr-ref", "attribute 'alpha' refers to 'slope', which the function does not declare", NULL);
 }
 
+static void of_a_domain_imported_twice_the_last_version_counts(void **state)
+{
+    (void)state;
+    import_opset(m, "", 12);
+    import_opset(m, "ai.onnx", 14);
+    const node_id n = add_node(m, 1, "Relu", "x", "y");
+    assert_true(check_model_basic(m));
+    expect("opset-twice", "imports domain ai.onnx at versions 12 and 14; the last one counts", NULL);
+    assert_int_equal(node_at(m, n)->version, 14);
+}
+
+static void opsets_came_with_ir_version_3(void **state)
+{
+    (void)state;
+    m->ir_version = 2;
+    const node_id n = add_node(m, 1, "Abs", "x", "y");
+    assert_true(check_model_basic(m));
+    assert_int_equal(node_at(m, n)->version, 1);
+    assert_false(check_model_basic(m)); /* it imports version 1 now */
+    expect("opset-forbidden", "IR version 2 has no opset_import, but the model has", NULL);
+}
+
+static void functions_that_call_each_other_in_a_circle_are_an_error(void **state)
+{
+    (void)state;
+    import_opset(m, "", 13);
+    static const char *const name[] = {"A", "B", "C"}, *const calls[] = {"B", "A", "A"};
+    for (int i = 0; i < 3; i++) { /* C calls the circle but is not in it; it cannot be expanded either */
+        const graph_id body = add_function(name[i], 13);
+        VEC_PUSH(mem, m->functions.p[i].opsets, ((opset){"local", 1}));
+        const char *in = arena_printf(mem, "in%d", i), *out = arena_printf(mem, "out%d", i);
+        add_input(m, body, in, ELEM_NONE, -1);
+        node_at(m, add_node(m, body, calls[i], in, out))->domain = "local";
+        add_output(m, body, out);
+    }
+    assert_false(check_model_basic(m));
+    expect("function-recursion", "the function calls itself, or one that does", NULL);
+    assert_int_equal(m->diag->list.p[0].times, 3);
+}
+
+static void a_deprecated_form_with_a_successor_is_only_a_warning(void **state)
+{
+    (void)state;
+    import_opset(m, "", 18);
+    set_int(m, add_node(m, 1, "GroupNormalization", "x, x, x", "y"), "num_groups", 2);
+    assert_true(check_model_basic(m));
+    expect("op-deprecated", "version 18 of GroupNormalization is deprecated in favour of version 21", NULL);
+}
+
 static void input_types_must_be_in_the_constraint(void **state)
 {
     (void)state;
@@ -301,6 +350,10 @@ int main(void)
         TEST(an_output_that_nothing_defines_is_an_error),
         TEST(function_bodies_use_the_opsets_of_the_function),
         TEST(attribute_references_need_a_declaration),
+        TEST(of_a_domain_imported_twice_the_last_version_counts),
+        TEST(opsets_came_with_ir_version_3),
+        TEST(functions_that_call_each_other_in_a_circle_are_an_error),
+        TEST(a_deprecated_form_with_a_successor_is_only_a_warning),
         TEST(input_types_must_be_in_the_constraint),
         TEST(one_type_variable_has_one_type),
         TEST(unknown_types_pass),

@@ -62,7 +62,7 @@ static exit_code load(const char *entries)
     assert_int_equal(m != NULL, d->errors == 0);
     if (!m) {
         assert_int_equal(d->errors, 1);
-        assert_string_equal(d->list.p[0].where, "graph.initializer[0] 'w'");
+        assert_string_equal(d->list.p[0].where, "1:56: graph.initializer[0] 'w'");
     } else {
         const tensor *w = value_at(m, model_main(m)->initializers.p[0])->data;
         assert_int_equal(w->bytes, 16);

@@ -347,6 +347,24 @@ static bool want_all(void *ctx, model *of, const node *n)
     return true;
 }
 
+static void a_loss_is_made_of_basic_operators(void **state)
+{
+    (void)state;
+    add_input(m, 1, "t", ELEM_INT64, 1);
+    add_input(m, 1, "w", ELEM_FLOAT, 1);
+    set_int(m, add_node(m, 1, "SoftmaxCrossEntropyLoss", "x, t, w", "loss, logp"), "ignore_index", -1);
+    set_string(m, add_node(m, 1, "NegativeLogLikelihoodLoss", "logp, t", "y"), "reduction", "sum");
+    add_output(m, 1, "y");
+    assert_true(check_model_basic(m));
+    uint32_t expanded;
+    assert_true(inline_operators(m, want_all, NULL, &expanded));
+    assert_true(ir_verify(m));
+    text t = {.mem = mem};
+    for (uint32_t i = 0; i < model_main(m)->nodes.n; i++) text_addf(&t, "%s ", node_at(m, model_main(m)->nodes.p[i])->op);
+    assert_string_equal(t.p, "LogSoftmax CastLike CastLike Equal Where Unsqueeze GatherElements Squeeze Neg Gather Where Where Mul ReduceSum ReduceSum Div "
+                             "Identity Unsqueeze GatherElements Squeeze Neg ReduceSum ");
+}
+
 static void every_body_of_the_standard_can_be_expanded(void **state)
 {
     (void)state;
@@ -389,6 +407,7 @@ int main(void)
         TEST(an_operator_becomes_the_body_that_the_standard_gives),
         TEST(a_body_takes_the_standards_defaults),
         TEST(a_body_of_a_later_version_serves_where_nothing_changed),
+        TEST(a_loss_is_made_of_basic_operators),
         TEST(every_body_of_the_standard_can_be_expanded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

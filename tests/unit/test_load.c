@@ -271,29 +271,29 @@ static void nodes_out_of_order_are_sorted_with_a_warning(void **state)
 static void a_circle_of_nodes_is_an_error(void **state)
 {
     (void)state;
-    expect_error(HEAD "g (float[2] x) => (float[2] y) { [one] y = Add (x, z) [two] z = Neg (y) }", EXIT_INVALID, "graph.node[0] 'one'", "node-circle");
+    expect_error(HEAD "g (float[2] x) => (float[2] y) { [one] y = Add (x, z) [two] z = Neg (y) }", EXIT_INVALID, "2:34: graph.node[0] 'one'", "node-circle");
 }
 static void an_undefined_name_is_an_error(void **state)
 {
     (void)state;
-    expect_error(HEAD "g (float[2] x) => (float[2] y) { [n] y = Add (x, nothing) }", EXIT_INVALID, "graph.node[0] 'n'", "value-undefined");
+    expect_error(HEAD "g (float[2] x) => (float[2] y) { [n] y = Add (x, nothing) }", EXIT_INVALID, "2:34: graph.node[0] 'n'", "value-undefined");
 }
 static void an_output_that_nothing_computes_is_an_error(void **state)
 {
     (void)state;
-    expect_error(HEAD "g (float[2] x) => (float[2] y) { z = Neg (x) }", EXIT_INVALID, "graph.output[0] 'y'", "value-undefined");
+    expect_error(HEAD "g (float[2] x) => (float[2] y) { z = Neg (x) }", EXIT_INVALID, "2:20: graph.output[0] 'y'", "value-undefined");
 }
 static void a_name_defined_twice_is_an_error(void **state)
 {
     (void)state;
-    expect_error(HEAD "g (float[2] x) => (float[2] y) { y = Neg (x) y = Abs (x) }", EXIT_INVALID, "graph.node[1] 'Abs'", "value-twice");
+    expect_error(HEAD "g (float[2] x) => (float[2] y) { y = Neg (x) y = Abs (x) }", EXIT_INVALID, "2:46: graph.node[1] 'Abs'", "value-twice");
 }
 static void an_error_inside_a_subgraph_has_its_path(void **state)
 {
     (void)state;
     expect_error(HEAD "g (bool c) => (float[2] y) { [pick] y = If (c) <then_branch = a () => (z) { z = Neg (q) }, else_branch = b () => (float[2] w) <float[2] w = "
                       "{1, 2}> {}> }",
-                 EXIT_INVALID, "graph.node[0] 'pick'.attribute[0] 'then_branch'.g 'a'.node[0] 'Neg'", "value-undefined");
+                 EXIT_INVALID, "2:77: graph.node[0] 'pick'.attribute[0] 'then_branch'.g 'a'.node[0] 'Neg'", "value-undefined");
 }
 
 static void a_subgraph_sees_outer_values_and_may_shadow_them(void **state)

@@ -458,6 +458,16 @@ static void inference_walks_over_what_adapters_insert(void **state)
     assert_memory_equal(in->shape, out->shape, 4 * sizeof(dim));
 }
 
+static void a_hole_in_a_list_of_inputs_is_an_error_of_inference(void **state)
+{
+    (void)state;
+    add_node(m, 1, "Sum", "x, _", "y");
+    import_opset(m, "", 13);
+    assert_true(check_model_basic(m));
+    assert_false(infer_model(m, &(infer_options){16}));
+    assert_string_equal(m->diag->list.p[0].code, "input-missing");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -490,6 +500,7 @@ int main(void)
         TEST(a_batched_scan_becomes_two_scans),
         TEST(an_lstm_loses_the_attribute_that_its_outputs_say_already),
         TEST(inference_adapts_nodes_when_it_knows_their_inputs),
+        TEST(a_hole_in_a_list_of_inputs_is_an_error_of_inference),
         TEST(inference_walks_over_what_adapters_insert),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

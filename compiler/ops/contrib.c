@@ -1,0 +1,340 @@
+/* contrib.c - fused operators of com.microsoft in terms of ai.onnx: convolutions with activation, Gelu forms, normalizations with residual,
+ * embeddings, attention, blocked weights. Source: the documentation of onnxruntime's contrib operators. */
+#include "ops/contrib.h"
+
+#include <string.h>
+
+#include "schema/schema.h"
+
+/* ---- building ---- */
+
+attr attr_float(model *m, const char *name, float v)
+{
+    return (attr){.name = intern(m->names, name), .kind = ATTR_FLOAT, .u.f = v};
+}
+
+value_id make_value(edit *e, const char *role)
+{
+    const node *n = edited(e);
+    return value_new(e->m, arena_printf(e->m->mem, "%s.%s.%u", n->n_out && n->out[0] ? value_at(e->m, n->out[0])->name : n->op, role, e->serial++));
+}
+
+void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out)
+{
+    model *m = e->m;
+    const node_id id = node_new(m, e->graph, "", op, n_in, n_out, n_attr);
+    node *n = node_at(m, id);
+    n->version = schema_newest("", op)->since;
+    n->origin = edited(e)->origin;
+    n->name = edited(e)->name;
+    memcpy(n->in, in, n_in * sizeof *in);
+    memcpy(n->out, out, n_out * sizeof *out);
+    if (n_attr) memcpy(n->attr, a, n_attr * sizeof *a);
+    for (uint32_t i = 0; i < n_out; i++) {
+        if (!out[i]) continue;
+        value_at(m, out[i])->producer = id;
+        value_at(m, out[i])->output = i;
+    }
+    VEC_PUSH(m->mem, e->list, id);
+}
+
+value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
+{
+    const value_id out = make_value(e, op);
+    make_node(e, op, n_attr, a, n_in, in, 1, &out);
+    return out;
+}
+
+value_id output_of(edit *e, uint32_t i)
+{
+    return i < edited(e)->n_out ? edited(e)->out[i] : 0;
+}
+
+bool contrib_expand(edit *e)
+{
+    if (strcmp(edited(e)->domain, "com.microsoft")) return true;
+    for (const contrib_row *r = contrib_rows; r->op; r++)
+        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
+    for (const contrib_row *r = contrib_quant_rows; r->op; r++)
+        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
+    return true;
+}
+
+/* The edited node becomes `op` of ai.onnx and keeps its attributes and outputs. */
+static void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)
+{
+    model *m = e->m;
+    node *n = edited(e);
+    n->domain = intern(m->names, "");
+    n->op = intern(m->names, op);
+    n->version = schema_newest("", op)->since;
+    n->in = arena_copy(m->mem, in, n_in * sizeof *in);
+    n->n_in = n_in;
+}
+
+/* The same with only the attributes `a`. */
+static void replace_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
+{
+    rename_node(e, op, n_in, in);
+    edited(e)->n_attr = 0;
+    for (uint32_t i = 0; i < n_attr; i++) node_set_attr(e->m, edited(e), a[i]);
+}
+
+/* ---- activations ---- */
+
+static value_id with_bias(edit *e, value_id x, value_id bias)
+{
+    return bias ? insert(e, "Add", NULL, IN(x, bias)) : x;
+}
+
+static bool bias_gelu(edit *e)
+{
+    const value_id x = with_bias(e, input_of(e, 0), input_of(e, 1));
+    replace_node(e, "Gelu", 0, NULL, IN(x));
+    return true;
+}
+
+static bool fast_gelu(edit *e)
+{
+    const value_id x = with_bias(e, input_of(e, 0), input_of(e, 1));
+    const attr a = attr_string(e->m, "approximate", "tanh");
+    replace_node(e, "Gelu", 1, &a, IN(x));
+    return true;
+}
+
+static bool quick_gelu(edit *e)
+{
+    const attr a = attr_float(e->m, "alpha", node_float(edited(e), "alpha", 1.702f));
+    replace_node(e, "Swish", 1, &a, IN(input_of(e, 0)));
+    return true;
+}
+
+/* Attribute `activation` of a fused operator as a node after it. */
+static bool follow_activation(edit *e, const char *name, const float *param, uint32_t n_param)
+{
+    model *m = e->m;
+    if (!name || !*name) return true;
+    const float a = n_param > 0 ? param[0] : 0, b = n_param > 1 ? param[1] : 0;
+    if (!strcmp(name, "Clip")) {
+        const value_id lo = const_like(e, "min", a, input_of(e, 0)), hi = const_like(e, "max", b, input_of(e, 0));
+        follow(e, 0, "Min", NULL, hi);
+        follow(e, 0, "Max", NULL, lo);
+        return true;
+    }
+    const bool alpha = !strcmp(name, "LeakyRelu") || !strcmp(name, "HardSigmoid");
+    if (!alpha && strcmp(name, "Relu") && strcmp(name, "Tanh") && strcmp(name, "Sigmoid") && strcmp(name, "HardSwish"))
+        return version_error(e, "activation", "activation '%s' is not known", name);
+    const attr first = attr_float(m, "alpha", n_param > 0 ? a : !strcmp(name, "LeakyRelu") ? 0.01f : 0.2f);
+    follow(e, 0, name, alpha ? &first : NULL, 0);
+    if (!strcmp(name, "HardSigmoid")) node_set_attr(m, node_at(m, e->follow.p[e->follow.n - 1]), attr_float(m, "beta", n_param > 1 ? b : 0.5f));
+    return true;
+}
+
+static bool fused_conv(edit *e)
+{
+    const char *name = node_string(edited(e), "activation", "");
+    const attr *params = node_attr(edited(e), "activation_params");
+    const float *p = params && params->kind == ATTR_FLOATS ? params->u.floats : NULL;
+    const uint32_t n = p ? params->n : 0;
+    const value_id residual = input_of(e, 3);
+    const value_id in[3] = {input_of(e, 0), input_of(e, 1), input_of(e, 2)};
+    node_drop_attr(edited(e), "activation");
+    node_drop_attr(edited(e), "activation_params");
+    rename_node(e, "Conv", in[2] ? 3 : 2, in);
+    if (!follow_activation(e, name, p, n)) return false;
+    if (residual) follow(e, 0, "Add", NULL, residual); /* the newest follower is nearest to the node */
+    return true;
+}
+
+static bool fused_gemm(edit *e)
+{
+    const char *name = node_string(edited(e), "activation", "");
+    const float p[2] = {node_float(edited(e), "activation_alpha", 0.01f), node_float(edited(e), "activation_beta", 0.5f)};
+    static const char *const OWN[] = {"activation", "activation_alpha", "activation_beta", "activation_gamma"};
+    const value_id in[3] = {input_of(e, 0), input_of(e, 1), input_of(e, 2)};
+    for (uint32_t i = 0; i < 4; i++) node_drop_attr(edited(e), OWN[i]);
+    rename_node(e, "Gemm", in[2] ? 3 : 2, in);
+    return follow_activation(e, name, p, 2);
+}
+
+/* alpha * op(A) * op(B); op swaps the last two dimensions. */
+static bool fused_matmul(edit *e)
+{
+    value_id in[2] = {input_of(e, 0), input_of(e, 1)};
+    const char *const flag[2] = {"transA", "transB"};
+    if (node_int(edited(e), "transBatchA", 0) || node_int(edited(e), "transBatchB", 0)) return version_error(e, "contrib", "transBatch is not supported yet");
+    for (uint32_t i = 0; i < 2; i++) {
+        const int32_t rank = rank_of(e, in[i]);
+        if (!node_int(edited(e), flag[i], 0)) continue;
+        if (rank < 0) return true; /* later, when types are known */
+        if (rank < 2 || rank > MAX_RANK) continue;
+        int64_t perm[MAX_RANK];
+        for (int32_t k = 0; k < rank; k++) perm[k] = k;
+        perm[rank - 1] = rank - 2;
+        perm[rank - 2] = rank - 1;
+        const attr a = attr_ints(e->m, "perm", (uint32_t)rank, perm);
+        in[i] = insert(e, "Transpose", &a, 1, &in[i]);
+    }
+    const float alpha = node_float(edited(e), "alpha", 1.0f);
+    if (alpha != 1.0f) in[0] = insert(e, "Mul", NULL, IN(in[0], const_like(e, "alpha", alpha, in[0])));
+    replace_node(e, "MatMul", 0, NULL, 2, in);
+    return true;
+}
+
+/* ---- normalizations ---- */
+
+/* LayerNormalization or RMSNormalization of input + skip + bias; the sum is output 3. */
+static bool skip_norm(edit *e)
+{
+    model *m = e->m;
+    const bool rms = !strcmp(edited(e)->op, "SkipSimplifiedLayerNormalization");
+    const value_id gamma = input_of(e, 2), beta = rms ? 0 : input_of(e, 3), bias = input_of(e, rms ? 3 : 4);
+    if (rms && (output_of(e, 1) || output_of(e, 2))) return version_error(e, "contrib", "the mean and deviation outputs are not supported yet");
+    const value_id all = output_of(e, 3), x = with_bias(e, input_of(e, 0), bias), sum = all ? all : make_value(e, "sum");
+    make_node(e, "Add", 0, NULL, IN(x, input_of(e, 1)), 1, &sum);
+    const attr a[2] = {attr_int(m, "axis", -1), attr_float(m, "epsilon", node_float(edited(e), "epsilon", 1e-12f))};
+    if (edited(e)->n_out > 3) edited(e)->n_out = 3;
+    if (rms) edited(e)->n_out = 1;
+    if (beta) replace_node(e, "LayerNormalization", 2, a, IN(sum, gamma, beta));
+    else replace_node(e, rms ? "RMSNormalization" : "LayerNormalization", 2, a, IN(sum, gamma));
+    return true;
+}
+
+/* ---- embeddings ---- */
+
+/* Size of dimension 1 as int64[1]. */
+static value_id sequence_length(edit *e, value_id x)
+{
+    const attr a[2] = {attr_int(e->m, "start", 1), attr_int(e->m, "end", 2)};
+    return make(e, "Shape", 2, a, 1, &x);
+}
+
+value_id position_rows(edit *e, value_id table, value_id ids, value_id position_ids)
+{
+    if (position_ids) return insert(e, "Gather", NULL, IN(table, position_ids));
+    const int64_t zero = 0;
+    const value_id first = const_ints(e, "first", 1, &zero), axes = const_ints(e, "axes", 1, &zero);
+    return insert(e, "Slice", NULL, IN(table, first, sequence_length(e, ids), axes));
+}
+
+bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask)
+{
+    model *m = e->m;
+    const value_id rows = output_of(e, 1), embedding = output_of(e, 2);
+    if (rows) {
+        const attr keep = attr_int(m, "keepdims", 0), to = attr_int(m, "to", ELEM_INT32);
+        const int64_t one = 1;
+        value_id v = mask;
+        if (!v) { /* no mask: zeros */
+            const value_id zero = const_int(e, "zero", 0);
+            v = insert(e, "Mul", NULL, IN(insert(e, "CastLike", NULL, IN(input_of(e, 0), zero)), zero));
+        }
+        const value_id counted = insert(e, "ReduceSum", &keep, IN(v, const_ints(e, "axes", 1, &one)));
+        make_node(e, "Cast", 1, &to, 1, &counted, 1, &rows);
+    }
+    if (embedding) make_node(e, "Identity", 0, NULL, 1, &sum, 1, &embedding);
+    const attr a[2] = {attr_int(m, "axis", -1), attr_float(m, "epsilon", node_float(edited(e), "epsilon", 1e-12f))};
+    edited(e)->n_out = 1;
+    replace_node(e, "LayerNormalization", 2, a, IN(sum, gamma, beta));
+    return true;
+}
+
+static bool embed_norm(edit *e)
+{
+    const value_id ids = input_of(e, 0), segment = input_of(e, 1);
+    value_id sum = insert(e, "Gather", NULL, IN(input_of(e, 2), ids));
+    sum = insert(e, "Add", NULL, IN(sum, position_rows(e, input_of(e, 3), ids, input_of(e, 8))));
+    if (segment) sum = insert(e, "Add", NULL, IN(sum, insert(e, "Gather", NULL, IN(input_of(e, 4), segment))));
+    return become_embed_norm(e, sum, input_of(e, 5), input_of(e, 6), input_of(e, 7));
+}
+
+/* ---- attention ---- */
+
+/* The mask as what is added to scores, broadcasting to [batch, heads, queries, keys]: from [batch] lengths, a [batch, keys] or a
+ * [batch, queries, keys] mask. 0 after a report. */
+static value_id additive_mask(edit *e, value_id input, value_id mask)
+{
+    model *m = e->m;
+    const float low = node_float(edited(e), "mask_filter_value", -10000.0f);
+    const int32_t rank = rank_of(e, mask);
+    static const int64_t HEADS_AND_QUERIES[2] = {1, 2};
+    value_id seen;
+    if (rank == 1) {
+        const int64_t zero = 0, one = 1;
+        const value_id n = insert(e, "Squeeze", NULL, IN(sequence_length(e, input), const_ints(e, "axes", 1, &zero)));
+        const value_id keys = insert(e, "Range", NULL, IN(const_int(e, "zero", 0), n, const_int(e, "one", 1)));
+        const attr to = attr_int(m, "to", ELEM_INT64);
+        const value_id length = insert(e, "Unsqueeze", NULL, IN(insert(e, "Cast", &to, 1, &mask), const_ints(e, "axes", 1, &one)));
+        seen = insert(e, "Less", NULL, IN(keys, length));
+    } else if (rank == 2 || rank == 3) {
+        const attr to = attr_int(m, "to", ELEM_BOOL);
+        seen = insert(e, "Cast", &to, 1, &mask);
+    } else {
+        version_error(e, "contrib", "a mask of %d dimensions is not supported yet", rank);
+        return 0;
+    }
+    seen = insert(e, "Unsqueeze", NULL, IN(seen, const_ints(e, "axes", rank == 3 ? 1 : 2, HEADS_AND_QUERIES)));
+    return insert(e, "Where", NULL, IN(seen, const_like(e, "open", 0, input), const_like(e, "closed", low, input)));
+}
+
+bool become_attention(edit *e, value_id input, value_id qkv, value_id mask)
+{
+    model *m = e->m;
+    const int64_t heads = node_int(edited(e), "num_heads", 1);
+    uint32_t n_sizes;
+    const int64_t *sizes = node_ints(edited(e), "qkv_hidden_sizes", &n_sizes);
+    if (output_of(e, 1)) return version_error(e, "contrib", "the output 'present' is not supported yet");
+    if (node_int(edited(e), "do_rotary", 0)) return version_error(e, "contrib", "do_rotary is not supported yet");
+    const value_id parts[3] = {make_value(e, "q"), make_value(e, "k"), make_value(e, "v")};
+    const attr split[2] = {attr_int(m, "axis", 2), attr_int(m, "num_outputs", 3)};
+    if (n_sizes == 3) make_node(e, "Split", 1, split, IN(qkv, const_ints(e, "sizes", 3, sizes)), 3, parts);
+    else make_node(e, "Split", 2, split, 1, &qkv, 3, parts);
+    const value_id added = mask ? additive_mask(e, input, mask) : 0;
+    if (mask && !added) return false;
+    attr a[4] = {attr_int(m, "q_num_heads", heads), attr_int(m, "kv_num_heads", heads), attr_int(m, "is_causal", node_int(edited(e), "unidirectional", 0))};
+    const attr *scale = node_attr(edited(e), "scale");
+    if (scale && scale->u.f > 0) a[3] = *scale;
+    edited(e)->n_out = 1;
+    const value_id in[4] = {parts[0], parts[1], parts[2], added};
+    replace_node(e, "Attention", scale && scale->u.f > 0 ? 4 : 3, a, added ? 4 : 3, in);
+    return true;
+}
+
+static bool attention(edit *e)
+{
+    const value_id x = input_of(e, 0), mask = input_of(e, 3);
+    if (input_of(e, 4) || input_of(e, 5)) return version_error(e, "contrib", "a past or an attention bias is not supported yet");
+    if (mask && rank_of(e, mask) < 0) return true;
+    const value_id qkv = with_bias(e, insert(e, "MatMul", NULL, IN(x, input_of(e, 1))), input_of(e, 2));
+    return become_attention(e, x, qkv, mask);
+}
+
+/* com.microsoft: input, position ids, cosines, sines; the ids are [1] (an offset, added to 0, 1, ...) or [batch, sequence]. */
+static bool rotary(edit *e)
+{
+    const value_id ids = input_of(e, 1);
+    if (rank_of(e, ids) < 0) return true;
+    if (rank_of(e, ids) != 2) return version_error(e, "contrib", "position ids that are an offset are not supported yet");
+    const attr *scale = node_attr(edited(e), "scale");
+    if ((scale && scale->u.f != 1.0f) || node_int(edited(e), "is_packed_batching", 0)) return version_error(e, "contrib", "scale and packing are not supported yet");
+    node_drop_attr(edited(e), "scale");
+    node_drop_attr(edited(e), "is_packed_batching");
+    rename_node(e, "RotaryEmbedding", IN(input_of(e, 0), input_of(e, 2), input_of(e, 3), ids));
+    return true;
+}
+
+const contrib_row contrib_rows[] = {
+    {"Attention", attention},
+    {"BiasGelu", bias_gelu},
+    {"EmbedLayerNormalization", embed_norm},
+    {"FastGelu", fast_gelu},
+    {"FusedConv", fused_conv},
+    {"FusedGemm", fused_gemm},
+    {"FusedMatMul", fused_matmul},
+    {"Gelu", bias_gelu},
+    {"QuickGelu", quick_gelu},
+    {"RotaryEmbedding", rotary},
+    {"SkipLayerNormalization", skip_norm},
+    {"SkipSimplifiedLayerNormalization", skip_norm},
+    {NULL, NULL},
+};

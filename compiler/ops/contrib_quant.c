@@ -1,0 +1,283 @@
+/* contrib_quant.c - quantized operators of com.microsoft in terms of ai.onnx. Source: the documentation of onnxruntime's contrib operators.
+ *
+ * Elementwise operators become DequantizeLinear, the operator, QuantizeLinear; products stay products of integers, with one scaling after. */
+#include <string.h>
+
+#include "ops/contrib.h"
+#include "schema/schema.h"
+
+static value_id dequantized(edit *e, value_id x, value_id scale, value_id zero)
+{
+    const value_id in[3] = {x, scale, zero};
+    return insert(e, "DequantizeLinear", NULL, zero ? 3 : 2, in);
+}
+
+/* The edited node becomes QuantizeLinear of x. Without a zero point the output is uint8. */
+static bool become_quantized(edit *e, value_id x, value_id scale, value_id zero)
+{
+    const value_id in[3] = {x, scale, zero};
+    become(e, "QuantizeLinear", NULL, zero ? 3 : 2, in);
+    edited(e)->domain = intern(e->m->names, "");
+    return true;
+}
+
+static bool q_binary(edit *e)
+{
+    const char *op = edited(e)->op + strlen("QLinear");
+    const value_id a = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2)), b = dequantized(e, input_of(e, 3), input_of(e, 4), input_of(e, 5));
+    return become_quantized(e, insert(e, op, NULL, IN(a, b)), input_of(e, 6), input_of(e, 7));
+}
+
+static bool q_leaky_relu(edit *e)
+{
+    const attr a = attr_float(e->m, "alpha", node_float(edited(e), "alpha", 0.01f));
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
+    return become_quantized(e, insert(e, "LeakyRelu", &a, 1, &x), input_of(e, 3), input_of(e, 4));
+}
+
+static bool q_sigmoid(edit *e)
+{
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
+    return become_quantized(e, insert(e, "Sigmoid", NULL, 1, &x), input_of(e, 3), input_of(e, 4));
+}
+
+/* Before opset 13, softmax normalized over the axis and all after it. */
+static bool q_softmax(edit *e)
+{
+    const int32_t rank = rank_of(e, input_of(e, 0));
+    int64_t axis = node_int(edited(e), "axis", -1);
+    if (rank < 0) return true;
+    if (axis < 0) axis += rank;
+    if (node_int(edited(e), "opset", 13) < 13 && axis != rank - 1) return version_error(e, "contrib", "a softmax over several axes is not supported yet");
+    const attr a = attr_int(e->m, "axis", axis);
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
+    return become_quantized(e, insert(e, "Softmax", &a, 1, &x), input_of(e, 3), input_of(e, 4));
+}
+
+static bool q_global_pool(edit *e)
+{
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2)), scale = input_of(e, 3), zero = input_of(e, 4);
+    if (!node_int(edited(e), "channels_last", 0)) return become_quantized(e, insert(e, "GlobalAveragePool", NULL, 1, &x), scale, zero);
+    const int32_t rank = rank_of(e, input_of(e, 0));
+    int64_t axes[MAX_RANK];
+    if (rank < 3 || rank > MAX_RANK) return version_error(e, "contrib", "the number of dimensions is not known");
+    for (int32_t i = 1; i < rank - 1; i++) axes[i - 1] = i;
+    return become_quantized(e, insert(e, "ReduceMean", NULL, IN(x, const_ints(e, "axes", (uint32_t)rank - 2, axes))), scale, zero);
+}
+
+static bool q_average_pool(edit *e)
+{
+    const node *n = edited(e);
+    attr a[16];
+    uint32_t n_attr = 0;
+    if (node_int(n, "channels_last", 0)) return version_error(e, "contrib", "channels_last is not supported yet");
+    for (uint32_t i = 0; i < n->n_attr && n_attr < 16; i++)
+        if (strcmp(n->attr[i].name, "channels_last")) a[n_attr++] = n->attr[i];
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
+    return become_quantized(e, make(e, "AveragePool", n_attr, a, 1, &x), input_of(e, 3), input_of(e, 4));
+}
+
+/* Scale and zero point of the output come first, then three inputs for each part. */
+static bool q_concat(edit *e)
+{
+    const uint32_t parts = (edited(e)->n_in - 2) / 3;
+    value_id *x = ARENA_ARRAY(e->m->mem, value_id, parts + 1);
+    const attr axis = attr_int(e->m, "axis", node_int(edited(e), "axis", 0));
+    for (uint32_t i = 0; i < parts; i++) x[i] = dequantized(e, input_of(e, 2 + 3 * i), input_of(e, 3 + 3 * i), input_of(e, 4 + 3 * i));
+    return become_quantized(e, insert(e, "Concat", &axis, parts, x), input_of(e, 0), input_of(e, 1));
+}
+
+/* The float value of an integer product. */
+static value_id scaled_product(edit *e, value_id product, value_id a_scale, value_id b_scale)
+{
+    const attr to = attr_int(e->m, "to", ELEM_FLOAT);
+    return insert(e, "Mul", NULL, IN(insert(e, "Cast", &to, 1, &product), insert(e, "Mul", NULL, IN(a_scale, b_scale))));
+}
+
+static value_id integer_product(edit *e, value_id a, value_id b, value_id a_zero, value_id b_zero)
+{
+    const value_id in[4] = {a, b, a_zero, b_zero};
+    return insert(e, "MatMulInteger", NULL, b_zero ? 4 : a_zero ? 3 : 2, in);
+}
+
+/* alpha * (op(A) * op(B) + C), with C in units of the product. */
+static bool q_gemm(edit *e)
+{
+    value_id a = input_of(e, 0), b = input_of(e, 3);
+    const value_id c = input_of(e, 6), y_scale = input_of(e, 7);
+    const float alpha = node_float(edited(e), "alpha", 1.0f);
+    if (node_int(edited(e), "transA", 0)) a = insert(e, "Transpose", NULL, 1, &a);
+    if (node_int(edited(e), "transB", 0)) b = insert(e, "Transpose", NULL, 1, &b);
+    value_id sum = integer_product(e, a, b, input_of(e, 2), input_of(e, 5));
+    if (c) sum = insert(e, "Add", NULL, IN(sum, c));
+    value_id y = scaled_product(e, sum, input_of(e, 1), input_of(e, 4));
+    if (alpha != 1.0f) y = insert(e, "Mul", NULL, IN(y, const_floats(e, "alpha", 1, &alpha)));
+    if (y_scale) return become_quantized(e, y, y_scale, input_of(e, 8));
+    become(e, "Identity", NULL, 1, &y);
+    edited(e)->domain = intern(e->m->names, "");
+    return true;
+}
+
+/* x * weights + bias of a quantized attention, in float. */
+static bool q_attention(edit *e)
+{
+    const value_id x = input_of(e, 0), mask = input_of(e, 5);
+    if (input_of(e, 8)) return version_error(e, "contrib", "a past is not supported yet");
+    if (mask && rank_of(e, mask) < 0) return true;
+    const value_id product = integer_product(e, x, input_of(e, 1), input_of(e, 6), input_of(e, 7));
+    const value_id qkv = insert(e, "Add", NULL, IN(scaled_product(e, product, input_of(e, 3), input_of(e, 4)), input_of(e, 2)));
+    return become_attention(e, qkv, qkv, mask);
+}
+
+static bool q_embed_norm(edit *e)
+{
+    const value_id ids = input_of(e, 0), segment = input_of(e, 1);
+    const value_id word = insert(e, "Gather", NULL, IN(input_of(e, 2), ids));
+    value_id sum = dequantized(e, word, input_of(e, 8), input_of(e, 13));
+    sum = insert(e, "Add", NULL, IN(sum, dequantized(e, position_rows(e, input_of(e, 3), ids, 0), input_of(e, 9), input_of(e, 14))));
+    if (segment) {
+        const value_id rows = insert(e, "Gather", NULL, IN(input_of(e, 4), segment));
+        sum = insert(e, "Add", NULL, IN(sum, dequantized(e, rows, input_of(e, 10), input_of(e, 15))));
+    }
+    const value_id gamma = dequantized(e, input_of(e, 5), input_of(e, 11), input_of(e, 16)), beta = dequantized(e, input_of(e, 6), input_of(e, 12), input_of(e, 17));
+    return become_embed_norm(e, sum, gamma, beta, input_of(e, 7));
+}
+
+/* MatMulInteger, scaled. */
+static bool matmul_integer_to_float(edit *e)
+{
+    const value_id bias = input_of(e, 6), product = integer_product(e, input_of(e, 0), input_of(e, 1), input_of(e, 4), input_of(e, 5));
+    value_id y = scaled_product(e, product, input_of(e, 2), input_of(e, 3));
+    if (bias) y = insert(e, "Add", NULL, IN(y, bias));
+    become(e, "Identity", NULL, 1, &y);
+    edited(e)->domain = intern(e->m->names, "");
+    return true;
+}
+
+static bool dynamic_matmul(edit *e)
+{
+    const value_id q[3] = {make_value(e, "quantized"), make_value(e, "scale"), make_value(e, "zero")}, bias = input_of(e, 4);
+    make_node(e, "DynamicQuantizeLinear", 0, NULL, IN(input_of(e, 0)), 3, q);
+    value_id y = scaled_product(e, integer_product(e, q[0], input_of(e, 1), q[2], input_of(e, 3)), q[1], input_of(e, 2));
+    if (bias) y = insert(e, "Add", NULL, IN(y, bias));
+    become(e, "Identity", NULL, 1, &y);
+    edited(e)->domain = intern(e->m->names, "");
+    return true;
+}
+
+/* Weights [directions, from, gates * hidden] with one scale per direction, or per direction and gate unit, as float [.., gates * hidden, from]. */
+static value_id lstm_weights(edit *e, value_id w, value_id scale, value_id zero)
+{
+    static const int64_t SWAPPED[3] = {0, 2, 1}, ONE[1] = {1}, ONES[2] = {1, 2};
+    const bool per_unit = rank_of(e, scale) == 2;
+    const attr to = attr_int(e->m, "to", ELEM_FLOAT), perm = attr_ints(e->m, "perm", 3, SWAPPED);
+    const value_id axes = per_unit ? const_ints(e, "axes", 1, ONE) : const_ints(e, "axes", 2, ONES);
+    value_id v = insert(e, "Cast", &to, 1, &w);
+    if (zero) v = insert(e, "Sub", NULL, IN(v, insert(e, "Unsqueeze", NULL, IN(insert(e, "Cast", &to, 1, &zero), axes))));
+    v = insert(e, "Mul", NULL, IN(v, insert(e, "Unsqueeze", NULL, IN(scale, axes))));
+    return insert(e, "Transpose", &perm, 1, &v);
+}
+
+/* The weights in float; the input and state are not quantized, which is what that approximates. */
+static bool dynamic_lstm(edit *e)
+{
+    model *m = e->m;
+    if (rank_of(e, input_of(e, 8)) < 0 || rank_of(e, input_of(e, 10)) < 0) return true;
+    const value_id w = lstm_weights(e, input_of(e, 1), input_of(e, 8), input_of(e, 9)), r = lstm_weights(e, input_of(e, 2), input_of(e, 10), input_of(e, 11));
+    node *n = edited(e);
+    n->domain = intern(m->names, "");
+    n->op = intern(m->names, "LSTM");
+    n->version = schema_newest("", "LSTM")->since;
+    n->n_in = 8;
+    n->in[1] = w;
+    n->in[2] = r;
+    return true;
+}
+
+/* ---- MatMulNBits ---- */
+
+/* A constant of bytes seen as 4-bit numbers, [rows, columns]. */
+static value_id nibbles(edit *e, const char *role, int64_t rows, int64_t columns, const void *bytes)
+{
+    model *m = e->m;
+    const value_id v = make_value(e, role);
+    tensor *t = ARENA_NEW(m->mem, tensor);
+    const int64_t shape[2] = {rows, columns};
+    *t = (tensor){.type = ELEM_UINT4, .rank = 2, .shape = arena_copy(m->mem, shape, sizeof shape), .data = bytes, .bytes = (size_t)(rows * columns / 2)};
+    dim *d = shape_new(m, 2);
+    for (uint32_t i = 0; i < 2; i++) d[i] = dim_const(m->dims, shape[i]);
+    value_at(m, v)->type = type_tensor(ELEM_UINT4, 2, d);
+    value_at(m, v)->data = t;
+    VEC_PUSH(m->mem, graph_at(m, e->graph)->initializers, v);
+    return v;
+}
+
+/* Rows [from, from + count) along axis 1. */
+static value_id first_columns(edit *e, value_id v, int64_t count)
+{
+    const int64_t zero = 0, one = 1;
+    return insert(e, "Slice", NULL, IN(v, const_ints(e, "first", 1, &zero), const_ints(e, "last", 1, &count), const_ints(e, "axes", 1, &one)));
+}
+
+/* A * dequantized(B)^T: B holds K numbers of 4 bits in each of N rows, in blocks with a scale and zero point (8 when not given). */
+static bool matmul_4_bits(edit *e)
+{
+    const node *n = edited(e);
+    const int64_t k = node_int(n, "K", 0), rows = node_int(n, "N", 0), size = node_int(n, "block_size", 32);
+    const tensor *b = data_of(e, input_of(e, 1)), *zero = data_of(e, input_of(e, 3));
+    const value_id bias = input_of(e, 5);
+    if (node_int(n, "bits", 4) != 4) return version_error(e, "contrib", "weights of %lld bits are not supported yet", (long long)node_int(n, "bits", 4));
+    if (!b || input_of(e, 4) || (input_of(e, 3) && (!zero || zero->type != ELEM_UINT8)))
+        return version_error(e, "contrib", "weights that are computed, reordered, or have zero points that are no constant bytes are not supported yet");
+    if (k < 1 || rows < 1 || size < 2 || size % 2) return version_error(e, "contrib", "K, N or block_size is wrong");
+    const int64_t blocks = (k + size - 1) / size, pairs = (blocks + 1) / 2;
+    if ((int64_t)b->bytes < rows * blocks * size / 2 || (zero && (int64_t)zero->bytes < rows * pairs)) return version_error(e, "contrib", "the weights are too short");
+    const int64_t shape[2] = {rows, blocks};
+    uint8_t *eights = zero ? NULL : arena_alloc(e->m->mem, (size_t)(rows * pairs));
+    if (eights) memset(eights, 0x88, (size_t)(rows * pairs));
+    const value_id codes = nibbles(e, "codes", rows, blocks * size, b->data), scales = insert(e, "Reshape", NULL, IN(input_of(e, 2), const_ints(e, "shape", 2, shape)));
+    value_id zeros = nibbles(e, "zeros", rows, pairs * 2, zero ? zero->data : eights);
+    if (blocks % 2) zeros = first_columns(e, zeros, blocks);
+    const attr a[2] = {attr_int(e->m, "axis", 1), attr_int(e->m, "block_size", size)};
+    value_id w = make(e, "DequantizeLinear", 2, a, IN(codes, scales, zeros));
+    if (blocks * size != k) w = first_columns(e, w, k);
+    w = insert(e, "Transpose", NULL, 1, &w);
+    const value_id x = input_of(e, 0);
+    if (bias) {
+        become(e, "Add", NULL, IN(insert(e, "MatMul", NULL, IN(x, w)), bias));
+    } else {
+        become(e, "MatMul", NULL, IN(x, w));
+    }
+    edited(e)->domain = intern(e->m->names, "");
+    return true;
+}
+
+/* com.microsoft has its own QuantizeLinear and DequantizeLinear, of more types than ai.onnx had once. */
+static bool same_name(edit *e)
+{
+    node *n = edited(e);
+    n->domain = intern(e->m->names, "");
+    n->version = schema_newest("", n->op)->since;
+    return true;
+}
+
+const contrib_row contrib_quant_rows[] = {
+    {"DequantizeLinear", same_name},
+    {"DynamicQuantizeLSTM", dynamic_lstm},
+    {"DynamicQuantizeMatMul", dynamic_matmul},
+    {"MatMulIntegerToFloat", matmul_integer_to_float},
+    {"MatMulNBits", matmul_4_bits},
+    {"QAttention", q_attention},
+    {"QEmbedLayerNormalization", q_embed_norm},
+    {"QGemm", q_gemm},
+    {"QLinearAdd", q_binary},
+    {"QLinearAveragePool", q_average_pool},
+    {"QLinearConcat", q_concat},
+    {"QLinearGlobalAveragePool", q_global_pool},
+    {"QLinearLeakyRelu", q_leaky_relu},
+    {"QLinearMul", q_binary},
+    {"QLinearSigmoid", q_sigmoid},
+    {"QLinearSoftmax", q_softmax},
+    {"QuantizeLinear", same_name},
+    {NULL, NULL},
+};

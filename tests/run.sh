@@ -1,0 +1,37 @@
+#!/bin/sh
+# Sets up what the tests need on a Debian or Ubuntu machine, builds, and runs them all. As root or with sudo; again without network once set up.
+#
+#   sh tests/run.sh [ctest arguments]        for example: sh tests/run.sh -L quick
+#
+# Installs from Debian's packages (only those that are missing): gcc, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang,
+# python3-venv; and the onnx package with numpy from PyPI into a virtual environment under the build folder.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${ONNXCC_BUILD:-$top/build}
+
+missing=
+for package in gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libyaml-dev libcmocka-dev clang \
+               python3 python3-venv; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    sudo=
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    $sudo apt-get update -q
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+fi
+
+venv=$build/venv
+if ! "$venv/bin/python" -c 'import onnx, numpy' 2>/dev/null; then
+    echo "installing: onnx and numpy from PyPI into $venv"
+    mkdir -p "$build"
+    if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install -q 'onnx>=1.23,<1.24' numpy; }; then
+        echo "no onnx package: tests that need it are skipped by name"
+    fi
+fi
+
+cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DONNXCC_WERROR=ON -DONNXCC_TEST_PYTHON="$venv/bin/python"
+cmake --build "$build" -j 2
+cd "$build"
+ctest --output-on-failure -j 2 "$@"

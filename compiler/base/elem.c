@@ -112,7 +112,6 @@ static uint64_t small_from_double(small_float f, double v)
         const double code = q + ldexp((double)(e - 1 + f.bias - 1), f.man_bits); /* the exponent field and a mantissa carry add up */
         if (code <= (double)largest) b = (uint64_t)code;
     }
-    if (b > largest && bits == 8) return sign | largest; /* Cast saturates by default, infinities too */
     if (b > largest) return f.special == 'i' ? sign | ((uint64_t)top << f.man_bits) : sign | largest; /* saturates where there is no infinity */
     return b ? sign | b : f.special == 'z' ? 0 : sign;
 }

@@ -219,7 +219,7 @@ static void check_load(void *ctx, ex e)
     const ex_node *n = ex_at(o->f->x, e);
     if (n->op != EX_LOAD || n->slot != o->store->to) return;
     sink read = {.to = n->slot, .n = n->n};
-    memcpy(read.at, n->idx, n->n * sizeof *n->idx);
+    for (uint32_t d = 0; d < n->n; d++) read.at[d] = n->idx[d];
     o->apart &= stores_apart(o->f, o->store, &read);
 }
 

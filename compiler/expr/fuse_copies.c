@@ -264,7 +264,7 @@ static bool follows(const copy *map, const copy *k)
     const ex_node *load = ex_at(k->f->x, k->load);
     if (k->from != map->to) return false;
     follow(map, k->sink->at, to);
-    return !memcmp(to, load->idx, load->n * sizeof *to);
+    return !load->n || !memcmp(to, load->idx, load->n * sizeof *to);
 }
 
 static bool skip_copies(fuser *f, slot s)

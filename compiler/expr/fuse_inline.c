@@ -126,7 +126,19 @@ typedef struct {
     uint32_t sites;   /* loads in the text of the readers */
     double evaluated; /* points at which they are evaluated, all together */
     bool injective;   /* every one at most once per element */
+    bool uniform;     /* none changes along an innermost loop, so that it is computed outside */
 } demand;
+
+static bool is_uniform(const fuser *f, const nest *n, const stage *g, ex load)
+{
+    const ex_node *loaded = ex_at(f->x, load);
+    const dim inner = g->n_axes ? g->axis[g->n_axes - 1] : n->n_axes ? n->axis[n->n_axes - 1] : 0;
+    for (uint32_t i = 0; inner && i < loaded->n; i++) {
+        dim d;
+        if (!ex_is_dim(f->x, loaded->idx[i], &d) || dim_has(f->t, d, inner)) return false;
+    }
+    return true;
+}
 
 /* What a nest wants from the producer; false when it can't take its value. */
 static bool nest_demand(const producer *p, nest *n, demand *d)
@@ -139,7 +151,10 @@ static bool nest_demand(const producer *p, nest *n, demand *d)
         const fuse_loads l = fuse_loads_of_stage(f, g, p->slot);
         d->sites += l.load.n;
         d->evaluated += l.load.n * fuse_iterations(f, n, g);
-        for (uint32_t k = 0; k < l.load.n; k++) d->injective &= is_injective(f, n, g, l.load.p[k]);
+        for (uint32_t k = 0; k < l.load.n; k++) {
+            d->injective &= is_injective(f, n, g, l.load.p[k]);
+            d->uniform &= is_uniform(f, n, g, l.load.p[k]);
+        }
     }
     return true;
 }
@@ -182,14 +197,14 @@ static bool kernel_demand(const producer *p, const kernel *k, demand *d)
         if (l.load.n && p->nest->can_fail) return false;
     }
     d->injective = false;
-    return true;
+    return true; /* hooks run once per element */
 }
 
 static bool reader_takes(const producer *p, uint32_t reader, demand *total)
 {
     fuser *f = p->f;
     step *s = f->item.p[reader].step;
-    demand d = {.injective = true};
+    demand d = {.injective = true, .uniform = true};
     if (!sources_stay(p, reader)) return false;
     if (fuse_nest(f, reader)) {
         if (!nest_demand(p, s->nest, &d)) return false;
@@ -198,24 +213,25 @@ static bool reader_takes(const producer *p, uint32_t reader, demand *total)
     total->sites += d.sites;
     total->evaluated += d.evaluated;
     total->injective &= d.injective;
+    total->uniform &= d.uniform;
     return fuse_fits(f, s, p->value, d.sites);
 }
 
 /* Computing again must cost less than storing and loading. */
 static bool is_wanted(const producer *p, const demand *d)
 {
-    enum { SMALL = 4096, AGAIN = 4 };
+    enum { AGAIN = 4 };
     const double elems = fuse_elems(p->f, p->slot);
     if (d->sites == 1 && (d->injective || (d->evaluated > 0 && d->evaluated <= elems * 1.01))) return true;
     if (!p->cheap) return false;
-    return p->movement || elems <= SMALL || d->evaluated <= AGAIN * elems;
+    return p->movement || d->uniform || d->evaluated <= AGAIN * elems;
 }
 
-static bool inline_map(fuser *f, uint32_t item)
+static bool inline_map(fuser *f, uint32_t item, bool movement)
 {
     producer p;
-    if (!find_producer(f, item, &p)) return false;
-    demand d = {.injective = true};
+    if (!find_producer(f, item, &p) || (movement && !p.movement)) return false;
+    demand d = {.injective = true, .uniform = true};
     const fuse_uses *u = &f->uses[p.slot];
     for (uint32_t i = 0; i < u->use.n; i++)
         if (u->use.p[i].item != item && !reader_takes(&p, u->use.p[i].item, &d)) return false;
@@ -239,10 +255,12 @@ static bool inline_map(fuser *f, uint32_t item)
 bool fuse_inline(fuser *f)
 {
     bool changed = false;
+    /* What only moves first: then arithmetic sees who really reads it. */
+    for (uint32_t i = 1; i < f->item.n; i++) changed |= inline_map(f, i, true);
     for (uint32_t i = 1; i < f->item.n; i++) {
         /* A kernel that can take the map stores its value once, however many readers it has. */
         if (f->o->epilogues && fuse_into_kernel(f, i)) changed = true;
-        else changed |= inline_map(f, i);
+        else changed |= inline_map(f, i, false);
     }
     return changed;
 }

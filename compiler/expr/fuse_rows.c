@@ -308,7 +308,7 @@ static bool loads_same_point(fuser *f, stage *user, const stage *storing)
         if (!k->to) continue;
         const fuse_loads l = fuse_loads_of_stage(f, user, k->to);
         for (uint32_t j = 0; j < l.load.n; j++)
-            if (k->guard || memcmp(ex_at(f->x, l.load.p[j])->idx, k->at, k->n * sizeof *k->at)) return false;
+            if (k->guard || (k->n && memcmp(ex_at(f->x, l.load.p[j])->idx, k->at, k->n * sizeof *k->at))) return false;
     }
     return true;
 }

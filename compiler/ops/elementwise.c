@@ -350,20 +350,13 @@ static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
 {
     (void)arg;
     const slot s = in_slot(c, 0);
-    return ex_cast(c->x, ctype_of(slot_elem(c, out_slot(c, 0))), load_axes(c, s, slot_rank(c, s), idx));
-}
-
-static bool is_float8(elem e)
-{
-    return e == ELEM_FLOAT8E4M3FN || e == ELEM_FLOAT8E4M3FNUZ || e == ELEM_FLOAT8E5M2 || e == ELEM_FLOAT8E5M2FNUZ || e == ELEM_FLOAT8E8M0;
+    const elem to = slot_elem(c, out_slot(c, 0));
+    const ex v = ex_cast(c->x, ctype_of(to), load_axes(c, s, slot_rank(c, s), idx));
+    return to_small_float(c, v, to, node_int(c->n, "saturate", 1) != 0, node_string(c->n, "round_mode", "up"));
 }
 
 bool lower_Cast(lower_ctx *c)
 {
-    const elem to = slot_elem(c, out_slot(c, 0));
-    if (is_float8(to) && (to == ELEM_FLOAT8E8M0 || !node_int(c->n, "saturate", 1)))
-        return lower_unsupported(c, "cast-float8", "to %s %s is not supported yet", elem_of(to)->name,
-                                 to == ELEM_FLOAT8E8M0 ? "(its rounding modes)" : "without saturation");
     return lower_map(c, out_slot(c, 0), cast_value, NULL);
 }
 

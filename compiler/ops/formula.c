@@ -37,6 +37,39 @@ ex highest_of(lower_ctx *c, elem e)
     return ex_i(c->x, t, i->bits == 64 ? -1 : (INT64_C(1) << i->bits) - 1);
 }
 
+/* Powers of two from 2^-127 to 2^127, without zero and sign. */
+static ex to_power_of_two(lower_ctx *c, ex v, bool saturate, const char *round)
+{
+    if (!strcmp(round, "nearest")) return v;
+    const ex top = num(c, v, ldexp(1, 127)), bits = ex_bitcast(c->x, CT_I32, v), exponent = ex_i(c->x, CT_I32, 0x7f800000);
+    const ex carry = ex_i(c->x, CT_I32, strcmp(round, "up") ? 0 : 0x007fffff);
+    const ex least = num(c, v, ldexp(1, -126)); /* below, float has no implicit bit: left to the store */
+    const ex whole_power = ex_bitcast(c->x, CT_F32, both(c, add(c, bits, carry), exponent));
+    const ex r = ex_select(c->x, less(c, v, least), v, ex_select(c->x, less(c, top, v), saturate ? top : num(c, v, NAN), whole_power));
+    return ex_select(c->x, ex_un(c->x, EX_ISNAN, v), v, r);
+}
+
+ex to_small_float(lower_ctx *c, ex v, elem to, bool saturate, const char *round)
+{
+    /* the largest number, and the least magnitude that rounds to something larger (exclusive where the tie goes to the even number below) */
+    static const struct {
+        elem type;
+        double top, over;
+        bool tie_stays, has_inf;
+    } ROWS[] = {{ELEM_FLOAT8E4M3FN, 448, 464, true, false}, {ELEM_FLOAT8E4M3FNUZ, 240, 248, false, false},
+                {ELEM_FLOAT8E5M2, 57344, 61440, false, true}, {ELEM_FLOAT8E5M2FNUZ, 57344, 61440, false, false}};
+    if (to == ELEM_FLOAT8E8M0) return to_power_of_two(c, v, saturate, round);
+    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
+        if (ROWS[i].type != to) continue;
+        const ex top = num(c, v, ROWS[i].top);
+        if (saturate) return larger(c, smaller(c, v, top), ex_un(c->x, EX_NEG, top));
+        if (ROWS[i].has_inf) return v; /* the store gives infinity */
+        const ex a = ex_un(c->x, EX_ABS, v), over = num(c, v, ROWS[i].over);
+        return ex_select(c->x, ex_bin(c->x, ROWS[i].tie_stays ? EX_LT : EX_LE, over, a), num(c, v, NAN), v);
+    }
+    return v;
+}
+
 const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count)
 {
     infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n, NULL};

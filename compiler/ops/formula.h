@@ -76,6 +76,10 @@ ex root_of(lower_ctx *c, ex x, int64_t p);
 ex lowest_of(lower_ctx *c, elem e);
 ex highest_of(lower_ctx *c, elem e);
 
+/* v as it must be before a store of an 8-bit float type rounds it: `saturate` keeps what is too large at the largest number, otherwise it
+ * becomes infinity, or NaN where the type has none; `round` ("up", "down", "nearest") is for FLOAT8E8M0. Other types: v. */
+ex to_small_float(lower_ctx *c, ex v, elem to, bool saturate, const char *round);
+
 /* ---- constants ---- */
 /* A CONST slot with data of its own (tensor_new). */
 slot const_slot(lower_ctx *c, const char *name, const tensor *t);

@@ -10,7 +10,7 @@
 
 ex quantized(lower_ctx *c, ex v, ex zero, elem to)
 {
-    if (elem_of(to)->kind == 'f') return ex_cast(c->x, ctype_of(to), v); /* the store rounds to the float8 type and saturates */
+    if (elem_of(to)->kind == 'f') return to_small_float(c, ex_cast(c->x, ctype_of(to), v), to, node_int(c->n, "saturate", 1) != 0, "up");
     v = ex_un(c->x, EX_RINT, v);
     /* exact: sums that float can't hold are far outside the range of these types */
     if (zero) v = add(c, v, ex_cast(c->x, ex_type(c->x, v), zero));
@@ -46,8 +46,6 @@ bool infer_QuantizeLinear(infer_ctx *c)
     const int64_t wanted = node_int(c->n, "output_dtype", 0), precision = node_int(c->n, "precision", 0);
     if ((wanted && !known_elem(c, "output_dtype", wanted)) || (precision && !known_elem(c, "precision", precision))) return false;
     const elem e = node_in(c->n, 2) ? in_elem(c, 2) : wanted ? (elem)wanted : ELEM_UINT8;
-    if (elem_of(e)->kind == 'f' && !node_int(c->n, "saturate", 1))
-        return infer_unsupported(c, "quantize-saturate", "saturate=0 is not supported for output type %s", elem_of(e)->name);
     return out_tensor(c, 0, e, t->rank, t->shape);
 }
 

@@ -1,8 +1,8 @@
 /* mathf.h - float functions in one text for one element and for a vector: the same bits in a scalar tail as in the lanes.
  *
  * MATH_FUNCTIONS(S, J, F, I, V) defines S##_exp ... S##_pow for type F with integer type I and integer prefix J, from the primitives S##_set,
- * S##_fma, S##_fmin, S##_fmax, S##_sel, S##_bits, S##_sqrt, S##_abs and J##_float, J##_to_f, J##_set. Conditions are masks: 0 or -1 in lanes, 0
- * or 1 in scalars. Sources: Cephes (exp, log: range reduction by Cody and Waite), rational minimax forms for erf and tanh. Errors are in units of
+ * S##_fma, S##_fmin, S##_fmax, S##_sel, S##_bits, S##_sqrt, S##_abs and J##_float, J##_to_f, J##_set, J##_sub, J##_pow2. Conditions are masks:
+ * 0 or -1 in lanes, 0 or 1 in scalars. Sources: Cephes (exp, log: range reduction by Cody and Waite), rational minimax forms for erf and tanh. Errors are in units of
  * the last place (ulp) against the exact value. */
 #ifndef ONNXCC_MATHF_H
 #define ONNXCC_MATHF_H
@@ -13,8 +13,8 @@
     SIMD_FN F S##_scale(F a, F n)                                                              \
     {                                                                                          \
         const F magic = S##_set(12582912.0f);                                                  \
-        const I k = S##_bits(n + magic) - S##_bits(magic), half = k >> 1;                      \
-        return a * J##_float((half + 127) * 8388608) * J##_float((k - half + 127) * 8388608);  \
+        const I k = J##_sub(S##_bits(n + magic), S##_bits(magic)), half = k >> 1;              \
+        return a * J##_pow2(half) * J##_pow2(J##_sub(k, half));                                \
     }
 
 /* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. */
@@ -41,7 +41,7 @@
     {                                                                                          \
         const I tiny = a < S##_set(1.17549435e-38f);                                           \
         const F scaled = S##_sel(tiny, a * S##_set(8388608.0f), a);                            \
-        const I bits = S##_bits(scaled), up = bits - 0x3f3504f3; /* from sqrt(1/2) */          \
+        const I up = J##_sub(S##_bits(scaled), J##_set(0x3f3504f3)); /* from sqrt(1/2) */      \
         const I e = (up >> 23) & 511, sign = e & 256;                                          \
         const F m = J##_float((up & 0x7fffff) + 0x3f3504f3) - S##_set(1.0f);                   \
         const F n = J##_to_f((e ^ sign) - sign) - S##_sel(tiny, S##_set(23.0f), S##_set(0.0f)); \

@@ -123,7 +123,7 @@ SIMD_FN uint32_t small_of_f(float v, int exp_bits, int man_bits, int bias, int t
         if (rest > half || (rest == half && (q & 1))) ++q;
         code = q + ((uint32_t)(low + bias - 1) << man_bits); /* the exponent field and a carry of the mantissa add up */
     }
-    if (code > largest) code = top == 0 && exp_bits + man_bits > 7 ? inf : largest; /* 8 bits: Cast saturates by default */
+    if (code > largest) code = top == 0 ? inf : largest; /* Cast clamps before where it is to saturate */
     return code || top != 2 ? sign | code : 0;
 }
 SIMD_FN float f16_to_f(uint16_t b) { return small_to_f(b, 5, 10, 15, 0); }
@@ -197,5 +197,6 @@ SIMD_FN float sf_floor(float a) { return floorf(a); }
 SIMD_FN float sf_ceil(float a) { return ceilf(a); }
 SIMD_FN float sf_trunc(float a) { return truncf(a); }
 SIMD_FN float sf_sel(int32_t m, float a, float b) { return m ? a : b; }
+SIMD_FN float si_pow2(int32_t k) { return su_float(((uint32_t)k + 127u) << 23); } /* 2^k, -127 < k < 128 */
 SIMD_FN float si_to_f(int32_t a) { return (float)a; }
 #endif

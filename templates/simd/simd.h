@@ -122,6 +122,7 @@ SIMD_FN vi vi_sub(vi a, vi b) { return (vi)((vu)a - (vu)b); }
 SIMD_FN vi vi_mul(vi a, vi b) { return (vi)((vu)a * (vu)b); }
 SIMD_FN vi vi_neg(vi a) { return (vi)((vu){0} - (vu)a); }
 SIMD_FN vi vi_sel(vi m, vi a, vi b) { return (m & a) | (~m & b); }
+SIMD_FN vf vi_pow2(vi k) { return (vf)(((vu)k + 127u) << 23); }
 SIMD_FN vf vi_to_f(vi a) { return VCONVERT(a, vf); }
 SIMD_FN vf vf_abs(vf a) { return (vf)((vi)a & vi_set(0x7fffffff)); }
 SIMD_FN vi vf_isnan(vf a) { return a != a; }

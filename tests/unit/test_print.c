@@ -186,9 +186,9 @@ static void *compile(const char *cc, const char *flags, int vl, family kin)
     const char *why;
     assert_true(file_write(c_file, out.p, out.n, &why));
     char *command = arena_printf(A,
-                                 "%s -std=c99 -O2 %s -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC "
+                                 "%s -std=c99 -O2 %s -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC %s "
                                  "-I%s/runtime -I%s/templates/simd -o %s %s -lm",
-                                 cc, flags, TEST_SOURCE_DIR, TEST_SOURCE_DIR, so, c_file);
+                                 cc, flags, getenv("PRINT_TEST_CFLAGS") ? getenv("PRINT_TEST_CFLAGS") : "", TEST_SOURCE_DIR, TEST_SOURCE_DIR, so, c_file);
     if (system(command) != 0) fail_msg("%s", command);
     void *lib = dlopen(so, RTLD_NOW | RTLD_LOCAL);
     if (!lib) fail_msg("%s", dlerror());
@@ -218,13 +218,18 @@ static void check(test_case *t, uint32_t id, void *lib, const char *how, family 
     entry run;
     void *sym = dlsym(lib, arena_printf(A, "run_%u", id));
     memcpy(&run, &sym, sizeof run);
-    for (uint32_t i = 0; i < t->sig.slots.n; i++) p[i] = arena_copy(A, memory[t->sig.slots.p[i]], bytes_of[t->sig.slots.p[i]] + 1);
+    for (uint32_t i = 0; i < t->sig.slots.n; i++) { /* memory of exactly its size, for sanitizers */
+        const size_t n = bytes_of[t->sig.slots.p[i]];
+        p[i] = mem_alloc(n);
+        memcpy(p[i], memory[t->sig.slots.p[i]], n);
+    }
     for (uint32_t i = 0; i < t->sig.symbols.n; i++) dim_values[i] = symbol_value[t->sig.symbols.p[i]];
     const int64_t n = t->sig.ranged ? dim_eval(D, t->sig.range, symbol_of, NULL) : 1, cut = n * 2 / 5;
     int rc = 0;
     if (t->sig.ranged && n > 1) rc = run(p, dim_values, 0, cut);
     if (!rc) rc = run(p, dim_values, t->sig.ranged && n > 1 ? cut : 0, n);
     if ((rc != 0) != t->fails) fail_msg("%s: %s: returns %d", t->name, how, rc);
+    for (uint32_t i = 0; rc && i < t->sig.slots.n; i++) free(p[i]);
     if (rc) return;
     for (uint32_t i = 0; i < t->sig.slots.n; i++) {
         const slot s = t->sig.slots.p[i];
@@ -233,11 +238,12 @@ static void check(test_case *t, uint32_t id, void *lib, const char *how, family 
             if (!equal(type_of, p[i], t->expected[s], j))
                 fail_msg("%s: %s: %s[%zu] is %g, not %g", t->name, how, slot_at(P, s)->name, j, elem_get_double(type_of, p[i], j),
                          elem_get_double(type_of, t->expected[s], j));
-        if (!t->first[kin][s]) t->first[kin][s] = arena_copy(A, p[i], bytes_of[s] + 1);
+        if (!t->first[kin][s]) t->first[kin][s] = arena_copy(A, p[i], bytes_of[s]);
         for (size_t j = 0; j < count_elems(s); j++) /* any NaN is as good as another */
             if (!same_bits(type_of, p[i], t->first[kin][s], j))
                 fail_msg("%s: %s: %s[%zu] is %.9g, but %.9g in the first run", t->name, how, slot_at(P, s)->name, j, elem_get_double(type_of, p[i], j),
                          elem_get_double(type_of, t->first[kin][s], j));
+        free(p[i]);
     }
 }
 

@@ -1,117 +1,128 @@
-/* control.c - If, Loop and Bind in the run function, as C's if, for and an assignment.
- *
- * A size that the run decides (a Bind step's symbol) is a variable d_NAME, which begins at its capacity: the arena is laid out for that. It
- * is handed to the caller in the outputs. */
+/* control.c - if, loop and bind as C around the calls of their blocks' steps. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "emit/emit.h"
 
-/* ---- sizes that the run decides ---- */
-
-static void find_control(void *ctx, step *s)
+static const char *deeper(emit *e, const char *indent)
 {
-    emit *e = ctx;
-    dims *d = e->p->dims;
-    if (s->kind == STEP_LOOP) VEC_PUSH(e->mem, e->turns, s->control->index);
-    if (s->kind != STEP_BIND) return;
-    const int32_t i = symbol_index(e, s->control->symbol);
-    dim capacity = s->control->capacity;
-    const interval r = dim_range(d, s->control->symbol);
-    if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
-    if (!capacity) {
-        e->failed = true;
-        diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided during the run and has no upper bound",
-                   dim_name(d, s->control->symbol));
-        diag_hint(e->p->diag, "bound it with --dim");
-        capacity = dim_const(d, 0);
-    }
-    e->capacity[i] = e->capacity[i] ? dim_max(d, e->capacity[i], capacity) : capacity;
+    return arena_printf(e->mem, "%s    ", indent);
 }
 
-void control_init(emit *e)
-{
-    e->capacity = ARENA_ARRAY(e->mem, dim, e->p->symbols.n + 1);
-    program_steps(e->p, find_control, e);
-}
-
-void bound_locals(emit *e, const char *indent, text *out)
-{
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) {
-        if (!e->capacity[i]) continue;
-        text_addf(out, "%sint64_t d_%s = ", indent, e->symbol[i]);
-        dim_c(e, e->capacity[i], "in->", out);
-        text_addf(out, ";\n%s(void)d_%s;\n", indent, e->symbol[i]);
-    }
-}
-
-/* ---- steps ---- */
-
-/* The element of a one-element slot, as a C expression. */
+/* The one element of a scalar slot, as an expression. */
 static const char *scalar(emit *e, slot s)
 {
-    return arena_printf(e->mem, "*(const %s *)(const void *)(%s)", elem_of(slot_at(e->p, s)->type)->ctype, slot_pointer(e, s));
-}
-
-static bool dense(emit *e, slot s)
-{
     const slot_info *i = slot_at(e->p, s);
-    dim stride = dim_const(e->p->dims, 1);
-    for (uint32_t k = i->rank; k-- > 0;) {
-        if (i->view.d[k].block > 1 || (i->view.d[k].stride != stride && !dim_is(e->p->dims, i->extent[k], 1))) return false;
-        stride = dim_mul(e->p->dims, stride, i->extent[k]);
-    }
-    return dim_is(e->p->dims, i->view.offset, 0);
+    int64_t offset = 0;
+    (void)dim_is_const(e->p->dims, i->view.offset, &offset);
+    return arena_printf(e->mem, "((const %s *)%s)[%" PRId64 "]", elem_of(i->type)->ctype, slot_pointer(e, s), offset);
 }
 
-static void move(emit *e, slot to, slot from, const char *indent, text *out)
+static void call_if(emit *e, const step *s, const char *indent, text *out)
 {
-    const slot_info *i = slot_at(e->p, to);
-    if (!dense(e, to) || !dense(e, from)) {
-        e->failed = true;
-        diag_error(e->p->diag, EXIT_INTERNAL, i->name, "loop-view", "a carried value is no plain array");
-        return;
+    const control *k = s->control;
+    text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
+    if (k->then) call_block(e, k->then, deeper(e, indent), out);
+    if (k->otherwise && k->otherwise->steps.n) {
+        text_addf(out, "%s} else {\n", indent);
+        call_block(e, k->otherwise, deeper(e, indent), out);
     }
-    text_addf(out, "%smemcpy(%s, %s, (size_t)(", indent, slot_pointer(e, to), slot_pointer(e, from));
-    dim_c(e, dim_product(e->p->dims, i->extent, i->rank), "in->", out);
-    text_addf(out, ") * sizeof(%s));\n", elem_of(i->type)->ctype);
-}
-
-static void call_loop(emit *e, const control *k, const char *indent, text *out)
-{
-    uint32_t turn = 0;
-    while (e->turns.p[turn] != k->index) turn++;
-    const char *inner = arena_printf(e->mem, "%s    ", indent);
-    text_addf(out, "%sfor (int64_t turn%u = 0; ", indent, turn);
-    if (k->trip) text_addf(out, "turn%u < %s", turn, scalar(e, k->trip));
-    if (k->trip && k->cond) text_add(out, " && ");
-    if (k->cond) text_add(out, scalar(e, k->cond));
-    text_addf(out, "; ++turn%u) {\n", turn);
-    call_block(e, k->then, inner, out);
-    for (uint32_t i = 0; i < k->n_carried; i++) move(e, k->state[i], k->next[i], inner, out);
-    if (k->cond_next) move(e, k->cond, k->cond_next, inner, out);
     text_addf(out, "%s}\n", indent);
 }
 
-static void call_bind(emit *e, const control *k, const char *indent, text *out)
+/* state = next, element for element; both dense. */
+static void carry(emit *e, slot state, slot next, const char *indent, text *out)
 {
-    const int32_t i = symbol_index(e, k->symbol);
-    const char *name = e->symbol[i];
-    text_addf(out, "%sd_%s = (int64_t)%s;\n%sif (d_%s < 0 || d_%s > ", indent, name, scalar(e, k->cond), indent, name, name);
-    dim_c(e, e->capacity[i], "in->", out);
-    text_addf(out, ") return ONNXCC_E_CAPACITY;\n%sout->%s = d_%s;\n", indent, name, name);
+    const slot_info *i = slot_at(e->p, state);
+    const int bits = elem_of(i->type)->bits;
+    text_addf(out, "%smemcpy(%s, %s, (size_t)(", indent, slot_pointer(e, state), slot_pointer(e, next));
+    dim_c(e, dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), "in->", out);
+    text_add(out, "));\n");
+}
+
+static void call_loop(emit *e, const step *s, const char *indent, text *out)
+{
+    const control *k = s->control;
+    const char *in = deeper(e, indent), *turn = arena_printf(e->mem, "turn%u", s->id);
+    text_addf(out, "%sfor (int64_t %s = 0;", indent, turn);
+    if (k->trip) text_addf(out, " %s < %s", turn, scalar(e, k->trip));
+    if (k->cond) text_addf(out, "%s%s", k->trip ? " && " : " ", scalar(e, k->cond));
+    text_addf(out, "; ++%s) {\n", turn);
+    VEC_PUSH(e->mem, e->local, ((local_dim){k->index, turn}));
+    call_block(e, k->then, in, out);
+    e->local.n--;
+    for (uint32_t i = 0; i < k->n_carried; i++) carry(e, k->state[i], k->next[i], in, out);
+    if (k->cond && k->cond_next) carry(e, k->cond, k->cond_next, in, out);
+    text_addf(out, "%s}\n", indent);
+}
+
+/* Reads the size and checks it against what the plan has room for. The variable lives to the end of the run function. */
+static void call_bind(emit *e, const step *s, const char *indent, text *out)
+{
+    const control *k = s->control;
+    const int32_t index = symbol_index(e, k->symbol);
+    if (index < 0) return;
+    text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
+    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
+    dim_c(e, capacity_of(e, k->symbol), "in->", out);
+    text_add(out, ") return ONNXCC_E_CAPACITY;\n");
 }
 
 void call_control(emit *e, const step *s, const char *indent, text *out)
 {
-    const control *k = s->control;
-    const char *inner = arena_printf(e->mem, "%s    ", indent);
-    if (s->kind == STEP_BIND) call_bind(e, k, indent, out);
-    else if (s->kind == STEP_LOOP) call_loop(e, k, indent, out);
-    else {
-        text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
-        call_block(e, k->then, inner, out);
-        text_addf(out, "%s} else {\n", indent);
-        call_block(e, k->otherwise, inner, out);
-        text_addf(out, "%s}\n", indent);
+    if (s->kind == STEP_IF) call_if(e, s, indent, out);
+    else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
+    else call_bind(e, s, indent, out);
+}
+
+dim capacity_of(const emit *e, dim symbol)
+{
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) return e->bound.p[i].capacity;
+    return 0;
+}
+
+dim at_capacity(const emit *e, dim d)
+{
+    for (uint32_t i = 0; i < e->bound.n; i++) d = dim_subst(e->p->dims, d, 1, &e->bound.p[i].symbol, &e->bound.p[i].capacity);
+    return d;
+}
+
+/* One symbol may be bound at several places (the branches of an if): its capacity is the largest. */
+static void note_bound(void *ctx, step *s)
+{
+    emit *e = ctx;
+    dims *d = e->p->dims;
+    if (s->kind != STEP_BIND) return;
+    const dim symbol = s->control->symbol;
+    const interval r = dim_range(d, symbol);
+    dim capacity = s->control->capacity;
+    if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
+    if (!capacity) {
+        diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
+                   dim_name(d, symbol));
+        diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(d, symbol));
+        return;
     }
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) {
+            e->bound.p[i].capacity = dim_max(d, e->bound.p[i].capacity, capacity);
+            return;
+        }
+    VEC_PUSH(e->mem, e->bound, ((bound_dim){symbol, capacity}));
+}
+
+/* Sizes decided during the run follow the inputs' in the list of symbols. */
+bool bound_symbols(emit *e)
+{
+    VEC(dim) all = {0};
+    const uint32_t errors = e->p->diag->errors;
+    program_steps(e->p, note_bound, e);
+    for (uint32_t i = 0; i < e->p->symbols.n; i++)
+        if (!capacity_of(e, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
+    e->n_input_symbols = all.n;
+    for (uint32_t i = 0; i < e->bound.n; i++) VEC_PUSH(e->mem, all, e->bound.p[i].symbol);
+    e->p->symbols.n = 0;
+    for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
+    return e->p->diag->errors == errors;
 }

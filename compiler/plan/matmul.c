@@ -304,10 +304,10 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     k->kind = K_TEMPLATE;
     k->name = "gemm";
     k->lane = 2;
-    k->n_bind = 11;
+    k->n_bind = 12;
     k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
-                            dim_binding("MC", dim_const(d, t.mc)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
+                            dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
                             dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", by_batch_index(q, base)),
                             dim_binding("B_AT", by_batch_index(q, b_at))};
     memcpy(k->bind, bind, sizeof bind);

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { MAX_ROWS = 14, ALIASED_ROWS = 8, MAX_VECTORS = 8, UNKNOWN_ROWS = 120 };
+enum { MAX_ROWS = 14, ALIASED_ROWS = 8, MAX_VECTORS = 8, UNKNOWN_ROWS = 120, LINE_BYTES = 64 };
 
 static int64_t ceil_of(int64_t a, int64_t b)
 {
@@ -71,7 +71,7 @@ static void choose(const vector_unit *u, int max_rows, int64_t rows, int64_t vec
 
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k)
 {
-    gemm_tile t = {1, 1, 1, 1};
+    gemm_tile t = {1, 1, 1, 1, 0};
     /* Rows a multiple of 4 KiB apart fall into the same set of the first cache, which has 8 ways or a few more. */
     const int max_rows = k > 0 && k % 1024 == 0 ? ALIASED_ROWS : MAX_ROWS;
     choose(u, max_rows, m, n < 0 ? -1 : ceil_of(n, u->vl), &t.mr, &t.nv);
@@ -81,6 +81,11 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
     t.mc = fit / t.mr * t.mr;
     if (t.mc < 4 * t.mr) t.mc = 4 * t.mr;
     if (t.mc > 512) t.mc = 512 / t.mr * t.mr;
+    /* Less than two blocks are better one: B is read once. */
+    if (m > t.mc && m < 2 * t.mc) t.mc = ceil_of(m, t.mr) * t.mr;
+    /* All row tiles of a block together prefetch the next panel once; a single tile streams it anyway. */
+    const int64_t rows = m < 0 || m > t.mc ? t.mc : m, tiles = ceil_of(rows, t.mr);
+    if (tiles > 2) t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * tiles);
     return t;
 }
 
@@ -123,6 +128,14 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
     if (t.rows < 4) t.rows = 4;
     t.rows = (t.rows + t.ry - 1) / t.ry * t.ry;
     return t;
+}
+
+int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t xb, int64_t oh, int64_t ow)
+{
+    if (oh < 0 || ow < 0) return 0;
+    const int64_t rows = t->rows < oh ? t->rows : oh;
+    const int64_t lines = ceil_of(xb * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
+    return tiles > lines ? 0 : (int)ceil_of(lines, tiles);
 }
 
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow)

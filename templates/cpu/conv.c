@@ -13,15 +13,17 @@
  *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
  *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others. OC, or OC rounded
  *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
+ *            AHEAD  cache lines of the next weight block to prefetch at each tap, so that all of it is there when it is needed
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
  *
  * Each element is one chain of fused multiply-adds from 0 over channel block, kd, kh, kw, channel: its bits depend on no tile and no range. */
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); constants at every call. */
-INLINE void conv_tile(const int py, const int px, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
-                      int64_t row, int64_t ow HOOK_PARAMS)
+/* `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); constants at every call.
+ * `ahead`: what of the next weights is to be prefetched meanwhile. */
+INLINE void conv_tile(const int py, const int px, const int nv, const float *restrict x, const float *restrict w, const float *ahead, int64_t n,
+                      int64_t oc0, int64_t oc, int64_t row, int64_t ow HOOK_PARAMS)
 {
     vf acc[RY * RX][NV];
 #pragma GCC unroll 32
@@ -34,6 +36,8 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
         for (int64_t tap = 0; tap < KD * KH * KW; tap++) {
             const int64_t kd = tap / (KH * KW), kh = tap / KW % KH, kw = tap % KW;
             const float *xt = x + block * X_C + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
+            for (int line = 0; line < AHEAD; line++) SIMD_PREFETCH(ahead + line * 16);
+            ahead += AHEAD * 16;
 #pragma GCC unroll 2
             for (int64_t i = 0; i < lanes; i++) {
                 vf wi[NV];
@@ -70,21 +74,23 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
     }
 }
 
-INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, int64_t n, int64_t oc0, int64_t oc,
-                     int64_t row HOOK_PARAMS)
+INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, const float *ahead, int64_t n,
+                      int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
 {
+    const int64_t tile_ahead = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * AHEAD * 16);
     int64_t ow = 0;
-    for (; ow + RX <= OW; ow += RX) conv_tile(py, RX, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RX <= OW; ow += RX, ahead += tile_ahead) conv_tile(py, RX, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX == 0) return;
-    for (; ow + RT <= OW; ow += RT) conv_tile(py, RT, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RT <= OW; ow += RT) conv_tile(py, RT, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX % RT == 0) return;
-    for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
 }
 
 KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
     const int64_t block_size = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * XB * NV * VL);
+    const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * AHEAD * 16));
     for (int64_t first = lo; first < hi; first += ROWS) {
         const int64_t last = first + ROWS < hi ? first + ROWS : hi;
         for (int64_t block = 0; block < GROUPS * blocks; block++) {
@@ -94,11 +100,12 @@ KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, i
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
                 const float *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
+                const float *next = block + 1 < GROUPS * blocks ? wb + block_size + (row - first) / RY * row_ahead : w;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;
-                if (rows == RY && whole) conv_rows(RY, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (rows == RY) conv_rows(RY, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (whole) conv_rows(1, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else conv_rows(1, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                if (rows == RY && whole) conv_rows(RY, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (rows == RY) conv_rows(RY, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (whole) conv_rows(1, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else conv_rows(1, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
             }
         }
     }

@@ -7,6 +7,7 @@
  * range      [lo, hi) of tiles, a tile being MC rows by one panel: tile = (batch * ceil(M / MC) + row block) * ceil(N / NR) + panel
  * fixed      MR NV  rows and vectors of the register tile       MC  rows of a cache block, a multiple of MR
  *            MT     rows of the second register tile, for what MR leaves over; single rows do the rest
+ *            AHEAD  eighths of a cache line of the next panel to prefetch at each k, so that all of it is there when it is needed
  * free       M N K BATCH LDA, and A_AT B_AT: expressions of batch_index, the matrix
  *
  * Each element is one chain of fused multiply-adds from 0 over k, so its bits depend on no tile size and no range.
@@ -14,8 +15,8 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* `rows` rows from m on, NV vectors from n on; rows <= MR is a constant at every call. */
-INLINE void gemm_tile(const int rows, const float *restrict a, const float *restrict b, int64_t batch_index, int64_t m, int64_t n HOOK_PARAMS)
+/* `rows` rows from m on, NV vectors from n on; rows <= MR is a constant at every call. `ahead`: what is to be prefetched meanwhile. */
+INLINE void gemm_tile(const int rows, const float *restrict a, const float *restrict b, const float *ahead, int64_t batch_index, int64_t m, int64_t n HOOK_PARAMS)
 {
     vf acc[MR][NV];
 #pragma GCC unroll 32
@@ -25,6 +26,7 @@ INLINE void gemm_tile(const int rows, const float *restrict a, const float *rest
     }
     for (int64_t k = 0; k < K; k++) {
         vf bk[NV];
+        if (AHEAD > 0) SIMD_PREFETCH(ahead + k * AHEAD / 8 * 16);
 #pragma GCC unroll 8
         for (int j = 0; j < NV; j++) bk[j] = vf_ld(b + (k * NV + j) * VL);
 #pragma GCC unroll 32
@@ -68,10 +70,12 @@ KERNEL void gemm(const float *restrict a, const float *restrict b, int64_t lo, i
         const int64_t n = panel * NV * VL;
         const float *am = a + A_AT + m * LDA;
         const float *bn = b + B_AT + n * K;
-        for (; m + MR <= end; m += MR, am += MR * LDA) gemm_tile(MR, am, bn, batch_index, m, n HOOK_ARGS);
+        const float *ahead = tile + 1 < hi && panel + 1 < panels ? bn + NV * VL * K : bn;
+        for (; m + MR <= end; m += MR, am += MR * LDA, ahead += (int64_t)K * AHEAD / 8 * 16)
+            gemm_tile(MR, am, bn, ahead, batch_index, m, n HOOK_ARGS);
         if (M % MR != 0) {
-            for (; m + MT <= end; m += MT, am += MT * LDA) gemm_tile(MT, am, bn, batch_index, m, n HOOK_ARGS);
-            for (; m < end; m++, am += LDA) gemm_tile(1, am, bn, batch_index, m, n HOOK_ARGS);
+            for (; m + MT <= end; m += MT, am += MT * LDA) gemm_tile(MT, am, bn, ahead, batch_index, m, n HOOK_ARGS);
+            for (; m < end; m++, am += LDA) gemm_tile(1, am, bn, ahead, batch_index, m, n HOOK_ARGS);
         }
     }
 }

@@ -11,8 +11,10 @@
 
 #if defined(__GNUC__)
 #define SIMD_FN static inline __attribute__((always_inline, unused))
+#define SIMD_PREFETCH(p) __builtin_prefetch(p)
 #else
 #define SIMD_FN static inline
+#define SIMD_PREFETCH(p) ((void)(p))
 #endif
 
 /* ---- integers ---- */

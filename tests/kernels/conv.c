@@ -27,6 +27,7 @@ typedef struct {
 #define DH (p_->d[1])
 #define DW (p_->d[2])
 #define X_AT 0
+#define AHEAD 1
 #define X_N (p_->x_n)
 #define X_C (p_->x_c)
 #define X_D (p_->x_d)

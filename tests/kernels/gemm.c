@@ -5,6 +5,7 @@ typedef struct {
     int64_t batch, m, n, k, lda;
 } shape;
 
+#define AHEAD 3
 #define M (s->m)
 #define N (s->n)
 #define K (s->k)

@@ -46,12 +46,12 @@ static binding text_binding(const char *name, const char *s)
     return (binding){.name = name, .kind = BIND_TEXT, .text = s};
 }
 
-enum { GEMM_BINDINGS = 15, AT_M = 4, AT_ARGS = 14 };
+enum { GEMM_BINDINGS = 16, AT_M = 5, AT_ARGS = 15 };
 
 static void gemm_bindings(fixture *f, binding *b)
 {
     const binding all[GEMM_BINDINGS] = {
-        dim_binding(f, "MR", 8), dim_binding(f, "NV", 3), dim_binding(f, "MC", 64), dim_binding(f, "MT", 4),
+        dim_binding(f, "MR", 8), dim_binding(f, "NV", 3), dim_binding(f, "MC", 64), dim_binding(f, "MT", 4), dim_binding(f, "AHEAD", 0),
         dim_binding(f, "M", 128), dim_binding(f, "N", 768), dim_binding(f, "K", 64), dim_binding(f, "BATCH", 1), dim_binding(f, "LDA", 64),
         text_binding("A_AT", "0"), text_binding("B_AT", "0"), text_binding("OUT_V", "out_v"), text_binding("OUT_S", "out_s"),
         text_binding("HOOK_PARAMS", ", float *restrict y"), text_binding("HOOK_ARGS", ", y")};
@@ -171,7 +171,7 @@ static void equal_hooks_are_printed_once(void **state)
 /* Names that templates use without being their parameters. */
 static bool is_known_macro(const char *name)
 {
-    static const char *const known[] = {"KERNEL", "INLINE", "HOOK_PARAMS", "HOOK_ARGS", "VL", "GCC", "NULL", "INFINITY", "FLT_MAX", "INT64_MAX"};
+    static const char *const known[] = {"KERNEL", "INLINE", "HOOK_PARAMS", "HOOK_ARGS", "VL", "SIMD_PREFETCH", "GCC", "NULL", "INFINITY", "FLT_MAX", "INT64_MAX"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i], name)) return true;
     return false;

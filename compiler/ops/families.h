@@ -215,4 +215,10 @@ bool infer_Unique(infer_ctx *c);
 bool lower_Compress(lower_ctx *c);
 bool lower_NonZero(lower_ctx *c);
 bool lower_Unique(lower_ctx *c);
+
+/* detection.c */
+bool infer_NonMaxSuppression(infer_ctx *c);
+bool infer_RoiAlign(infer_ctx *c);
+bool lower_NonMaxSuppression(lower_ctx *c);
+bool lower_RoiAlign(lower_ctx *c);
 #endif

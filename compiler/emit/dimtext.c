@@ -19,6 +19,11 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
     const dim_kind k = dim_kind_of(t, d);
     if (k == DIM_SYMBOL) {
         const int32_t i = symbol_index(e, d);
+        for (uint32_t j = e->local.n; j-- > 0;)
+            if (e->local.p[j].symbol == d) {
+                text_add(out, e->local.p[j].name);
+                return;
+            }
         if (i < 0 && e->exports && strstr(e->exports, dim_name(t, d))) { /* a variable inside the kernel that is being bound */
             text_add(out, dim_name(t, d));
             return;
@@ -28,7 +33,10 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));
             return;
         }
-        text_addf(out, "%s%s", prefix, e->symbol[i]);
+        const bool decided = (uint32_t)i >= e->n_input_symbols && strcmp(prefix, "d_") != 0;
+        if (decided) text_addf(out, "b_%s", e->symbol[i]);
+        else if (e->by_dims) text_addf(out, "dims[%d]", i);
+        else text_addf(out, "%s%s", prefix, e->symbol[i]);
         return;
     }
     if (k < DIM_FDIV) {

@@ -7,9 +7,28 @@
 
 /* A printed step function, as the run function calls it. */
 typedef struct {
+    slot slot;
+    bool written;
+    bool from_view; /* the pointer begins at the slot, not at its buffer */
+} printed_arg;
+typedef struct {
     const char *name;
     step_signature sig;
+    VEC(printed_arg) args;      /* pointers in the order of the parameters */
+    uint32_t args_before_range; /* kernels: lo, hi stand behind so many pointers; UINT32_MAX: they come last */
+    bool range_last;
 } printed;
+
+/* A size that is a variable of the run function. */
+typedef struct {
+    dim symbol;
+    const char *name;
+} local_dim;
+
+/* A size that the run decides, and what it can't exceed, of sizes known before. */
+typedef struct {
+    dim symbol, capacity;
+} bound_dim;
 
 typedef struct emit {
     arena *mem;
@@ -22,6 +41,10 @@ typedef struct emit {
     printed *by_step;                       /* by step id */
     weights_mode weights;                   /* AUTO resolved */
     binder *binder;
+    uint32_t n_input_symbols; /* symbols from here on are decided during the run */
+    bool by_dims;             /* symbols print as dims[i]: in functions for loaders */
+    VEC(bound_dim) bound;
+    VEC(local_dim) local;     /* loops that are open */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     bool failed;
 } emit;
@@ -43,6 +66,20 @@ int32_t symbol_index(const emit *e, dim s); /* -1: not known at run time */
 void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */
 void call_kernel(emit *e, const step *s, const char *indent, text *out);
 const char *slot_pointer(emit *e, slot s); /* source.c: a C expression for the start of the slot's buffer */
+void slot_argument(emit *e, slot s, bool from_view, text *out); /* the same, or for the slot's index 0; NULL without a slot */
+void call_block(emit *e, const block *b, const char *indent, text *out);
+
+/* control.c */
+void call_control(emit *e, const step *s, const char *indent, text *out);
+bool bound_symbols(emit *e);
+dim capacity_of(const emit *e, dim symbol); /* 0: not decided by the run */
+dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capacity */
+
+/* threads.c */
+bool step_splits(const emit *e, const step *s);
+void print_part(emit *e, const step *s, text *out);
+void call_split(emit *e, const step *s, const char *indent, text *out);
+void print_for(emit *e, text *out);
 
 /* weights.c */
 void weights_declare(emit *e, text *out);             /* in the source, before the steps */

@@ -24,14 +24,17 @@ static void fields(emit *e, text *out, bool input)
         text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
         io_comment(e, s, out);
     }
+    for (uint32_t i = 0; !input && i + e->n_input_symbols < e->p->symbols.n; i++)
+        text_addf(out, "    int64_t %s; /* set by the run: size '%s' */\n", e->symbol[i + e->n_input_symbols],
+                  comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i + e->n_input_symbols])));
     if (input)
-        for (uint32_t i = 0; i < e->p->symbols.n; i++) {
+        for (uint32_t i = 0; i < e->n_input_symbols; i++) {
             const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
             text_addf(out, "    int64_t %s; /* dimension '%s', ", e->symbol[i], comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i])));
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
-    if (!n && (!input || !e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+    if (!n && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 
 void emit_header(emit *e, text *out)

@@ -59,6 +59,8 @@ static bool needs_symbols(const dim_list *all, const step_signature *sig)
     return all->n != sig->symbols.n;
 }
 
+static void kernel_args(emit *e, const kernel *k, printed *f);
+
 void print_kernel(emit *e, step *s, text *out)
 {
     const kernel *k = s->kernel;
@@ -107,44 +109,42 @@ void print_kernel(emit *e, step *s, text *out)
     if (!f->name) e->failed = true;
     f->sig.symbols.n = 0;
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->mem, f->sig.symbols, all.p[i]);
-}
-
-/* Kernels count elements from the start of their slot, which may be a part of its buffer. */
-static void argument(emit *e, slot s, text *out)
-{
-    if (!s) {
-        text_add(out, "NULL"); /* an optional input that is not there */
-        return;
-    }
-    const dim offset = slot_at(e->p, s)->view.offset;
-    text_add(out, slot_pointer(e, s));
-    if (dim_is(e->p->dims, offset, 0)) return;
-    text_add(out, " + ");
-    dim_c(e, offset, "in->", out);
+    kernel_args(e, k, f);
 }
 
 /* Arguments of the template, [lo, hi), then those of the hook. */
+static void kernel_args(emit *e, const kernel *k, printed *f)
+{
+    const kernel_def *def = kernel_find(k->name);
+    uint32_t n = 1;
+    for (const char *c = def ? def->args : ""; *c; c++) n += *c == ',';
+    for (uint32_t i = 0; i < n && i < k->n_arg; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){k->arg[i].slot, k->arg[i].role != ARG_IN, true}));
+    f->args_before_range = f->args.n;
+    for (uint32_t i = 0; k->n_hook && i < f->sig.slots.n; i++)
+        VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], f->sig.slots.p[i] == k->hook[0].to, false}));
+    f->sig.ranged = k->range != 0;
+    f->sig.range = k->range;
+}
+
 void call_kernel(emit *e, const step *s, const char *indent, text *out)
 {
-    const kernel *k = s->kernel;
     const printed *f = &e->by_step[s->id];
-    const kernel_def *def = kernel_find(k->name);
     const char *sep = "";
-    if (!f->name || !def) return;
+    if (!f->name) return;
     text_addf(out, "%s%s(", indent, f->name);
-    uint32_t n = 1;
-    for (const char *c = def->args; *c; c++) n += *c == ',';
-    for (uint32_t i = 0; i < n && i < k->n_arg; i++, sep = ", ") {
+    for (uint32_t i = 0; i <= f->args.n; i++) {
+        if (i == f->args_before_range && f->sig.ranged) {
+            text_addf(out, "%s0, ", sep);
+            dim_c(e, f->sig.range, "in->", out);
+            sep = ", ";
+        }
+        if (i == f->args.n) break;
         text_add(out, sep);
-        argument(e, k->arg[i].slot, out);
+        slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
+        sep = ", ";
     }
-    if (k->range) {
-        text_addf(out, "%s0, ", sep);
-        dim_c(e, k->range, "in->", out);
-    }
-    for (uint32_t i = 0; k->n_hook && i < f->sig.slots.n; i++) text_addf(out, ", %s", slot_pointer(e, f->sig.slots.p[i]));
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) {
-        text_add(out, ", ");
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
+        text_add(out, sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
     }
     text_add(out, ");\n");

@@ -152,7 +152,11 @@ static void names_of(emit *e)
     uint32_t n = 0;
     for (uint32_t i = 0; i < p->inputs.n; i++, n++) e->input[i] = taken[n] = c_identifier(e->mem, slot_at(p, p->inputs.p[i])->name, taken, n);
     for (uint32_t i = 0; i < p->symbols.n; i++, n++) e->symbol[i] = taken[n] = c_identifier(e->mem, dim_name(p->dims, p->symbols.p[i]), taken, n);
-    for (uint32_t i = 0; i < p->outputs.n; i++) e->output[i] = c_identifier(e->mem, slot_at(p, p->outputs.p[i])->name, e->output, i);
+    for (uint32_t i = e->n_input_symbols; i < p->symbols.n; i++) taken[i - e->n_input_symbols] = e->symbol[i]; /* they are fields of the outputs too */
+    const uint32_t bound = p->symbols.n - e->n_input_symbols;
+    const char **beside = ARENA_ARRAY(e->mem, const char *, bound + p->outputs.n + 1);
+    memcpy(beside, taken, bound * sizeof *beside);
+    for (uint32_t i = 0; i < p->outputs.n; i++) e->output[i] = beside[bound + i] = c_identifier(e->mem, slot_at(p, p->outputs.p[i])->name, beside, bound + i);
 }
 
 static void add(emit *e, compiled *out, const char *name, void (*print)(emit *, text *))
@@ -173,6 +177,7 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     if (e.weights != WEIGHTS_C && e.weights != WEIGHTS_INCBIN)
         return diag_error(p->diag, EXIT_UNSUPPORTED, "", "weights", "weights as 'string', 'file' or 'pointer' are not supported yet; use auto, c or incbin");
     e.binder = binder_new(e.mem, p->dims, p->diag, arena_printf(e.mem, "%s_", e.name));
+    if (!bound_symbols(&e)) return false;
     names_of(&e);
     add(&e, out, arena_printf(e.mem, "%s.c", e.name), emit_source);
     add(&e, out, arena_printf(e.mem, "%s.h", e.name), emit_header);

@@ -75,6 +75,7 @@ static void preamble(emit *e, text *out)
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
+    if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
     copy_header(e, "templates/simd", "simd.h", out);
     text_add(out, "\n");
 }
@@ -96,12 +97,34 @@ typedef struct {
     text *out;
 } printer;
 
+typedef struct {
+    const emit *e;
+    slot slot;
+    bool written;
+} write_search;
+
+static void look_for_write(void *ctx, slot s, bool written)
+{
+    write_search *k = ctx;
+    if (written && slot_at(k->e->p, s)->view.buf == slot_at(k->e->p, k->slot)->view.buf) k->written = true;
+}
+
+static bool is_written(const emit *e, const step *s, slot which)
+{
+    write_search k = {e, which, false};
+    step_access(e->p, s, look_for_write, &k);
+    return k.written;
+}
+
 static void print_one(void *ctx, step *s)
 {
     printer *w = ctx;
     emit *e = w->e;
     printed *f = &e->by_step[s->id];
-    if (s->kind == STEP_KERNEL) print_kernel(e, s, w->out);
+    if (s->kind == STEP_KERNEL) {
+        print_kernel(e, s, w->out);
+        print_part(e, s, w->out);
+    }
     if (s->kind != STEP_NEST) return;
     const print_options o = {arena_printf(e->mem, "%s_", e->name), e->target->vl, e->o->math};
     const char *name = arena_printf(e->mem, "step%u", s->id);
@@ -109,6 +132,10 @@ static void print_one(void *ctx, step *s)
     text_addf(w->out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
     nest_print(e->p, s->nest, name, &o, w->out, &f->sig);
     text_add(w->out, "\n");
+    for (uint32_t i = 0; i < f->sig.slots.n; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], is_written(e, s, f->sig.slots.p[i]), false}));
+    f->args_before_range = UINT32_MAX;
+    f->range_last = true;
+    print_part(e, s, w->out);
 }
 
 /* The pointer that a step gets for a slot. */
@@ -129,13 +156,29 @@ const char *slot_pointer(emit *e, slot s)
     return arena_printf(e->mem, "(%s *)(void *)(at + %" PRId64 ")", c_type, b->offset);
 }
 
+void slot_argument(emit *e, slot s, bool from_view, text *out)
+{
+    if (!s) {
+        text_add(out, "NULL"); /* an optional input that is not there */
+        return;
+    }
+    text_add(out, slot_pointer(e, s));
+    const dim offset = slot_at(e->p, s)->view.offset;
+    if (!from_view || dim_is(e->p->dims, offset, 0)) return;
+    text_add(out, " + ");
+    dim_c(e, offset, "in->", out);
+}
+
 static void call_nest(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
     if (!f->name) return;
     const char *sep = "";
     text_addf(out, "%s%s%s(", indent, f->sig.can_fail ? "if ((rc = " : "", f->name);
-    for (uint32_t i = 0; i < f->sig.slots.n; i++, sep = ", ") text_addf(out, "%s%s", sep, slot_pointer(e, f->sig.slots.p[i]));
+    for (uint32_t i = 0; i < f->args.n; i++, sep = ", ") {
+        text_add(out, sep);
+        slot_argument(e, f->args.p[i].slot, false, out);
+    }
     for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
         text_add(out, sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
@@ -147,17 +190,15 @@ static void call_nest(emit *e, const step *s, const char *indent, text *out)
     text_add(out, f->sig.can_fail ? ")) != 0) return rc;\n" : ");\n");
 }
 
-static void call_block(emit *e, const block *b, const char *indent, text *out)
+void call_block(emit *e, const block *b, const char *indent, text *out)
 {
     for (uint32_t i = 0; i < b->steps.n; i++) {
         const step *s = b->steps.p[i];
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
-        if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
-        else if (s->kind == STEP_KERNEL) call_kernel(e, s, indent, out);
-        else {
-            e->failed = true;
-            diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what, "control", "control flow can't be emitted yet");
-        }
+        if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
+        else if (step_splits(e, s)) call_split(e, s, indent, out);
+        else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
+        else call_kernel(e, s, indent, out);
     }
 }
 
@@ -165,7 +206,7 @@ static void call_block(emit *e, const block *b, const char *indent, text *out)
 
 static void check_dims(emit *e, text *out)
 {
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) {
+    for (uint32_t i = 0; i < e->n_input_symbols; i++) {
         const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
         const char *s = e->symbol[i];
         if (r.hi == INT64_MAX) text_addf(out, "    if (in->%s < %" PRId64 ") return ONNXCC_E_DIM;\n", s, r.lo);
@@ -187,7 +228,7 @@ static void place_function(emit *e, text *out)
             const uint32_t buf = m->order.p[i];
             if (m->region.p[buf] != r) continue;
             const buf_info *b = &e->p->buf.p[buf];
-            const dim bytes = dim_mulc(e->p->dims, b->elems, elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
+            const dim bytes = dim_mulc(e->p->dims, at_capacity(e, b->elems), elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
             bool dup = false;
             for (uint32_t k = 0; k < seen.n; k++) dup |= seen.p[k] == bytes || dim_le(e->p->dims, bytes, seen.p[k]);
             if (dup) continue;
@@ -219,9 +260,11 @@ static void run_function(emit *e, text *out)
     call_block(e, &e->p->main, "    ", &body);
     text_addf(out, "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env)\n{\n", e->name, e->name, e->name);
     const bool arena_used = strstr(body.p, "(at + ") != NULL;
+    e->failed |= e->p->diag->errors != 0;
     if (arena_used) text_add(out, "    char *const at = arena;\n");
     if (e->plan->dynamic && arena_used) text_addf(out, "    int64_t region[%u];\n", e->plan->n_regions + 1);
     if (any_can_fail(e)) text_add(out, "    int rc;\n");
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    int64_t b_%s = 0;\n", e->symbol[i]);
     text_add(out, "    (void)env;\n");
     if (!arena_used) text_add(out, "    (void)arena;\n");
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
@@ -232,6 +275,7 @@ static void run_function(emit *e, text *out)
     if (e->plan->dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
     text_add(out, "\n");
     text_addn(out, body.p, body.n);
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out->%s = b_%s;\n", e->symbol[i], e->symbol[i]);
     text_add(out, "    return ONNXCC_OK;\n}\n\n");
 }
 
@@ -294,28 +338,32 @@ static void dim_table(emit *e, text *out)
 
 static void set_symbols(emit *e, text *out)
 {
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
+    for (uint32_t i = 0; i < e->n_input_symbols; i++) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
 }
 
 static void shape_function(emit *e, text *out)
 {
     text_addf(out, "static int %s_shape(int output, const int64_t *dims, int64_t *shape)\n{\n", e->name);
-    if (e->p->symbols.n) {
-        text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", e->name);
-        set_symbols(e, out);
-        text_add(out, "    (void)in;\n");
-    } else text_add(out, "    (void)dims;\n");
+    text_add(out, "    (void)dims;\n");
+    e->by_dims = true;
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) { /* before a run the capacity, after it what the run decided */
+        const dim capacity = capacity_of(e, e->p->symbols.p[i]);
+        text_addf(out, "    const int64_t b_%s = onnxcc_min(dims[%u], ", e->symbol[i], i);
+        dim_c(e, capacity, "", out);
+        text_addf(out, ");\n    (void)b_%s;\n", e->symbol[i]);
+    }
     text_add(out, "    (void)shape;\n    switch (output) {\n");
     for (uint32_t k = 0; k < e->p->outputs.n; k++) {
         const slot_info *i = slot_at(e->p, e->p->outputs.p[k]);
         text_addf(out, "    case %u:\n", k);
         for (uint32_t a = 0; a < i->rank; a++) {
             text_addf(out, "        shape[%u] = ", a);
-            dim_c(e, i->extent[a], "in.", out);
+            dim_c(e, i->extent[a], "", out);
             text_add(out, ";\n");
         }
         text_add(out, "        return 0;\n");
     }
+    e->by_dims = false;
     text_add(out, "    default: return ONNXCC_E_NULL;\n    }\n}\n\n");
 }
 
@@ -341,8 +389,10 @@ static void loader_functions(emit *e, text *out)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
     text_addf(out,
               "    const int64_t need = %s_prepare(dims);\n    if (need < 0) return (int)need;\n"
-              "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    return %s_run(&in, &out, arena, env);\n}\n\n",
+              "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    const int rc = %s_run(&in, &out, arena, env);\n",
               n, n);
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    dims[%u] = out.%s;\n", i, e->symbol[i]);
+    text_add(out, "    return rc;\n}\n\n");
 }
 
 static void describe(emit *e, text *out)
@@ -369,6 +419,7 @@ void emit_source(emit *e, text *out)
     dim_functions(out);
     e->by_step = ARENA_ARRAY(e->mem, printed, e->plan->n_steps + 1);
     printer w = {e, out};
+    print_for(e, out);
     program_steps(e->p, print_one, &w);
     run_function(e, out);
     describe(e, out);

@@ -241,6 +241,12 @@ void program_text(program *p, text *out)
         text_addf(out, "  %s[", elem_of(info->type)->name);
         list_dims(&l, info->rank, info->extent);
         text_add(out, "]");
+        if (info->alias_of) {
+            text_add(out, "  in ");
+            slot_text(p, info->alias_of, out);
+            text_add(out, " from ");
+            dim_text(p->dims, info->alias_offset, out);
+        }
         if (info->view.buf) list_view(&l, &info->view);
         text_add(out, "\n");
     }

@@ -36,8 +36,9 @@ typedef struct {
 } interp;
 bool nest_run(const interp *in, const nest *n, const char **why);
 
-/* ---- fuse ---- rules of EXPR.md on a whole block tree: inline maps into readers, merge row steps, merge stages, drop dead stores, make
- * locals. Requires logical indexes (before layout). Keeps the meaning of every INPUT, OUTPUT and STATE slot. */
+/* ---- fuse ---- on a whole block tree: inlines maps into readers, drops copies by storing or reading elsewhere, joins row steps and stages,
+ * gives kernels epilogues, makes locals, computes constants from constants, drops what nobody reads. Requires logical indexes (before
+ * layout). Keeps the meaning of every INPUT, OUTPUT and STATE slot, and without `reciprocals` its bits. */
 typedef struct {
     bool inline_maps, merge_rows, merge_stages, epilogues;
     bool reciprocals; /* x / u as x * (1 / u) where u is the same along the inner loop; changes the last bit, so not in strict mode */
@@ -63,7 +64,7 @@ typedef struct {
 typedef struct {
     VEC(slot) slots;   /* written ones first */
     VEC(dim) symbols;
-    bool ranged;       /* has parameters int64_t lo, hi over the first parallel axis */
+    bool ranged;       /* has parameters int64_t lo, hi over one parallel axis: the first, or the longest when the first is short */
     dim range;         /* its extent; dim 1 when not ranged */
     bool can_fail;     /* returns int (0 or a negative code), else void */
 } step_signature;

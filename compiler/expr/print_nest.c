@@ -152,21 +152,54 @@ void print_signature_of(printer *w, const nest *n, step_signature *sig)
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
     for (int written = 1; written >= 0; written--)
         for (uint32_t i = 0; i < w->param.n; i++)
-            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
-    for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->mem, sig->symbols, w->symbol.p[i]);
+            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->p->mem, sig->slots, w->param.p[i].slot);
+    for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->p->mem, sig->symbols, w->symbol.p[i]);
+}
+
+/* ---- the axis that ranges and threads split ---- */
+
+static int64_t few(void *ctx, dim symbol)
+{
+    enum { FEW = 4 }; /* a run-time dim is often a batch of one */
+    const interval r = dim_range(((printer *)ctx)->t, symbol);
+    return r.lo > FEW ? r.lo : r.hi < FEW ? r.hi : FEW;
+}
+
+/* Moves the longest axis to the front when the first one is too short to be shared among threads. Not the one in the lanes, nor the innermost
+ * of a copy, which is walked in the order of memory. */
+static void choose_range(printer *w, nest *n, const choice *c)
+{
+    enum { ENOUGH = 16 };
+    uint32_t best = 0;
+    int64_t longest = 0;
+    const bool rows = c->mode == MODE_ALONG;
+    for (uint32_t i = 0; i < n->n_axes; i++) {
+        const int64_t extent = dim_eval(w->t, dim_extent(w->t, n->axis[i]), few, w);
+        if (n->axis[i] == c->axis || (!rows && i > 0 && i + 1 == n->n_axes)) continue;
+        if (extent > longest) {
+            best = i;
+            longest = extent;
+        }
+        if (longest >= ENOUGH) break;
+    }
+    const dim axis = n->axis[best];
+    memmove(&n->axis[1], &n->axis[0], sizeof axis * best);
+    n->axis[0] = axis;
 }
 
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig)
 {
     printer w;
-    text body = {.mem = p->mem};
+    text body = {0};
     assert(n->flat);
     printer_init(&w, p, o, &body);
+    body.mem = w.mem;
     print_collect(&w, n);
-    print_signature_of(&w, n, sig);
-    const nest *work = nest_copy(&w, n);
-    w.indent = 1;
+    nest *work = nest_copy(&w, n);
     const choice c = choose_vector(&w, work);
+    if (work->n_axes > 1 && !in_order(work)) choose_range(&w, work, &c);
+    print_signature_of(&w, work, sig);
+    w.indent = 1;
     const dim ranged = sig->ranged ? work->axis[0] : 0;
     if (c.mode != MODE_SCALAR || !print_turned(&w, work, ranged)) print_loops(&w, work, c, ranged);
     if (sig->can_fail) line(&w, "return ONNXCC_OK;");
@@ -175,4 +208,5 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     silence_unused(&w, body.p ? body.p : "", sig->ranged);
     text_add(out, body.p ? body.p : "");
     text_add(out, "}\n");
+    printer_end(&w);
 }

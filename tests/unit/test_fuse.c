@@ -172,7 +172,12 @@ static void build_matmul_gelu(world *w)
 static void bias_and_gelu_become_the_epilogue_of_a_matmul(void **state)
 {
     (void)state;
-    check(build_matmul_gelu, 1);
+    world w = check_with(build_matmul_gelu, &ALL, 1, 1e-6, 0);
+    text t = {.mem = w.mem};
+    program_text(w.p, &t);
+    assert_non_null(strstr(t.p, "kernel  matmul + bias + div + erf + add1 + mul + half  matmul(out y, in x, in w)"));
+    assert_null(strstr(t.p, "temp"));
+    arena_free(w.mem);
 }
 
 static void build_two_readers(world *w)
@@ -219,7 +224,12 @@ static void build_attention(world *w)
 static void attention_is_five_matmuls_and_a_softmax(void **state)
 {
     (void)state;
-    check(build_attention, 6);
+    world w = check_with(build_attention, &ALL, 6, 1e-6, 0);
+    text t = {.mem = w.mem};
+    program_text(w.p, &t);
+    assert_null(strstr(t.p, "head")); /* the split heads are read in place */
+    assert_non_null(strstr(t.p, "nest    max + sub + exp + sum + div"));
+    arena_free(w.mem);
 }
 
 static void build_symbolic(world *w)

@@ -1,0 +1,128 @@
+/* control.c - if, loop and bind as C around the calls of their blocks' steps. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "emit/emit.h"
+
+static const char *deeper(emit *e, const char *indent)
+{
+    return arena_printf(e->mem, "%s    ", indent);
+}
+
+/* The one element of a scalar slot, as an expression. */
+static const char *scalar(emit *e, slot s)
+{
+    const slot_info *i = slot_at(e->p, s);
+    int64_t offset = 0;
+    (void)dim_is_const(e->p->dims, i->view.offset, &offset);
+    return arena_printf(e->mem, "((const %s *)%s)[%" PRId64 "]", elem_of(i->type)->ctype, slot_pointer(e, s), offset);
+}
+
+static void call_if(emit *e, const step *s, const char *indent, text *out)
+{
+    const control *k = s->control;
+    text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
+    if (k->then) call_block(e, k->then, deeper(e, indent), out);
+    if (k->otherwise && k->otherwise->steps.n) {
+        text_addf(out, "%s} else {\n", indent);
+        call_block(e, k->otherwise, deeper(e, indent), out);
+    }
+    text_addf(out, "%s}\n", indent);
+}
+
+/* state = next, element for element; both dense. */
+static void carry(emit *e, slot state, slot next, const char *indent, text *out)
+{
+    const slot_info *i = slot_at(e->p, state);
+    const int bits = elem_of(i->type)->bits;
+    text_addf(out, "%smemcpy(%s, %s, (size_t)(", indent, slot_pointer(e, state), slot_pointer(e, next));
+    dim_c(e, dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), "in->", out);
+    text_add(out, "));\n");
+}
+
+static void call_loop(emit *e, const step *s, const char *indent, text *out)
+{
+    const control *k = s->control;
+    const char *in = deeper(e, indent), *turn = arena_printf(e->mem, "turn%u", s->id);
+    text_addf(out, "%sfor (int64_t %s = 0;", indent, turn);
+    if (k->trip) text_addf(out, " %s < %s", turn, scalar(e, k->trip));
+    if (k->cond) text_addf(out, "%s%s", k->trip ? " && " : " ", scalar(e, k->cond));
+    text_addf(out, "; ++%s) {\n", turn);
+    VEC_PUSH(e->mem, e->local, ((local_dim){k->index, turn}));
+    call_block(e, k->then, in, out);
+    e->local.n--;
+    for (uint32_t i = 0; i < k->n_carried; i++) carry(e, k->state[i], k->next[i], in, out);
+    if (k->cond && k->cond_next) carry(e, k->cond, k->cond_next, in, out);
+    text_addf(out, "%s}\n", indent);
+}
+
+/* Reads the size and checks it against what the plan has room for. The variable lives to the end of the run function. */
+static void call_bind(emit *e, const step *s, const char *indent, text *out)
+{
+    const control *k = s->control;
+    const int32_t index = symbol_index(e, k->symbol);
+    if (index < 0) return;
+    text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
+    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
+    dim_c(e, capacity_of(e, k->symbol), "in->", out);
+    text_add(out, ") return ONNXCC_E_CAPACITY;\n");
+}
+
+void call_control(emit *e, const step *s, const char *indent, text *out)
+{
+    if (s->kind == STEP_IF) call_if(e, s, indent, out);
+    else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
+    else call_bind(e, s, indent, out);
+}
+
+dim capacity_of(const emit *e, dim symbol)
+{
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) return e->bound.p[i].capacity;
+    return 0;
+}
+
+dim at_capacity(const emit *e, dim d)
+{
+    for (uint32_t i = 0; i < e->bound.n; i++) d = dim_subst(e->p->dims, d, 1, &e->bound.p[i].symbol, &e->bound.p[i].capacity);
+    return d;
+}
+
+/* One symbol may be bound at several places (the branches of an if): its capacity is the largest. */
+static void note_bound(void *ctx, step *s)
+{
+    emit *e = ctx;
+    dims *d = e->p->dims;
+    if (s->kind != STEP_BIND) return;
+    const dim symbol = s->control->symbol;
+    const interval r = dim_range(d, symbol);
+    dim capacity = s->control->capacity;
+    if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
+    if (!capacity) {
+        diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
+                   dim_name(d, symbol));
+        diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(d, symbol));
+        return;
+    }
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) {
+            e->bound.p[i].capacity = dim_max(d, e->bound.p[i].capacity, capacity);
+            return;
+        }
+    VEC_PUSH(e->mem, e->bound, ((bound_dim){symbol, capacity}));
+}
+
+/* Sizes decided during the run follow the inputs' in the list of symbols. */
+bool bound_symbols(emit *e)
+{
+    VEC(dim) all = {0};
+    const uint32_t errors = e->p->diag->errors;
+    program_steps(e->p, note_bound, e);
+    for (uint32_t i = 0; i < e->p->symbols.n; i++)
+        if (!capacity_of(e, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
+    e->n_input_symbols = all.n;
+    for (uint32_t i = 0; i < e->bound.n; i++) VEC_PUSH(e->mem, all, e->bound.p[i].symbol);
+    e->p->symbols.n = 0;
+    for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
+    return e->p->diag->errors == errors;
+}

@@ -1,0 +1,72 @@
+/* threads.c - a step split over threads: its arguments in a struct, a function over a range, and the call that hands it to the environment.
+ * Only with --threads 2 or more; each part computes whole rows, so results do not depend on how the range is cut. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "emit/emit.h"
+
+
+bool step_splits(const emit *e, const step *s)
+{
+    const printed *f = &e->by_step[s->id];
+    int64_t n;
+    if (e->o->threads < 2 || !f->name || !f->sig.ranged || f->sig.can_fail) return false;
+    return !(dim_is_const(e->p->dims, f->sig.range, &n) && n < 2);
+}
+
+static const char *arg_type(emit *e, slot s)
+{
+    return elem_of(slot_at(e->p, s)->type)->ctype;
+}
+
+/* struct NAME_args and NAME_part. */
+void print_part(emit *e, const step *s, text *out)
+{
+    const printed *f = &e->by_step[s->id];
+    if (!step_splits(e, s)) return;
+    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
+    text_add(out, "typedef struct {\n");
+    for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *p%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), i);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "    int64_t d%u;\n", i);
+    text_addf(out, "} %s_args;\nstatic void %s(void *arg, int64_t lo, int64_t hi)\n{\n    const %s_args *a = (const %s_args *)arg;\n    %s(", base, base, base, base, f->name);
+    for (uint32_t i = 0; i < f->args.n; i++) {
+        if (i == f->args_before_range) text_add(out, "lo, hi, ");
+        text_addf(out, "a->p%u, ", i);
+    }
+    if (f->args_before_range == f->args.n) text_add(out, "lo, hi, ");
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "a->d%u, ", i);
+    if (f->range_last) text_add(out, "lo, hi, ");
+    out->n -= 2;
+    out->p[out->n] = 0;
+    text_add(out, ");\n}\n\n");
+}
+
+void call_split(emit *e, const step *s, const char *indent, text *out)
+{
+    const printed *f = &e->by_step[s->id];
+    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
+    text_addf(out, "%s{\n%s    %s_args a = {", indent, indent, base);
+    const char *sep = "";
+    for (uint32_t i = 0; i < f->args.n; i++, sep = ", ") {
+        text_add(out, sep);
+        slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
+    }
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
+        text_add(out, sep);
+        dim_c(e, f->sig.symbols.p[i], "in->", out);
+    }
+    text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
+    dim_c(e, f->sig.range, "in->", out);
+    text_addf(out, ");\n%s}\n", indent);
+}
+
+/* The one place that knows env->parallel_for. */
+void print_for(emit *e, text *out)
+{
+    if (e->o->threads < 2) return;
+    text_addf(out,
+              "static void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n)\n{\n"
+              "    if (n > 1 && env && env->parallel_for) env->parallel_for(env->parallel_ctx, fn, arg, n, 1);\n"
+              "    else fn(arg, 0, n);\n}\n\n",
+              e->name);
+}

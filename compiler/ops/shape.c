@@ -200,7 +200,15 @@ bool infer_Squeeze(infer_ctx *c)
     if (node_in(c->n, 1)) {
         if (!axes_mask(c, 1, t->rank, drop)) return false;
     } else
-        for (int32_t i = 0; i < t->rank; i++) drop[i] = dim_is(c->d, t->shape[i], 1);
+        for (int32_t i = 0; i < t->rank; i++) {
+            const interval r = dim_range(c->d, t->shape[i]);
+            drop[i] = r.lo == 1 && r.hi == 1;
+            if (drop[i] || r.lo > 1 || r.hi < 1 || dim_is_const(c->d, t->shape[i], NULL)) continue;
+            text name = {.mem = c->m->mem};
+            dim_text(c->d, t->shape[i], &name);
+            infer_unsupported(c, "squeeze-axes", "without axes: the number of dimensions of the result depends on whether '%s' is 1", name.p);
+            return diag_hint(c->m->diag, "fix it, for example with --dim %s=1", name.p);
+        }
     dim out[64];
     int32_t n = 0;
     for (int32_t i = 0; i < t->rank; i++) {

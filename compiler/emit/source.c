@@ -75,6 +75,7 @@ static void preamble(emit *e, text *out)
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
+    if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA /* --math=strict: the same bits on every target */\n");
     copy_header(e, "templates/simd", "simd.h", out);
     text_add(out, "\n");
 }

@@ -87,7 +87,7 @@ static bool read_dims(session *s, tensor *const *given)
     for (int k = 0; k < m->n_dims; k++) {
         const onnxcc_dim_info *info = &m->dims[k];
         if (info->input < 0) { /* the run decides: shape() and prepare() see its upper bound, that is the capacity */
-            s->dims[k] = info->hi == INT64_MAX ? 0 : info->hi;
+            s->dims[k] = info->hi;
             continue;
         }
         if (info->input >= m->n_inputs || info->axis < 0 || info->axis >= m->inputs[info->input].rank)

@@ -60,12 +60,11 @@ static void call_loop(emit *e, const step *s, const char *indent, text *out)
 static void call_bind(emit *e, const step *s, const char *indent, text *out)
 {
     const control *k = s->control;
-    const interval r = dim_range(e->p->dims, k->symbol);
     const int32_t index = symbol_index(e, k->symbol);
     if (index < 0) return;
     text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
-    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], r.lo, e->symbol[index]);
-    text_addf(out, r.hi == INT64_MAX ? "INT64_MAX" : "INT64_C(%" PRId64 ")", r.hi);
+    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
+    dim_c(e, capacity_of(e, k->symbol), "in->", out);
     text_add(out, ") return ONNXCC_E_CAPACITY;\n");
 }
 
@@ -76,40 +75,54 @@ void call_control(emit *e, const step *s, const char *indent, text *out)
     else call_bind(e, s, indent, out);
 }
 
-typedef VEC(dim) dim_list;
-
-static void note_bound(void *ctx, step *s)
+dim capacity_of(const emit *e, dim symbol)
 {
-    emit *e = ((void **)ctx)[0];
-    dim_list *bound = ((void **)ctx)[1];
-    if (s->kind != STEP_BIND) return;
-    for (uint32_t i = 0; i < bound->n; i++)
-        if (bound->p[i] == s->control->symbol) return;
-    VEC_PUSH(e->mem, *bound, s->control->symbol);
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) return e->bound.p[i].capacity;
+    return 0;
 }
 
-/* Sizes decided during the run follow the inputs' in the list of symbols; each needs a capacity. */
+dim at_capacity(const emit *e, dim d)
+{
+    for (uint32_t i = 0; i < e->bound.n; i++) d = dim_subst(e->p->dims, d, 1, &e->bound.p[i].symbol, &e->bound.p[i].capacity);
+    return d;
+}
+
+/* One symbol may be bound at several places (the branches of an if): its capacity is the largest. */
+static void note_bound(void *ctx, step *s)
+{
+    emit *e = ctx;
+    dims *d = e->p->dims;
+    if (s->kind != STEP_BIND) return;
+    const dim symbol = s->control->symbol;
+    const interval r = dim_range(d, symbol);
+    dim capacity = s->control->capacity;
+    if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
+    if (!capacity) {
+        diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
+                   dim_name(d, symbol));
+        diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(d, symbol));
+        return;
+    }
+    for (uint32_t i = 0; i < e->bound.n; i++)
+        if (e->bound.p[i].symbol == symbol) {
+            e->bound.p[i].capacity = dim_max(d, e->bound.p[i].capacity, capacity);
+            return;
+        }
+    VEC_PUSH(e->mem, e->bound, ((bound_dim){symbol, capacity}));
+}
+
+/* Sizes decided during the run follow the inputs' in the list of symbols. */
 bool bound_symbols(emit *e)
 {
-    dim_list bound = {0}, all = {0};
-    void *ctx[2] = {e, &bound};
-    program_steps(e->p, note_bound, ctx);
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) {
-        bool late = false;
-        for (uint32_t k = 0; k < bound.n; k++) late |= bound.p[k] == e->p->symbols.p[i];
-        if (!late) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
-    }
+    VEC(dim) all = {0};
+    const uint32_t errors = e->p->diag->errors;
+    program_steps(e->p, note_bound, e);
+    for (uint32_t i = 0; i < e->p->symbols.n; i++)
+        if (!capacity_of(e, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
     e->n_input_symbols = all.n;
-    for (uint32_t i = 0; i < bound.n; i++) VEC_PUSH(e->mem, all, bound.p[i]);
+    for (uint32_t i = 0; i < e->bound.n; i++) VEC_PUSH(e->mem, all, e->bound.p[i].symbol);
     e->p->symbols.n = 0;
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
-    bool ok = true;
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) {
-        const dim s = e->p->symbols.p[i];
-        if (dim_range(e->p->dims, s).hi < INT64_MAX) continue;
-        ok = false;
-        diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound", dim_name(e->p->dims, s));
-        diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(e->p->dims, s));
-    }
-    return ok;
+    return e->p->diag->errors == errors;
 }

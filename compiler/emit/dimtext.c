@@ -33,8 +33,9 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));
             return;
         }
-        if (e->by_dims) text_addf(out, "dims[%d]", i);
-        else if ((uint32_t)i >= e->n_input_symbols && !strcmp(prefix, "in->")) text_addf(out, "b_%s", e->symbol[i]);
+        const bool decided = (uint32_t)i >= e->n_input_symbols && strcmp(prefix, "d_") != 0;
+        if (decided) text_addf(out, "b_%s", e->symbol[i]);
+        else if (e->by_dims) text_addf(out, "dims[%d]", i);
         else text_addf(out, "%s%s", prefix, e->symbol[i]);
         return;
     }

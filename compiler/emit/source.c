@@ -75,7 +75,7 @@ static void preamble(emit *e, text *out)
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
-    if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA /* --math=strict: the same bits on every target */\n");
+    if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
     copy_header(e, "templates/simd", "simd.h", out);
     text_add(out, "\n");
 }
@@ -214,16 +214,6 @@ static void check_dims(emit *e, text *out)
     }
 }
 
-/* Sizes that the run decides stand at their capacity. */
-static dim at_capacity(const emit *e, dim d)
-{
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) {
-        const dim s = e->p->symbols.p[i], most = dim_const(e->p->dims, dim_range(e->p->dims, s).hi);
-        d = dim_subst(e->p->dims, d, 1, &s, &most);
-    }
-    return d;
-}
-
 static void place_function(emit *e, text *out)
 {
     const memory_plan *m = e->plan;
@@ -356,6 +346,12 @@ static void shape_function(emit *e, text *out)
     text_addf(out, "static int %s_shape(int output, const int64_t *dims, int64_t *shape)\n{\n", e->name);
     text_add(out, "    (void)dims;\n");
     e->by_dims = true;
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) { /* before a run the capacity, after it what the run decided */
+        const dim capacity = capacity_of(e, e->p->symbols.p[i]);
+        text_addf(out, "    const int64_t b_%s = onnxcc_min(dims[%u], ", e->symbol[i], i);
+        dim_c(e, capacity, "", out);
+        text_addf(out, ");\n    (void)b_%s;\n", e->symbol[i]);
+    }
     text_add(out, "    (void)shape;\n    switch (output) {\n");
     for (uint32_t k = 0; k < e->p->outputs.n; k++) {
         const slot_info *i = slot_at(e->p, e->p->outputs.p[k]);

@@ -54,7 +54,8 @@ typedef struct printer {
     bool exact;               /* below a rounding: no fused multiply-add */
 } printer;
 
-void printer_init(printer *w, program *p, const print_options *o, text *out);
+void printer_init(printer *w, program *p, const print_options *o, text *out); /* mem is the printer's own */
+void printer_end(printer *w);                                                 /* frees mem */
 
 /* ---- print_name.c ---- */
 void line(printer *w, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* one indented line */

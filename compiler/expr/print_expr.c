@@ -12,7 +12,13 @@
 
 ex_mark *mark_of(printer *w, ex e)
 {
-    while (w->mark.n <= e) VEC_PUSH(w->mem, w->mark, (ex_mark){0});
+    if (e >= w->mark.n) {
+        const uint32_t n = e + e / 2 + 1024; /* a large piece is zeroed by the system, and only where it is touched */
+        ex_mark *old = w->mark.p;
+        w->mark.p = ARENA_ARRAY(w->mem, ex_mark, n);
+        if (old) memcpy(w->mark.p, old, sizeof *old * w->mark.n);
+        w->mark.n = n;
+    }
     return &w->mark.p[e];
 }
 

@@ -111,4 +111,5 @@ void hook_print(program *p, const hook *h, const char *name, uint32_t lane, cons
     }
     print_function(&c, out, &k, lane, false);
     print_function(&c, out, &k, lane, true);
+    printer_end(&w);
 }

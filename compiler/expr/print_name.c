@@ -10,7 +10,12 @@ enum { INDENT = 4, NAME_MAX_LENGTH = 40 };
 
 void printer_init(printer *w, program *p, const print_options *o, text *out)
 {
-    *w = (printer){.p = p, .x = p->ex, .t = p->dims, .o = o, .mem = p->mem, .out = out};
+    *w = (printer){.p = p, .x = p->ex, .t = p->dims, .o = o, .mem = arena_new(), .out = out};
+}
+
+void printer_end(printer *w)
+{
+    arena_free(w->mem);
 }
 
 void line(printer *w, const char *fmt, ...)
@@ -162,7 +167,13 @@ const char *axis_name(const printer *w, dim axis)
 
 void axis_bind(printer *w, dim axis, const char *name)
 {
-    while (w->axis.n <= axis) VEC_PUSH(w->mem, w->axis, NULL);
+    if (axis >= w->axis.n) {
+        const uint32_t n = axis + axis / 2 + 1024;
+        const char **old = w->axis.p;
+        w->axis.p = ARENA_ARRAY(w->mem, const char *, n);
+        if (old) memcpy(w->axis.p, old, sizeof *old * w->axis.n);
+        w->axis.n = n;
+    }
     w->axis.p[axis] = name;
 }
 

@@ -152,8 +152,8 @@ void print_signature_of(printer *w, const nest *n, step_signature *sig)
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
     for (int written = 1; written >= 0; written--)
         for (uint32_t i = 0; i < w->param.n; i++)
-            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->mem, sig->slots, w->param.p[i].slot);
-    for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->mem, sig->symbols, w->symbol.p[i]);
+            if (!slot_is_local(w, w->param.p[i].slot) && w->param.p[i].written == (written == 1)) VEC_PUSH(w->p->mem, sig->slots, w->param.p[i].slot);
+    for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->p->mem, sig->symbols, w->symbol.p[i]);
 }
 
 /* ---- the axis that ranges and threads split ---- */
@@ -190,9 +190,10 @@ static void choose_range(printer *w, nest *n, const choice *c)
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig)
 {
     printer w;
-    text body = {.mem = p->mem};
+    text body = {0};
     assert(n->flat);
     printer_init(&w, p, o, &body);
+    body.mem = w.mem;
     print_collect(&w, n);
     nest *work = nest_copy(&w, n);
     const choice c = choose_vector(&w, work);
@@ -207,4 +208,5 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     silence_unused(&w, body.p ? body.p : "", sig->ranged);
     text_add(out, body.p ? body.p : "");
     text_add(out, "}\n");
+    printer_end(&w);
 }

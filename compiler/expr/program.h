@@ -125,7 +125,8 @@ typedef struct control {
     slot cond_next; /* LOOP: computed by the body; 0 for none */
     uint32_t n_carried;
     slot *state, *next;
-    dim symbol; /* BIND */
+    dim symbol;   /* BIND */
+    dim capacity; /* BIND: what the symbol can't exceed, of sizes known before the run; 0: the symbol's upper bound */
 } control;
 
 typedef struct step {

@@ -65,7 +65,7 @@ static void copy_bound(lower_ctx *c, slot to, slot from)
 {
     for (uint32_t k = 0; k < slot_rank(c, to); k++) {
         const dim want = slot_dim(c, to, k), have = slot_dim(c, from, k);
-        if (want != have && dim_kind_of(c->d, want) == DIM_SYMBOL) lower_bind(c, want, lower_dim(c, "size", have));
+        if (want != have && dim_kind_of(c->d, want) == DIM_SYMBOL) lower_bind(c, want, lower_dim(c, "size", have), have);
     }
     lower_copy(c, to, from);
 }
@@ -277,6 +277,14 @@ static dim loop_trip(model *m, const node *n, const graph *body)
     return trip && count == 1 && (!node_in(n, 1) || is_true(m, n->in[1])) && never_stops(m, n, body) ? dim_max(m->dims, trip[0], dim_const(m->dims, 0)) : 0;
 }
 
+/* What the number of turns can't exceed: the trip count where it is known before the run; 0 otherwise. */
+static dim loop_limit(model *m, const node *n)
+{
+    uint32_t count;
+    const dim *trip = known_dims(m, n, 0, &count);
+    return trip && count == 1 ? dim_max(m->dims, trip[0], dim_const(m->dims, 0)) : 0;
+}
+
 /* Stacked outputs whose number of turns is unknown have the symbol of their node. */
 static dim stack_symbol(dims *d, node_id id, int64_t most)
 {
@@ -350,7 +358,7 @@ bool lower_Loop(lower_ctx *c)
     if (done) store_scalar(&in, done, ex_dim(c->x, dim_addc(c->d, turn, 1)));
 
     *push_control(c, STEP_LOOP) = work;
-    if (done) lower_bind(c, stack_symbol(c->d, c->id, INT64_MAX), done);
+    if (done) lower_bind(c, stack_symbol(c->d, c->id, INT64_MAX), done, loop_limit(c->m, c->n));
     carried_results(c, &t);
     return true;
 }

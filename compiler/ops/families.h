@@ -207,4 +207,18 @@ bool infer_Attention(infer_ctx *c);
 bool infer_RotaryEmbedding(infer_ctx *c);
 bool lower_Attention(lower_ctx *c);
 bool lower_RotaryEmbedding(lower_ctx *c);
+
+/* nonzero.c */
+bool infer_Compress(infer_ctx *c);
+bool infer_NonZero(infer_ctx *c);
+bool infer_Unique(infer_ctx *c);
+bool lower_Compress(lower_ctx *c);
+bool lower_NonZero(lower_ctx *c);
+bool lower_Unique(lower_ctx *c);
+
+/* detection.c */
+bool infer_NonMaxSuppression(infer_ctx *c);
+bool infer_RoiAlign(infer_ctx *c);
+bool lower_NonMaxSuppression(lower_ctx *c);
+bool lower_RoiAlign(lower_ctx *c);
 #endif

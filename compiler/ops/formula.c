@@ -187,7 +187,7 @@ slot value_slot(lower_ctx *c, value_id v)
     return in_slot(&inner, 0);
 }
 
-void lower_bind(lower_ctx *c, dim symbol, slot from)
+void lower_bind(lower_ctx *c, dim symbol, slot from, dim capacity)
 {
     step *s = ARENA_NEW(c->p->mem, step);
     s->kind = STEP_BIND;
@@ -195,6 +195,8 @@ void lower_bind(lower_ctx *c, dim symbol, slot from)
     s->control = ARENA_NEW(c->p->mem, control);
     s->control->cond = from;
     s->control->symbol = symbol;
+    s->control->capacity = capacity;
+    if (capacity) dim_narrow(c->d, symbol, 0, dim_range(c->d, capacity).hi);
     VEC_PUSH(c->p->mem, c->to->steps, s);
     for (uint32_t i = 0; i < c->p->symbols.n; i++)
         if (c->p->symbols.p[i] == symbol) return;

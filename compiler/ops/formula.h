@@ -114,5 +114,5 @@ slot lower_dim(lower_ctx *c, const char *name, dim d);
 /* The slot of any value of the model, from this graph or one around it. */
 slot value_slot(lower_ctx *c, value_id v);
 /* A step that reads the one element of `from` into a symbol that inference made for it. */
-void lower_bind(lower_ctx *c, dim symbol, slot from);
+void lower_bind(lower_ctx *c, dim symbol, slot from, dim capacity); /* capacity: as in struct control */
 #endif

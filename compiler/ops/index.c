@@ -303,7 +303,7 @@ bool lower_OneHot(lower_ctx *c)
     const uint32_t axis = axis_of(node_int(c->n, "axis", -1), slot_rank(c, y));
     const dim depth = slot_dim(c, y, axis);
     uint32_t n;
-    if (!low_data(c, 1) && !low_content(c, 1, &n) && dim_kind_of(c->d, depth) == DIM_SYMBOL) lower_bind(c, depth, in_slot(c, 1));
+    if (!low_data(c, 1) && !low_content(c, 1, &n) && dim_kind_of(c->d, depth) == DIM_SYMBOL) lower_bind(c, depth, in_slot(c, 1), 0);
     return lower_map(c, y, one_hot_value, NULL);
 }
 

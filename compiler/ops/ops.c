@@ -157,7 +157,8 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
         return infer_error(c, "type-mismatch", "output %u '%s' is declared %s, but the operator gives %s", i, v->name, elem_of(old->elem)->name,
                            elem_of(e)->name);
     if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
-        return infer_error(c, "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d", i, v->name, old->rank, rank);
+        diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i,
+                  v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */
     dim *own = NULL;
     if (rank >= 0) {
         own = shape_new(c->m, (uint32_t)rank);

@@ -309,7 +309,7 @@ bool lower_TopK(lower_ctx *c)
     const bool largest = node_int(c->n, "largest", 1) != 0;
     const dim k = slot_dim(c, places ? places : indices, axis);
     uint32_t n;
-    if (!low_content(c, 1, &n) && dim_kind_of(c->d, k) == DIM_SYMBOL) lower_bind(c, k, in_slot(c, 1));
+    if (!low_content(c, 1, &n) && dim_kind_of(c->d, k) == DIM_SYMBOL) lower_bind(c, k, in_slot(c, 1), slot_dim(c, x, axis));
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK], other[MAX_RANK];
     axes_for(&b, rank, slot_at(c->p, x)->extent, idx);

@@ -1,0 +1,127 @@
+/* detection.c - NonMaxSuppression, RoiAlign. Source: ONNX Operators.md, versions 11 and 22. */
+#include <string.h>
+
+#include "ops/families.h"
+#include "ops/formula.h"
+
+/* ---- NonMaxSuppression ---- */
+
+/* No more boxes are selected than there are, and than input 2 allows. */
+static dim selected_at_most(model *m, const node *n, dim batch, dim classes, dim boxes)
+{
+    uint32_t count;
+    dims *d = m->dims;
+    const dim *most = known_dims(m, n, 2, &count);
+    dim per_class = boxes;
+    if (!node_in(n, 2)) per_class = dim_const(d, 0);
+    else if (most && count == 1) per_class = dim_min(d, boxes, dim_max(d, most[0], dim_const(d, 0)));
+    return dim_mul(d, dim_mul(d, batch, classes), per_class);
+}
+
+bool infer_NonMaxSuppression(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    if (in_rank(c, 0) != 3 || in_rank(c, 1) != 3) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 3", in_rank(c, 0), in_rank(c, 1));
+    const dim most = selected_at_most(c->m, c->n, in_dim(c, 0, 0), in_dim(c, 1, 1), in_dim(c, 0, 1)), n = out_unknown(c, "selected");
+    dim_narrow(c->d, n, 0, dim_range(c->d, most).hi);
+    const dim out[2] = {n, dim_const(c->d, 3)};
+    return out_tensor(c, 0, ELEM_INT64, 2, out);
+}
+
+static ex selected_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    const slot *from = arg;
+    return load_axes(c, *from, 2, idx);
+}
+
+bool lower_NonMaxSuppression(lower_ctx *c)
+{
+    const slot boxes = in_slot(c, 0), scores = in_slot(c, 1), y = out_slot(c, 0);
+    const dim batch = slot_dim(c, boxes, 0), classes = slot_dim(c, scores, 1), n = slot_dim(c, boxes, 1);
+    const dim most = selected_at_most(c->m, c->n, batch, classes, n), shape[2] = {most, dim_const(c->d, 3)};
+    slot all = temp_slot(c, "selected", ELEM_INT64, 2, shape);
+    const slot count = temp_slot(c, "count", ELEM_INT64, 0, NULL);
+    const kernel_arg args[8] = {{all, ARG_OUT}, {count, ARG_OUT}, {boxes, ARG_IN}, {scores, ARG_IN}, {in_slot(c, 2), ARG_IN}, {in_slot(c, 3), ARG_IN},
+                                {in_slot(c, 4), ARG_IN}, {temp_slot(c, "order", ELEM_INT32, 1, &n), ARG_SCRATCH}};
+    const binding bind[4] = {{.name = "CENTER", .kind = BIND_DIM, .d = dim_const(c->d, node_int(c->n, "center_point_box", 0) != 0)},
+                             {.name = "BATCH", .kind = BIND_DIM, .d = batch}, {.name = "CLASSES", .kind = BIND_DIM, .d = classes},
+                             {.name = "BOXES", .kind = BIND_DIM, .d = n}};
+    lower_template(c, "nms", 4, bind, 8, args, 0);
+    const dim size = slot_dim(c, y, 0);
+    if (dim_kind_of(c->d, size) == DIM_SYMBOL) lower_bind(c, size, count, most);
+    return lower_map(c, y, selected_value, &all);
+}
+
+/* ---- RoiAlign ---- */
+
+bool infer_RoiAlign(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
+    if (node_int(c->n, "sampling_ratio", 0) < 1)
+        return infer_unsupported(c, "roi-sampling", "a sampling_ratio of 0, which takes as many samples as the region is large, is not supported yet");
+    const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, node_int(c->n, "output_height", 1)), dim_const(c->d, node_int(c->n, "output_width", 1))};
+    return out_tensor(c, 0, in_elem(c, 0), 4, out);
+}
+
+typedef struct {
+    ex low, high, rest, outside; /* neighbours, distance from the lower, whether the place is outside */
+} sample_place;
+
+/* Sample s of bin `bin` along a side that begins at `start` and has bins of `size`. */
+static sample_place roi_place(lower_ctx *c, ex start, ex size, dim bin, dim s, int64_t samples, dim extent)
+{
+    const ex part = divide(c, add(c, size_as(c, size, s), num(c, size, 0.5)), num(c, size, (double)samples));
+    ex v = add(c, start, mul(c, size, add(c, size_as(c, size, bin), part)));
+    const ex n = size_as(c, v, extent), zero = num(c, v, 0), last = ex_dim(c->x, dim_addc(c->d, extent, -1));
+    sample_place p = {.outside = either(c, less(c, v, num(c, v, -1)), less(c, n, v))};
+    v = larger(c, v, zero);
+    const ex low = ex_cast(c->x, CT_I64, ex_un(c->x, EX_FLOOR, v));
+    const ex at_end = ex_bin(c->x, EX_LE, last, low);
+    p.low = larger(c, smaller(c, low, last), ex_i(c->x, CT_I64, 0));
+    p.high = smaller(c, add(c, p.low, ex_i(c->x, CT_I64, 1)), last);
+    p.rest = ex_select(c->x, at_end, zero, sub(c, v, ex_un(c->x, EX_FLOOR, v)));
+    return p;
+}
+
+static ex roi_side(lower_ctx *c, dim r, int64_t k, ex scale, ex shift)
+{
+    const dim at[2] = {r, dim_const(c->d, k)};
+    return sub(c, mul(c, load_axes(c, in_slot(c, 1), 2, at), scale), shift);
+}
+
+bool lower_RoiAlign(lower_ctx *c)
+{
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    const int64_t samples = node_int(c->n, "sampling_ratio", 1);
+    const bool max = !strcmp(node_string(c->n, "mode", "avg"), "max"), half = !strcmp(node_string(c->n, "coordinate_transformation_mode", "half_pixel"), "half_pixel");
+    nest_builder b = low_begin(c);
+    dim idx[4];
+    axes_for(&b, 4, slot_at(c->p, y)->extent, idx);
+    const ex like = ex_f(c->x, ctype_of(slot_elem(c, x)), 0), scale = attr_f(c, like, "spatial_scale", 1), shift = num(c, like, half ? 0.5 : 0);
+    ex side[4]; /* x1, y1, x2, y2 */
+    for (int64_t k = 0; k < 4; k++) side[k] = roi_side(c, idx[0], k, scale, shift);
+    ex width = sub(c, side[2], side[0]), height = sub(c, side[3], side[1]);
+    if (!half) {
+        width = larger(c, width, num(c, like, 1));
+        height = larger(c, height, num(c, like, 1));
+    }
+    const ex bin_h = divide(c, height, size_as(c, like, slot_dim(c, y, 2))), bin_w = divide(c, width, size_as(c, like, slot_dim(c, y, 3)));
+    nest_stage(&b);
+    const dim sy = stage_axis(&b, dim_const(c->d, samples)), sx = stage_axis(&b, dim_const(c->d, samples));
+    const sample_place v = roi_place(c, side[1], bin_h, idx[2], sy, samples, slot_dim(c, x, 2)), h = roi_place(c, side[0], bin_w, idx[3], sx, samples, slot_dim(c, x, 3));
+    const ex batch = ex_index(c->x, ex_cast(c->x, CT_I64, load_axes(c, in_slot(c, 2), 1, &idx[0])), ex_dim(c->x, slot_dim(c, x, 0)));
+    const ex one = num(c, like, 1), row[2] = {v.low, v.high}, column[2] = {h.low, h.high}, wv[2] = {sub(c, one, v.rest), v.rest}, wh[2] = {sub(c, one, h.rest), h.rest};
+    ex sum = 0;
+    for (int i = 0; i < 4; i++) {
+        const ex at[4] = {batch, ex_dim(c->x, idx[1]), row[i / 2], column[i % 2]};
+        const ex term = mul(c, mul(c, wv[i / 2], wh[i % 2]), load_at(c, x, 4, at));
+        sum = !sum ? term : max ? larger(c, sum, term) : add(c, sum, term);
+    }
+    sum = ex_select(c->x, either(c, v.outside, h.outside), num(c, like, 0), sum);
+    const ex all = stage_fold(&b, max ? FOLD_MAX : FOLD_SUM, sum);
+    nest_stage(&b);
+    store_axes(c, &b, y, 4, idx, max ? all : divide(c, all, num(c, all, (double)(samples * samples))));
+    low_end(c, &b);
+    return true;
+}

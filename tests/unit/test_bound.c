@@ -1,0 +1,112 @@
+/* Every kernel, bound with literals and with run-time values as the emitter binds it, compiles as C99 without a warning. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/bind.h"
+
+/* Parameters as NAME=text, separated by blanks. A kernel may stand here several times; every kernel of kernels.def must be here. */
+typedef struct {
+    const char *kernel;
+    enum { ARGS_NONE, ARGS_ROWS, ARGS_STORE } args; /* the hook's: none; a run-time size; an output and a run-time size */
+    const char *parameters;
+} sample;
+
+#define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
+#define ENSEMBLE "Y_T=float TRACKS=1 AGGREGATE=0 TREES=9 GROUPS=3 X_AT=0 X_N=(d_rows) BOUND=0.5f "
+static const sample samples[] = {
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
+                        "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 "
+                        "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 IC=3 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 "
+                        "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
+    {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
+    {"mul_acc", ARGS_NONE, ""},
+    {"coupling", ARGS_NONE, "CLASSES=3"},
+    {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=0 INPUT_FORGET=0 CLIP=INFINITY P_AT=0"},
+    {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=1 INPUT_FORGET=1 CLIP=0.5f P_AT=0"},
+    {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},
+    {"gru", ARGS_ROWS, CELL "REVERSE=1 LINEAR_BEFORE_RESET=0 CLIP=0.5f RB_AT=0"},
+    {"rnn", ARGS_ROWS, "F_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 REVERSE=0 CLIP=0.5f"},
+    {"trees", ARGS_ROWS, ENSEMBLE "X_T=float V_T=float MODE=0 TARGETS=1 CLASSIFY=0 POST=0 BASES=1"},
+    {"trees", ARGS_ROWS, ENSEMBLE "X_T=int64_t V_T=float MODE=(-1) TARGETS=3 CLASSIFY=1 POST=3 BASES=0"},
+    {"trees", ARGS_ROWS, ENSEMBLE "X_T=double V_T=double MODE=5 TARGETS=2 CLASSIFY=2 POST=2 BASES=1"},
+};
+
+static const char prelude[] =
+    "#define VL 4\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n#include \"simd/simd.h\"\n"
+    "#define INLINE static inline __attribute__((always_inline, unused))\n"
+    "INLINE vf act(vf x) { return x * x; }\n"
+    "INLINE void out3_v(vf a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { vf_st(y + (b + m) * d_rows + n, a); }\n"
+    "INLINE void out3_s(float a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { y[(b + m) * d_rows + n] = a; }\n"
+    "INLINE void out5_v(vf a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
+    "{ vf_st(y + (n + b + r + w) * d_rows + l, a); }\n"
+    "INLINE void out5_s(float a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
+    "{ y[(n + b + r + w) * d_rows + l] = a; }\n";
+
+static uint32_t parse(arena *mem, const sample *from, binding *out)
+{
+    static const char *const params[] = {"", ", int64_t d_rows", ", float *restrict y, int64_t d_rows"}, *const args[] = {"", ", d_rows", ", y, d_rows"};
+    uint32_t n = 0;
+    out[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = params[from->args]};
+    out[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = args[from->args]};
+    for (const char *s = from->parameters; *s; s += strspn(s, " ")) {
+        const size_t name = strcspn(s, "="), length = strcspn(s + name + 1, " ");
+        out[n++] = (binding){.name = arena_strndup(mem, s, name), .kind = BIND_TEXT, .text = arena_strndup(mem, s + name + 1, length)};
+        s += name + 1 + length;
+    }
+    return n;
+}
+
+static void compile_with(const char *cc, const char *file)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "command -v %s >/dev/null", cc);
+    if (system(command)) return;
+    snprintf(command, sizeof command,
+             "%s -std=c99 -O1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror -I'%s/templates' "
+             "-c '%s' -o /dev/null", cc, TEST_SOURCE_DIR, file);
+    assert_int_equal(system(command), 0);
+}
+
+static void every_bound_kernel_compiles_without_a_warning(void **state)
+{
+    (void)state;
+    arena *mem = arena_new();
+    diag *d = diag_new(mem, NULL);
+    binder *b = binder_new(mem, dims_new(mem), d, "net_");
+    text code = {.mem = mem}, uses = {.mem = mem};
+    uint32_t n_kernels, covered = 0;
+    (void)kernel_defs(&n_kernels);
+    text_add(&code, prelude);
+    text_add(&uses, "typedef void (*any)(void);\nextern const any uses[];\nconst any uses[] = {");
+    binding none[1];
+    assert_string_equal(bind_kernel(b, &code, "mul_acc", none, 0, NULL), "net_mul_acc_1"); /* the cells call it */
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        binding bind[64];
+        const uint32_t n = parse(mem, &samples[i], bind);
+        const char *name = bind_kernel(b, &code, samples[i].kernel, bind, n, NULL);
+        if (!name) fail_msg("%s: %s", samples[i].kernel, d->list.p[0].message);
+        text_addf(&uses, "(any)%s, ", name);
+        covered += i == 0 || strcmp(samples[i].kernel, samples[i - 1].kernel);
+    }
+    text_addf(&code, "%s0};\n", uses.p);
+    assert_int_equal(covered, n_kernels);
+    const char *why;
+    assert_true(file_write(TEST_BINARY_DIR "/bound.c", code.p, code.n, &why));
+    compile_with("gcc", TEST_BINARY_DIR "/bound.c");
+    compile_with("clang", TEST_BINARY_DIR "/bound.c");
+    arena_free(mem);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_bound_kernel_compiles_without_a_warning)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -98,6 +98,7 @@ static void note_bound(void *ctx, step *s)
     const interval r = dim_range(d, symbol);
     dim capacity = s->control->capacity;
     if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
+    if (capacity) capacity = at_capacity(e, capacity); /* in sizes known before the run: those it names were decided earlier */
     if (!capacity) {
         diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
                    dim_name(d, symbol));

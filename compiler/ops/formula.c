@@ -196,7 +196,6 @@ void lower_bind(lower_ctx *c, dim symbol, slot from, dim capacity)
     s->control->cond = from;
     s->control->symbol = symbol;
     s->control->capacity = capacity;
-    if (capacity) dim_narrow(c->d, symbol, 0, dim_range(c->d, capacity).hi);
     VEC_PUSH(c->p->mem, c->to->steps, s);
     for (uint32_t i = 0; i < c->p->symbols.n; i++)
         if (c->p->symbols.p[i] == symbol) return;

@@ -283,7 +283,10 @@ bool infer_TopK(infer_ctx *c)
     uint32_t axis;
     dim k, out[MAX_RANK];
     if (!rank_fits(c) || !fix_axis(c, node_int(c->n, "axis", -1), in_rank(c, 0), &axis)) return false;
-    if (!in_scalar(c, 1, &k)) k = out_unknown(c, "k");
+    if (!in_scalar(c, 1, &k)) {
+        k = out_unknown(c, "k");
+        dim_narrow(c->d, k, 0, dim_range(c->d, in_dim(c, 0, (int32_t)axis)).hi);
+    }
     int64_t size, want;
     if (dim_is_const(c->d, k, &want) && (want < 0 || (dim_is_const(c->d, in_dim(c, 0, (int32_t)axis), &size) && want > size)))
         return infer_error(c, "k-range", "k is %lld, outside the dimension", (long long)want);

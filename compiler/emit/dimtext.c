@@ -28,6 +28,10 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
             text_add(out, dim_name(t, d));
             return;
         }
+        if (i < 0 && is_turn(e, d)) { /* in a kernel: a parameter */
+            text_addf(out, "d_turn%u", d);
+            return;
+        }
         if (i < 0) {
             e->failed = true;
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));

@@ -45,6 +45,7 @@ typedef struct emit {
     bool by_dims;             /* symbols print as dims[i]: in functions for loaders */
     VEC(bound_dim) bound;
     VEC(local_dim) local;     /* loops that are open */
+    VEC(dim) turns;           /* the symbols of all loops */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     bool failed;
 } emit;
@@ -72,6 +73,7 @@ void call_block(emit *e, const block *b, const char *indent, text *out);
 /* control.c */
 void call_control(emit *e, const step *s, const char *indent, text *out);
 bool bound_symbols(emit *e);
+bool is_turn(const emit *e, dim symbol);   /* the number of a loop's turn */
 dim capacity_of(const emit *e, dim symbol); /* 0: not decided by the run */
 dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capacity */
 

@@ -10,7 +10,7 @@ static void add_symbol(void *ctx, dim s)
     void **c = ctx;
     const emit *e = c[0];
     dim_list *list = c[1];
-    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || symbol_index(e, s) < 0) return;
+    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || (symbol_index(e, s) < 0 && !is_turn(e, s))) return;
     for (uint32_t i = 0; i < list->n; i++)
         if (list->p[i] == s) return;
     VEC_PUSH(e->mem, *list, s);
@@ -18,7 +18,9 @@ static void add_symbol(void *ctx, dim s)
 
 static const char *param_name(emit *e, dim symbol)
 {
-    return arena_printf(e->mem, "d_%s", e->symbol[symbol_index(e, symbol)]);
+    const int32_t i = symbol_index(e, symbol);
+    if (i < 0) return arena_printf(e->mem, "d_turn%u", symbol); /* the number of a loop's turn */
+    return arena_printf(e->mem, "d_%s", e->symbol[i]);
 }
 
 /* The parameters behind the kernel's own, as ", float *restrict p0, int64_t d_batch", and the arguments ", p0, d_batch". `named`: with types. */

@@ -51,8 +51,9 @@ static void print_summary(const command *c, const char *folder, const compiled *
     }
     if (!c->verbose || c->quiet) return;
     for (uint32_t i = 0; i < out->files.n; i++) fprintf(stderr, "%s/%s  %zu bytes\n", folder, out->files.p[i].name, out->files.p[i].size);
-    fprintf(stderr, "%u steps for %u nodes, arena %lld bytes, weights %lld bytes\n", out->n_steps, out->n_nodes, (long long)out->arena_bytes,
-            (long long)out->weights_bytes);
+    fprintf(stderr, "%u steps for %u nodes, weights %lld bytes, arena ", out->n_steps, out->n_nodes, (long long)out->weights_bytes);
+    if (out->arena_bytes < 0) fputs("decided at run time by the dimensions\n", stderr);
+    else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
 }
 
 exit_code verb_compile(command *c)

@@ -121,9 +121,11 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
     for (uint32_t i = 0; i < s->ops.n; i++)
         fprintf(c->out, "%8u %s%s%s\n", s->ops.p[i].n, s->ops.p[i].domain, *s->ops.p[i].domain ? ":" : "", s->ops.p[i].op);
     if (!after) return;
-    fprintf(c->out, "%-11s %u for %u nodes\n%-11s %lld bytes (lower bound %lld)\n%-11s %lld bytes\n%-11s %lld\n", "steps", after->n_steps,
-            after->n_nodes, "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound, "weights", (long long)after->weights_bytes,
-            "mul-adds", (long long)after->multiply_adds);
+    fprintf(c->out, "%-11s %u for %u nodes\n", "steps", after->n_steps, after->n_nodes);
+    if (after->arena_bytes < 0) fprintf(c->out, "%-11s decided at run time by the dimensions; --dim NAME=LO..HI bounds them\n", "arena");
+    else fprintf(c->out, "%-11s %lld bytes (lower bound %lld)\n", "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound);
+    fprintf(c->out, "%-11s %lld bytes\n", "weights", (long long)after->weights_bytes);
+    if (after->multiply_adds) fprintf(c->out, "%-11s %lld\n", "mul-adds", (long long)after->multiply_adds);
     if (after->dump.n) fwrite(after->dump.p, 1, after->dump.n, c->out);
 }
 

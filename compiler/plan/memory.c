@@ -10,6 +10,7 @@
 #include "plan/plan.h"
 
 enum { ALIGN = 64 };
+#define STATIC_LIMIT ((int64_t)1 << 40) /* bytes; a buffer whose bound is beyond that has no useful bound */
 
 typedef struct {
     program *p;
@@ -284,7 +285,7 @@ bool plan_memory(program *p, memory_plan *out)
         if (b->kind != SLOT_TEMP || !b->first) continue;
         const interval r = dim_range(p->dims, b->elems);
         b->bytes_max = r.hi == INT64_MAX ? INT64_MAX : sat_mul(r.hi, elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
-        if (b->bytes_max >= INT64_MAX / 4) out->dynamic = true;
+        if (b->bytes_max >= STATIC_LIMIT) out->dynamic = true;
         else out->logical += b->bytes_max;
         j.list[j.n++] = i;
     }

@@ -24,3 +24,7 @@ touch file
 expect 5 compile relu.onnx -o file
 expect 0 compile relu.onnx --dump=plan
 says out "Relu"
+expect 0 relu.onnx -o strict --math strict
+says strict/relu.c "#define SIMD_NO_FMA"
+expect 0 compile relu.onnx -o bounds --dim n=1..4 -v
+says err "arena 0 bytes"

@@ -18,12 +18,13 @@ elif [ "$vl" -gt 4 ]; then
     echo "SKIPPED: vectors of $vl floats are x86 only"
     exit 77
 fi
-case $vl in # the register tiles of a target with such vectors
-1) tile="-DMR=4 -DNV=4 -DMT=2 -DMC=8 -DRY=2 -DRX=4 -DRT=2" ;;
-4) tile="-DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRY=2 -DRX=4 -DRT=2" ;;
-8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRY=1 -DRX=6 -DRT=3" ;;
-16) tile="-DMR=8 -DNV=3 -DMT=4 -DMC=16 -DRY=2 -DRX=7 -DRT=3" ;;
+case $vl in # small register tiles: every remainder occurs, and the compiler is soon done
+1) tile="-DMR=4 -DNV=3 -DMT=2 -DMC=8 -DRY=2 -DRX=2 -DRT=1" ;;
+4) tile="-DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRY=2 -DRX=3 -DRT=2" ;;
+8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRY=1 -DRX=4 -DRT=3" ;;
+16) tile="-DMR=5 -DNV=2 -DMT=3 -DMC=10 -DRY=2 -DRX=3 -DRT=2" ;;
 esac
+[ "$kernel-$vl-$cc" = conv-1-gcc ] || [ "$kernel" != conv ] || tile="$tile -DKERNEL_OUTLINE" # inlined copies of conv take a minute
 mkdir -p "$build/kernels"
 out=$build/kernels/$kernel-$cc-$vl
 # shellcheck disable=SC2086

@@ -29,6 +29,7 @@ static const sample samples[] = {
     {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
     {"mul_acc", ARGS_NONE, ""},
     {"coupling", ARGS_NONE, "CLASSES=3"},
+    {"nms", ARGS_ROWS, "CENTER=0 BATCH=2 CLASSES=(d_rows) BOXES=(d_rows)"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=0 INPUT_FORGET=0 CLIP=INFINITY P_AT=0"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=1 INPUT_FORGET=1 CLIP=0.5f P_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},

@@ -75,13 +75,6 @@ void call_control(emit *e, const step *s, const char *indent, text *out)
     else call_bind(e, s, indent, out);
 }
 
-bool is_turn(const emit *e, dim symbol)
-{
-    for (uint32_t i = 0; i < e->turns.n; i++)
-        if (e->turns.p[i] == symbol) return true;
-    return false;
-}
-
 dim capacity_of(const emit *e, dim symbol)
 {
     for (uint32_t i = 0; i < e->bound.n; i++)
@@ -100,7 +93,6 @@ static void note_bound(void *ctx, step *s)
 {
     emit *e = ctx;
     dims *d = e->p->dims;
-    if (s->kind == STEP_LOOP) VEC_PUSH(e->mem, e->turns, s->control->index);
     if (s->kind != STEP_BIND) return;
     const dim symbol = s->control->symbol;
     const interval r = dim_range(d, symbol);

@@ -45,7 +45,6 @@ typedef struct emit {
     bool by_dims;             /* symbols print as dims[i]: in functions for loaders */
     VEC(bound_dim) bound;
     VEC(local_dim) local;     /* loops that are open */
-    VEC(dim) turns;           /* the symbols of all loops */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     bool failed;
 } emit;
@@ -61,7 +60,9 @@ void string_literal(text *t, const char *s);
 
 /* dimtext.c: a dim as a C expression of int64_t; `prefix` stands before each symbol's field name ("in->"). */
 void dim_c(emit *e, dim d, const char *prefix, text *out);
-int32_t symbol_index(const emit *e, dim s); /* -1: not known at run time */
+int32_t symbol_index(const emit *e, dim s); /* -1: not a size of the run, such as a loop's turn */
+const char *symbol_param(emit *e, dim s);   /* its name as a parameter of a kernel: d_NAME */
+bool kernel_exports(const emit *e, dim s);  /* it is a variable of the kernel being bound */
 
 /* kernel.c */
 void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */
@@ -73,7 +74,6 @@ void call_block(emit *e, const block *b, const char *indent, text *out);
 /* control.c */
 void call_control(emit *e, const step *s, const char *indent, text *out);
 bool bound_symbols(emit *e);
-bool is_turn(const emit *e, dim symbol);   /* the number of a loop's turn */
 dim capacity_of(const emit *e, dim symbol); /* 0: not decided by the run */
 dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capacity */
 

@@ -56,6 +56,7 @@ typedef struct {
     uint32_t n_regions;
 } memory_plan;
 bool plan_memory(program *p, memory_plan *out);
+void plan_in_place(program *p); /* part of plan_memory (inplace.c): buffers that share memory because one dies as the other begins */
 
 /* Calls f for every step, in execution order, bodies after their control step. */
 void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx);

@@ -11,6 +11,18 @@ int32_t symbol_index(const emit *e, dim s)
     return -1;
 }
 
+bool kernel_exports(const emit *e, dim s)
+{
+    const char *name = dim_name(e->p->dims, s), *at = e->exports ? strstr(e->exports, name) : NULL;
+    return at && (at == e->exports || at[-1] == ' ') && (!at[strlen(name)] || at[strlen(name)] == ' ');
+}
+
+const char *symbol_param(emit *e, dim s)
+{
+    const int32_t i = symbol_index(e, s);
+    return arena_printf(e->mem, "d_%s", i >= 0 ? e->symbol[i] : c_identifier(e->mem, dim_name(e->p->dims, s), NULL, 0));
+}
+
 static void atom_c(emit *e, dim d, const char *prefix, text *out)
 {
     dims *t = e->p->dims;
@@ -24,8 +36,12 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
                 text_add(out, e->local.p[j].name);
                 return;
             }
-        if (i < 0 && e->exports && strstr(e->exports, dim_name(t, d))) { /* a variable inside the kernel that is being bound */
+        if (i < 0 && kernel_exports(e, d)) { /* a variable inside the kernel that is being bound */
             text_add(out, dim_name(t, d));
+            return;
+        }
+        if (!strcmp(prefix, "d_")) { /* a parameter of the kernel */
+            text_add(out, symbol_param(e, d));
             return;
         }
         if (i < 0) {

@@ -60,7 +60,9 @@ void string_literal(text *t, const char *s);
 
 /* dimtext.c: a dim as a C expression of int64_t; `prefix` stands before each symbol's field name ("in->"). */
 void dim_c(emit *e, dim d, const char *prefix, text *out);
-int32_t symbol_index(const emit *e, dim s); /* -1: not known at run time */
+int32_t symbol_index(const emit *e, dim s); /* -1: not a size of the run, such as a loop's turn */
+const char *symbol_param(emit *e, dim s);   /* its name as a parameter of a kernel: d_NAME */
+bool kernel_exports(const emit *e, dim s);  /* it is a variable of the kernel being bound */
 
 /* kernel.c */
 void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */

@@ -5,20 +5,16 @@
 
 typedef VEC(dim) dim_list;
 
+/* Sizes and turn numbers, but not the template's own variables. */
 static void add_symbol(void *ctx, dim s)
 {
     void **c = ctx;
     const emit *e = c[0];
     dim_list *list = c[1];
-    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || symbol_index(e, s) < 0) return;
+    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || kernel_exports(e, s)) return;
     for (uint32_t i = 0; i < list->n; i++)
         if (list->p[i] == s) return;
     VEC_PUSH(e->mem, *list, s);
-}
-
-static const char *param_name(emit *e, dim symbol)
-{
-    return arena_printf(e->mem, "d_%s", e->symbol[symbol_index(e, symbol)]);
 }
 
 /* The parameters behind the kernel's own, as ", float *restrict p0, int64_t d_batch", and the arguments ", p0, d_batch". `named`: with types. */
@@ -31,7 +27,7 @@ static const char *extra_list(emit *e, const step_signature *sig, slot written, 
         if (typed) text_addf(&t, ", %s%s *restrict p%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype, i);
         else text_addf(&t, ", p%u", i);
     }
-    for (uint32_t i = 0; i < symbols->n; i++) text_addf(&t, typed ? ", int64_t %s" : ", %s", param_name(e, symbols->p[i]));
+    for (uint32_t i = 0; i < symbols->n; i++) text_addf(&t, typed ? ", int64_t %s" : ", %s", symbol_param(e, symbols->p[i]));
     return t.p;
 }
 
@@ -48,7 +44,7 @@ static const char *adapt_hook(emit *e, text *out, const char *hook_name, const h
     const char *params = extra_list(e, sig, h->to, all, true), *args = extra_list(e, sig, h->to, &own, false);
     for (int vector = 1; vector >= 0; vector--) {
         text_addf(&t, "static inline __attribute__((always_inline, unused)) void HOOK_%c(%s acc%s%s)\n{\n", vector ? 'v' : 's', vector ? "vf" : "float", index.p, params);
-        for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", param_name(e, all->p[i]));
+        for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", symbol_param(e, all->p[i]));
         text_addf(&t, "    %s_%c(acc%s%s);\n}\n", hook_name, vector ? 'v' : 's', index_args.p, args);
     }
     return bind_hook(e->binder, out, t.p, "epilogue");
@@ -72,12 +68,12 @@ void print_kernel(emit *e, step *s, text *out)
     if (h) hook_print(e->p, h, "HOOK", k->lane, &o, &body, &f->sig);
     for (uint32_t i = 0; i < f->sig.symbols.n; i++) VEC_PUSH(e->mem, all, f->sig.symbols.p[i]);
     void *ctx[2] = {e, &all};
+    const kernel_def *def = kernel_find(k->name);
+    e->exports = def ? def->exports : NULL;
     for (uint32_t i = 0; i < k->n_bind; i++)
         if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
     binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 5);
     uint32_t n = 0;
-    const kernel_def *def = kernel_find(k->name);
-    e->exports = def ? def->exports : NULL;
     for (uint32_t i = 0; i < k->n_bind; i++) {
         bind[n] = k->bind[i];
         if (bind[n].kind == BIND_DIM && !dim_is_const(e->p->dims, bind[n].d, NULL)) {

@@ -230,6 +230,35 @@ static void check_dims(emit *e, text *out)
     }
 }
 
+typedef struct {
+    const emit *e;
+    bool known;
+} symbol_check;
+
+static void is_input_symbol(void *ctx, dim d)
+{
+    symbol_check *k = ctx;
+    const int32_t i = symbol_index(k->e, d);
+    if (i < 0 || (uint32_t)i >= k->e->n_input_symbols) k->known = false;
+}
+
+/* Sizes that were taken as equal must be: otherwise some step would read past a tensor. */
+static void check_equal(emit *e, text *out)
+{
+    const model *m = e->p->model;
+    for (uint32_t i = 0; i < m->equal.n; i++) {
+        symbol_check k = {e, true};
+        dim_atoms(e->p->dims, m->equal.p[i].a, is_input_symbol, &k);
+        dim_atoms(e->p->dims, m->equal.p[i].b, is_input_symbol, &k);
+        if (!k.known) continue;
+        text_add(out, "    if (");
+        dim_c(e, m->equal.p[i].a, "in->", out);
+        text_add(out, " != ");
+        dim_c(e, m->equal.p[i].b, "in->", out);
+        text_add(out, ") return ONNXCC_E_DIM;\n");
+    }
+}
+
 static void place_function(emit *e, text *out)
 {
     const memory_plan *m = e->plan;
@@ -287,6 +316,7 @@ static void run_function(emit *e, text *out)
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     check_dims(e, out);
+    check_equal(e, out);
     if (arena_used) text_add(out, "    if (!arena || (uintptr_t)arena % 64) return ONNXCC_E_ARENA;\n");
     if (e->plan->dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
     text_add(out, "\n");

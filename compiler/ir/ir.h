@@ -119,6 +119,11 @@ typedef struct function {
     VEC(opset) opsets;
 } function;
 
+/* Two sizes that the model needs to be equal although their names differ; checked at the start of a run. */
+typedef struct dim_pair {
+    dim a, b;
+} dim_pair;
+
 typedef struct metadata {
     const char *key, *value;
 } metadata;
@@ -140,6 +145,7 @@ typedef struct model {
     VEC(function) functions;
     VEC(origin) origins; /* [0] is unused */
     VEC(metadata) metadata;
+    VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
 } model;
 
 model *model_new(arena *mem, diag *d);

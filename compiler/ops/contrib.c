@@ -319,6 +319,13 @@ static bool rotary(edit *e)
     if ((scale && scale->u.f != 1.0f) || node_int(edited(e), "is_packed_batching", 0)) return version_error(e, "contrib", "scale and packing are not supported yet");
     node_drop_attr(edited(e), "scale");
     node_drop_attr(edited(e), "is_packed_batching");
+    if (!node_int(edited(e), "num_heads", 0)) { /* then a head is as wide as two rows of cosines */
+        model *m = e->m;
+        const type *x = &value_at(m, input_of(e, 0))->type, *cosines = &value_at(m, input_of(e, 2))->type;
+        int64_t hidden, half;
+        if (x->rank == 3 && cosines->rank == 2 && dim_is_const(m->dims, x->shape[2], &hidden) && dim_is_const(m->dims, cosines->shape[1], &half) && half > 0)
+            node_set_attr(m, edited(e), attr_int(m, "num_heads", hidden / (2 * half)));
+    }
     rename_node(e, "RotaryEmbedding", IN(input_of(e, 0), input_of(e, 2), input_of(e, 3), ids));
     return true;
 }

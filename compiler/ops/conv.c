@@ -77,6 +77,7 @@ bool infer_Conv(infer_ctx *c)
     int64_t in_c, w_c;
     if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && in_c != w_c * group)
         return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
+    (void)assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], group));
     window w;
     if (!conv_shape(c->m, c->d, c->n, x, wt->shape, (uint32_t)wt->rank, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");

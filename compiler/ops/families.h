@@ -221,4 +221,16 @@ bool infer_NonMaxSuppression(infer_ctx *c);
 bool infer_RoiAlign(infer_ctx *c);
 bool lower_NonMaxSuppression(lower_ctx *c);
 bool lower_RoiAlign(lower_ctx *c);
+
+/* grid.c */
+bool infer_BitCast(infer_ctx *c);
+bool infer_CausalConvWithState(infer_ctx *c);
+bool infer_GridSample(infer_ctx *c);
+bool lower_BitCast(lower_ctx *c);
+bool lower_CausalConvWithState(lower_ctx *c);
+bool lower_GridSample(lower_ctx *c);
+
+/* signal.c */
+bool infer_DFT(infer_ctx *c);
+bool lower_DFT(lower_ctx *c);
 #endif

@@ -12,6 +12,18 @@ ex power_of(lower_ctx *c, ex x, int64_t p)
     return ex_bin(c->x, EX_POW, ex_un(c->x, EX_ABS, x), num(c, x, (double)p));
 }
 
+ex cubic_near(lower_ctx *c, ex x, ex a)
+{
+    const ex two = num(c, x, 2), three = num(c, x, 3), one = num(c, x, 1);
+    return add(c, mul(c, mul(c, sub(c, mul(c, add(c, a, two), x), add(c, a, three)), x), x), one);
+}
+
+ex cubic_far(lower_ctx *c, ex x, ex a)
+{
+    const ex five = mul(c, num(c, x, 5), a), eight = mul(c, num(c, x, 8), a), four = mul(c, num(c, x, 4), a);
+    return sub(c, mul(c, add(c, mul(c, sub(c, mul(c, a, x), five), x), eight), x), four);
+}
+
 ex root_of(lower_ctx *c, ex x, int64_t p)
 {
     if (p == 1) return x;

@@ -72,6 +72,9 @@ static inline ex dim_inside(lower_ctx *c, dim at, dim extent)
 /* |x| ** p for a whole p >= 1, and its inverse. */
 ex power_of(lower_ctx *c, ex x, int64_t p);
 ex root_of(lower_ctx *c, ex x, int64_t p);
+/* The cubic convolution kernel with parameter a, at distance 0 <= x <= 1 and 1 < x < 2. */
+ex cubic_near(lower_ctx *c, ex x, ex a);
+ex cubic_far(lower_ctx *c, ex x, ex a);
 /* The least value of a storage type, as the start of a maximum that may be over nothing (-inf, INT8_MIN, false). */
 ex lowest_of(lower_ctx *c, elem e);
 ex highest_of(lower_ctx *c, elem e);

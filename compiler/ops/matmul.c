@@ -88,6 +88,7 @@ bool infer_MatMul(infer_ctx *c)
     int64_t x, y;
     if (dim_is_const(c->d, ka, &x) && dim_is_const(c->d, kb, &y) && x != y)
         return infer_error(c, "shape-mismatch", "the last dimension of input 0 is %lld, the matching one of input 1 is %lld", (long long)x, (long long)y);
+    (void)assume_equal(c, ka, kb);
     dim out[64];
     int32_t rank;
     if (!broadcast(c, a->shape, a->rank > 2 ? a->rank - 2 : 0, b->shape, b->rank > 2 ? b->rank - 2 : 0, out, &rank)) return false;
@@ -137,6 +138,7 @@ bool infer_Gemm(infer_ctx *c)
     int64_t x, y;
     if (dim_is_const(c->d, a->shape[!ta], &x) && dim_is_const(c->d, b->shape[tb], &y) && x != y)
         return infer_error(c, "shape-mismatch", "inner dimensions are %lld and %lld", (long long)x, (long long)y);
+    (void)assume_equal(c, a->shape[!ta], b->shape[tb]);
     const dim out[2] = {a->shape[ta], b->shape[!tb]};
     return out_tensor(c, 0, in_elem(c, 0), 2, out);
 }

@@ -188,6 +188,18 @@ void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n)
     v->n_content = n;
 }
 
+bool assume_equal(infer_ctx *c, dim a, dim b)
+{
+    int64_t x, y;
+    if (a == b) return true;
+    if (dim_is_const(c->d, a, &x) && dim_is_const(c->d, b, &y)) return false;
+    if (dim_lt(c->d, a, b) || dim_lt(c->d, b, a)) return false;
+    for (uint32_t i = 0; i < c->m->equal.n; i++)
+        if ((c->m->equal.p[i].a == a && c->m->equal.p[i].b == b) || (c->m->equal.p[i].a == b && c->m->equal.p[i].b == a)) return true;
+    VEC_PUSH(c->m->mem, c->m->equal, ((dim_pair){a, b}));
+    return true;
+}
+
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank)
 {
     const int32_t r = ra > rb ? ra : rb;
@@ -195,7 +207,7 @@ bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb,
         const dim one = dim_const(c->d, 1), x = i - r + ra >= 0 ? a[i - r + ra] : one, y = i - r + rb >= 0 ? b[i - r + rb] : one;
         if (x == y || y == one) out[i] = x;
         else if (x == one) out[i] = y;
-        else if (dim_is_const(c->d, x, NULL) && dim_is_const(c->d, y, NULL)) {
+        else if (!assume_equal(c, x, y)) {
             text t = {.mem = c->m->mem};
             dim_text(c->d, x, &t);
             text_add(&t, " and ");

@@ -46,6 +46,9 @@ bool has_out(infer_ctx *c, uint32_t i);
 dim out_unknown(infer_ctx *c, const char *stem); /* a fresh symbol, for a data-dependent size: "nz.NODE" */
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
 bool infer_subgraph(infer_ctx *c, graph_id g);
+/* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are
+ * taken as equal, and the run checks it. */
+bool assume_equal(infer_ctx *c, dim a, dim b);
 /* Numpy broadcasting of shapes a and b; reports [shape-broadcast] when they can't be. out has max(ra, rb) dims. */
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank);
 

@@ -196,18 +196,6 @@ static ex clamp_index(lower_ctx *c, ex i, dim n)
 
 /* ---- weights ---- */
 
-/* The cubic kernel at distance |x|. */
-static ex cubic_near(lower_ctx *c, ex x, ex a) /* |x| <= 1 */
-{
-    const ex two = num(c, x, 2), three = num(c, x, 3), one = num(c, x, 1);
-    return add(c, mul(c, mul(c, sub(c, mul(c, add(c, a, two), x), add(c, a, three)), x), x), one);
-}
-static ex cubic_far(lower_ctx *c, ex x, ex a) /* 1 < |x| < 2 */
-{
-    const ex five = mul(c, num(c, x, 5), a), eight = mul(c, num(c, x, 8), a), four = mul(c, num(c, x, 4), a);
-    return sub(c, mul(c, add(c, mul(c, sub(c, mul(c, a, x), five), x), eight), x), four);
-}
-
 enum { MAX_TAPS = 4 };
 typedef struct {
     uint32_t n;

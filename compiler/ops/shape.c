@@ -329,9 +329,8 @@ bool infer_Concat(infer_ctx *c)
         for (int32_t k = 0; k < t->rank; k++) {
             int64_t a, b;
             if (k == (int32_t)axis) out[k] = dim_add(c->d, out[k], u->shape[k]);
-            else if (!dim_is_const(c->d, u->shape[k], &b)) continue;
-            else if (!dim_is_const(c->d, out[k], &a)) out[k] = u->shape[k];
-            else if (a != b) return infer_error(c, "shape-mismatch", "dimension %d of input %u is %lld, of the others %lld", k, i, (long long)b, (long long)a);
+            else if (assume_equal(c, u->shape[k], out[k])) out[k] = dim_is_const(c->d, u->shape[k], NULL) ? u->shape[k] : out[k];
+            else if (dim_is_const(c->d, u->shape[k], &b) && dim_is_const(c->d, out[k], &a)) return infer_error(c, "shape-mismatch", "dimension %d of input %u is %lld, of the others %lld", k, i, (long long)b, (long long)a);
         }
     }
     return out_tensor(c, 0, t->elem, t->rank, out);

@@ -1,4 +1,4 @@
-# Generated code shown in README.md and docs/ is what onnxcc writes today:   excerpts.sh ONNXCC
+# Generated code shown in README.md and docs/ is what onnxcc writes today, and what is said to be missing is:   excerpts.sh ONNXCC
 #
 # Above such a block stands <!-- excerpt: FILE of onnxcc ARGUMENTS -->. Its lines, apart from `...` and blank ones, must stand in FILE in this order.
 onnxcc=$1
@@ -22,6 +22,11 @@ for page in README.md docs/*.md; do
              END { if (!n || at < n) { print page ": not in the generated code (or not in this order): " want[at + 1]; exit 1 } }' \
             "$work/wanted" "$work/out/$file" || fault=1
     done < "$work/marks"
+done
+# Operators that the README says are missing are.
+"$onnxcc" ops > "$work/ops"
+for name in $(sed -n '/^- \*\*Operators\*\*/,/^- \*\*Quant/p' README.md | tr -c 'A-Za-z\n' ' ' | tr ' ' '\n' | grep -E '^[A-Z][A-Za-z]+[A-Z]'); do
+    grep -q "^ai.onnx  *$name " "$work/ops" && { echo "README.md: $name is there now"; fault=1; }
 done
 [ $count -gt 0 ] || { echo "no excerpt found"; fault=1; }
 exit $fault

@@ -1,0 +1,198 @@
+/* grid.c - GridSample, CausalConvWithState, BitCast. Source: ONNX Operators.md, versions 22, 27, 26. */
+#include <string.h>
+
+#include "ops/families.h"
+#include "ops/formula.h"
+
+/* ---- GridSample: x [n, c, d...], grid [n, o..., r], last coordinate first ---- */
+
+enum { SPATIAL = 3 };
+typedef enum { OUT_ZEROS, OUT_BORDER, OUT_REFLECTION } outside_mode;
+
+bool infer_GridSample(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    const type *x = in_type(c, 0), *g = in_type(c, 1);
+    if (x->rank < 3 || g->rank != x->rank) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions", x->rank, g->rank);
+    if (x->rank > SPATIAL + 2) return infer_unsupported(c, "rank-limit", "more than %d spatial dimensions", SPATIAL);
+    const char *mode = node_string(c->n, "mode", "linear");
+    if (strcmp(mode, "linear") && strcmp(mode, "nearest") && strcmp(mode, "cubic")) return infer_error(c, "attribute-value", "attribute 'mode' is '%s'", mode);
+    dim out[SPATIAL + 2] = {x->shape[0], x->shape[1]};
+    for (int32_t k = 2; k < x->rank; k++) out[k] = g->shape[k - 1];
+    return out_tensor(c, 0, x->elem, x->rank, out);
+}
+
+/* v folded back at both ends of [lo, hi]. */
+static ex reflected(lower_ctx *c, ex v, ex lo, ex hi)
+{
+    const ex range = sub(c, hi, lo), twice = add(c, range, range), m = sub(c, v, lo);
+    const ex t = sub(c, m, mul(c, ex_un(c->x, EX_FLOOR, divide(c, m, twice)), twice));
+    const ex r = add(c, lo, ex_select(c->x, ex_bin(c->x, EX_LE, t, range), t, sub(c, twice, t)));
+    return ex_select(c->x, less(c, num(c, v, 0), range), r, lo);
+}
+
+typedef struct {
+    uint32_t n;
+    ex at[4], weight[4], inside[4]; /* weight 0: one; inside: the tap is in the tensor */
+} grid_taps;
+
+/* The taps along a dimension of n elements for the normalized coordinate g in [-1, 1]. */
+static grid_taps taps_along(lower_ctx *c, ex g, dim extent)
+{
+    const bool align = node_int(c->n, "align_corners", 0) != 0;
+    const char *mode = node_string(c->n, "mode", "linear"), *pad = node_string(c->n, "padding_mode", "zeros");
+    const outside_mode out = !strcmp(pad, "border") ? OUT_BORDER : !strcmp(pad, "reflection") ? OUT_REFLECTION : OUT_ZEROS;
+    const bool cubic = !strcmp(mode, "cubic");
+    const ex one = num(c, g, 1), half = num(c, g, 0.5), n = size_as(c, g, extent), last = sub(c, n, one), zero = num(c, g, 0);
+    const ex lo = align ? zero : num(c, g, -0.5), hi = align ? last : sub(c, n, half);
+    ex v = align ? mul(c, mul(c, add(c, g, one), half), last) : mul(c, sub(c, mul(c, add(c, g, one), n), one), half);
+    grid_taps t = {.n = cubic ? 4 : strcmp(mode, "nearest") ? 2 : 1};
+    if (t.n == 1) v = ex_un(c->x, EX_RINT, v);
+    if (!cubic && out == OUT_BORDER) v = smaller(c, larger(c, v, zero), last);
+    if (!cubic && out == OUT_REFLECTION) v = reflected(c, v, lo, hi);
+    const ex floor_v = t.n == 1 ? v : ex_un(c->x, EX_FLOOR, v), rest = sub(c, v, floor_v);
+    if (t.n == 2) t.weight[0] = sub(c, one, rest), t.weight[1] = rest;
+    if (cubic) {
+        const ex a = num(c, g, -0.75), back = sub(c, one, rest);
+        t.weight[0] = cubic_far(c, add(c, rest, one), a);
+        t.weight[1] = cubic_near(c, rest, a);
+        t.weight[2] = cubic_near(c, back, a);
+        t.weight[3] = cubic_far(c, add(c, back, one), a);
+    }
+    for (uint32_t i = 0; i < t.n; i++) {
+        ex at = add(c, floor_v, num(c, g, (double)i - (cubic ? 1 : 0)));
+        if (cubic && out == OUT_REFLECTION) at = reflected(c, at, lo, hi);
+        t.inside[i] = out == OUT_ZEROS ? both(c, ex_bin(c->x, EX_LE, zero, at), ex_bin(c->x, EX_LE, at, last)) : ex_bool(c->x, true);
+        const ex index = ex_cast(c->x, CT_I64, smaller(c, larger(c, at, zero), last));
+        t.at[i] = smaller(c, larger(c, index, ex_i(c->x, CT_I64, 0)), ex_dim(c->x, dim_addc(c->d, extent, -1))); /* NaN too */
+    }
+    return t;
+}
+
+typedef struct {
+    lower_ctx *c;
+    slot x;
+    uint32_t rank;
+    grid_taps tap[SPATIAL + 2];
+    ex at[SPATIAL + 2], inside;
+} grid_sampler;
+
+static ex grid_sum(grid_sampler *s, uint32_t k)
+{
+    lower_ctx *c = s->c;
+    if (k == s->rank) {
+        const ex v = load_at(c, s->x, s->rank, s->at);
+        return ex_select(c->x, s->inside, v, whole(c, v, 0));
+    }
+    ex sum = 0;
+    const ex before = s->inside;
+    for (uint32_t i = 0; i < s->tap[k].n; i++) {
+        s->at[k] = s->tap[k].at[i];
+        s->inside = both(c, before, s->tap[k].inside[i]);
+        ex v = grid_sum(s, k + 1);
+        if (s->tap[k].weight[i]) v = mul(c, v, ex_cast(c->x, ex_type(c->x, v), s->tap[k].weight[i]));
+        sum = sum ? add(c, sum, v) : v;
+    }
+    s->inside = before;
+    return sum;
+}
+
+static ex grid_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const slot x = in_slot(c, 0), g = in_slot(c, 1);
+    grid_sampler s = {.c = c, .x = x, .rank = slot_rank(c, x), .inside = ex_bool(c->x, true)};
+    s.at[0] = ex_dim(c->x, idx[0]);
+    s.at[1] = ex_dim(c->x, idx[1]);
+    for (uint32_t k = 2; k < s.rank; k++) {
+        dim at[SPATIAL + 2] = {idx[0]};
+        for (uint32_t i = 2; i < s.rank; i++) at[i - 1] = idx[i];
+        at[s.rank - 1] = dim_const(c->d, s.rank - 1 - k);
+        s.tap[k] = taps_along(c, load_axes(c, g, s.rank, at), slot_dim(c, x, k));
+    }
+    return grid_sum(&s, 2);
+}
+
+bool lower_GridSample(lower_ctx *c)
+{
+    return lower_map(c, out_slot(c, 0), grid_value, NULL);
+}
+
+/* ---- CausalConvWithState: each channel by itself, over its own past ---- */
+
+bool infer_CausalConvWithState(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    if (in_rank(c, 0) != 3 || in_rank(c, 1) != 3) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 3", in_rank(c, 0), in_rank(c, 1));
+    const dim state[3] = {in_dim(c, 0, 0), in_dim(c, 0, 1), dim_addc(c->d, in_dim(c, 1, 2), -1)};
+    return out_like(c, 0, 0) && out_tensor(c, 1, in_elem(c, 0), 3, state);
+}
+
+/* Element `at` of the input with the past in front: negative positions are the last ones of the past, or 0. */
+static ex with_past(lower_ctx *c, dim n, dim channel, dim at)
+{
+    const slot x = in_slot(c, 0), past = in_slot(c, 3);
+    const dim here[3] = {n, channel, at}, back[3] = {n, channel, dim_addc(c->d, dim_add(c->d, at, slot_dim(c, in_slot(c, 1), 2)), -1)};
+    const ex v = load_axes(c, x, 3, here);
+    return ex_select(c->x, dim_less(c, at, dim_const(c->d, 0)), past ? load_axes(c, past, 3, back) : num(c, v, 0), v);
+}
+
+static ex state_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const dim length = slot_dim(c, in_slot(c, 0), 2), kept = dim_addc(c->d, slot_dim(c, in_slot(c, 1), 2), -1);
+    return with_past(c, idx[0], idx[1], dim_sub(c->d, dim_add(c->d, length, idx[2]), kept));
+}
+
+bool lower_CausalConvWithState(lower_ctx *c)
+{
+    const slot w = in_slot(c, 1), bias = in_slot(c, 2), y = out_slot(c, 0);
+    const char *act = node_string(c->n, "activation", "none");
+    const bool silu = !strcmp(act, "silu") || !strcmp(act, "swish");
+    if (!silu && strcmp(act, "none")) return lower_unsupported(c, "activation", "activation '%s' is not known", act);
+    if (y) {
+        nest_builder b = low_begin(c);
+        dim idx[3];
+        axes_for(&b, 3, slot_at(c->p, y)->extent, idx);
+        nest_stage(&b);
+        const dim k = stage_axis(&b, slot_dim(c, w, 2)), wi[3] = {idx[1], dim_const(c->d, 0), k};
+        const dim at = dim_addc(c->d, dim_sub(c->d, dim_add(c->d, idx[2], k), slot_dim(c, w, 2)), 1);
+        ex v = stage_fold(&b, FOLD_SUM, mul(c, with_past(c, idx[0], idx[1], at), load_axes(c, w, 3, wi)));
+        nest_stage(&b);
+        if (bias) v = add(c, v, load_channel(c, bias, idx[1]));
+        const ex one = num(c, v, 1);
+        if (silu) v = divide(c, v, add(c, one, ex_un(c->x, EX_EXP, ex_un(c->x, EX_NEG, v))));
+        store_axes(c, &b, y, 3, idx, v);
+        low_end(c, &b);
+    }
+    return !low_has_out(c, 1) || lower_map(c, out_slot(c, 1), state_value, NULL);
+}
+
+/* ---- BitCast ---- */
+
+bool infer_BitCast(infer_ctx *c)
+{
+    if (!need_rank(c, 0)) return false;
+    const int64_t to = node_int(c->n, "to", 0);
+    const type *t = in_type(c, 0);
+    if (to < 1 || to >= ELEM_COUNT) return infer_error(c, "attribute-value", "attribute 'to' is %lld, which is no element type", (long long)to);
+    const elem_info *a = elem_of(t->elem), *b = elem_of((elem)to);
+    if (a->bits != b->bits) return infer_error(c, "type-mismatch", "%s and %s have not the same width", a->name, b->name);
+    if (a->bits < 32 && t->elem != (elem)to && (a->kind == 'f' || b->kind == 'f'))
+        return infer_unsupported(c, "type-unsupported", "from %s to %s is not supported yet", a->name, b->name);
+    return out_tensor(c, 0, (elem)to, t->rank, t->shape);
+}
+
+static ex bit_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const slot x = in_slot(c, 0);
+    const elem to = slot_elem(c, out_slot(c, 0));
+    const ex v = load_axes(c, x, slot_rank(c, x), idx);
+    return elem_of(to)->bits < 32 ? ex_cast(c->x, ctype_of(to), v) : ex_bitcast(c->x, ctype_of(to), v);
+}
+
+bool lower_BitCast(lower_ctx *c)
+{
+    return lower_map(c, out_slot(c, 0), bit_value, NULL);
+}

@@ -1,0 +1,91 @@
+/* Operators on constants: a model in text form whose output folds to numbers, and models whose output shape follows from symbols. The
+ * operators' full semantics are tested by the standard's own cases (onnxcc verify --cases). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "check/check.h"
+#include "ops/ops.h"
+#include "ops/version.h"
+#include "proto/parse.h"
+
+/* The output of `main (INPUTS) => (y) <CONSTANTS> { NODES }` as text: its numbers when it folds, else its type. */
+static const char *result(arena *mem, const char *inputs, const char *constants, const char *nodes)
+{
+    diag *d = diag_new(mem, "test.txt");
+    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 21]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
+                                      *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
+    model *m = model_parse(mem, d, source, "test.txt");
+    if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
+    const infer_options o = {1 << 16};
+    if (!infer_model(m, &o)) return d->list.n ? d->list.p[0].code : "not inferred";
+    const value *y = value_at(m, model_main(m)->outputs.p[0]);
+    text t = {.mem = mem};
+    text_add(&t, "");
+    if (!y->data) type_text(m, &y->type, &t);
+    for (int64_t i = 0; y->data && i < tensor_count(y->data); i++) text_addf(&t, "%s%.4g", i ? " " : "", elem_get_double(y->data->type, y->data->data, (size_t)i));
+    return t.p;
+}
+
+typedef struct {
+    const char *inputs, *constants, *nodes, *expected;
+} sample;
+
+static const sample SAMPLES[] = {
+    /* reductions */
+    {"", "float[2,3] x = {1,2,3,4,5,6}, int64[1] a = {-1}", "y = ReduceSum <keepdims = 0> (x, a)", "6 15"},
+    {"", "float[2,3] x = {1,2,3,4,5,6}", "y = ReduceMean <keepdims = 0> (x)", "3.5"},
+    {"", "float[1,3] x = {3,7,7}", "y = ArgMax <axis = 1, keepdims = 0> (x)", "1"},
+    {"", "float[1,3] x = {3,7,7}", "y = ArgMax <axis = 1, keepdims = 0, select_last_index = 1> (x)", "2"},
+    {"", "float[4] x = {1,2,3,4}, int64 a = {0}", "y = CumSum <exclusive = 1, reverse = 1> (x, a)", "9 7 4 0"},
+    {"", "float[4] x = {1,9,3,9}, int64[1] k = {2}", "v, y = TopK (x, k)", "1 3"},
+    {"float[n,4] x", "int64[1] a = {0}", "y = ReduceMax <keepdims = 0> (x, a)", "float[4]"},
+    /* normalizations */
+    {"", "float[1,2] x = {0,0}", "y = Softmax (x)", "0.5 0.5"},
+    {"", "float[1,2] x = {3,4}", "y = LpNormalization (x)", "0.6 0.8"},
+    /* windows */
+    {"", "float[1,1,4] x = {1,5,2,3}", "y = MaxPool <kernel_shape = [2], strides = [2]> (x)", "5 3"},
+    {"", "float[1,1,3] x = {1,2,4}", "y = AveragePool <kernel_shape = [2], pads = [1, 0]> (x)", "1 1.5 3"},
+    {"float[n,c,h,w] x", "", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (x)", "float[n,c,fdiv(h + 1, 2),fdiv(w + 1, 2)]"},
+    /* indexes */
+    {"", "float[3] x = {5,6,7}, int64[2] i = {-1,0}", "y = Gather (x, i)", "7 5"},
+    {"", "float[3] x = {1,1,1}, int64[2,1] i = {1,1}, float[2] u = {2,3}", "y = ScatterND <reduction = \"add\"> (x, i, u)", "1 6 1"},
+    {"", "float[3] x = {1,2,3}, int64[2] p = {2,1}", "y = Pad <mode = \"reflect\"> (x, p)", "3 2 1 2 3 2"},
+    {"", "float[3] x = {1,2,3}, int64[2] p = {-1,1}", "y = Pad (x, p)", "2 3 0"},
+    {"", "float[2] x = {1,2}, int64[1] r = {2}", "y = Tile (x, r)", "1 2 1 2"},
+    {"", "float[1,1,2] x = {1,3}, int64[3] s = {1,1,4}", "y = Resize <mode = \"linear\"> (x, , , s)", "1 1.5 2.5 3"},
+    {"", "float[1,1,4] x = {1,2,3,4}, int64[3] s = {1,1,2}", "y = Resize <coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"> (x, , , s)", "1 3"},
+    {"float[1,3,h,w] x", "float[4] s = {1,1,2,2}", "y = Resize (x, , s)", "float[1,3,2*h,2*w]"},
+    {"", "float[2,2] x = {1,2,3,4}", "y = Einsum <equation = \"ij->ji\"> (x)", "1 3 2 4"},
+    {"", "float[1,1,2] x = {1,2}, float[1,1,2] w = {1,10}", "y = ConvTranspose <strides = [2]> (x, w)", "1 10 2 20"},
+    /* quantization */
+    {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
+    {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},
+    /* errors */
+    {"float[2,3] x", "int64[1] a = {2}", "y = ReduceSum (x, a)", "axis-range"},
+    {"float[2,3] x, int64[1] a", "", "y = ReduceSum (x, a)", "axes-unknown"},
+};
+
+static void operators_fold_on_constants_and_follow_shapes_by_symbols(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof SAMPLES / sizeof *SAMPLES; i++) {
+        const sample *s = &SAMPLES[i];
+        arena *mem = arena_new();
+        const char *got = result(mem, s->inputs, s->constants, s->nodes);
+        if (strcmp(got, s->expected)) print_error("%s\n  gives    %s\n  expected %s\n", s->nodes, got, s->expected);
+        assert_string_equal(got, s->expected);
+        arena_free(mem);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(operators_fold_on_constants_and_follow_shapes_by_symbols)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -77,3 +77,10 @@ for math in strict default; do
     check digits $math "$sample/digits.onnx" --dim batch=1
     if [ -f "$shared/corpus-tiny/kws_fp32.onnx" ]; then check kws_fp32 $math "$shared/corpus-tiny/kws_fp32.onnx"; fi
 done
+
+# A file of weights has a byte order; code that would misread it does not compile.
+if [ "$target" = s390x ]; then
+    "$onnxcc" compile "$sample/digits.onnx" -o "$work/incbin" --target generic-c99 --weights incbin
+    "${tool}gcc" -std=c99 -c "$work/incbin/digits.c" -o "$work/digits.o" 2> "$work/err" && fail "code with little-endian weights compiles for s390x"
+    grep -q 'the file of weights is little-endian' "$work/err" || fail "no message about the byte order of the weights"
+fi

@@ -50,7 +50,7 @@ static bool open_weights(session *s, const char *library, const char *name)
     const char *path = arena_printf(s->mem, "%.*s%s_weights.bin", slash ? (int)(slash - library) + 1 : 0, library, name);
     if (!file_map(path, &s->weights, &why)) return diag_error(s->diag, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
     s->env.weights = s->weights.data;
-    if ((uintptr_t)s->weights.data % ALIGN) s->env.weights = memcpy(aligned(s, s->weights.size), s->weights.data, s->weights.size);
+    if ((uintptr_t)s->weights.data % ALIGN) s->env.weights = memcpy(aligned(s, s->weights.size, ALIGN), s->weights.data, s->weights.size);
     const bool whole = s->weights.size == s->model->weights_file_bytes;
     const int code = !whole ? ONNXCC_E_WEIGHTS : s->model->check_weights ? s->model->check_weights(s->env.weights, s->weights.size) : ONNXCC_OK;
     return code == ONNXCC_OK || diag_error(s->diag, EXIT_IO, "", "weights", "'%s': %s", path, model_error_text(code));

@@ -61,7 +61,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     static const struct {
         const char *name;
         void (*run)(model *m);
-    } passes[] = {{"identity", remove_identities}, {"cse", merge_common}};
+    } passes[] = {{"identity", remove_identities}, {"batchnorm", fold_batchnorm}, {"cse", merge_common}};
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
         passes[i].run(m);
         remove_dead(m);

@@ -5,6 +5,7 @@
 #include "passes/inline.h"
 
 bool set_shapes(model *m, const compile_options *o);        /* shapes.c: --dim and --shape */
+bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */
 const char *model_name(model *m, const compile_options *o, arena *mem); /* shapes.c: the prefix: --name, or from the path */
 #endif

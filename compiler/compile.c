@@ -72,7 +72,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
 }
 
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
-static bool front(model *m, const compile_options *o, compiled *out)
+bool compile_front(model *m, const compile_options *o, compiled *out)
 {
     if (!check_model_basic(m)) return false;
     dump(m, o, out, "import");
@@ -80,7 +80,7 @@ static bool front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
     const infer_options infer = {FOLD_LIMIT};
-    if (!infer_model(m, &infer)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
+    if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");
@@ -96,7 +96,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     }
     out->name = model_name(m, o, out->mem);
     out->n_nodes = model_main(m)->nodes.n;
-    if (!front(m, o, out)) return false;
+    if (!compile_front(m, o, out)) return false;
 
     program *p = lower_model(out->mem, m);
     if (!p) return false;

@@ -75,6 +75,9 @@ typedef struct {
  * an operator or attribute that onnxcc cannot compile is EXIT_UNSUPPORTED. The result does not depend on time, memory layout or the host. */
 bool compile_model(model *m, const compile_options *o, compiled *out);
 
+/* The first part of it alone: checks, inlines and infers. After it m->decided lists the sizes that data decides, by the names that --dim takes. */
+bool compile_front(model *m, const compile_options *o, compiled *out);
+
 /* Names of all targets with one line of description each, ended by NULLs. */
 typedef struct {
     const char *name, *what;

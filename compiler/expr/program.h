@@ -127,6 +127,7 @@ typedef struct control {
     slot *state, *next;
     dim symbol;   /* BIND */
     dim capacity; /* BIND: what the symbol can't exceed, of sizes known before the run; 0: the symbol's upper bound */
+    bool guard;   /* BIND: only checks that the scalar, an index, is below the capacity; the symbol is set by another bind later */
 } control;
 
 typedef struct step {

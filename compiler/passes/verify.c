@@ -5,6 +5,7 @@
  * as nests. Loops are not run, nor models of too many multiply-adds: then nothing is compared, and the compiler says so. */
 #include "passes/verify.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -156,13 +157,29 @@ static int64_t nest_work(machine *x, const nest *n)
     return sat_mul(points, sum);
 }
 
+/* Products and convolutions become nests. Everything that can't be run, or would take too long, is found before anything runs. Sizes that the
+ * run finds out are taken as small. */
+static void prepare(machine *x, block *b)
+{
+    for (uint32_t i = 0; b && i < b->steps.n && !x->why; i++) {
+        step *s = b->steps.p[i];
+        if (s->kind == STEP_LOOP) x->why = "the model has a loop";
+        if (s->kind == STEP_IF) {
+            prepare(x, s->control->then);
+            prepare(x, s->control->otherwise);
+        }
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_TEMPLATE) x->why = "the model needs a kernel that has no other form";
+        else if (s->kind == STEP_KERNEL) *s = (step){.kind = STEP_NEST, .what = s->what, .nest = kernel_as_nest(x->p, s->kernel)};
+        if (s->kind == STEP_NEST) x->work = sat_add(x->work, nest_work(x, s->nest));
+        if (x->work > WORK) x->why = "the model is too large to run in the compiler";
+    }
+}
+
 static void run_nest(machine *x, const nest *n)
 {
-    x->work = sat_add(x->work, nest_work(x, n));
-    if (x->work > WORK) x->why = "the model is too large to run in the compiler";
     const interp in = {x->p, slot_data, symbol_value, x};
     const char *why = NULL;
-    if (!x->why && !nest_run(&in, n, &why) && !x->why) x->why = why;
+    if (!nest_run(&in, n, &why) && !x->why) x->why = why;
 }
 
 static long long scalar_of(machine *x, slot s)
@@ -184,13 +201,10 @@ static void run_block(machine *x, const block *b)
         const step *s = b->steps.p[i];
         switch (s->kind) {
         case STEP_NEST: run_nest(x, s->nest); break;
-        case STEP_KERNEL:
-            if (s->kernel->kind == K_TEMPLATE) x->why = "the model needs a kernel that has no other form";
-            else run_nest(x, kernel_as_nest(x->p, s->kernel));
-            break;
         case STEP_BIND: bind_size(x, s->control); break;
         case STEP_IF: run_block(x, scalar_of(x, s->control->cond) ? s->control->then : s->control->otherwise); break;
-        case STEP_LOOP: x->why = "the model has a loop"; break;
+        case STEP_KERNEL:
+        case STEP_LOOP: assert(!"prepare() has refused these"); break;
         }
     }
 }
@@ -226,6 +240,7 @@ static outcome run_trial(pass_check *c, uint32_t trial)
     }
     choose_sizes(&x);
     x.data = ARENA_ARRAY(scratch, void *, x.p->slot.n);
+    prepare(&x, &x.p->main);
     run_block(&x, &x.p->main);
     if (!x.why) keep_outputs(&x, c->mem, &o);
     if (x.why) o.why = arena_strndup(c->mem, x.why, strlen(x.why));

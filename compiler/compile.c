@@ -12,6 +12,7 @@
 #include "emit/emit.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "passes/verify.h"
 #include "plan/plan.h"
 #include "target/target.h"
 
@@ -61,13 +62,17 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     static const struct {
         const char *name;
         void (*run)(model *m);
-    } passes[] = {{"identity", remove_identities}, {"batchnorm", fold_batchnorm}, {"cse", merge_common}};
+        bool exact; /* keeps every bit of every result */
+    } passes[] = {{"identity", remove_identities, true}, {"batchnorm", fold_batchnorm, false}, {"cse", merge_common, true}};
+    pass_check *check = o->verify_passes ? pass_check_new(out->mem, m) : NULL;
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
         passes[i].run(m);
         remove_dead(m);
         dump(m, o, out, passes[i].name);
-        if (!ir_verify(m)) return false;
+        if (!ir_verify(m) || (check && !pass_check_after(check, passes[i].name, passes[i].exact))) return false;
     }
+    const char *why;
+    if (check && !pass_check_trials(check, &why)) diag_warn(m->diag, "", "verify-pass", "the passes were not checked: %s", why);
     return true;
 }
 

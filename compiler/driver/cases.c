@@ -106,6 +106,10 @@ exit_code verify_cases(command *c)
     bool temporary;
     if (!command_compile_options(c, &r.options)) return diag_exit(c->diag);
     r.options.emit = 0;
+    if (r.options.weights == WEIGHTS_FILE || r.options.weights == WEIGHTS_POINTER) { /* cached libraries stand alone */
+        diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--cases needs the weights in the library: --weights=file and pointer are for single models");
+        return EXIT_USAGE;
+    }
     if (!cases_find(&r)) return diag_exit(c->diag);
     r.work = build_folder(c, &temporary);
     if (!r.work) return EXIT_IO;

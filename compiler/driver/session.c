@@ -18,9 +18,42 @@ const char *model_error_text(int code)
     case ONNXCC_E_DIM: return "a run-time dimension is outside the range that the model was compiled for";
     case ONNXCC_E_INDEX: return "an index in the data is outside its tensor";
     case ONNXCC_E_CAPACITY: return "a size that the data decides is larger than planned";
+    case ONNXCC_E_WEIGHTS: return "the weights are not those that were generated with the code, or are damaged";
     case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
     default: return "unknown error code";
     }
+}
+
+/* Memory for a tensor or for work. */
+static void *aligned(session *s, size_t bytes, size_t align)
+{
+    void *block = NULL;
+    if (s->exact && !posix_memalign(&block, align, bytes)) {
+        arena_on_free(s->mem, free, block);
+        return block;
+    }
+    char *p = arena_alloc(s->mem, bytes + align);
+    return p + (align - (uintptr_t)p % align) % align;
+}
+
+/* Bytes after outputs and work memory that have to stay as they are. */
+static size_t guard_bytes(const session *s)
+{
+    return s->exact ? 0 : GUARD_BYTES;
+}
+
+/* Weights that are not in the library stand beside it, as NAME_weights.bin. */
+static bool open_weights(session *s, const char *library, const char *name)
+{
+    if (!s->model->weights_file_bytes) return true;
+    const char *slash = strrchr(library, '/'), *why;
+    const char *path = arena_printf(s->mem, "%.*s%s_weights.bin", slash ? (int)(slash - library) + 1 : 0, library, name);
+    if (!file_map(path, &s->weights, &why)) return diag_error(s->diag, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
+    s->env.weights = s->weights.data;
+    if ((uintptr_t)s->weights.data % ALIGN) s->env.weights = memcpy(aligned(s, s->weights.size, ALIGN), s->weights.data, s->weights.size);
+    const bool whole = s->weights.size == s->model->weights_file_bytes;
+    const int code = !whole ? ONNXCC_E_WEIGHTS : s->model->check_weights ? s->model->check_weights(s->env.weights, s->weights.size) : ONNXCC_OK;
+    return code == ONNXCC_OK || diag_error(s->diag, EXIT_IO, "", "weights", "'%s': %s", path, model_error_text(code));
 }
 
 bool session_open(session *s, arena *mem, diag *d, const char *library, const char *name, int threads)
@@ -41,12 +74,14 @@ bool session_open(session *s, arena *mem, diag *d, const char *library, const ch
         s->env.parallel_for = s->pool ? onnxcc_parallel_for : NULL;
         s->env.parallel_ctx = s->pool;
     }
-    return true;
+    return open_weights(s, library, name);
 }
 
 void session_close(session *s)
 {
     onnxcc_pool_free(s->pool);
+    if (s->weights.data) file_unmap(&s->weights);
+    s->weights = (file_view){0};
     if (s->library) dlclose(s->library);
     s->library = NULL;
     s->pool = NULL;
@@ -136,24 +171,6 @@ static const void *string_input(session *s, const tensor *t)
     onnxcc_string *v = ARENA_ARRAY(s->mem, onnxcc_string, n + 1);
     for (int64_t i = 0; i < n; i++) v[i] = (onnxcc_string){t->strings[i], strlen(t->strings[i])};
     return v;
-}
-
-/* Memory for a tensor or for work. */
-static void *aligned(session *s, size_t bytes, size_t align)
-{
-    void *block = NULL;
-    if (s->exact && !posix_memalign(&block, align, bytes)) {
-        arena_on_free(s->mem, free, block);
-        return block;
-    }
-    char *p = arena_alloc(s->mem, bytes + align);
-    return p + (align - (uintptr_t)p % align) % align;
-}
-
-/* Bytes after outputs and work memory that have to stay as they are. */
-static size_t guard_bytes(const session *s)
-{
-    return s->exact ? 0 : GUARD_BYTES;
 }
 
 static bool bind_inputs(session *s, const tensor_set *set)

@@ -67,13 +67,29 @@ static void copy_header(emit *e, const char *folder, const char *file, text *out
     }
 }
 
+/* Every operation rounds to its own type: nothing is fused, and float is not computed in double, as ISO C lets gcc do on s390x. */
+static void float_pragmas(emit *e, text *out)
+{
+    text_add(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=off\")\n"
+                  "#if __FLT_EVAL_METHOD__ == 1\n#pragma GCC optimize(\"excess-precision=fast\")\n#endif\n#endif\n");
+    if (e->o->math == MATH_STRICT)
+        text_add(out, "#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ == 2 /* x87 */\n"
+                      "#error \"float is computed in long double here: compile with -msse2 -mfpmath=sse\"\n#endif\n");
+}
+
 static void preamble(emit *e, text *out)
 {
     head_comment(e, out);
-    text_add(out, "#if defined(__clang__)\n#pragma STDC FP_CONTRACT OFF\n#elif defined(__GNUC__)\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n");
+    float_pragmas(e, out);
     text_addf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <string.h>\n\n", e->name);
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
+    if (e->target->endian == ENDIAN_ANY) {
+        text_add(out, "#if !defined(__GNUC__) && !defined(__attribute__) /* they only help gcc and its like */\n#define __attribute__(xyz)\n#endif\n");
+        if (e->weights != WEIGHTS_C)
+            text_add(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
+                          "#error \"the file of weights is little-endian: generate this with --weights=c\"\n#endif\n");
+    }
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
     if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
     copy_header(e, "templates/simd", "simd.h", out);
@@ -297,6 +313,7 @@ static void run_function(emit *e, text *out)
     text_add(out, "    (void)env;\n");
     if (!arena_used) text_add(out, "    (void)arena;\n");
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
+    if (weights_outside(e)) text_add(out, "    if (!in->weights) return ONNXCC_E_NULL;\n    if ((uintptr_t)in->weights % 64) return ONNXCC_E_WEIGHTS;\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     check_dims(e, out);
@@ -414,6 +431,7 @@ static void loader_functions(emit *e, text *out)
               n, n, n);
     for (uint32_t i = 0; i < e->p->inputs.n; i++)
         text_addf(out, "    in.%s = (const %s *)inputs[%u];\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
+    if (weights_outside(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
@@ -438,8 +456,9 @@ static void describe(emit *e, text *out)
     text_addf(out, ", \"%s\", \"%s\",\n        %u, %u, %u, %u, %s, %s, %s%s,\n", e->p->model->sha256, e->target->name, e->p->inputs.n, e->p->outputs.n,
               e->p->symbols.n, e->plan->n_steps, arena_printf(e->mem, "%s_input_info", n), arena_printf(e->mem, "%s_output_info", n),
               e->p->symbols.n ? n : "0", e->p->symbols.n ? "_dims" : "");
-    text_addf(out, "        %s, 64, 0, %" PRId64 ", %s_prepare, %s_shape, %s_run_any};\n    return &model;\n}\n",
-              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->weights_bytes, n, n, n);
+    text_addf(out, "        %s, 64, 0, %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s};\n    return &model;\n}\n",
+              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
+              e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "");
 }
 
 void emit_source(emit *e, text *out)
@@ -452,5 +471,6 @@ void emit_source(emit *e, text *out)
     print_for(e, out);
     program_steps(e->p, print_one, &w);
     run_function(e, out);
+    weights_check_function(e, out);
     describe(e, out);
 }

@@ -104,7 +104,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!compile_front(m, o, out)) return false;
 
     program *p = lower_model(out->mem, m);
-    if (!p) return false;
+    if (!p || !plan_limits(p)) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
         const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Order: plan_limits, plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -12,6 +12,9 @@ typedef struct {
     math_mode math;
     int threads;
 } plan_options;
+
+/* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
+bool plan_limits(program *p);
 
 /* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
 void plan_conv_layout(program *p, const plan_options *o);

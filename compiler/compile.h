@@ -67,7 +67,8 @@ typedef struct {
     text dump;            /* asked for by options.dump */
     text notes;           /* asked for by options.explain, one line each */
     int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
-    int64_t arena_lower_bound, weights_bytes, stack_bytes, multiply_adds;
+    int64_t arena_lower_bound, weights_bytes;
+    const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
 } compiled;
 

@@ -165,7 +165,7 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
     if (after->arena_bytes < 0) fprintf(c->out, "%-11s decided at run time by the dimensions; --dim NAME=LO..HI bounds them\n", "arena");
     else fprintf(c->out, "%-11s %lld bytes (lower bound %lld)\n", "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound);
     fprintf(c->out, "%-11s %lld bytes\n", "weights", (long long)after->weights_bytes);
-    if (after->multiply_adds) fprintf(c->out, "%-11s %lld\n", "mul-adds", (long long)after->multiply_adds);
+    if (after->multiply_adds) fprintf(c->out, "%-11s %s\n", "mul-adds", after->multiply_adds);
     if (after->dump.n) fwrite(after->dump.p, 1, after->dump.n, c->out);
 }
 

@@ -137,6 +137,7 @@ typedef struct step {
     kernel *kernel;
     control *control;
     uint32_t id; /* position in the linear order, from 1; set by plan */
+    dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
 } step;
 
 struct block {

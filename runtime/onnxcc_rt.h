@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define ONNXCC_RT_ABI 1
+#define ONNXCC_RT_ABI 2
 
 /* Codes returned by <model>_run and <model>_prepare; 0 is success. */
 enum {
@@ -19,7 +19,8 @@ enum {
     ONNXCC_E_DIM = -2,      /* a run-time dimension is outside the range the model was compiled for */
     ONNXCC_E_INDEX = -3,    /* data led outside a tensor (Gather, ScatterND, ...) */
     ONNXCC_E_CAPACITY = -4, /* a data-dependent size exceeds the planned maximum */
-    ONNXCC_E_ARENA = -5     /* the arena is missing, misaligned or too small */
+    ONNXCC_E_ARENA = -5,    /* the arena is missing, misaligned or too small */
+    ONNXCC_E_WEIGHTS = -6   /* the weights file is not the one generated with this code, is damaged, or is misaligned */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
@@ -34,6 +35,7 @@ typedef struct {
     void (*timer)(void *ctx, int step, int end); /* called before (end = 0) and after (end = 1) each step when compiled with --profile */
     void *timer_ctx;
     void *user;
+    const void *weights; /* for onnxcc_model.run of a model with weights_file_bytes > 0; <model>_run takes them from its inputs */
 } onnxcc_env;
 
 typedef struct {
@@ -72,6 +74,8 @@ typedef struct {
     int (*shape)(int output, const int64_t *dims, int64_t *out);
     /* in[i], out[i]: tensors in declaration order; dims: n_dims values, data-dependent ones are written back. 0 or a negative code. */
     int (*run)(const void *const *in, void *const *out, int64_t *dims, void *arena, size_t arena_bytes, void *state, const onnxcc_env *env);
+    size_t weights_file_bytes; /* > 0: the caller hands these bytes of <name>_weights.bin, aligned to 64, to run as env->weights */
+    int (*check_weights)(const void *data, size_t size); /* 0 or ONNXCC_E_WEIGHTS; NULL: the weights can't be checked */
 } onnxcc_model;
 
 #ifdef __cplusplus

@@ -17,18 +17,20 @@ typedef struct {
     void *library;
     const onnxcc_model *model;
     onnxcc_env env;
+    file_view weights; /* when they are not in the library */
     struct onnxcc_pool *pool;
     bool poison; /* fill the arena and the outputs with NaN patterns before each call, so that what was never written shows */
+    bool exact;  /* every buffer is a block of its own of exactly its size, without a guard: a sanitizer sees accesses beyond it */
     /* set by session_bind */
     const void **in;
     void **out;
-    size_t *out_bytes; /* capacity; a guard of GUARD_BYTES follows each */
+    size_t *out_bytes; /* capacity; a guard follows each */
     int64_t *dims, *dims_bound;
     void *work, *state;
     size_t work_bytes;
 } session;
 
-/* Loads the library and finds NAME_model. `threads` > 1 makes a pool. */
+/* Loads the library, finds NAME_model, and NAME_weights.bin beside the library when the model asks for it. `threads` > 1 makes a pool. */
 bool session_open(session *s, arena *mem, diag *d, const char *library, const char *name, int threads);
 void session_close(session *s);
 

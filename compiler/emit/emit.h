@@ -84,8 +84,12 @@ void call_split(emit *e, const step *s, const char *indent, text *out);
 void print_for(emit *e, text *out);
 
 /* weights.c */
+weights_mode weights_choose(emit *e, weights_mode asked); /* AUTO resolved; C when there are no weights */
+bool weights_outside(const emit *e);                  /* the caller hands them to each run */
+int64_t weights_outside_bytes(const emit *e);         /* of what the caller hands over; 0: built in */
 void weights_declare(emit *e, text *out);             /* in the source, before the steps */
-void weights_files(emit *e, compiled *out);           /* NAME_weights.c, or .S and .bin */
+void weights_check_function(emit *e, text *out);      /* NAME_check_weights, for weights in a file */
+void weights_files(emit *e, compiled *out);           /* NAME_weights.c, or .S and .bin, or .bin alone */
 const char *weights_pointer(emit *e, uint32_t buf);   /* an expression of type const char * or a typed array's name */
 void c_number(text *t, elem kind, const void *data, size_t i); /* one element as a C literal of its storage type */
 

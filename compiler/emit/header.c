@@ -19,6 +19,8 @@ static void io_comment(emit *e, slot s, text *out)
 static void fields(emit *e, text *out, bool input)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
+    if (input && weights_outside(e))
+        text_addf(out, "    const void *weights; /* the %" PRId64 " bytes of %s_weights.bin, aligned to 64 bytes */\n", weights_outside_bytes(e), e->name);
     for (uint32_t i = 0; i < n; i++) {
         const slot s = input ? e->p->inputs.p[i] : e->p->outputs.p[i];
         text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
@@ -34,7 +36,7 @@ static void fields(emit *e, text *out, bool input)
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
-    if (!n && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+    if (!n && !(input && weights_outside(e)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 
 void emit_header(emit *e, text *out)
@@ -45,6 +47,7 @@ void emit_header(emit *e, text *out)
         text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN 64\n\n", e->name, e->upper);
     else
         text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN 64\n\n", e->upper, e->plan->arena_bytes, e->upper);
+    if (weights_outside(e)) text_addf(out, "#define %s_WEIGHTS_BYTES %" PRId64 " /* of %s_weights.bin */\n\n", e->upper, weights_outside_bytes(e), e->name);
     text_add(out, "typedef struct {\n");
     fields(e, out, true);
     text_addf(out, "} %s_inputs;\n\ntypedef struct {\n", e->name);
@@ -54,6 +57,12 @@ void emit_header(emit *e, text *out)
         text_addf(out,
                   "/* Bytes of arena that a run with these dimensions needs; the pointers in `in` are not looked at. Negative: a code as of run. */\n"
                   "int64_t %s_arena_bytes(const %s_inputs *in);\n\n",
+                  e->name, e->name);
+    if (e->weights == WEIGHTS_FILE)
+        text_addf(out,
+                  "/* Whether `data` is %s_weights.bin as it was generated, whole and unchanged, at an address that is a multiple of 64. Call it once after mapping\n"
+                  " * or reading the file: runs don't look again. Returns 0, or ONNXCC_E_WEIGHTS. */\n"
+                  "int %s_check_weights(const void *data, size_t size);\n\n",
                   e->name, e->name);
     text_addf(out,
               "/* Runs the model once. `arena` is aligned to 64 bytes and need not be initialized; `env` may be NULL (one thread, silent).\n"

@@ -54,6 +54,8 @@ static void json_step(void *ctx, step *s)
     text_add(out, "}");
 }
 
+static const char *const weights_words[] = {"auto", "c", "incbin", "string", "file", "pointer"};
+
 void emit_manifest(emit *e, text *out)
 {
     model *m = e->p->model;
@@ -81,7 +83,7 @@ void emit_manifest(emit *e, text *out)
     else
         text_addf(out, "  \"arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"sum\": %" PRId64 ", \"align\": 64},\n", e->plan->arena_bytes,
                   e->plan->lower_bound, e->plan->logical);
-    text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"steps\": [", e->plan->weights_bytes);
+    text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"steps\": [", e->plan->weights_bytes, weights_words[e->weights]);
     printed first = {0};
     void *ctx[2] = {&first, out};
     program_steps(e->p, json_step, ctx);
@@ -126,8 +128,14 @@ void emit_main(emit *e, text *out)
               ONNXCC_VERSION, n);
     text_addf(out,
               "int main(void)\n{\n    const onnxcc_model *m = %s_model();\n    int64_t dims[%u] = {0}, shape[16];\n    const void *in[%u] = {0};\n    void *out[%u] = {0};\n"
-              "    static const int bytes[] = {0, 4, 1, 1, 2, 2, 4, 8, 16, 1, 2, 8, 4, 8, 8, 16, 2};\n",
+              "    static const int bytes[] = {0, 4, 1, 1, 2, 2, 4, 8, 16, 1, 2, 8, 4, 8, 8, 16, 2};\n    onnxcc_env env = {0};\n",
               n, e->p->symbols.n + 1, e->p->inputs.n + 1, e->p->outputs.n + 1);
+    if (weights_outside(e))
+        text_addf(out,
+                  "    char *file = malloc(%s_WEIGHTS_BYTES + 64);\n    FILE *f = fopen(\"%s_weights.bin\", \"rb\");\n    if (!file || !f) return 1;\n"
+                  "    file += (64 - (uintptr_t)file %% 64) %% 64;\n    if (fread(file, 1, %s_WEIGHTS_BYTES, f) != %s_WEIGHTS_BYTES) return 1;\n    fclose(f);\n"
+                  "    if (m->check_weights && m->check_weights(file, %s_WEIGHTS_BYTES)) return 1;\n    env.weights = file;\n",
+                  e->upper, n, e->upper, e->upper, e->upper);
     text_add(out, "    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].lo;\n"
                   "    for (int i = 0; i < m->n_inputs; i++) {\n        size_t n = 1;\n"
                   "        for (int k = 0; k < m->inputs[i].rank; k++) n *= (size_t)(m->inputs[i].shape[k] >= 0 ? m->inputs[i].shape[k] : dims[-1 - m->inputs[i].shape[k]]);\n"
@@ -136,7 +144,7 @@ void emit_main(emit *e, text *out)
                   "        for (int k = 0; k < m->outputs[i].rank; k++) n *= (size_t)shape[k];\n        out[i] = calloc(n + 1, (size_t)bytes[m->outputs[i].type]);\n    }\n"
                   "    const int64_t need = m->prepare(dims);\n    if (need < 0) return 1;\n    char *arena = malloc((size_t)need + 64);\n    if (!arena) return 1;\n"
                   "    char *aligned = arena + (64 - (uintptr_t)arena % 64) % 64;\n"
-                  "    const int rc = m->run(in, out, dims, aligned, (size_t)need, NULL, NULL);\n"
+                  "    const int rc = m->run(in, out, dims, aligned, (size_t)need, NULL, &env);\n"
                   "    for (int i = 0; i < m->n_outputs && !rc; i++) {\n        printf(\"%s:\", m->outputs[i].name);\n"
                   "        if (m->outputs[i].type == 1) printf(\" %g\", (double)((float *)out[i])[0]);\n        printf(\"\\n\");\n    }\n"
                   "    free(arena);\n    return rc ? 1 : 0;\n}\n");
@@ -148,8 +156,9 @@ static void names_of(emit *e)
     e->input = ARENA_ARRAY(e->mem, const char *, p->inputs.n + 1);
     e->output = ARENA_ARRAY(e->mem, const char *, p->outputs.n + 1);
     e->symbol = ARENA_ARRAY(e->mem, const char *, p->symbols.n + 1);
-    const char **taken = ARENA_ARRAY(e->mem, const char *, p->inputs.n + p->symbols.n + 1);
+    const char **taken = ARENA_ARRAY(e->mem, const char *, p->inputs.n + p->symbols.n + 2);
     uint32_t n = 0;
+    if (weights_outside(e)) taken[n++] = "weights";
     for (uint32_t i = 0; i < p->inputs.n; i++, n++) e->input[i] = taken[n] = c_identifier(e->mem, slot_at(p, p->inputs.p[i])->name, taken, n);
     for (uint32_t i = 0; i < p->symbols.n; i++, n++) e->symbol[i] = taken[n] = c_identifier(e->mem, dim_name(p->dims, p->symbols.p[i]), taken, n);
     for (uint32_t i = e->n_input_symbols; i < p->symbols.n; i++) taken[i - e->n_input_symbols] = e->symbol[i]; /* they are fields of the outputs too */
@@ -172,10 +181,7 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     char *upper = arena_strndup(e.mem, e.name, strlen(e.name));
     for (char *s = upper; *s; s++) *s = (char)toupper((unsigned char)*s);
     e.upper = upper;
-    e.weights = o->weights;
-    if (e.weights == WEIGHTS_AUTO) e.weights = plan->weights_bytes <= 65536 || t->endian == ENDIAN_ANY ? WEIGHTS_C : WEIGHTS_INCBIN;
-    if (e.weights != WEIGHTS_C && e.weights != WEIGHTS_INCBIN)
-        return diag_error(p->diag, EXIT_UNSUPPORTED, "", "weights", "weights as 'string', 'file' or 'pointer' are not supported yet; use auto, c or incbin");
+    e.weights = weights_choose(&e, o->weights);
     e.binder = binder_new(e.mem, p->dims, p->diag, arena_printf(e.mem, "%s_", e.name));
     if (!bound_symbols(&e)) return false;
     names_of(&e);

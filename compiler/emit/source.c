@@ -313,6 +313,7 @@ static void run_function(emit *e, text *out)
     text_add(out, "    (void)env;\n");
     if (!arena_used) text_add(out, "    (void)arena;\n");
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
+    if (weights_outside(e)) text_add(out, "    if (!in->weights) return ONNXCC_E_NULL;\n    if ((uintptr_t)in->weights % 64) return ONNXCC_E_WEIGHTS;\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     check_dims(e, out);
@@ -430,6 +431,7 @@ static void loader_functions(emit *e, text *out)
               n, n, n);
     for (uint32_t i = 0; i < e->p->inputs.n; i++)
         text_addf(out, "    in.%s = (const %s *)inputs[%u];\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
+    if (weights_outside(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
@@ -454,8 +456,9 @@ static void describe(emit *e, text *out)
     text_addf(out, ", \"%s\", \"%s\",\n        %u, %u, %u, %u, %s, %s, %s%s,\n", e->p->model->sha256, e->target->name, e->p->inputs.n, e->p->outputs.n,
               e->p->symbols.n, e->plan->n_steps, arena_printf(e->mem, "%s_input_info", n), arena_printf(e->mem, "%s_output_info", n),
               e->p->symbols.n ? n : "0", e->p->symbols.n ? "_dims" : "");
-    text_addf(out, "        %s, 64, 0, %" PRId64 ", %s_prepare, %s_shape, %s_run_any};\n    return &model;\n}\n",
-              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->weights_bytes, n, n, n);
+    text_addf(out, "        %s, 64, 0, %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s};\n    return &model;\n}\n",
+              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
+              e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "");
 }
 
 void emit_source(emit *e, text *out)
@@ -468,5 +471,6 @@ void emit_source(emit *e, text *out)
     print_for(e, out);
     program_steps(e->p, print_one, &w);
     run_function(e, out);
+    weights_check_function(e, out);
     describe(e, out);
 }

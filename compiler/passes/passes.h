@@ -5,6 +5,9 @@
 #include "passes/inline.h"
 
 bool set_shapes(model *m, const compile_options *o);        /* shapes.c: --dim and --shape */
+void remove_identities(model *m);                           /* identity.c: nodes that give their input back */
+void fold_batchnorm(model *m);                              /* batchnorm.c: products take what follows on their channels into their weights */
+void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */
 const char *model_name(model *m, const compile_options *o, arena *mem); /* shapes.c: the prefix: --name, or from the path */
 #endif

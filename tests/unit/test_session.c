@@ -43,7 +43,7 @@ static const char MODEL[] =
     "const onnxcc_model *hand_model(void);\n"
     "const onnxcc_model *hand_model(void)\n"
     "{\n"
-    "    static const onnxcc_model m = {ONNXCC_RT_ABI, \"hand\", \"\", \"c\", 2, 2, 2, 1, ins, outs, dims_, 0, 64, 0, 0, prepare, capacity, run};\n"
+    "    static const onnxcc_model m = {ONNXCC_RT_ABI, \"hand\", \"\", \"c\", 2, 2, 2, 1, ins, outs, dims_, 0, 64, 0, 0, prepare, capacity, run, 0, 0};\n"
     "    return &m;\n"
     "}\n";
 

@@ -55,6 +55,22 @@ static bool no_lowering(void *ctx, model *m, const node *n)
     return !op || !op->lower;
 }
 
+/* Rewrites of the typed graph. Each may leave nodes that nobody needs: they go right after it, so that the next one sees true counts of uses. */
+static bool simplify(model *m, const compile_options *o, compiled *out)
+{
+    static const struct {
+        const char *name;
+        void (*run)(model *m);
+    } passes[] = {{"identity", remove_identities}, {"batchnorm", fold_batchnorm}, {"cse", merge_common}};
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+        passes[i].run(m);
+        remove_dead(m);
+        dump(m, o, out, passes[i].name);
+        if (!ir_verify(m)) return false;
+    }
+    return true;
+}
+
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
 bool compile_front(model *m, const compile_options *o, compiled *out)
 {
@@ -68,7 +84,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");
-    return ir_verify(m);
+    return ir_verify(m) && simplify(m, o, out);
 }
 
 bool compile_model(model *m, const compile_options *o, compiled *out)

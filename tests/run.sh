@@ -4,22 +4,34 @@
 #   sh tests/run.sh [ctest arguments]        for example: sh tests/run.sh -L quick
 #
 # Installs from Debian's packages (only those that are missing): gcc, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang,
-# python3-venv; and the onnx package with numpy from PyPI into a virtual environment under the build folder.
+# python3-venv; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and the onnx package with numpy from PyPI into a virtual environment under the build folder.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build}
 
-missing=
-for package in gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libyaml-dev libcmocka-dev clang \
-               python3 python3-venv; do
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-    echo "installing:$missing"
-    sudo=
-    [ "$(id -u)" -eq 0 ] || sudo=sudo
-    $sudo apt-get update -q
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+sudo=
+[ "$(id -u)" -eq 0 ] || sudo=sudo
+# Those of the packages named that are not installed.
+missing_of() {
+    for package; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || printf ' %s' "$package"
+    done
+}
+install() {
+    echo "installing:$*"
+    $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+missing=$(missing_of gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libyaml-dev libcmocka-dev clang \
+                     python3 python3-venv)
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install $missing
+
+if [ "${ONNXCC_QEMU:-1}" != 0 ]; then
+    missing=$(missing_of gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
+                         gcc-s390x-linux-gnu libc6-dev-s390x-cross)
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || install $missing || echo "no cross compilers: tests that need them are skipped by name"
 fi
 
 venv=$build/venv

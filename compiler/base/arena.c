@@ -6,6 +6,21 @@
 
 #include "base/diag.h"
 
+/* Under AddressSanitizer what was not given out is poisoned, and a gap stays after each piece, so that it sees an access beyond a piece. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(WITH_ASAN)
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 };
+#else
+#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+enum { GAP = 0 };
+#endif
+
 enum { BLOCK_BYTES = 256 * 1024, ALIGN = 16 };
 
 typedef struct block {
@@ -92,6 +107,7 @@ static block *block_add(arena *a, size_t bytes)
     if (size > SIZE_MAX - sizeof(block)) out_of_memory();
     block *b = calloc(1, sizeof(block) + size);
     if (!b) out_of_memory();
+    ASAN_POISON_MEMORY_REGION(b + 1, size);
     b->size = size;
     a->bytes += sizeof(block) + size;
     if (a->top && size == bytes) { /* a large piece of its own goes below the current block, which stays open */
@@ -106,12 +122,13 @@ static block *block_add(arena *a, size_t bytes)
 
 void *arena_alloc(arena *a, size_t bytes)
 {
-    if (bytes > SIZE_MAX - ALIGN) out_of_memory();
-    bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (bytes > SIZE_MAX - ALIGN - GAP) out_of_memory();
+    const size_t room = (bytes + GAP + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     block *b = a->top;
-    if (!b || b->size - b->used < bytes) b = block_add(a, bytes);
+    if (!b || b->size - b->used < room) b = block_add(a, room);
     char *p = (char *)(b + 1) + b->used;
-    b->used += bytes;
+    b->used += room;
+    ASAN_UNPOISON_MEMORY_REGION(p, bytes);
     return p;
 }
 

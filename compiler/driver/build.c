@@ -25,6 +25,17 @@ const char *cc_identity(arena *a)
     return arena_printf(a, "%s\n%s", cc_command(), out.p ? out.p : "");
 }
 
+const char *cc_file(arena *a, const char *name)
+{
+    text out = {.mem = a};
+    arguments argv = {0};
+    arguments_split(a, &argv, cc_command());
+    VEC_PUSH(a, argv, arena_printf(a, "-print-file-name=%s", name));
+    VEC_PUSH(a, argv, NULL);
+    if (process_run(argv.p, &out) || !out.p || *out.p != '/') return NULL; /* a name that it does not know comes back as it is */
+    return arena_strndup(a, out.p, strcspn(out.p, "\n"));
+}
+
 bool cc_shared(arena *a, const char *const *sources, uint32_t n, const char *include, const char *cflags, const char *level, const char *library,
                text *messages)
 {
@@ -77,13 +88,13 @@ static bool is_source(const char *name)
     return n > 2 && name[n - 2] == '.' && (name[n - 1] == 'c' || name[n - 1] == 'S') && !(n > 7 && !strcmp(name + n - 7, "_main.c"));
 }
 
-static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, const char *library)
+static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, const char *flags, const char *library)
 {
     arguments sources = {0};
     for (uint32_t i = 0; i < out->files.n; i++)
         if (is_source(out->files.p[i].name)) VEC_PUSH(a, sources, arena_printf(a, "%s/%s", folder, out->files.p[i].name));
     text said = {.mem = a};
-    if (cc_shared(a, sources.p, sources.n, folder, out->cflags, "-O2", library, &said)) return true;
+    if (cc_shared(a, sources.p, sources.n, folder, arena_printf(a, "%s %s", out->cflags ? out->cflags : "", flags), "-O2", library, &said)) return true;
     diag_error(d, EXIT_INTERNAL, "", "cc-failed", "the C compiler refused the generated code: %.600s", said.p ? said.p : "");
     return diag_hint(d, "--keep DIR keeps the generated files");
 }
@@ -94,10 +105,10 @@ model *load_for_build(arena *a, diag *d, const char *path)
     return model_load(a, d, path, NULL);
 }
 
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, compiled *out, const char **library)
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, compiled *out, const char **library)
 {
     out->mem = a;
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
-    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && call_cc(a, m->diag, out, folder, *library);
+    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && call_cc(a, m->diag, out, folder, flags, *library);
 }

@@ -10,6 +10,9 @@
 bool cc_shared(arena *a, const char *const *sources, uint32_t n, const char *include, const char *cflags, const char *level, const char *library,
                text *messages);
 
+/* The path of a file that belongs to the C compiler, such as a library; NULL when it has none of that name. */
+const char *cc_file(arena *a, const char *name);
+
 /* Text that changes when the C compiler does: its name and version. */
 const char *cc_identity(arena *a);
 
@@ -22,6 +25,6 @@ bool write_runtime_header(diag *d, arena *a, const char *folder);
 /* Loads the model at `path` for compiling; NULL after reporting. */
 model *load_for_build(arena *a, diag *d, const char *path);
 
-/* Compiles m and builds the library in `folder`; its path in *library. */
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, compiled *out, const char **library);
+/* Compiles m and builds the library in `folder` with the target's flags and `flags`; its path in *library. */
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, compiled *out, const char **library);
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "driver/inputs.h"
+#include "driver/sanitize.h"
 
 #define RUN_BYTES ((size_t)4 << 30)
 
@@ -16,6 +17,7 @@ static bool run_case(const case_run *r, const test_case *t, diag *d, outcome *o)
     session s;
     if (!session_open(&s, a, d, t->library, t->prefix, r->options.threads)) return false;
     s.poison = true;
+    s.exact = *r->flags != 0;
     const folder_list folders = data_set_folders(a, t->dir);
     for (uint32_t i = 0; i < folders.n; i++) {
         data_set set;
@@ -100,6 +102,7 @@ exit_code verify_cases(command *c)
     case_run r = {.c = c, .root = opt_text(c->o, OPT_CASES, NULL)};
     r.at_once = (int)opt_int(c->o, OPT_JOBS, processors());
     r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
+    r.flags = opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "";
     bool temporary;
     if (!command_compile_options(c, &r.options)) return diag_exit(c->diag);
     r.options.emit = 0;

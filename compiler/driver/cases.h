@@ -24,6 +24,7 @@ typedef struct {
     compile_options options;
     const char *root, *work, *cache; /* folders: cases, generated files, built libraries */
     const char *cc;                  /* identity of the C compiler */
+    const char *flags;               /* for the C compiler beside those of the target */
     int at_once, seconds;
     VEC(test_case) list;
 } case_run;

@@ -156,6 +156,7 @@ static void name_unit(case_run *r, unit *u)
     hash_start(h);
     hash_text(h, r->cc);
     hash_text(h, LEVEL);
+    hash_text(h, r->flags);
     for (uint32_t i = 0; i < u->cases.n; i++) {
         const test_case *t = &r->list.p[u->cases.p[i]];
         hash_text(h, t->cflags);
@@ -184,7 +185,8 @@ static void unit_work(void *ctx, uint32_t i, FILE *result)
         for (uint32_t f = 0; f < t->assembly.n; f++) VEC_PUSH(a, files, arena_printf(a, "%s/%s", r->work, t->assembly.p[f]));
     }
     if (!file_write(path, source.p, source.n, &why)) return;
-    if (cc_shared(a, files.p, files.n, r->work, r->list.p[u->cases.p[0]].cflags, LEVEL, temp, &said) && !rename(temp, u->path)) fputs("ok\n", result);
+    const char *flags = arena_printf(a, "%s %s", r->list.p[u->cases.p[0]].cflags, r->flags);
+    if (cc_shared(a, files.p, files.n, r->work, flags, LEVEL, temp, &said) && !rename(temp, u->path)) fputs("ok\n", result);
     else {
         unlink(temp);
         fputs(said.p ? said.p : "", result);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "driver/command.h"
+#include "driver/sanitize.h"
 
 static exit_code (*const RUN[VERB_COUNT])(command *) = {
     [VERB_COMPILE] = verb_compile, [VERB_CHECK] = verb_check, [VERB_INSPECT] = verb_inspect, [VERB_RUN] = verb_run,       [VERB_VERIFY] = verb_verify,
@@ -82,6 +83,7 @@ static exit_code command_run(command *c, int argc, char **argv)
     if (opt_flag(c->o, OPT_HELP)) return print_help(c);
     if (opt_flag(c->o, OPT_VERSION)) return fputs("onnxcc " ONNXCC_VERSION "\n", c->out) < 0 ? EXIT_IO : EXIT_OK;
     if (opt_flag(c->o, OPT_LIST_TARGETS)) return print_targets(c);
+    if (opt_flag(c->o, OPT_SANITIZE) && !sanitize_enter(c->mem, c->diag, argv)) return diag_exit(c->diag);
     return run_verb(c);
 }
 

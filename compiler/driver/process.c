@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "driver/sanitize.h"
+
 static int wait_for(pid_t pid)
 {
     int status;
@@ -89,14 +91,10 @@ static _Noreturn void child(const job_limits *l, int out, FILE *messages, uint32
         const struct rlimit most = {(rlim_t)l->seconds, (rlim_t)l->seconds + 1};
         setrlimit(RLIMIT_CPU, &most);
     }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* the sanitizers reserve terabytes */
-    if (l->memory) {
+    if (l->memory && !sanitizer_loaded()) { /* which reserves terabytes */
         const struct rlimit most = {l->memory, l->memory};
         setrlimit(RLIMIT_AS, &most);
     }
-#else
-    (void)l;
-#endif
     FILE *result = fdopen(out, "w");
     if (!result) _exit(EXIT_INTERNAL);
     work(ctx, i, result);
@@ -127,9 +125,10 @@ static bool job_start(job_slot *s, uint32_t i, const job_limits *l, job_work *wo
     return true;
 }
 
-static const char *last_line(arena *a, FILE *f)
+/* The line that says most: a sanitizer's summary (a map of memory follows it), else the last one. */
+static const char *message_line(arena *a, FILE *f)
 {
-    char part[2048];
+    char part[8192];
     if (!f) return "";
     fseek(f, 0, SEEK_END);
     const long size = ftell(f);
@@ -137,9 +136,9 @@ static const char *last_line(arena *a, FILE *f)
     size_t n = fread(part, 1, sizeof part - 1, f);
     while (n && (part[n - 1] == '\n' || part[n - 1] == ' ')) n--;
     part[n] = 0;
-    const char *line = strrchr(part, '\n');
-    line = line ? line + 1 : part;
-    return arena_strndup(a, line, strlen(line));
+    const char *line = strstr(part, "SUMMARY: ");
+    if (!line) line = strrchr(part, '\n') ? strrchr(part, '\n') + 1 : part;
+    return arena_strndup(a, line, strcspn(line, "\n"));
 }
 
 static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
@@ -150,7 +149,7 @@ static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
     close(s->pipe);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) s->timed_out = true;
     const job_result r = {s->timed_out ? JOB_TIMED_OUT : WIFSIGNALED(status) ? JOB_CRASHED : JOB_DONE,
-                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), s->result.p ? s->result.p : "", last_line(a, s->messages)};
+                          WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), s->result.p ? s->result.p : "", message_line(a, s->messages)};
     if (s->messages) fclose(s->messages);
     s->pid = 0;
     s->result = (text){.mem = a};
@@ -158,9 +157,8 @@ static void job_finish(arena *a, job_slot *s, job_take *take, void *ctx)
 }
 
 /* Waits for output or a deadline, and finishes the jobs that ended. Returns how many did. */
-static uint32_t jobs_wait(arena *a, job_slot *slot, uint32_t n_slots, job_take *take, void *ctx)
+static uint32_t jobs_wait(arena *a, struct pollfd *fds, job_slot *slot, uint32_t n_slots, job_take *take, void *ctx)
 {
-    struct pollfd *fds = ARENA_ARRAY(a, struct pollfd, n_slots);
     const double start = seconds_now();
     double first = start + 3600;
     uint32_t finished = 0;
@@ -196,7 +194,7 @@ void jobs_run(arena *a, uint32_t n, const job_limits *l, job_work *work, job_tak
 {
     const uint32_t n_slots = l->at_once > 0 ? (uint32_t)l->at_once : 1;
     job_slot *slot = ARENA_ARRAY(a, job_slot, n_slots);
-    arena *scratch = arena_new();
+    struct pollfd *fds = ARENA_ARRAY(a, struct pollfd, n_slots);
     uint32_t next = 0, done = 0;
     for (uint32_t k = 0; k < n_slots; k++) slot[k].result.mem = a;
     while (done < n) {
@@ -211,11 +209,10 @@ void jobs_run(arena *a, uint32_t n, const job_limits *l, job_work *work, job_tak
             done++;
             continue;
         }
-        done += jobs_wait(scratch, slot, n_slots, take, ctx);
+        done += jobs_wait(a, fds, slot, n_slots, take, ctx);
         if (l->what && done) fprintf(stderr, "\r%s %u/%u ", l->what, done, n);
     }
     if (l->what && n) fputs("\r\033[K", stderr);
-    arena_free(scratch);
 }
 
 int processors(void)

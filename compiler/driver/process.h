@@ -23,7 +23,7 @@ typedef struct {
     job_end end;
     int status;          /* exit status when done, signal when crashed */
     const char *text;    /* what it wrote as its result, terminated */
-    const char *message; /* the last line that it wrote to stderr, "" for none */
+    const char *message; /* the line of its stderr that says most, mostly the last; "" for none */
 } job_result;
 
 typedef struct {

@@ -2,6 +2,7 @@
 #include "driver/session.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,10 +24,22 @@ const char *model_error_text(int code)
     }
 }
 
-static void *aligned(session *s, size_t bytes)
+/* Memory for a tensor or for work. */
+static void *aligned(session *s, size_t bytes, size_t align)
 {
-    char *p = arena_alloc(s->mem, bytes + ALIGN);
-    return p + (ALIGN - ((uintptr_t)p & (ALIGN - 1))) % ALIGN;
+    void *block = NULL;
+    if (s->exact && !posix_memalign(&block, align, bytes)) {
+        arena_on_free(s->mem, free, block);
+        return block;
+    }
+    char *p = arena_alloc(s->mem, bytes + align);
+    return p + (align - (uintptr_t)p % align) % align;
+}
+
+/* Bytes after outputs and work memory that have to stay as they are. */
+static size_t guard_bytes(const session *s)
+{
+    return s->exact ? 0 : GUARD_BYTES;
 }
 
 /* Weights that are not in the library stand beside it, as NAME_weights.bin. */
@@ -37,7 +50,7 @@ static bool open_weights(session *s, const char *library, const char *name)
     const char *path = arena_printf(s->mem, "%.*s%s_weights.bin", slash ? (int)(slash - library) + 1 : 0, library, name);
     if (!file_map(path, &s->weights, &why)) return diag_error(s->diag, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
     s->env.weights = s->weights.data;
-    if ((uintptr_t)s->weights.data % ALIGN) s->env.weights = memcpy(aligned(s, s->weights.size), s->weights.data, s->weights.size);
+    if ((uintptr_t)s->weights.data % ALIGN) s->env.weights = memcpy(aligned(s, s->weights.size, ALIGN), s->weights.data, s->weights.size);
     const bool whole = s->weights.size == s->model->weights_file_bytes;
     const int code = !whole ? ONNXCC_E_WEIGHTS : s->model->check_weights ? s->model->check_weights(s->env.weights, s->weights.size) : ONNXCC_OK;
     return code == ONNXCC_OK || diag_error(s->diag, EXIT_IO, "", "weights", "'%s': %s", path, model_error_text(code));
@@ -181,7 +194,7 @@ static bool bind_inputs(session *s, const tensor_set *set)
         if (!check_shape(s, &m->inputs[i], given[i])) return false;
         if (given[i]->type == ELEM_STRING) s->in[i] = string_input(s, given[i]);
         else {
-            void *copy = aligned(s, given[i]->bytes);
+            void *copy = aligned(s, given[i]->bytes, ALIGN);
             if (given[i]->bytes) memcpy(copy, given[i]->data, given[i]->bytes);
             s->in[i] = copy;
         }
@@ -215,7 +228,7 @@ static bool allocate(session *s)
     for (int i = 0; i < m->n_outputs; i++) {
         int64_t *shape = ARENA_ARRAY(s->mem, int64_t, m->outputs[i].rank + 1);
         if (!output_shape(s, i, shape, &s->out_bytes[i])) return false;
-        s->out[i] = aligned(s, s->out_bytes[i] + GUARD_BYTES);
+        s->out[i] = aligned(s, s->out_bytes[i] + guard_bytes(s), ALIGN);
     }
     s->work_bytes = m->arena_bytes;
     if (m->prepare && (m->n_dims > 0 || !m->arena_bytes)) {
@@ -224,9 +237,8 @@ static bool allocate(session *s)
         if ((size_t)bytes > s->work_bytes) s->work_bytes = (size_t)bytes;
     }
     const size_t align = m->arena_align > ALIGN ? m->arena_align : ALIGN;
-    char *p = arena_alloc(s->mem, s->work_bytes + GUARD_BYTES + align);
-    s->work = p + (align - (uintptr_t)p % align) % align;
-    s->state = m->state_bytes ? aligned(s, m->state_bytes) : NULL;
+    s->work = aligned(s, s->work_bytes + guard_bytes(s), align);
+    s->state = m->state_bytes ? aligned(s, m->state_bytes, ALIGN) : NULL;
     s->dims_bound = arena_copy(s->mem, s->dims, (size_t)m->n_dims * sizeof *s->dims);
     return true;
 }
@@ -238,10 +250,10 @@ bool session_bind(session *s, const tensor_set *inputs)
 
 static void prepare_memory(session *s)
 {
-    memset((char *)s->work + s->work_bytes, GUARD, GUARD_BYTES);
+    memset((char *)s->work + s->work_bytes, GUARD, guard_bytes(s));
     for (int i = 0; i < s->model->n_outputs; i++) {
         if (s->poison && s->out_bytes[i] && s->model->outputs[i].type != ELEM_STRING) memset(s->out[i], POISON, s->out_bytes[i]);
-        memset((char *)s->out[i] + s->out_bytes[i], GUARD, GUARD_BYTES);
+        memset((char *)s->out[i] + s->out_bytes[i], GUARD, guard_bytes(s));
     }
     if (s->poison && s->work_bytes) memset(s->work, POISON, s->work_bytes);
 }
@@ -258,10 +270,10 @@ bool session_call(session *s, double *ms)
     return code >= 0 || diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s", code, model_error_text(code));
 }
 
-static bool guard_ok(const void *end)
+static bool guard_ok(const session *s, const void *end)
 {
     const unsigned char *p = end;
-    for (int i = 0; i < GUARD_BYTES; i++)
+    for (size_t i = 0; i < guard_bytes(s); i++)
         if (p[i] != GUARD) return false;
     return true;
 }
@@ -275,11 +287,11 @@ static const char **string_output(session *s, const onnxcc_string *v, int64_t n)
 
 bool session_outputs(session *s, tensor_set *out)
 {
-    if (!guard_ok((char *)s->work + s->work_bytes)) return diag_error(s->diag, EXIT_INTERNAL, "", "overrun", "the model wrote past its work memory");
+    if (!guard_ok(s, (char *)s->work + s->work_bytes)) return diag_error(s->diag, EXIT_INTERNAL, "", "overrun", "the model wrote past its work memory");
     for (int i = 0; i < s->model->n_outputs; i++) {
         const onnxcc_tensor_info *info = &s->model->outputs[i];
         const char *where = arena_printf(s->mem, "output '%s'", info->name);
-        if (!guard_ok((char *)s->out[i] + s->out_bytes[i]))
+        if (!guard_ok(s, (char *)s->out[i] + s->out_bytes[i]))
             return diag_error(s->diag, EXIT_INTERNAL, where, "overrun", "the model wrote past its end");
         tensor *t = ARENA_NEW(s->mem, tensor);
         t->name = info->name;

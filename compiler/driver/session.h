@@ -20,10 +20,11 @@ typedef struct {
     file_view weights; /* when they are not in the library */
     struct onnxcc_pool *pool;
     bool poison; /* fill the arena and the outputs with NaN patterns before each call, so that what was never written shows */
+    bool exact;  /* every buffer is a block of its own of exactly its size, without a guard: a sanitizer sees accesses beyond it */
     /* set by session_bind */
     const void **in;
     void **out;
-    size_t *out_bytes; /* capacity; a guard of GUARD_BYTES follows each */
+    size_t *out_bytes; /* capacity; a guard follows each */
     int64_t *dims, *dims_bound;
     void *work, *state;
     size_t work_bytes;

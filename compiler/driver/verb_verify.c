@@ -9,6 +9,7 @@
 #include "driver/command.h"
 #include "driver/data_set.h"
 #include "driver/inputs.h"
+#include "driver/sanitize.h"
 
 typedef struct {
     command *c;
@@ -54,6 +55,7 @@ static void work(void *ctx, uint32_t i, FILE *result)
     diag *d = diag_new(v->c->mem, v->path);
     bool ok = session_open(&s, v->c->mem, d, v->library, v->name, v->threads);
     s.poison = true;
+    s.exact = opt_flag(v->c->o, OPT_SANITIZE);
     for (uint32_t k = 0; ok && k < v->sets.n; k++) ok = data_set_verify(&s, &v->sets.p[k], v->tol, &o);
     if (!ok) o = outcome_of_diag(v->c->mem, d);
     fprintf(result, "%d\n", ok ? (o.kind == OUTCOME_PASS ? EXIT_OK : EXIT_MISMATCH) : (int)diag_exit(d));
@@ -67,6 +69,11 @@ static void take(void *ctx, uint32_t i, const job_result *r)
     if (r->end == JOB_CRASHED) {
         v->result =
             (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(v->c->mem, "the run was ended by signal %d (%s)", r->status, strsignal(r->status))};
+        v->exit = EXIT_INTERNAL;
+        return;
+    }
+    if (r->status) { /* left on its own: a sanitizer's report */
+        v->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(v->c->mem, "the run left with code %d: %s", r->status, r->message)};
         v->exit = EXIT_INTERNAL;
         return;
     }
@@ -111,7 +118,7 @@ static exit_code verify_in(verification *v, const char *folder)
     co.emit = 0;
     v->threads = co.threads;
     model *m = load_for_build(c->mem, c->diag, v->path);
-    if (!m || !build_library(c->mem, m, &co, folder, &built, &v->library)) {
+    if (!m || !build_library(c->mem, m, &co, folder, opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "", &built, &v->library)) {
         v->result = outcome_of_diag(c->mem, c->diag);
         if (c->json) print_result(v);
         return diag_exit(c->diag);

@@ -23,7 +23,7 @@ static ex forwarded(void *ctx, uint32_t n, const ex *idx)
 {
     const forward *w = ctx;
     ex to[NEST_AXES];
-    if (w->same_point) return memcmp(idx, w->store->at, n * sizeof *idx) ? 0 : w->value;
+    if (w->same_point) return n && memcmp(idx, w->store->at, n * sizeof *idx) ? 0 : w->value;
     for (uint32_t d = 0; d < n; d++) {
         bool chosen = false;
         for (uint32_t i = 0; i < w->n_from; i++) {

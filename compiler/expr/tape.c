@@ -375,7 +375,7 @@ static void find_dependence(void *ctx, ex e)
     for (uint32_t k = 0; k < b->stage->n_sinks; k++) {
         const sink *s = &b->stage->sink[k];
         if (s->to != n->slot) continue;
-        const bool same = s->n == n->n && !memcmp(s->at, n->idx, s->n * sizeof *s->at);
+        const bool same = s->n == n->n && (!s->n || !memcmp(s->at, n->idx, s->n * sizeof *s->at));
         d->when[n->slot] |= d->sink <= k ? 1 : 2;
         if (!same || s->in_order || d->when[n->slot] == 3 || !walks_row(b, s)) d->depends = true;
     }

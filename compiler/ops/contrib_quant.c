@@ -165,35 +165,6 @@ static bool dynamic_matmul(edit *e)
     return true;
 }
 
-/* Weights [directions, from, gates * hidden] with one scale per direction, or per direction and gate unit, as float [.., gates * hidden, from]. */
-static value_id lstm_weights(edit *e, value_id w, value_id scale, value_id zero)
-{
-    static const int64_t SWAPPED[3] = {0, 2, 1}, ONE[1] = {1}, ONES[2] = {1, 2};
-    const bool per_unit = rank_of(e, scale) == 2;
-    const attr to = attr_int(e->m, "to", ELEM_FLOAT), perm = attr_ints(e->m, "perm", 3, SWAPPED);
-    const value_id axes = per_unit ? const_ints(e, "axes", 1, ONE) : const_ints(e, "axes", 2, ONES);
-    value_id v = insert(e, "Cast", &to, 1, &w);
-    if (zero) v = insert(e, "Sub", NULL, IN(v, insert(e, "Unsqueeze", NULL, IN(insert(e, "Cast", &to, 1, &zero), axes))));
-    v = insert(e, "Mul", NULL, IN(v, insert(e, "Unsqueeze", NULL, IN(scale, axes))));
-    return insert(e, "Transpose", &perm, 1, &v);
-}
-
-/* The weights in float; the input and state are not quantized, which is what that approximates. */
-static bool dynamic_lstm(edit *e)
-{
-    model *m = e->m;
-    if (rank_of(e, input_of(e, 8)) < 0 || rank_of(e, input_of(e, 10)) < 0) return true;
-    const value_id w = lstm_weights(e, input_of(e, 1), input_of(e, 8), input_of(e, 9)), r = lstm_weights(e, input_of(e, 2), input_of(e, 10), input_of(e, 11));
-    node *n = edited(e);
-    n->domain = intern(m->names, "");
-    n->op = intern(m->names, "LSTM");
-    n->version = schema_newest("", "LSTM")->since;
-    n->n_in = 8;
-    n->in[1] = w;
-    n->in[2] = r;
-    return true;
-}
-
 /* ---- MatMulNBits ---- */
 
 /* A constant of bytes seen as 4-bit numbers, [rows, columns]. */
@@ -263,7 +234,6 @@ static bool same_name(edit *e)
 
 const contrib_row contrib_quant_rows[] = {
     {"DequantizeLinear", same_name},
-    {"DynamicQuantizeLSTM", dynamic_lstm},
     {"DynamicQuantizeMatMul", dynamic_matmul},
     {"MatMulIntegerToFloat", matmul_integer_to_float},
     {"MatMulNBits", matmul_4_bits},

@@ -229,4 +229,8 @@ bool infer_GridSample(infer_ctx *c);
 bool lower_BitCast(lower_ctx *c);
 bool lower_CausalConvWithState(lower_ctx *c);
 bool lower_GridSample(lower_ctx *c);
+
+/* signal.c */
+bool infer_DFT(infer_ctx *c);
+bool lower_DFT(lower_ctx *c);
 #endif

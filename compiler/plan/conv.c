@@ -95,21 +95,6 @@ static void hook_axes(conv_plan *c)
     memcpy(h->axis, axes, sizeof axes);
 }
 
-static void add_arg(void *ctx, ex e)
-{
-    void **c = ctx;
-    program *p = c[0];
-    kernel *k = c[1];
-    const ex_node *n = ex_at(p->ex, e);
-    if (n->op != EX_LOAD) return;
-    for (uint32_t i = 0; i < k->n_arg; i++)
-        if (k->arg[i].slot == n->slot) return;
-    kernel_arg *grown = ARENA_ARRAY(p->mem, kernel_arg, k->n_arg + 1);
-    memcpy(grown, k->arg, k->n_arg * sizeof *grown);
-    grown[k->n_arg++] = (kernel_arg){n->slot, ARG_IN};
-    k->arg = grown;
-}
-
 static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, dim range)
 {
     program *p = c->p;
@@ -127,8 +112,7 @@ static void append_kernel(conv_plan *c, const step *s, block *out, const char *n
     k->arg[0] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
     k->arg[1] = (kernel_arg){weights, ARG_IN};
     k->arg[2] = (kernel_arg){c->hook.to, ARG_OUT};
-    void *ctx[2] = {p, k};
-    ex_walk(p->ex, c->hook.value, add_arg, ctx);
+    kernel_note_loads(p, k, c->hook.value);
     step *made = ARENA_NEW(p->mem, step);
     *made = (step){.kind = STEP_KERNEL, .what = s->what, .kernel = k};
     VEC_PUSH(p->mem, out->steps, made);

@@ -263,21 +263,6 @@ static void hook_axes(matmul_plan *q, dim batches)
     h->axis[2] = q->mm.n;
 }
 
-static void collect_slots(void *ctx, ex e)
-{
-    void **c = ctx;
-    program *p = c[0];
-    kernel *k = c[1];
-    const ex_node *n = ex_at(p->ex, e);
-    if (n->op != EX_LOAD) return;
-    for (uint32_t i = 0; i < k->n_arg; i++)
-        if (k->arg[i].slot == n->slot) return;
-    kernel_arg *grown = ARENA_ARRAY(p->mem, kernel_arg, k->n_arg + 1);
-    memcpy(grown, k->arg, k->n_arg * sizeof *grown);
-    grown[k->n_arg++] = (kernel_arg){n->slot, ARG_IN};
-    k->arg = grown;
-}
-
 static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
@@ -320,8 +305,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     k->arg[0] = (kernel_arg){q->a, ARG_IN};
     k->arg[1] = (kernel_arg){q->b, ARG_IN};
     k->arg[2] = (kernel_arg){q->hook.to, ARG_OUT};
-    void *ctx[2] = {p, k};
-    ex_walk(p->ex, q->hook.value, collect_slots, ctx);
+    kernel_note_loads(p, k, q->hook.value);
     step *s = ARENA_NEW(p->mem, step);
     *s = (step){.kind = STEP_KERNEL, .what = q->what, .kernel = k};
     VEC_PUSH(p->mem, q->out->steps, s);

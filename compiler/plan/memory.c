@@ -3,6 +3,7 @@
  * in:  buffers with sizes as dims, steps in order
  * out: static plan: an offset in bytes for each (sizes at the dims' upper bounds); dynamic plan: buffers grouped into regions whose sizes are
  *      formulas, so that the run adds up a few sizes and nothing else.
+ * First, steps that can write over their input do (inplace.c).
  * Sources: greedy-by-size offset assignment, Pisarchyk and Lee, arXiv 2001.03288. */
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,7 @@ bool plan_memory(program *p, memory_plan *out)
     liveness l = {.p = p};
     live_block(&l, &p->main);
     program_steps(p, count_step, &out->n_steps);
+    plan_in_place(p);
     job j = {p, ARENA_ARRAY(p->mem, uint32_t, p->buf.n), 0};
     for (uint32_t i = 1; i < p->buf.n; i++) {
         buf_info *b = &p->buf.p[i];

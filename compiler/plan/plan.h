@@ -23,6 +23,8 @@ int conv_input_block(program *p, const kernel *k, int vl);
 bool plan_select(program *p, const plan_options *o);
 /* The same product or convolution as a nest; any type, any rank. */
 nest *kernel_as_nest(program *p, const kernel *k);
+/* Lists what a hook's expression loads among the kernel's arguments, each slot once. */
+void kernel_note_loads(program *p, kernel *k, ex element);
 /* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out);
 
@@ -63,6 +65,7 @@ typedef struct {
     uint32_t n_regions;
 } memory_plan;
 bool plan_memory(program *p, memory_plan *out);
+void plan_in_place(program *p); /* part of plan_memory (inplace.c): buffers that share memory because one dies as the other begins */
 
 /* Calls f for every step, in execution order, bodies after their control step. */
 void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx);

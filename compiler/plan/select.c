@@ -81,6 +81,29 @@ nest *kernel_as_nest(program *p, const kernel *k)
     return n;
 }
 
+/* ---- arguments ---- */
+
+static void note_load(void *ctx, ex e)
+{
+    void **c = ctx;
+    program *p = c[0];
+    kernel *k = c[1];
+    const ex_node *n = ex_at(p->ex, e);
+    if (n->op != EX_LOAD) return;
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        if (k->arg[i].slot == n->slot) return;
+    kernel_arg *grown = ARENA_ARRAY(p->mem, kernel_arg, k->n_arg + 1);
+    memcpy(grown, k->arg, k->n_arg * sizeof *grown);
+    grown[k->n_arg++] = (kernel_arg){n->slot, ARG_IN};
+    k->arg = grown;
+}
+
+void kernel_note_loads(program *p, kernel *k, ex element)
+{
+    void *ctx[2] = {p, k};
+    ex_walk(p->ex, element, note_load, ctx);
+}
+
 /* ---- choice ---- */
 
 static bool select_block(program *p, const plan_options *o, block *b)

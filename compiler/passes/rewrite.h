@@ -1,0 +1,40 @@
+/* rewrite.h - what passes over the graph share: a walk in order of execution during which one value may be said to be another.
+ *
+ * Outputs of graphs keep their names (their value ids): where such a value is the same as a computed one, the node that computes it takes
+ * over the output's id, if it can. Substitution happens during the walk and once more at its end, so it costs time linear in the model. */
+#ifndef ONNXCC_PASSES_REWRITE_H
+#define ONNXCC_PASSES_REWRITE_H
+#include "ir/ir.h"
+
+typedef struct rewrite {
+    model *m;
+    arena *mem;       /* for the pass */
+    value_id *same;   /* by value id: what stands for it; 0: itself */
+    value_id *renamed;/* by value id: the graph output whose id it takes at the end; 0: none */
+    uint32_t *uses;   /* by value id: inputs of nodes that read it, anywhere, before the pass */
+    uint8_t *output;  /* by value id: it is an output of some graph */
+    uint32_t n;       /* values before the pass: the tables have no entries for newer ones */
+    void *ctx;        /* of the pass */
+} rewrite;
+
+/* What the pass does at a node whose inputs are resolved already: true drops the node (nobody needs its outputs any more). */
+typedef bool (*rewrite_visit)(rewrite *r, node_id id);
+/* Called when the walk enters and leaves a subgraph; may be NULL. */
+typedef void (*rewrite_scope)(rewrite *r, bool enter);
+
+rewrite rewrite_new(model *m, arena *mem, void *ctx);
+/* Visits every node of the main graph and its subgraphs (a node after its subgraphs), then substitutes. */
+void rewrite_run(rewrite *r, rewrite_visit visit, rewrite_scope scope);
+
+value_id rewrite_resolve(rewrite *r, value_id v);
+/* Readers of `v` read `same` from now on; both have the same type and `same` is computed before `v`. True when `v` need not be computed:
+ * it is no output of a graph, or the node that computes `same` gives it that name. */
+bool rewrite_alias(rewrite *r, value_id v, value_id same);
+
+/* Tensors of the same element type and, as far as the compiler can prove, the same shape. */
+bool same_tensor_type(const type *a, const type *b);
+bool same_value_type(model *m, value_id a, value_id b);
+/* Operators whose results differ from run to run (Dropout in training is one of them). */
+bool node_is_random(model *m, const node *n);
+bool node_has_graph(const node *n);
+#endif

@@ -1,0 +1,24 @@
+# Text tests of passes over the graph: tests/passes/PASS/NAME.onnxtxt goes in, NAME.expected is the model after that pass (--dump=PASS).
+#
+#   sh tests/passes/run.sh ONNXCC PASS       UPDATE=1 in the environment writes the expectations anew
+set -u
+onnxcc=$1
+pass=$2
+folder=$(dirname "$0")/$pass
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+bad=0
+for model in "$folder"/*.onnxtxt; do
+    expected=${model%.onnxtxt}.expected
+    if ! "$onnxcc" compile "$model" --name=m --target=generic-c99 --dump="$pass" > "$work/got" 2> "$work/err"; then
+        echo "FAIL $model: does not compile"
+        cat "$work/err"
+        bad=1
+    elif [ "${UPDATE:-}" = 1 ]; then
+        cp "$work/got" "$expected"
+    elif ! diff -u "$expected" "$work/got"; then
+        echo "FAIL $model"
+        bad=1
+    fi
+done
+exit $bad

@@ -1,0 +1,86 @@
+#!/bin/sh
+# run.sh TARGET ONNXCC SOURCE_DIR BINARY_DIR [PYTHON] - portable generated code on another machine: TARGET is cortex-m4, aarch64 or s390x.
+#
+# samples/digits (and the keyword spotting model of ../shared where it stands there) is compiled to generic C99, built for this machine and for the
+# target, and run on both. With --math strict the bits are the same; with the default, where a machine's fma may be used, the numbers nearly. This
+# machine's answer is compared with stored results and with the onnx package where there is one. Exit 77: skipped, because a tool is missing.
+set -eu
+target=$1 onnxcc=$2 source=$3 build=$4 python=${5:-}
+here=$source/tests/qemu emit=$source/tests/emit shared=$source/../shared
+work=$build/qemu/$target
+rm -rf "$work"
+mkdir -p "$work"
+
+case $target in
+cortex-m4)
+    tool=arm-none-eabi- emulator=qemu-system-arm
+    flags="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -ffunction-sections -fdata-sections -DBARE_METAL -nostartfiles -Wl,--gc-sections
+           -T $here/cortex_m4.ld $here/cortex_m4.c"
+    run="$emulator -M mps2-an386 -display none -monitor none -serial none -chardev stdio,id=text
+           -semihosting-config enable=on,target=native,chardev=text -kernel" ;;
+aarch64 | s390x)
+    tool=$target-linux-gnu- emulator=qemu-$target
+    flags=-static
+    run=$emulator ;;
+*) echo "run.sh: what is $target?"; exit 2 ;;
+esac
+for name in "${tool}gcc" "$emulator" cc; do
+    command -v "$name" > /dev/null || { echo "SKIPPED: no $name"; exit 77; }
+done
+# A cross compiler without the C library of its target is no use.
+printf '#include <math.h>\n#include <string.h>\n' | "${tool}gcc" -x c -c -o /dev/null - 2> /dev/null || { echo "SKIPPED: no C library for ${tool}gcc"; exit 77; }
+
+fail() { echo "FAILED: $*"; exit 1; }
+strict_flags="-O2 -Wall -Wextra -Wshadow -Wconversion -Werror"
+cc -std=c99 -O1 "$emit/near.c" -o "$work/near" -lm
+
+# build COMPILER OUT STANDARD NAME FLAGS...: answer.c with the model in $dir.
+build_answer() {
+    compiler=$1 out=$2 standard=$3 name=$4
+    shift 4
+    # shellcheck disable=SC2086
+    "$compiler" $standard $strict_flags -I"$dir" -DMODEL="${name}_model" "$emit/answer.c" "$dir/$name.c" "$dir/${name}_weights.c" -o "$out" "$@" -lm ||
+        fail "$compiler cannot build $name"
+}
+
+# check NAME MATH MODEL ONNXCC_OPTIONS...
+check() {
+    name=$1 math=$2 model=$3
+    shift 3
+    dir=$work/$name-$math
+    "$onnxcc" compile "$model" -o "$dir" --name "$name" --target generic-c99 --weights c --math "$math" "$@"
+    build_answer cc "$dir/host" -std=c99 "$name"
+    "$dir/host" > "$dir/expected" || fail "$name on this machine: $?"
+    [ -s "$dir/expected" ] || fail "$name on this machine: no answer"
+    # Contraction of a * b + c into fma is gcc's default outside ISO C: the generated file itself has to forbid it.
+    for standard in -std=c99 -std=gnu99; do
+        # shellcheck disable=SC2086
+        build_answer "${tool}gcc" "$dir/program" $standard "$name" $flags
+        # shellcheck disable=SC2086
+        timeout 120 $run "$dir/program" > "$dir/answer" || fail "$name on $target ($standard): exit code $?"
+        if [ "$math" = strict ]; then
+            cmp "$dir/answer" "$dir/expected" || fail "$name on $target ($standard): other bits"
+        else
+            "$work/near" "$dir/answer" "$dir/expected" 1e-4 1e-6 || fail "$name on $target ($standard)"
+        fi
+    done
+    status=77
+    [ -z "$python" ] || status=0
+    [ -z "$python" ] || "$python" "$emit/reference.py" "$model" "$dir/expected" || status=$?
+    [ $status -eq 0 ] || [ $status -eq 77 ] || fail "$name on this machine differs from the reference"
+    echo "ok: $name, --math $math, on $target"
+}
+
+sample=$source/samples/digits
+for math in strict default; do
+    "$onnxcc" verify "$sample/digits.onnx" --target generic-c99 --math $math --inputs "$sample/inputs.npz" --expect "$sample/expected.npz" --rtol 1e-4
+    check digits $math "$sample/digits.onnx" --dim batch=1
+    if [ -f "$shared/corpus-tiny/kws_fp32.onnx" ]; then check kws_fp32 $math "$shared/corpus-tiny/kws_fp32.onnx"; fi
+done
+
+# A file of weights has a byte order; code that would misread it does not compile.
+if [ "$target" = s390x ]; then
+    "$onnxcc" compile "$sample/digits.onnx" -o "$work/incbin" --target generic-c99 --weights incbin
+    "${tool}gcc" -std=c99 -c "$work/incbin/digits.c" -o "$work/digits.o" 2> "$work/err" && fail "code with little-endian weights compiles for s390x"
+    grep -q 'the file of weights is little-endian' "$work/err" || fail "no message about the byte order of the weights"
+fi

@@ -100,6 +100,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
     }
     out->name = model_name(m, o, out->mem);
+    if (!out->name) return false;
     out->n_nodes = model_main(m)->nodes.n;
     if (!compile_front(m, o, out)) return false;
 

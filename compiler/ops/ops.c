@@ -189,10 +189,6 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
     if (rank >= 0) {
         own = shape_new(c->m, (uint32_t)rank);
         if (rank) memcpy(own, shape, (size_t)rank * sizeof *own);
-        for (int32_t k = 0; old->kind == TYPE_TENSOR && old->rank == rank && k < rank; k++) {
-            const char *name = dim_kind_of(c->d, own[k]) == DIM_SYMBOL ? dim_name(c->d, own[k]) : NULL;
-            if (name && strchr(name, '.') && dim_is_const(c->d, old->shape[k], NULL)) own[k] = old->shape[k]; /* the declaration knows better */
-        }
     }
     if (dims_overflowed(c->d)) return infer_error(c, "size-overflow", "the size of output %u '%s' does not fit 64 bits", i, v->name);
     v = value_at(c->m, c->n->out[i]);

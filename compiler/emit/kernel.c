@@ -17,6 +17,16 @@ static void add_symbol(void *ctx, dim s)
     VEC_PUSH(e->mem, *list, s);
 }
 
+/* A slot whose memory another one of the list shares, one of them written: the epilogue stores where it loads, and restrict would be a lie. */
+static bool shares_memory(const emit *e, const step_signature *sig, slot s, slot written)
+{
+    for (uint32_t i = 0; i < sig->slots.n; i++) {
+        const slot other = sig->slots.p[i];
+        if (other != s && (other == written || s == written) && slot_at(e->p, other)->view.buf == slot_at(e->p, s)->view.buf) return true;
+    }
+    return false;
+}
+
 /* The parameters behind the kernel's own, as ", float *restrict p0, int64_t d_batch", and the arguments ", p0, d_batch". `named`: with types. */
 static const char *extra_list(emit *e, const step_signature *sig, slot written, const dim_list *symbols, bool typed)
 {
@@ -24,7 +34,9 @@ static const char *extra_list(emit *e, const step_signature *sig, slot written, 
     text_add(&t, "");
     for (uint32_t i = 0; i < sig->slots.n; i++) {
         const slot s = sig->slots.p[i];
-        if (typed) text_addf(&t, ", %s%s *restrict p%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype, i);
+        if (typed)
+            text_addf(&t, ", %s%s *%sp%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype,
+                      shares_memory(e, sig, s, written) ? "" : "restrict ", i);
         else text_addf(&t, ", p%u", i);
     }
     for (uint32_t i = 0; i < symbols->n; i++) text_addf(&t, typed ? ", int64_t %s" : ", %s", symbol_param(e, symbols->p[i]));

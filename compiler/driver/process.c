@@ -125,7 +125,7 @@ static bool job_start(job_slot *s, uint32_t i, const job_limits *l, job_work *wo
     return true;
 }
 
-/* The line that says most: a sanitizer's summary (a map of memory follows it), else the last one. */
+/* The line that says most: a sanitizer's (lines of code or a map of memory follow it), else the last one. */
 static const char *message_line(arena *a, FILE *f)
 {
     char part[8192];
@@ -136,8 +136,10 @@ static const char *message_line(arena *a, FILE *f)
     size_t n = fread(part, 1, sizeof part - 1, f);
     while (n && (part[n - 1] == '\n' || part[n - 1] == ' ')) n--;
     part[n] = 0;
-    const char *line = strstr(part, "SUMMARY: ");
-    if (!line) line = strrchr(part, '\n') ? strrchr(part, '\n') + 1 : part;
+    const char *line = strstr(part, "runtime error: ");
+    if (!line) line = strstr(part, "SUMMARY: ");
+    if (!line) line = part + strlen(part);
+    while (line > part && line[-1] != '\n') line--;
     return arena_strndup(a, line, strcspn(line, "\n"));
 }
 

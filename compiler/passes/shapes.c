@@ -1,4 +1,5 @@
-/* shapes.c - what the user says about dimensions: --dim batch=4, --dim batch=1..32, --dim x:0=1..8, --shape x=1x3x224x224. */
+/* shapes.c - what the user says about dimensions: --dim batch=4, --dim batch=1..32, --dim x:0=1..8, --shape x=1x3x224x224; and about sizes that
+ * data decides, which inference names: --dim trip.LOOP=..100. */
 #include <ctype.h>
 #include <string.h>
 
@@ -102,10 +103,28 @@ bool set_shapes(model *m, const compile_options *o)
     for (uint32_t i = 0; i < o->dims.n; i++) {
         dim d = find_symbol(m, o->dims.p[i].name);
         if (!d) d = dim_of_input(m, o->dims.p[i].name);
+        if (!d && strchr(o->dims.p[i].name, '.')) { /* KIND.NODE: inference will make it, or check_limits reports it */
+            VEC_PUSH(m->mem, m->limits, ((size_limit){o->dims.p[i].name, o->dims.p[i].lo, o->dims.p[i].hi, false}));
+            continue;
+        }
         if (!d) return unknown_dim(m, o->dims.p[i].name);
         if (!limit(m, d, &o->dims.p[i])) return false;
     }
     return true;
+}
+
+bool check_limits(model *m)
+{
+    text known = {.mem = m->mem};
+    bool ok = true;
+    for (uint32_t i = 0; i < m->decided.n; i++) text_addf(&known, "%s%s", i ? ", " : "", dim_name(m->dims, m->decided.p[i]));
+    for (uint32_t i = 0; i < m->limits.n; i++) {
+        if (m->limits.p[i].used) continue;
+        ok = diag_error(m->diag, EXIT_USAGE, "", "dim", "--dim %s: no input has a dimension of that name, and data decides no size of that name", m->limits.p[i].name);
+        if (known.n) diag_hint(m->diag, "data decides %s", known.p);
+        else diag_hint(m->diag, "data decides no size of this model");
+    }
+    return ok;
 }
 
 const char *model_name(model *m, const compile_options *o, arena *mem)

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Order: plan_limits, plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -12,6 +12,9 @@ typedef struct {
     math_mode math;
     int threads;
 } plan_options;
+
+/* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
+bool plan_limits(program *p);
 
 /* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
 void plan_conv_layout(program *p, const plan_options *o);
@@ -43,6 +46,13 @@ void plan_alias(program *p);
 void plan_layout(program *p);
 /* Numbers the steps (step.id, from 1) and rewrites their nests and hooks to flat addresses. */
 void plan_flatten(program *p);
+
+/* What reports say about steps (work.c): multiply-adds of a K_MATMUL or K_CONV; of a step, as far as known: products, convolutions and sums of
+ * products; of all steps, each body of a loop or branch once; bytes of the tensors that a step reads and writes. */
+dim matrix_work(program *p, const kernel *k);
+dim step_work(program *p, const step *s);
+dim program_work(program *p);
+dim step_bytes(program *p, const step *s);
 
 /* Where every TEMP buffer lies. */
 typedef struct {

@@ -1,0 +1,23 @@
+#!/bin/sh
+# Everything under AddressSanitizer and UndefinedBehaviorSanitizer, compiler and generated code, in a build folder of its own.
+#
+#   sh tests/nightly.sh [ctest arguments]        for example: sh tests/nightly.sh -L cli
+#
+# Takes gcc with libasan and what tests/run.sh installs (run that first; its Python with the onnx package is used, and without one the tests
+# that need it are skipped by name), about 2 GB of disk and of memory, and one to two hours on two processors.
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${ONNXCC_BUILD:-$top/build-nightly}
+python=${ONNXCC_TEST_PYTHON:-$top/build/venv/bin/python}
+
+cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DONNXCC_SANITIZE=ON -DONNXCC_TEST_SANITIZED=ON \
+      -DONNXCC_TEST_PYTHON="$python"
+cmake --build "$build" -j 2
+
+# A child that runs a case leaves without looking for leaks; everything else does look.
+ASAN_OPTIONS=${ASAN_OPTIONS:-print_legend=0:strict_string_checks=1:detect_stack_use_after_return=1}
+UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+XDG_CACHE_HOME=${XDG_CACHE_HOME:-$build/cache}
+export ASAN_OPTIONS UBSAN_OPTIONS XDG_CACHE_HOME
+cd "$build"
+ctest --output-on-failure --timeout 7200 "$@"

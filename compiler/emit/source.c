@@ -86,12 +86,8 @@ static void preamble(emit *e, text *out)
     text_addf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <string.h>\n\n", e->name);
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
-    if (e->target->endian == ENDIAN_ANY) {
+    if (e->target->endian == ENDIAN_ANY)
         text_add(out, "#if !defined(__GNUC__) && !defined(__attribute__) /* they only help gcc and its like */\n#define __attribute__(xyz)\n#endif\n");
-        if (e->weights != WEIGHTS_C)
-            text_add(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
-                          "#error \"the file of weights is little-endian: generate this with --weights=c\"\n#endif\n");
-    }
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
     if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
     copy_header(e, "templates/simd", "simd.h", out);

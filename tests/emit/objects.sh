@@ -50,4 +50,5 @@ check() { # NAME MODEL ONNXCC_OPTIONS...
 check digits "$sample" --weights c --dim batch=1
 check digits_any "$sample" --weights incbin --threads 4
 check small small.onnxtxt
+check residual residual.onnxtxt --weights c
 if [ -f "$tiny/kws_fp32.onnx" ]; then check kws_fp32 "$tiny/kws_fp32.onnx" --weights c; fi

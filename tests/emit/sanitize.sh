@@ -23,6 +23,7 @@ check() { # NAME MODEL ONNXCC_OPTIONS...
 targets="generic-c99 native"
 check digits "$sample" --dim batch=3
 check small small.onnxtxt
+check residual residual.onnxtxt
 targets=generic-c99 # kernels inlined into native code take a sanitizing compiler a minute
 for model in ad kws; do
     if [ -f "$tiny/${model}_fp32.onnx" ]; then check ${model}_fp32 "$tiny/${model}_fp32.onnx"; fi

@@ -25,4 +25,5 @@ check() { # NAME MODEL ONNXCC_OPTIONS...
 
 check digits "$sample" --dim batch=7
 check small small.onnxtxt
+check residual residual.onnxtxt
 if [ -f "$tiny/kws_fp32.onnx" ]; then check kws_fp32 "$tiny/kws_fp32.onnx"; fi

@@ -29,6 +29,7 @@ check digits "$sample" --weights c --dim batch=1
 check digits_any "$sample" --weights c --threads 4
 check digits_strict "$sample" --weights incbin --math strict
 check small small.onnxtxt
+check residual residual.onnxtxt --weights c
 for model in ad ic kws vww; do
     if [ -f "$tiny/${model}_fp32.onnx" ]; then check ${model}_fp32 "$tiny/${model}_fp32.onnx" --weights c; fi
 done

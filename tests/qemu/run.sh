@@ -86,5 +86,5 @@ if [ -f "$shared/corpus-tiny/kws_int8.onnx" ]; then check kws_int8 strict "$shar
 if [ "$target" = s390x ]; then
     "$onnxcc" compile "$sample/digits.onnx" -o "$work/incbin" --target generic-c99 --weights incbin
     "${tool}gcc" -std=c99 -c "$work/incbin/digits.c" -o "$work/digits.o" 2> "$work/err" && fail "code with little-endian weights compiles for s390x"
-    grep -q 'the file of weights is little-endian' "$work/err" || fail "no message about the byte order of the weights"
+    grep -q 'these weights are little-endian' "$work/err" || fail "no message about the byte order of the weights"
 fi

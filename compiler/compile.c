@@ -12,6 +12,7 @@
 #include "emit/emit.h"
 #include "ops/ops.h"
 #include "passes/passes.h"
+#include "passes/verify.h"
 #include "plan/plan.h"
 #include "target/target.h"
 
@@ -61,18 +62,22 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     static const struct {
         const char *name;
         void (*run)(model *m);
-    } passes[] = {{"identity", remove_identities}, {"batchnorm", fold_batchnorm}, {"cse", merge_common}};
+        bool exact; /* keeps every bit of every result */
+    } passes[] = {{"identity", remove_identities, true}, {"batchnorm", fold_batchnorm, false}, {"cse", merge_common, true}};
+    pass_check *check = o->verify_passes ? pass_check_new(out->mem, m) : NULL;
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
         passes[i].run(m);
         remove_dead(m);
         dump(m, o, out, passes[i].name);
-        if (!ir_verify(m)) return false;
+        if (!ir_verify(m) || (check && !pass_check_after(check, passes[i].name, passes[i].exact))) return false;
     }
+    const char *why;
+    if (check && !pass_check_trials(check, &why)) diag_warn(m->diag, "", "verify-pass", "the passes were not checked: %s", why);
     return true;
 }
 
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
-static bool front(model *m, const compile_options *o, compiled *out)
+bool compile_front(model *m, const compile_options *o, compiled *out)
 {
     if (!check_model_basic(m)) return false;
     dump(m, o, out, "import");
@@ -80,7 +85,7 @@ static bool front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
     const infer_options infer = {FOLD_LIMIT};
-    if (!infer_model(m, &infer)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
+    if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");
@@ -95,8 +100,9 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
     }
     out->name = model_name(m, o, out->mem);
+    if (!out->name) return false;
     out->n_nodes = model_main(m)->nodes.n;
-    if (!front(m, o, out)) return false;
+    if (!compile_front(m, o, out)) return false;
 
     program *p = lower_model(out->mem, m);
     if (!p || !plan_limits(p)) return false;

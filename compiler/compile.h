@@ -67,13 +67,17 @@ typedef struct {
     text dump;            /* asked for by options.dump */
     text notes;           /* asked for by options.explain, one line each */
     int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
-    int64_t arena_lower_bound, weights_bytes, stack_bytes, multiply_adds;
+    int64_t arena_lower_bound, weights_bytes;
+    const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
 } compiled;
 
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
  * an operator or attribute that onnxcc cannot compile is EXIT_UNSUPPORTED. The result does not depend on time, memory layout or the host. */
 bool compile_model(model *m, const compile_options *o, compiled *out);
+
+/* The first part of it alone: checks, inlines and infers. After it m->decided lists the sizes that data decides, by the names that --dim takes. */
+bool compile_front(model *m, const compile_options *o, compiled *out);
 
 /* Names of all targets with one line of description each, ended by NULLs. */
 typedef struct {

@@ -94,7 +94,6 @@ static bool refuse_unsupported(command *c, const compile_options *o)
         {o->states.n > 0, "--state"},
         {o->precision != PRECISION_FP32, "--precision other than fp32"},
         {o->profile, "--profile"},
-        {o->verify_passes, "--verify-passes"},
         {o->explain, "--explain"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)

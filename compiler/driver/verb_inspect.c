@@ -15,6 +15,7 @@ typedef struct {
     VEC(op_count) ops;
     uint32_t n_nodes;
     int64_t parameters, parameter_bytes;
+    VEC(dim_override) decided;
 } summary;
 
 static int by_count(const void *a, const void *b)
@@ -49,6 +50,31 @@ static summary summarize(command *c, model *m)
     }
     if (s.ops.n) qsort(s.ops.p, s.ops.n, sizeof *s.ops.p, by_count);
     return s;
+}
+
+static bool in_a_type(const model *m, dim d)
+{
+    for (value_id v = 1; v < m->values.n; v++) {
+        const type *t = &m->values.p[v].type;
+        for (int32_t k = 0; t->kind == TYPE_TENSOR && k < t->rank; k++)
+            if (dim_has(m->dims, t->shape[k], d)) return true;
+    }
+    return false;
+}
+
+/* The sizes that data decides, which inference finds: of a second copy of the model, because it changes it. None when it has errors: `check` and
+ * `compile` report those. */
+static void infer_sizes(command *c, summary *s)
+{
+    diag *quiet = diag_new(c->mem, NULL);
+    compile_options o;
+    compiled out = {.mem = c->mem};
+    if (!command_compile_options(c, &o)) return;
+    model *m = load_for_build(c->mem, quiet, c->o->args.p[0]);
+    if (!m || !compile_front(m, &o, &out)) return;
+    for (uint32_t i = 0; i < m->decided.n; i++)
+        if (in_a_type(m, m->decided.p[i]))
+            VEC_PUSH(c->mem, s->decided, ((dim_override){dim_name(m->dims, m->decided.p[i]), dim_range(m->dims, m->decided.p[i]).lo, dim_range(m->dims, m->decided.p[i]).hi}));
 }
 
 static const char *typed(command *c, model *m, value_id v)
@@ -95,6 +121,15 @@ static void print_json(command *c, model *m, const summary *s, const compiled *a
         fprintf(to, ":%u", s->ops.p[i].n);
     }
     fprintf(to, "},\"parameters\":%lld,\"parameter_bytes\":%lld", (long long)s->parameters, (long long)s->parameter_bytes);
+    fputs(",\"decided_by_data\":[", to);
+    for (uint32_t i = 0; i < s->decided.n; i++) {
+        fputs(i ? ",{\"name\":" : "{\"name\":", to);
+        json_string(to, s->decided.p[i].name);
+        fprintf(to, ",\"lo\":%lld", (long long)s->decided.p[i].lo);
+        if (s->decided.p[i].hi < INT64_MAX) fprintf(to, ",\"hi\":%lld", (long long)s->decided.p[i].hi);
+        fputc('}', to);
+    }
+    fputc(']', to);
     if (after) {
         fputs(",\"compiled\":", to);
         print_manifest(to, after->manifest ? after->manifest : "{}");
@@ -120,12 +155,17 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
             s->n_nodes);
     for (uint32_t i = 0; i < s->ops.n; i++)
         fprintf(c->out, "%8u %s%s%s\n", s->ops.p[i].n, s->ops.p[i].domain, *s->ops.p[i].domain ? ":" : "", s->ops.p[i].op);
+    for (uint32_t i = 0; i < s->decided.n; i++) {
+        fprintf(c->out, "%-11s %s: ", i ? "" : "data sizes", s->decided.p[i].name);
+        if (s->decided.p[i].hi < INT64_MAX) fprintf(c->out, "%lld..%lld\n", (long long)s->decided.p[i].lo, (long long)s->decided.p[i].hi);
+        else fprintf(c->out, "no bound; give it one with --dim %s=..N\n", s->decided.p[i].name);
+    }
     if (!after) return;
     fprintf(c->out, "%-11s %u for %u nodes\n", "steps", after->n_steps, after->n_nodes);
     if (after->arena_bytes < 0) fprintf(c->out, "%-11s decided at run time by the dimensions; --dim NAME=LO..HI bounds them\n", "arena");
     else fprintf(c->out, "%-11s %lld bytes (lower bound %lld)\n", "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound);
     fprintf(c->out, "%-11s %lld bytes\n", "weights", (long long)after->weights_bytes);
-    if (after->multiply_adds) fprintf(c->out, "%-11s %lld\n", "mul-adds", (long long)after->multiply_adds);
+    if (after->multiply_adds) fprintf(c->out, "%-11s %s\n", "mul-adds", after->multiply_adds);
     if (after->dump.n) fwrite(after->dump.p, 1, after->dump.n, c->out);
 }
 
@@ -134,7 +174,9 @@ exit_code verb_inspect(command *c)
     const bool want_after = opt_flag(c->o, OPT_AFTER);
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
     if (!m) return diag_exit(c->diag);
-    const summary s = summarize(c, m);
+    summary s = summarize(c, m);
+    infer_sizes(c, &s);
+    if (c->diag->errors) return diag_exit(c->diag);
     compiled after = {.mem = c->mem};
     if (want_after) {
         compile_options o;

@@ -62,6 +62,12 @@ static void call_bind(emit *e, const step *s, const char *indent, text *out)
     const control *k = s->control;
     const int32_t index = symbol_index(e, k->symbol);
     if (index < 0) return;
+    if (k->guard) {
+        text_addf(out, "%sif ((int64_t)%s >= ", indent, scalar(e, k->cond));
+        dim_c(e, capacity_of(e, k->symbol), "in->", out);
+        text_add(out, ") return ONNXCC_E_CAPACITY;\n");
+        return;
+    }
     text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
     text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
     dim_c(e, capacity_of(e, k->symbol), "in->", out);
@@ -97,7 +103,7 @@ static void note_bound(void *ctx, step *s)
     const dim symbol = s->control->symbol;
     const interval r = dim_range(d, symbol);
     dim capacity = s->control->capacity;
-    if (!capacity && r.hi < INT64_MAX) capacity = dim_const(d, r.hi);
+    if (r.hi < INT64_MAX) capacity = capacity ? dim_min(d, capacity, dim_const(d, r.hi)) : dim_const(d, r.hi);
     if (capacity) capacity = at_capacity(e, capacity); /* in sizes known before the run: those it names were decided earlier */
     if (!capacity) {
         diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",

@@ -17,6 +17,14 @@ static void add_symbol(void *ctx, dim s)
     VEC_PUSH(e->mem, *list, s);
 }
 
+/* Another of the hook's pointers goes into the same buffer (plan/inplace.c): `restrict` would be a lie. */
+static bool shares_memory(const emit *e, const step_signature *sig, uint32_t i)
+{
+    for (uint32_t k = 0; k < sig->slots.n; k++)
+        if (k != i && slot_at(e->p, sig->slots.p[k])->view.buf == slot_at(e->p, sig->slots.p[i])->view.buf) return true;
+    return false;
+}
+
 /* The parameters behind the kernel's own, as ", float *restrict p0, int64_t d_batch", and the arguments ", p0, d_batch". `named`: with types. */
 static const char *extra_list(emit *e, const step_signature *sig, slot written, const dim_list *symbols, bool typed)
 {
@@ -24,7 +32,8 @@ static const char *extra_list(emit *e, const step_signature *sig, slot written, 
     text_add(&t, "");
     for (uint32_t i = 0; i < sig->slots.n; i++) {
         const slot s = sig->slots.p[i];
-        if (typed) text_addf(&t, ", %s%s *restrict p%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype, i);
+        if (typed)
+            text_addf(&t, ", %s%s *%sp%u", s == written ? "" : "const ", elem_of(slot_at(e->p, s)->type)->ctype, shares_memory(e, sig, i) ? "" : "restrict ", i);
         else text_addf(&t, ", p%u", i);
     }
     for (uint32_t i = 0; i < symbols->n; i++) text_addf(&t, typed ? ", int64_t %s" : ", %s", symbol_param(e, symbols->p[i]));

@@ -18,6 +18,16 @@ static void json_text(text *t, const char *s)
     text_add(t, "\"");
 }
 
+/* A number, or a string with a formula of the run-time dimensions. */
+static void json_dim(emit *e, dim d, text *out)
+{
+    text t = {.mem = e->mem};
+    int64_t v;
+    dim_text(e->p->dims, d, &t);
+    if (dim_is_const(e->p->dims, d, &v)) text_addf(out, "%" PRId64, v);
+    else json_text(out, t.p);
+}
+
 static void json_io(emit *e, bool input, text *out)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
@@ -28,15 +38,8 @@ static void json_io(emit *e, bool input, text *out)
         json_text(out, i->name);
         text_addf(out, ", \"field\": \"%s\", \"type\": \"%s\", \"shape\": [", input ? e->input[k] : e->output[k], elem_of(i->type)->name);
         for (uint32_t a = 0; a < i->rank; a++) {
-            int64_t v;
             if (a) text_add(out, ", ");
-            if (dim_is_const(e->p->dims, i->extent[a], &v)) {
-                text_addf(out, "%" PRId64, v);
-                continue;
-            }
-            text t = {.mem = e->mem};
-            dim_text(e->p->dims, i->extent[a], &t);
-            json_text(out, t.p);
+            json_dim(e, i->extent[a], out);
         }
         text_add(out, "]}");
     }
@@ -47,10 +50,20 @@ static void json_step(void *ctx, step *s)
 {
     printed *first = ((void **)ctx)[0];
     text *out = ((void **)ctx)[1];
+    emit *e = ((void **)ctx)[2];
+    const dim work = step_work(e->p, s), bytes = step_bytes(e->p, s);
     text_addf(out, "%s\n    {\"id\": %u, \"kind\": \"%s\", \"nodes\": ", first->name ? "," : "", s->id,
               s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? "kernel" : "control");
     first->name = "";
     json_text(out, s->what ? s->what : "");
+    if (!dim_is(e->p->dims, work, 0)) {
+        text_add(out, ", \"multiply_adds\": ");
+        json_dim(e, work, out);
+    }
+    if (!dim_is(e->p->dims, bytes, 0)) {
+        text_add(out, ", \"bytes\": ");
+        json_dim(e, bytes, out);
+    }
     text_add(out, "}");
 }
 
@@ -83,9 +96,11 @@ void emit_manifest(emit *e, text *out)
     else
         text_addf(out, "  \"arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"sum\": %" PRId64 ", \"align\": 64},\n", e->plan->arena_bytes,
                   e->plan->lower_bound, e->plan->logical);
-    text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"steps\": [", e->plan->weights_bytes, weights_words[e->weights]);
+    text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"multiply_adds\": ", e->plan->weights_bytes, weights_words[e->weights]);
+    json_dim(e, program_work(e->p), out);
+    text_add(out, ",\n  \"steps\": [");
     printed first = {0};
-    void *ctx[2] = {&first, out};
+    void *ctx[3] = {&first, out, e};
     program_steps(e->p, json_step, ctx);
     text_add(out, "]\n}\n");
 }
@@ -204,6 +219,9 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     out->arena_bytes = plan->arena_bytes;
     out->arena_lower_bound = plan->lower_bound;
     out->weights_bytes = plan->weights_bytes;
+    text work = {.mem = e.mem};
+    dim_text(p->dims, program_work(p), &work);
+    out->multiply_adds = work.p;
     out->n_steps = plan->n_steps;
     return !e.failed && !p->diag->errors;
 }

@@ -33,7 +33,9 @@ void head_comment(emit *e, text *out)
     else
         text_addf(out, " * memory  weights %" PRId64 " bytes   arena %" PRId64 " bytes (lower bound %" PRId64 ")", e->plan->weights_bytes, e->plan->arena_bytes,
                   e->plan->lower_bound);
-    text_addf(out, "   heap none\n * steps   %u */\n", e->plan->n_steps);
+    text work = {.mem = e->mem};
+    dim_text(e->p->dims, program_work(e->p), &work);
+    text_addf(out, "   heap none\n * work    %u steps   %s multiply-adds */\n", e->plan->n_steps, comment_text(e->mem, work.p));
 }
 
 /* ---- the parts that are copied ---- */

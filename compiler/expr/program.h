@@ -127,6 +127,7 @@ typedef struct control {
     slot *state, *next;
     dim symbol;   /* BIND */
     dim capacity; /* BIND: what the symbol can't exceed, of sizes known before the run; 0: the symbol's upper bound */
+    bool guard;   /* BIND: only checks that the scalar, an index, is below the capacity; the symbol is set by another bind later */
 } control;
 
 typedef struct step {
@@ -136,6 +137,7 @@ typedef struct step {
     kernel *kernel;
     control *control;
     uint32_t id; /* position in the linear order, from 1; set by plan */
+    dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
 } step;
 
 struct block {

@@ -142,12 +142,11 @@ void dim_narrow(dims *t, dim symbol, int64_t lo, int64_t hi)
 
 dim dim_fresh(dims *t, const char *stem, int64_t lo, int64_t hi)
 {
-    for (;;) {
-        char *name = t->fresh ? arena_printf(t->mem, "%s_%u", stem, t->fresh) : arena_strndup(t->mem, stem, strlen(stem));
-        t->fresh++;
-        dnode n = {.kind = DIM_SYMBOL, .name = name, .range = {lo, hi}};
-        if (!find(t, &n)) return node_add(t, &n);
-    }
+    dnode n = {.kind = DIM_SYMBOL, .name = stem, .range = {lo, hi}};
+    if (!find(t, &n)) return dim_symbol(t, stem, lo, hi);
+    do n.name = arena_printf(t->mem, "%s_%u", stem, ++t->fresh);
+    while (find(t, &n));
+    return node_add(t, &n);
 }
 
 dim dim_axis(dims *t, dim extent)

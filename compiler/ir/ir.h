@@ -128,6 +128,13 @@ typedef struct metadata {
     const char *key, *value;
 } metadata;
 
+/* A bound on a size that data decides; see limit_decided in ops.h. */
+typedef struct size_limit {
+    const char *name;
+    int64_t lo, hi;
+    bool used;
+} size_limit;
+
 typedef struct model {
     arena *mem;
     names *names;
@@ -146,6 +153,8 @@ typedef struct model {
     VEC(origin) origins; /* [0] is unused */
     VEC(metadata) metadata;
     VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
+    VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
+    VEC(size_limit) limits; /* what the user says about them, before they exist */
 } model;
 
 model *model_new(arena *mem, diag *d);

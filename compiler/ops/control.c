@@ -285,12 +285,22 @@ static dim loop_limit(model *m, const node *n)
     return trip && count == 1 ? dim_max(m->dims, trip[0], dim_const(m->dims, 0)) : 0;
 }
 
-/* Stacked outputs whose number of turns is unknown have the symbol of their node. */
-static dim stack_symbol(dims *d, node_id id, int64_t most)
+/* Stacked outputs whose number of turns is unknown have the symbol of their node: "trip.NODE", with the node's id behind it where an earlier
+ * node has the same name. The same at inference and lowering. */
+static dim stack_symbol(model *m, node_id id, int64_t most)
 {
-    char name[32];
-    snprintf(name, sizeof name, "trip.%u", id);
-    return dim_symbol(d, name, 0, most);
+    const node *n = node_at(m, id);
+    const char *stem = decided_name(m, n, "trip"), *name = stem;
+    for (node_id k = 1; k < id && name == stem; k++)
+        if (*n->name && node_at(m, k)->name && !strcmp(node_at(m, k)->name, n->name)) name = arena_printf(m->mem, "%s.%u", stem, id);
+    return limit_decided(m, dim_symbol(m->dims, name, 0, most), stem);
+}
+
+static bool stacks(const node *n, uint32_t n_state)
+{
+    for (uint32_t i = n_state; i < n->n_out; i++)
+        if (n->out[i]) return true;
+    return false;
 }
 
 bool infer_Loop(infer_ctx *c)
@@ -306,7 +316,7 @@ bool infer_Loop(infer_ctx *c)
     const dim *limit = in_content(c, 0, &count);
     const int64_t most = limit && count == 1 ? dim_range(c->d, limit[0]).hi : INT64_MAX;
     dim trip = loop_trip(c->m, c->n, g);
-    if (!trip) trip = stack_symbol(c->d, c->id, most);
+    if (!trip && stacks(c->n, t.n_state)) trip = stack_symbol(c->m, c->id, most);
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {
         if (i + 1 >= g->outputs.n) return infer_error(c, "subgraph-outputs", "the body has too few outputs");
         if (!tensor_known(c, g->outputs.p[i + 1])) return false;
@@ -329,6 +339,15 @@ static void store_scalar(lower_ctx *c, slot to, ex v)
     low_end(c, &b);
 }
 
+/* At the start of a turn: there is room for what it will stack. */
+static void guard_turns(lower_ctx *c, slot number)
+{
+    const dim symbol = stack_symbol(c->m, c->id, INT64_MAX), limit = loop_limit(c->m, c->n);
+    if (limit && dim_range(c->d, limit).hi <= dim_range(c->d, symbol).hi) return; /* the trip count ends the loop before that */
+    lower_bind(c, symbol, number, limit);
+    c->to->steps.p[c->to->steps.n - 1]->control->guard = true;
+}
+
 bool lower_Loop(lower_ctx *c)
 {
     const turns t = loop_turns(c->m, c->n);
@@ -340,7 +359,7 @@ bool lower_Loop(lower_ctx *c)
     control work = {.index = turn, .trip = trip};
     carried_slots(c, &t, &work);
     const slot number = temp_slot(c, "turn", ELEM_INT64, 0, NULL), go = temp_slot(c, "go", ELEM_BOOL, 0, NULL);
-    const slot done = loop_trip(c->m, c->n, g) ? 0 : lower_dim(c, "turns", dim_const(c->d, 0));
+    const slot done = loop_trip(c->m, c->n, g) || !stacks(c->n, t.n_state) ? 0 : lower_dim(c, "turns", dim_const(c->d, 0));
     store_scalar(c, go, cond ? load_scalar(c, cond) : ex_bool(c->x, true));
     c->of_value[g->inputs.p[0]] = number;
     c->of_value[g->inputs.p[1]] = go;
@@ -348,6 +367,7 @@ bool lower_Loop(lower_ctx *c)
 
     lower_ctx in = in_block(c, work.then = new_block(c));
     store_scalar(&in, number, ex_dim(c->x, turn));
+    if (done) guard_turns(&in, number);
     if (!lower_graph(c->p, c->of_value, work.then, t.body)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) store_turn(&in, i, g->outputs.p[i + 1], 0, turn);
     carried_next(&in, &t, &work);
@@ -358,7 +378,7 @@ bool lower_Loop(lower_ctx *c)
     if (done) store_scalar(&in, done, ex_dim(c->x, dim_addc(c->d, turn, 1)));
 
     *push_control(c, STEP_LOOP) = work;
-    if (done) lower_bind(c, stack_symbol(c->d, c->id, INT64_MAX), done, loop_limit(c->m, c->n));
+    if (done) lower_bind(c, stack_symbol(c->m, c->id, INT64_MAX), done, loop_limit(c->m, c->n));
     carried_results(c, &t);
     return true;
 }

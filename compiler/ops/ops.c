@@ -144,8 +144,34 @@ bool has_out(infer_ctx *c, uint32_t i)
 
 dim out_unknown(infer_ctx *c, const char *stem)
 {
-    const char *name = *c->n->name ? c->n->name : c->n->n_out && c->n->out[0] ? value_at(c->m, c->n->out[0])->name : c->n->op;
-    return dim_fresh(c->d, arena_printf(c->m->mem, "%s.%s", stem, name), 0, INT64_MAX);
+    const char *name = decided_name(c->m, c->n, stem);
+    return limit_decided(c->m, dim_fresh(c->d, name, 0, INT64_MAX), name);
+}
+
+const char *decided_name(model *m, const node *n, const char *stem)
+{
+    const char *name = *n->name ? n->name : n->n_out && n->out[0] ? value_at(m, n->out[0])->name : n->op;
+    return arena_printf(m->mem, "%s.%s", stem, name);
+}
+
+dim limit_decided(model *m, dim symbol, const char *name)
+{
+    if (is_decided(m, symbol)) return symbol;
+    VEC_PUSH(m->mem, m->decided, symbol);
+    for (uint32_t i = 0; i < m->limits.n; i++) {
+        size_limit *l = &m->limits.p[i];
+        if (strcmp(l->name, name) && strcmp(l->name, dim_name(m->dims, symbol))) continue;
+        dim_narrow(m->dims, symbol, l->lo, l->hi);
+        l->used = true;
+    }
+    return symbol;
+}
+
+bool is_decided(const model *m, dim d)
+{
+    for (uint32_t i = 0; i < m->decided.n; i++)
+        if (m->decided.p[i] == d) return true;
+    return false;
 }
 
 bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)
@@ -163,10 +189,6 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
     if (rank >= 0) {
         own = shape_new(c->m, (uint32_t)rank);
         if (rank) memcpy(own, shape, (size_t)rank * sizeof *own);
-        for (int32_t k = 0; old->kind == TYPE_TENSOR && old->rank == rank && k < rank; k++) {
-            const char *name = dim_kind_of(c->d, own[k]) == DIM_SYMBOL ? dim_name(c->d, own[k]) : NULL;
-            if (name && strchr(name, '.') && dim_is_const(c->d, old->shape[k], NULL)) own[k] = old->shape[k]; /* the declaration knows better */
-        }
     }
     if (dims_overflowed(c->d)) return infer_error(c, "size-overflow", "the size of output %u '%s' does not fit 64 bits", i, v->name);
     v = value_at(c->m, c->n->out[i]);

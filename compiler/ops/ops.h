@@ -43,7 +43,12 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
 bool out_like(infer_ctx *c, uint32_t i, uint32_t input);                           /* same type and shape as that input */
 void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n);
 bool has_out(infer_ctx *c, uint32_t i);
-dim out_unknown(infer_ctx *c, const char *stem); /* a fresh symbol, for a data-dependent size: "nz.NODE" */
+/* A fresh symbol for a data-dependent size: "nonzero.NODE", where NODE is the node's name or, without one, its first output's. */
+dim out_unknown(infer_ctx *c, const char *stem);
+const char *decided_name(model *m, const node *n, const char *stem); /* "nonzero.NODE" */
+/* Notes that data decides this new symbol and applies what --dim says about the name (the symbol's own may have a number behind it). */
+dim limit_decided(model *m, dim symbol, const char *name);
+bool is_decided(const model *m, dim d);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
 bool infer_subgraph(infer_ctx *c, graph_id g);
 /* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are

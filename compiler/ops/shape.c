@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/families.h"
+#include "ops/formula.h"
 #include "ops/ops.h"
 
 /* ---- Constant ---- */
@@ -556,9 +557,26 @@ bool infer_Range(infer_ctx *c)
     return out_tensor(c, 0, e, 1, &n);
 }
 
+/* ceil((limit - start) / delta) in float64, at least 0; a step of 0 gives 0 or what no capacity allows. */
+static slot range_length(lower_ctx *c)
+{
+    const slot to = temp_slot(c, "length", ELEM_INT64, 0, NULL);
+    nest_builder b = low_begin(c);
+    nest_stage(&b);
+    ex v[3];
+    for (uint32_t i = 0; i < 3; i++) v[i] = ex_cast(c->x, CT_F64, load_scalar(c, in_slot(c, i)));
+    const ex n = ex_un(c->x, EX_CEIL, ex_bin(c->x, EX_DIV, ex_bin(c->x, EX_SUB, v[1], v[0]), v[2]));
+    const ex none = ex_f(c->x, CT_F64, 0), most = ex_f(c->x, CT_F64, 9007199254740992.0);
+    const ex whole = ex_select(c->x, ex_bin(c->x, EX_LT, none, n), ex_select(c->x, ex_bin(c->x, EX_LT, n, most), n, most), none);
+    store_axes(c, &b, to, 0, NULL, ex_cast(c->x, CT_I64, whole));
+    low_end(c, &b);
+    return to;
+}
+
 bool lower_Range(lower_ctx *c)
 {
     const slot out = out_slot(c, 0);
+    if (is_decided(c->m, slot_at(c->p, out)->extent[0])) lower_bind(c, slot_at(c->p, out)->extent[0], range_length(c), 0);
     nest_builder b = low_begin(c);
     dim i;
     axes_for(&b, 1, slot_at(c->p, out)->extent, &i);

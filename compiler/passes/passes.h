@@ -8,6 +8,7 @@ bool set_shapes(model *m, const compile_options *o);        /* shapes.c: --dim a
 void remove_identities(model *m);                           /* identity.c: nodes that give their input back */
 void fold_batchnorm(model *m);                              /* batchnorm.c: products take what follows on their channels into their weights */
 void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
+bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */
 const char *model_name(model *m, const compile_options *o, arena *mem); /* shapes.c: the prefix: --name, or from the path */
 #endif

@@ -1,4 +1,5 @@
-/* shapes.c - what the user says about dimensions: --dim batch=4, --dim batch=1..32, --dim x:0=1..8, --shape x=1x3x224x224. */
+/* shapes.c - what the user says about dimensions: --dim batch=4, --dim batch=1..32, --dim x:0=1..8, --shape x=1x3x224x224; and about sizes that
+ * data decides, which inference names: --dim trip.LOOP=..100. */
 #include <ctype.h>
 #include <string.h>
 
@@ -102,16 +103,51 @@ bool set_shapes(model *m, const compile_options *o)
     for (uint32_t i = 0; i < o->dims.n; i++) {
         dim d = find_symbol(m, o->dims.p[i].name);
         if (!d) d = dim_of_input(m, o->dims.p[i].name);
+        if (!d && strchr(o->dims.p[i].name, '.')) { /* KIND.NODE: inference will make it, or check_limits reports it */
+            VEC_PUSH(m->mem, m->limits, ((size_limit){o->dims.p[i].name, o->dims.p[i].lo, o->dims.p[i].hi, false}));
+            continue;
+        }
         if (!d) return unknown_dim(m, o->dims.p[i].name);
         if (!limit(m, d, &o->dims.p[i])) return false;
     }
     return true;
 }
 
+bool check_limits(model *m)
+{
+    text known = {.mem = m->mem};
+    bool ok = true;
+    for (uint32_t i = 0; i < m->decided.n; i++) text_addf(&known, "%s%s", i ? ", " : "", dim_name(m->dims, m->decided.p[i]));
+    for (uint32_t i = 0; i < m->limits.n; i++) {
+        if (m->limits.p[i].used) continue;
+        ok = diag_error(m->diag, EXIT_USAGE, "", "dim", "--dim %s: no input has a dimension of that name, and data decides no size of that name", m->limits.p[i].name);
+        if (known.n) diag_hint(m->diag, "data decides %s", known.p);
+        else diag_hint(m->diag, "data decides no size of this model");
+    }
+    return ok;
+}
+
+/* NAME.h must not stand where a system header is looked for. */
+static bool system_header(const char *name)
+{
+    static const char *const HEADERS[] = {"assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+                                          "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time",
+                                          "wchar", "wctype", "unistd", "memory", "features", "onnxcc_rt"};
+    for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; i++)
+        if (!strcmp(HEADERS[i], name)) return true;
+    return false;
+}
+
 const char *model_name(model *m, const compile_options *o, arena *mem)
 {
-    if (o->name) return o->name;
+    if (o->name) {
+        if (!strcmp(c_identifier(mem, o->name, NULL, 0), o->name) && !system_header(o->name)) return o->name;
+        diag_error(m->diag, EXIT_USAGE, "", "name", "--name %s: not a C identifier that can begin every symbol and file", o->name);
+        diag_hint(m->diag, "letters, digits and underscores, no keyword and no name of a system header; for example --name=%s_model", c_identifier(mem, o->name, NULL, 0));
+        return NULL;
+    }
     const char *path = m->path ? m->path : "model", *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
-    return c_identifier(mem, arena_strndup(mem, base, dot && dot != base ? (size_t)(dot - base) : strlen(base)), NULL, 0);
+    const char *name = c_identifier(mem, arena_strndup(mem, base, dot && dot != base ? (size_t)(dot - base) : strlen(base)), NULL, 0);
+    return system_header(name) ? arena_printf(mem, "%s_model", name) : name;
 }

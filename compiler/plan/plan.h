@@ -47,6 +47,13 @@ void plan_layout(program *p);
 /* Numbers the steps (step.id, from 1) and rewrites their nests and hooks to flat addresses. */
 void plan_flatten(program *p);
 
+/* What reports say about steps (work.c): multiply-adds of a K_MATMUL or K_CONV; of a step, as far as known: products, convolutions and sums of
+ * products; of all steps, each body of a loop or branch once; bytes of the tensors that a step reads and writes. */
+dim matrix_work(program *p, const kernel *k);
+dim step_work(program *p, const step *s);
+dim program_work(program *p);
+dim step_bytes(program *p, const step *s);
+
 /* Where every TEMP buffer lies. */
 typedef struct {
     bool dynamic;        /* some size has no bound: offsets are formulas, see `place` */

@@ -116,8 +116,12 @@ static bool select_block(program *p, const plan_options *o, block *b)
             if (s->control->otherwise && !select_block(p, o, s->control->otherwise)) return false;
         }
         if (s->kind == STEP_KERNEL && s->kernel->kind != K_TEMPLATE) {
-            if (s->kernel->kind == K_MATMUL && select_matmul(p, o, s, &out)) continue;
-            if (s->kernel->kind == K_CONV && select_conv(p, o, s, &out)) continue;
+            const dim work = matrix_work(p, s->kernel);
+            if (s->kernel->kind == K_MATMUL ? select_matmul(p, o, s, &out) : select_conv(p, o, s, &out)) {
+                out.steps.p[out.steps.n - 1]->work = work; /* before it: steps that pack */
+                continue;
+            }
+            s->work = work;
             s->nest = kernel_as_nest(p, s->kernel);
             s->kind = STEP_NEST;
             s->kernel = NULL;

@@ -1,7 +1,8 @@
 #!/bin/sh
-# run.sh TARGET ONNXCC SOURCE_DIR BINARY_DIR [PYTHON] - portable generated code on another machine: TARGET is cortex-m4, aarch64 or s390x.
+# run.sh TARGET ONNXCC SOURCE_DIR BINARY_DIR [PYTHON] - portable generated code on another machine: TARGET is cortex-m3, cortex-m4,
+# aarch64 or s390x.
 #
-# samples/digits (and the keyword spotting model of ../shared where it stands there) is compiled to generic C99, built for this machine and for the
+# samples/digits (and the keyword spotting models of ../shared where they stand there) is compiled to generic C99, built for this machine and for the
 # target, and run on both. With --math strict the bits are the same; with the default, where a machine's fma may be used, the numbers nearly. This
 # machine's answer is compared with stored results and with the onnx package where there is one. Exit 77: skipped, because a tool is missing.
 set -eu
@@ -12,12 +13,14 @@ rm -rf "$work"
 mkdir -p "$work"
 
 case $target in
-cortex-m4)
+cortex-m3 | cortex-m4)
     tool=arm-none-eabi- emulator=qemu-system-arm
-    flags="-mcpu=cortex-m4 -mthumb -mfloat-abi=hard -mfpu=fpv4-sp-d16 -ffunction-sections -fdata-sections -DBARE_METAL -nostartfiles -Wl,--gc-sections
-           -T $here/cortex_m4.ld $here/cortex_m4.c"
-    run="$emulator -M mps2-an386 -display none -monitor none -serial none -chardev stdio,id=text
-           -semihosting-config enable=on,target=native,chardev=text -kernel" ;;
+    case $target in
+    cortex-m3) board=mps2-an385 float=-mfloat-abi=soft ;;
+    cortex-m4) board=mps2-an386 float="-mfloat-abi=hard -mfpu=fpv4-sp-d16" ;;
+    esac
+    flags="-mcpu=$target -mthumb $float -ffunction-sections -fdata-sections -DBARE_METAL -nostartfiles -Wl,--gc-sections -T $here/cortex_m.ld $here/cortex_m.c"
+    run="$emulator -M $board -display none -monitor none -serial none -chardev stdio,id=text -semihosting-config enable=on,target=native,chardev=text -kernel" ;;
 aarch64 | s390x)
     tool=$target-linux-gnu- emulator=qemu-$target
     flags=-static
@@ -77,6 +80,7 @@ for math in strict default; do
     check digits $math "$sample/digits.onnx" --dim batch=1
     if [ -f "$shared/corpus-tiny/kws_fp32.onnx" ]; then check kws_fp32 $math "$shared/corpus-tiny/kws_fp32.onnx"; fi
 done
+if [ -f "$shared/corpus-tiny/kws_int8.onnx" ]; then check kws_int8 strict "$shared/corpus-tiny/kws_int8.onnx"; fi
 
 # A file of weights has a byte order; code that would misread it does not compile.
 if [ "$target" = s390x ]; then

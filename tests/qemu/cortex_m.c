@@ -1,5 +1,5 @@
-/* cortex_m4.c - start-up code of a Cortex-M4F without an operating system, and what the tests need of one: text out and an exit code, both through
- * semihosting (Arm IHI 0100), which QEMU and debug probes serve. The symbols in capitals' stead come from cortex_m4.ld. */
+/* cortex_m.c - start-up code of a Cortex-M3 or M4F without an operating system, and what the tests need of one: text out and an exit code, both through
+ * semihosting (Arm IHI 0100), which QEMU and debug probes serve. The places of sections come from cortex_m.ld. */
 #include <stdint.h>
 
 enum {
@@ -42,7 +42,7 @@ static void fault(void)
 void reset(void)
 {
     volatile uint32_t *const cpacr = (volatile uint32_t *)0xe000ed88u; /* coprocessor access control (ARM DDI 0403E, B3.2.20) */
-    *cpacr |= 0xfu << 20;                                              /* CP10 and CP11, the FPU, for everyone */
+    *cpacr |= 0xfu << 20;                                              /* CP10 and CP11, the FPU, for everyone; an M3 has none and ignores it */
     __asm__ volatile("dsb\n\tisb" ::: "memory");
     const uint32_t *from = data_load;
     for (uint32_t *to = data_begin; to < data_end; to++) *to = *from++;

@@ -1,0 +1,20 @@
+/* verify.h - --verify-passes: whether a rewrite of the graph changed what the model computes, by running it before and after.
+ *
+ * The model is lowered as it stands and its nests run in the compiler, on a few small sizes and inputs (random, extreme, NaN and infinite
+ * ones). This finds wrong rewrites; it is no judge of operators, since both sides are lowered by the same code. */
+#ifndef ONNXCC_PASSES_VERIFY_H
+#define ONNXCC_PASSES_VERIFY_H
+#include "ir/ir.h"
+
+typedef struct pass_check pass_check;
+
+/* Runs the model as it is now. Types must be known. Everything lives in `mem`. */
+pass_check *pass_check_new(arena *mem, model *m);
+
+/* Runs the model again and compares with the run before. `exact`: the pass keeps every bit; otherwise floats may differ by 1e-5 of the largest
+ * magnitude in their output. Integers are equal, and so is where NaN and infinities stand. False after reporting [verify-pass]. */
+bool pass_check_after(pass_check *c, const char *pass, bool exact);
+
+/* Trials that ran before and after the last pass; 0 with *why (in the arena): the model is too large, or holds what can't be run here. */
+uint32_t pass_check_trials(const pass_check *c, const char **why);
+#endif

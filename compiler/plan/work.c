@@ -1,0 +1,79 @@
+/* work.c - how much a step computes and touches, for reports.
+ *
+ * in:  steps of a program, products and convolutions not yet bound (matrix_work) or everything placed (step_work, step_bytes)
+ * out: sizes, in the run-time dimensions */
+#include "plan/plan.h"
+
+static dim extents(dims *d, const dim *axis, uint32_t n)
+{
+    dim all = dim_const(d, 1);
+    for (uint32_t i = 0; i < n; i++)
+        if (dim_is_axis(d, axis[i])) all = dim_mul(d, all, dim_extent(d, axis[i]));
+    return all;
+}
+
+dim matrix_work(program *p, const kernel *k)
+{
+    dims *d = p->dims;
+    dim all = extents(d, k->hook[0].axis, k->hook[0].n_axes); /* elements of the result */
+    if (k->kind == K_MATMUL) return dim_mul(d, all, extents(d, &k->matmul.k, 1));
+    all = dim_mul(d, all, slot_at(p, k->arg[2].slot)->extent[1]); /* channels of the group */
+    for (uint32_t i = 0; i < k->conv.rank; i++) all = dim_mulc(d, all, k->conv.kernel[i]);
+    return all;
+}
+
+/* Sums of products in a nest: its axes times those of the stage. */
+static dim nest_work(program *p, const nest *n)
+{
+    dims *d = p->dims;
+    const dim outer = extents(d, n->axis, n->n_axes);
+    dim all = dim_const(d, 0);
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) {
+            const sink *s = &n->stage[i].sink[k];
+            if (s->fold != FOLD_SUM || ex_at(p->ex, s->value)->op != EX_MUL) continue;
+            all = dim_add(d, all, dim_mul(d, outer, extents(d, n->stage[i].axis, n->stage[i].n_axes)));
+        }
+    return all;
+}
+
+dim step_work(program *p, const step *s)
+{
+    if (s->work) return s->work;
+    return s->kind == STEP_NEST ? nest_work(p, s->nest) : dim_const(p->dims, 0);
+}
+
+typedef struct {
+    program *p;
+    dim sum;
+} total;
+
+static void add_slot(void *ctx, slot s, bool written)
+{
+    total *t = ctx;
+    dims *d = t->p->dims;
+    const slot_info *i = slot_at(t->p, s);
+    (void)written;
+    if (i->kind == SLOT_LOCAL) return;
+    t->sum = dim_add(d, t->sum, dim_cdiv(d, dim_mulc(d, dim_product(d, i->extent, i->rank), elem_of(i->type)->bits), dim_const(d, 8)));
+}
+
+dim step_bytes(program *p, const step *s)
+{
+    total t = {p, dim_const(p->dims, 0)};
+    if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) step_access(p, s, add_slot, &t);
+    return t.sum;
+}
+
+static void add_work(void *ctx, step *s)
+{
+    total *t = ctx;
+    t->sum = dim_add(t->p->dims, t->sum, step_work(t->p, s));
+}
+
+dim program_work(program *p)
+{
+    total all = {p, dim_const(p->dims, 0)};
+    program_steps(p, add_work, &all);
+    return all.sum;
+}

@@ -1,0 +1,39 @@
+# --dim for sizes that data decides: their names, bounds, and what happens beyond them.
+. "$(dirname "$0")/lib.sh"
+cat > loop.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["": 17]>
+turns (int64 n, float[2,3] x) => (float[t, 2, 3] y, int64[u] upto)
+{
+   [rounds] y = Loop (n, , ) <body = body (int64 i, bool go) => (bool more, float[2, 3] z) {
+      more = Identity (go)
+      f = Cast <to = 1> (i)
+      z = Add (x, f)
+   }>
+   zero = Constant <value_int = 0> ()
+   two = Constant <value_int = 2> ()
+   upto = Range (zero, n, two)
+}
+END
+# int64 scalars 0, 2, 4, 5
+for n in 0 2 4 5; do printf '\020\007B\001nJ\010\00'$n'\000\000\000\000\000\000\000' > n$n.pb; done
+expect 0 inspect loop.onnxtxt --json
+says out '"decided_by_data":[{"name":"trip.rounds","lo":0},{"name":"len.upto","lo":0}]'
+expect 0 inspect loop.onnxtxt --dim trip.rounds=..4
+says out "trip.rounds: 0..4" "--dim len.upto=..N"
+expect 4 compile loop.onnxtxt -o a
+says err "--dim trip.rounds=..N" "--dim len.upto=..N"
+expect 2 compile loop.onnxtxt -o a --dim trip.round=..4
+says err "data decides trip.rounds, len.upto"
+expect 2 compile loop.onnxtxt -o a --dim rounds=..4
+says err "no input has a dimension of that name"
+expect 2 compile relu.onnx -o a --dim trip.relu=..4
+bounds="--dim trip.rounds=..4 --dim len.upto=1..3"
+expect 0 run loop.onnxtxt n=n4.pb x=x.pb $bounds
+says out "y: float[4,2,3] = 1 -2 3 -4 5 -6 2 -1 ..." "upto: int64[2] = 0 2"
+expect 0 run loop.onnxtxt n=n2.pb x=x.pb $bounds
+says out "y: float[2,2,3] = 1 -2" "upto: int64[1] = 0"
+expect 1 run loop.onnxtxt n=n0.pb x=x.pb $bounds
+expect 1 run loop.onnxtxt n=n5.pb x=x.pb $bounds
+says err "larger than planned"
+expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
+says out "y: float[0,2,3] =" "upto: int64[0] ="

@@ -36,6 +36,13 @@ static void *aligned(session *s, size_t bytes, size_t align)
     return p + (align - (uintptr_t)p % align) % align;
 }
 
+/* Memory for an input or output, whose type's alignment is all that a caller has to give: with `exact` it gets no more. */
+static void *tensor_memory(session *s, elem e, size_t bytes)
+{
+    const size_t each = elem_bytes(e, 1);
+    return s->exact && e != ELEM_STRING ? (char *)aligned(s, bytes + each, ALIGN) + each : aligned(s, bytes, ALIGN);
+}
+
 /* Bytes after outputs and work memory that have to stay as they are. */
 static size_t guard_bytes(const session *s)
 {
@@ -194,7 +201,7 @@ static bool bind_inputs(session *s, const tensor_set *set)
         if (!check_shape(s, &m->inputs[i], given[i])) return false;
         if (given[i]->type == ELEM_STRING) s->in[i] = string_input(s, given[i]);
         else {
-            void *copy = aligned(s, given[i]->bytes, ALIGN);
+            void *copy = tensor_memory(s, given[i]->type, given[i]->bytes);
             if (given[i]->bytes) memcpy(copy, given[i]->data, given[i]->bytes);
             s->in[i] = copy;
         }
@@ -228,7 +235,7 @@ static bool allocate(session *s)
     for (int i = 0; i < m->n_outputs; i++) {
         int64_t *shape = ARENA_ARRAY(s->mem, int64_t, m->outputs[i].rank + 1);
         if (!output_shape(s, i, shape, &s->out_bytes[i])) return false;
-        s->out[i] = aligned(s, s->out_bytes[i] + guard_bytes(s), ALIGN);
+        s->out[i] = tensor_memory(s, (elem)m->outputs[i].type, s->out_bytes[i] + guard_bytes(s));
     }
     s->work_bytes = m->arena_bytes;
     if (m->prepare && (m->n_dims > 0 || !m->arena_bytes)) {

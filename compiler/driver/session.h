@@ -20,7 +20,8 @@ typedef struct {
     file_view weights; /* when they are not in the library */
     struct onnxcc_pool *pool;
     bool poison; /* fill the arena and the outputs with NaN patterns before each call, so that what was never written shows */
-    bool exact;  /* every buffer is a block of its own of exactly its size, without a guard: a sanitizer sees accesses beyond it */
+    bool exact;  /* every buffer is a block of its own of exactly its size, without a guard and no more
+                  * aligned than its type asks, so that a sanitizer sees accesses beyond it and wrong ones */
     /* set by session_bind */
     const void **in;
     void **out;

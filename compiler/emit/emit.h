@@ -57,6 +57,7 @@ const char *c_identifier(arena *mem, const char *name, const char *const *taken,
 /* Text for a comment or a string literal: no character that could end it. */
 const char *comment_text(arena *mem, const char *s);
 void string_literal(text *t, const char *s);
+bool opset_repeats(const model *m, uint32_t i); /* a file may import one domain twice, under both of its names */
 
 /* dimtext.c: a dim as a C expression of int64_t; `prefix` stands before each symbol's field name ("in->"). */
 void dim_c(emit *e, dim d, const char *prefix, text *out);

@@ -65,3 +65,10 @@ void string_literal(text *t, const char *s)
     }
     text_add(t, "\"");
 }
+
+bool opset_repeats(const model *m, uint32_t i)
+{
+    for (uint32_t k = 0; k < i; k++)
+        if (!strcmp(m->opsets.p[k].domain, m->opsets.p[i].domain)) return true;
+    return false;
+}

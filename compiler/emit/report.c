@@ -75,6 +75,7 @@ void emit_manifest(emit *e, text *out)
     text_addf(out, "{\n  \"generator\": \"onnxcc %s\",\n  \"name\": \"%s\",\n  \"target\": \"%s\",\n  \"sha256\": \"%s\",\n  \"opset\": {", ONNXCC_VERSION, e->name,
               e->target->name, m->sha256);
     for (uint32_t i = 0; i < m->opsets.n; i++) {
+        if (opset_repeats(m, i)) continue;
         if (i) text_add(out, ", ");
         json_text(out, *m->opsets.p[i].domain ? m->opsets.p[i].domain : "ai.onnx");
         text_addf(out, ": %d", m->opsets.p[i].version);

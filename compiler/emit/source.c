@@ -25,7 +25,7 @@ void head_comment(emit *e, text *out)
               comment_text(e->mem, m->path ? strrchr(m->path, '/') ? strrchr(m->path, '/') + 1 : m->path : "a model in memory"));
     text_addf(out, " * model   sha256 %s, opset", *m->sha256 ? m->sha256 : "unknown");
     for (uint32_t i = 0; i < m->opsets.n; i++)
-        text_addf(out, "%s %s %d", i ? "," : "", *m->opsets.p[i].domain ? comment_text(e->mem, m->opsets.p[i].domain) : "ai.onnx", m->opsets.p[i].version);
+        if (!opset_repeats(m, i)) text_addf(out, "%s %s %d", i ? "," : "", *m->opsets.p[i].domain ? comment_text(e->mem, m->opsets.p[i].domain) : "ai.onnx", m->opsets.p[i].version);
     text_add(out, "\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) io_line(e, "input", e->p->inputs.p[i], out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) io_line(e, "output", e->p->outputs.p[i], out);

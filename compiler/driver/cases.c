@@ -28,13 +28,13 @@ static bool run_case(const case_run *r, const test_case *t, diag *d, outcome *o)
 
 typedef struct {
     case_run *r;
-    VEC(uint32_t) todo;
+    VEC(uint32_t) pending;
 } run_phase;
 
 static void run_work(void *ctx, uint32_t i, FILE *result)
 {
     const run_phase *p = ctx;
-    const test_case *t = &p->r->list.p[p->todo.p[i]];
+    const test_case *t = &p->r->list.p[p->pending.p[i]];
     diag *d = diag_new(p->r->c->mem, NULL);
     outcome o = {OUTCOME_PASS, 0, 0, "", -1, ""};
     if (!run_case(p->r, t, d, &o)) o = outcome_of_diag(p->r->c->mem, d);
@@ -45,7 +45,7 @@ static void run_take(void *ctx, uint32_t i, const job_result *j)
 {
     const run_phase *p = ctx;
     arena *a = p->r->c->mem;
-    test_case *t = &p->r->list.p[p->todo.p[i]];
+    test_case *t = &p->r->list.p[p->pending.p[i]];
     t->decided = true;
     if (j->end == JOB_TIMED_OUT) t->result = (outcome){OUTCOME_ERROR, 0, 0, "", -1, arena_printf(a, "the run took longer than %d s", p->r->seconds)};
     else if (j->end == JOB_CRASHED)
@@ -58,9 +58,9 @@ static void run_all(case_run *r)
 {
     run_phase p = {.r = r};
     for (uint32_t i = 0; i < r->list.n; i++)
-        if (!r->list.p[i].decided) VEC_PUSH(r->c->mem, p.todo, i);
+        if (!r->list.p[i].decided) VEC_PUSH(r->c->mem, p.pending, i);
     const job_limits limits = {r->at_once, r->seconds, RUN_BYTES, r->c->quiet || !isatty(STDERR_FILENO) ? NULL : "running"};
-    jobs_run(r->c->mem, p.todo.n, &limits, run_work, run_take, &p);
+    jobs_run(r->c->mem, p.pending.n, &limits, run_work, run_take, &p);
 }
 
 static exit_code report(const case_run *r)

@@ -260,15 +260,15 @@ static int by_number(const void *a, const void *b)
 static instr_list collect(builder *b, uint32_t n, instr *const *roots)
 {
     VEC(instr *) found = {0};
-    VEC(instr *) todo = {0};
+    VEC(instr *) pending = {0};
     const uint32_t list = ++b->lists;
-    for (uint32_t k = 0; k < n; k++) VEC_PUSH(b->r->mem, todo, roots[k]);
-    while (todo.n) {
-        instr *i = todo.p[--todo.n];
+    for (uint32_t k = 0; k < n; k++) VEC_PUSH(b->r->mem, pending, roots[k]);
+    while (pending.n) {
+        instr *i = pending.p[--pending.n];
         if (!i->lazy || i->collected == list) continue;
         i->collected = list;
         VEC_PUSH(b->r->mem, found, i);
-        for (uint32_t k = 0; k < (i->op == EX_SELECT ? 1u : i->n); k++) VEC_PUSH(b->r->mem, todo, i->arg[k]);
+        for (uint32_t k = 0; k < (i->op == EX_SELECT ? 1u : i->n); k++) VEC_PUSH(b->r->mem, pending, i->arg[k]);
     }
     if (found.n) qsort(found.p, found.n, sizeof *found.p, by_number);
     return (instr_list){found.n, found.p};
@@ -312,16 +312,16 @@ static instr *make_instr(builder *b, ex e)
 /* Marks what the sink evaluates whatever its conditions give: everything but the arms of selects. */
 static void mark_wanted(builder *b, ex root)
 {
-    VEC(ex) todo = {0};
-    VEC_PUSH(b->r->mem, todo, root);
-    while (todo.n) {
-        const ex e = todo.p[--todo.n];
+    VEC(ex) pending = {0};
+    VEC_PUSH(b->r->mem, pending, root);
+    while (pending.n) {
+        const ex e = pending.p[--pending.n];
         if (b->want[b->number[e]]) continue;
         b->want[b->number[e]] = true;
         const ex_node *n = ex_at(b->x, e);
         const ex *kid;
         const uint32_t count = n->op == EX_SELECT ? (ex_kids(n, &kid), 1u) : ex_kids(n, &kid);
-        for (uint32_t k = 0; k < count; k++) VEC_PUSH(b->r->mem, todo, kid[k]);
+        for (uint32_t k = 0; k < count; k++) VEC_PUSH(b->r->mem, pending, kid[k]);
     }
 }
 

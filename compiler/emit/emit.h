@@ -1,6 +1,7 @@
 /* emit.h - from a placed program to the text of files. Emitters print; they decide nothing. */
 #ifndef ONNXCC_EMIT_EMIT_H
 #define ONNXCC_EMIT_EMIT_H
+#include "base/identifier.h"
 #include "compile.h"
 #include "emit/bind.h"
 #include "plan/plan.h"
@@ -52,8 +53,7 @@ typedef struct emit {
 /* Fills `out` with the files of a model. False after a report. */
 bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const target *t, compiled *out);
 
-/* names.c: C identifiers made from ONNX names: letters, digits and underscores; never a keyword; unique within `taken` (n names). */
-const char *c_identifier(arena *mem, const char *name, const char *const *taken, uint32_t n);
+/* names.c */
 /* Text for a comment or a string literal: no character that could end it. */
 const char *comment_text(arena *mem, const char *s);
 void string_literal(text *t, const char *s);

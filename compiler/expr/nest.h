@@ -22,6 +22,8 @@ ex stage_fold(nest_builder *b, fold f, ex value); /* returns the accumulator */
 sink *stage_store(nest_builder *b, slot to, uint32_t n, const ex *at, ex value);
 bool nest_can_fail(const program *p, const nest *n); /* an INDEX anywhere */
 step *nest_end(nest_builder *b, block *to, const char *what); /* checks, sets can_fail, appends */
+/* A K_MATMUL or K_CONV with its one hook as a nest over the hook's axes; any type, any rank. */
+nest *kernel_as_nest(program *p, const kernel *k);
 
 /* ---- run ---- on host memory, for constant folding, packing and --verify-passes. Row-major little-endian data of every slot that the
  * step reads or writes; `data` maps a slot to its memory (not asked for LOCAL slots, whose memory lives as long as the call; of a flat nest:

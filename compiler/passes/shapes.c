@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "emit/emit.h" /* c_identifier */
+#include "base/identifier.h"
 #include "passes/passes.h"
 
 static value *input_named(model *m, const char *name)

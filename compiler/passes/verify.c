@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "ops/ops.h"
-#include "plan/plan.h"
 
 enum { WORK = 1 << 26 };        /* points of all nests of one trial */
 static const double TOLERANCE = 1e-5; /* of an output's largest magnitude, for passes that round anew */

@@ -24,8 +24,6 @@ int conv_input_block(program *p, const kernel *k, int vl);
 
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);
-/* The same product or convolution as a nest; any type, any rank. */
-nest *kernel_as_nest(program *p, const kernel *k);
 /* Lists what a hook's expression loads among the kernel's arguments, each slot once. */
 void kernel_note_loads(program *p, kernel *k, ex element);
 /* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */

@@ -8,6 +8,8 @@
 #include "plan/plan.h"
 #include "plan/tile.h"
 
+enum { STRICT_BLOCK = 16 }; /* channels; a multiple of every target's block */
+
 typedef struct {
     program *p;
     const plan_options *o;
@@ -155,13 +157,16 @@ static bool direct(conv_plan *c, const step *s, block *out)
     const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
     const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * 4;
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
-    const int ahead = conv_ahead(&unit, &t, c->block, known(p, c->out[1]), width);
+    /* Strict: every target adds up in the order of the longest vectors. */
+    const int64_t channels = c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block;
+    const int ahead = conv_ahead(&unit, &t, channels, known(p, c->out[1]), width);
     block steps = {0};
-    const slot weights = pack_conv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, c->block, (int64_t)t.nv * vl);
+    const slot weights = pack_conv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, channels, (int64_t)t.nv * vl);
     if (!pack_now(p, &steps, weights)) return false;
     const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
     const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
-                            dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("AHEAD", dim_const(d, ahead)), dim_binding("XB", dim_const(d, c->block)), dim_binding("IC", dim_const(d, c->ic)),
+                            dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("AHEAD", dim_const(d, ahead)), dim_binding("XB", dim_const(d, c->block)),
+                            dim_binding("CB", dim_const(d, channels)), dim_binding("IC", dim_const(d, c->ic)),
                             dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
                             dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
                             dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),

@@ -97,7 +97,7 @@ slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *m
     return packer_end(&pk, to, name, zero_beyond(p, n, n_extent, element));
 }
 
-slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr)
+slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t cb, int64_t nr)
 {
     const slot_info info = *slot_at(p, w);
     dims *t = p->dims;
@@ -107,9 +107,9 @@ slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, i
     ex at[MAX_RANK];
     const dim g = packer_axis(&pk, dim_const(t, group));
     const dim oc_block = packer_axis(&pk, dim_cdiv(t, oc, dim_const(t, nr)));
-    const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, xb)));
+    const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, cb)));
     for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
-    const dim c = dim_add(t, dim_mulc(t, ic_block, xb), packer_axis(&pk, dim_const(t, xb)));
+    const dim c = dim_add(t, dim_mulc(t, ic_block, cb), packer_axis(&pk, dim_const(t, cb)));
     const dim o = dim_add(t, dim_mulc(t, oc_block, nr), packer_axis(&pk, dim_const(t, nr)));
     at[0] = ex_dim(p->ex, dim_add(t, dim_mul(t, g, oc), o));
     at[1] = ex_dim(p->ex, c);

@@ -10,9 +10,9 @@
  * kept; bit i of *kept_batch says that axis i is. */
 slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch);
 
-/* Weights of conv: [group][ceil(oc / nr)][ceil(ic / xb)][kernel...][xb][nr] with oc and ic per group, zero beyond them; from w
+/* Weights of conv: [group][ceil(oc / nr)][ceil(ic / cb)][kernel...][cb][nr] with oc and ic per group, zero beyond them; from w
  * [group * oc][ic][kernel...]. */
-slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr);
+slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t cb, int64_t nr);
 
 /* Weights of conv_dw: [ceil(c / vl)][kernel...][vl], zero beyond c; from w [c][1][kernel...]. */
 slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl);

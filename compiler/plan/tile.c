@@ -130,11 +130,11 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
     return t;
 }
 
-int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t xb, int64_t oh, int64_t ow)
+int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow)
 {
     if (oh < 0 || ow < 0) return 0;
     const int64_t rows = t->rows < oh ? t->rows : oh;
-    const int64_t lines = ceil_of(xb * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
+    const int64_t lines = ceil_of(channels * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
     return tiles > lines ? 0 : (int)ceil_of(lines, tiles);
 }
 

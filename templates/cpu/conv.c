@@ -7,16 +7,18 @@
  *
  * arguments  x  in blocks of XB channels: channel c of group g is lane c % XB of block g * IC / XB + c / XB. Strides in elements: X_N image,
  *               X_C channel block, X_D, X_H, X_W; the first cell is element X_AT. XB = VL reads NCHWc, XB = 1 NCHW, XB = IC NHWC.
- *            w  [GROUPS][ceil(OC / NR)][ceil(IC / XB)][KD][KH][KW][XB][NR] with NR = NV * VL, zero where oc is beyond OC
+ *            w  [GROUPS][ceil(OC / NR)][ceil(IC / CB)][KD][KH][KW][CB][NR] with NR = NV * VL, zero where oc is beyond OC
  * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
  * fixed      RY RX NV  rows, pixels of a row, and output vectors of the register tile; single rows do what RY leaves over
  *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
+ *            CB     channels that are added up at one tap before the next tap: a multiple of XB. Results depend on it
  *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others. OC, or OC rounded
  *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
  *            AHEAD  cache lines of the next weight block to prefetch at each tap, so that all of it is there when it is needed
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
  *
- * Each element is one chain of fused multiply-adds from 0 over channel block, kd, kh, kw, channel: its bits depend on no tile and no range. */
+ * Each element is one chain of fused multiply-adds from 0 over blocks of CB channels, kd, kh, kw, channel: its bits depend on no tile
+ * and no range. */
 #include "kernel.h"
 #include "simd/simd.h"
 
@@ -31,26 +33,30 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
 #pragma GCC unroll 8
         for (int j = 0; j < nv; j++) acc[p][j] = vf_set(0.0f);
     }
-    for (int64_t block = 0; block < (IC + XB - 1) / XB; block++) {
-        const int64_t lanes = IC % XB == 0 || block < IC / XB ? XB : IC % XB;
+    for (int64_t block = 0; block < (IC + CB - 1) / CB; block++) {
+        const int64_t channels = IC % CB == 0 || block < IC / CB ? CB : IC % CB;
         for (int64_t tap = 0; tap < KD * KH * KW; tap++) {
             const int64_t kd = tap / (KH * KW), kh = tap / KW % KH, kw = tap % KW;
-            const float *xt = x + block * X_C + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
+            const float *xt = x + block * (CB / XB) * X_C + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
             for (int line = 0; line < AHEAD; line++) SIMD_PREFETCH(ahead + line * 16);
             ahead += AHEAD * 16;
+            for (int64_t first = 0; first < channels; first += XB, xt += X_C) {
+                const int64_t lanes = CB == XB || first + XB > channels ? channels - first : XB;
+                const float *wt = w + first * NV * VL;
 #pragma GCC unroll 2
-            for (int64_t i = 0; i < lanes; i++) {
-                vf wi[NV];
+                for (int64_t i = 0; i < lanes; i++) {
+                    vf wi[NV];
 #pragma GCC unroll 8
-                for (int j = 0; j < nv; j++) wi[j] = vf_ld(w + (i * NV + j) * VL);
+                    for (int j = 0; j < nv; j++) wi[j] = vf_ld(wt + (i * NV + j) * VL);
 #pragma GCC unroll 32
-                for (int p = 0; p < py * px; p++) {
-                    const vf xp = vf_set(xt[p / px * SH * X_H + p % px * SW * X_W + i]);
+                    for (int p = 0; p < py * px; p++) {
+                        const vf xp = vf_set(xt[p / px * SH * X_H + p % px * SW * X_W + i]);
 #pragma GCC unroll 8
-                    for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
+                        for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
+                    }
                 }
             }
-            w += XB * NV * VL;
+            w += CB * NV * VL;
         }
     }
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
@@ -77,7 +83,7 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
 INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, const float *ahead, int64_t n,
                       int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
 {
-    const int64_t tile_ahead = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * AHEAD * 16);
+    const int64_t tile_ahead = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * AHEAD * 16);
     int64_t ow = 0;
     for (; ow + RX <= OW; ow += RX, ahead += tile_ahead) conv_tile(py, RX, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX == 0) return;
@@ -89,8 +95,8 @@ INLINE void conv_rows(const int py, const int nv, const float *restrict x, const
 KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
-    const int64_t block_size = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * XB * NV * VL);
-    const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * AHEAD * 16));
+    const int64_t block_size = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * CB * NV * VL);
+    const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * AHEAD * 16));
     for (int64_t first = lo; first < hi; first += ROWS) {
         const int64_t last = first + ROWS < hi ? first + ROWS : hi;
         for (int64_t block = 0; block < GROUPS * blocks; block++) {

@@ -2,7 +2,7 @@
 #include "check.h"
 
 typedef struct {
-    int64_t n, groups, ic, oc, oc_lanes, xb, nvt, rows;         /* ic, oc: per group */
+    int64_t n, groups, ic, oc, oc_lanes, xb, cb, nvt, rows;         /* ic, oc: per group */
     int64_t o[3], k[3], s[3], d[3], size[3];                    /* size: of the input with its halo */
     int64_t x_n, x_c, x_d, x_h, x_w;
 } shape;
@@ -11,6 +11,7 @@ typedef struct {
 #define OC (p_->oc)
 #define OC_LANES (p_->oc_lanes)
 #define XB (p_->xb)
+#define CB (p_->cb)
 #define NVT ((int)p_->nvt)
 #define GROUPS (p_->groups)
 #define ROWS (p_->rows)
@@ -67,13 +68,13 @@ static float x_at(const shape *p, const float *x, int64_t n, int64_t c, int64_t 
 
 static float *pack(const shape *p, const float *w)
 {
-    const int64_t taps = p->k[0] * p->k[1] * p->k[2], nr = NV * VL, ob = round_up(p->oc, nr), ib = round_up(p->ic, p->xb);
+    const int64_t taps = p->k[0] * p->k[1] * p->k[2], nr = NV * VL, ob = round_up(p->oc, nr), ib = round_up(p->ic, p->cb);
     float *packed = check_floats(p->groups * ob * ib * taps), *to = packed;
     for (int64_t g = 0; g < p->groups; g++)
         for (int64_t o0 = 0; o0 < ob; o0 += nr)
-            for (int64_t i0 = 0; i0 < ib; i0 += p->xb)
+            for (int64_t i0 = 0; i0 < ib; i0 += p->cb)
                 for (int64_t t = 0; t < taps; t++)
-                    for (int64_t i = i0; i < i0 + p->xb; i++)
+                    for (int64_t i = i0; i < i0 + p->cb; i++)
                         for (int64_t o = o0; o < o0 + nr; o++)
                             *to++ = o < p->oc && i < p->ic ? w[((g * p->oc + o) * p->ic + i) * taps + t] : 0.0f;
     return packed;
@@ -124,6 +125,7 @@ static void random_shape(shape *p, int layout)
     p->oc = check_int(1, 2 * NV * VL);
     if (layout == 0 && p->groups > 1) p->ic = VL; /* blocks of VL channels must not cross groups */
     p->xb = layout == 0 ? VL : layout == 1 || p->groups > 1 ? 1 : p->ic;
+    p->cb = p->xb * check_int(1, 3);
     p->oc_lanes = p->groups > 1 || check_int(0, 1) ? p->oc : round_up(p->oc, VL);
     if (p->groups > 1 && p->oc % VL) p->oc_lanes = 0;
     p->nvt = (p->oc - 1) / VL % NV + 1;

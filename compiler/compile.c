@@ -56,6 +56,11 @@ static bool no_lowering(void *ctx, model *m, const node *n)
     return !op || !op->lower;
 }
 
+static fuse_options fusion_rules(const compile_options *o)
+{
+    return (fuse_options){.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
+}
+
 /* Rewrites of the typed graph. Each may leave nodes that nobody needs: they go right after it, so that the next one sees true counts of uses. */
 static bool simplify(model *m, const compile_options *o, compiled *out)
 {
@@ -71,7 +76,9 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
         dump(m, o, out, passes[i].name);
         if (!ir_verify(m) || (check && !pass_check_after(check, passes[i].name, passes[i].exact))) return false;
     }
+    const fuse_options rules = fusion_rules(o);
     const char *why;
+    if (check && !o->no_fuse && !pass_check_fusion(check, &rules)) return false;
     if (check && !pass_check_trials(check, &why)) diag_warn(m->diag, "", "verify-pass", "the passes were not checked: %s", why);
     return true;
 }
@@ -108,7 +115,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!p || !plan_limits(p)) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
-        const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
+        const fuse_options rules = fusion_rules(o);
         fuse(p, &rules);
         plan_alias(p);
     }

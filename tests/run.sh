@@ -3,8 +3,8 @@
 #
 #   sh tests/run.sh [ctest arguments]        for example: sh tests/run.sh -L quick
 #
-# Installs from Debian's packages (only those that are missing): gcc, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang,
-# python3-venv; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and the onnx package with numpy from PyPI into a virtual environment under the build folder.
+# Installs from Debian's packages (only those that are missing): gcc, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang with its
+# sanitizers, python3-venv; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and the onnx package with numpy from PyPI into a virtual environment under the build folder.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build}
@@ -26,6 +26,10 @@ missing=$(missing_of gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-de
                      python3 python3-venv)
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
+
+# Clang's sanitizers: in newer releases a package of their own, by clang's version.
+. "$top/tests/sanitizes.sh"
+sanitizes clang -fsanitize=address || install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" || echo "no sanitizers for clang: what needs them says so"
 
 if [ "${ONNXCC_QEMU:-1}" != 0 ]; then
     missing=$(missing_of gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross \

@@ -222,8 +222,8 @@ static void keep_outputs(machine *x, arena *keep, outcome *o)
     }
 }
 
-/* Lowers and runs the model. What can't be lowered is reported later, by the stage that has to. */
-static outcome run_trial(pass_check *c, uint32_t trial)
+/* Lowers the model, fuses it unless `rules` is NULL, and runs it. What can't be lowered is reported later, by the stage that has to. */
+static outcome run_trial(pass_check *c, uint32_t trial, const fuse_options *rules)
 {
     model *m = c->m;
     arena *scratch = arena_new();
@@ -236,6 +236,7 @@ static outcome run_trial(pass_check *c, uint32_t trial)
         arena_free(scratch);
         return (outcome){.why = "the model cannot be lowered"};
     }
+    if (rules) fuse(x.p, rules);
     choose_sizes(&x);
     x.data = ARENA_ARRAY(scratch, void *, x.p->slot.n);
     prepare(&x, &x.p->main);
@@ -265,11 +266,17 @@ static double largest(const result *r)
     return most;
 }
 
+/* Half the distance from 1 to the next number, of types that are rounded to after single steps. */
+static double rounding_of(elem t)
+{
+    return t == ELEM_FLOAT16 ? 0x1p-11 : t == ELEM_BFLOAT16 ? 0x1p-8 : 0;
+}
+
 /* The first element that differs; -1: none. */
 static int64_t first_difference(const result *a, const result *b, bool exact)
 {
     const bool real = elem_of(a->type)->kind == 'f';
-    const double slack = real && !exact ? TOLERANCE * largest(a) : 0;
+    const double slack = real && !exact ? (TOLERANCE + 2 * rounding_of(a->type)) * largest(a) : 0;
     for (int64_t i = 0; i < a->count; i++) {
         const size_t k = (size_t)i;
         const bool same = real ? equal_reals(elem_get_double(a->type, a->data, k), elem_get_double(b->type, b->data, k), slack)
@@ -302,21 +309,40 @@ pass_check *pass_check_new(arena *mem, model *m)
     pass_check *c = ARENA_NEW(mem, pass_check);
     c->mem = mem;
     c->m = m;
-    for (uint32_t i = 0; i < TRIALS; i++) c->trial[i] = run_trial(c, i);
+    for (uint32_t i = 0; i < TRIALS; i++) c->trial[i] = run_trial(c, i, NULL);
     return c;
 }
 
-bool pass_check_after(pass_check *c, const char *pass, bool exact)
+/* Runs the trials again and compares with the last run, which this one then is. `plain`: only those whose inputs are not extreme. */
+static bool run_again(pass_check *c, const char *pass, bool exact, bool plain, const fuse_options *rules)
 {
     c->compared = 0;
     for (uint32_t i = 0; i < TRIALS; i++) {
-        if (c->trial[i].why) continue;
-        const outcome after = run_trial(c, i);
+        if (c->trial[i].why || (plain && TRIAL[i].data != DATA_RANDOM)) continue;
+        const outcome after = run_trial(c, i, rules);
         if (!compare(c, pass, &c->trial[i], &after, exact)) return false;
         c->trial[i] = after;
         c->compared++;
     }
     return true;
+}
+
+bool pass_check_after(pass_check *c, const char *pass, bool exact)
+{
+    return run_again(c, pass, exact, false, NULL);
+}
+
+bool pass_check_fusion(pass_check *c, const fuse_options *rules)
+{
+    /* Constants that become known round anew: pow(x, 3) is then a product. And a last bit of a score of 1e8 decides what a softmax gives. So
+     * what rounds anew is for plain inputs, and everything else has to keep the bits. */
+    const fuse_options constants = {0};
+    fuse_options exact = *rules;
+    exact.reciprocals = false;
+    if (!run_again(c, "fuse (constants)", false, true, &constants)) return false;
+    for (uint32_t i = 0; i < TRIALS; i++)
+        if (!c->trial[i].why) c->trial[i] = run_trial(c, i, &constants);
+    return run_again(c, "fuse", true, false, &exact) && (!rules->reciprocals || run_again(c, "fuse (reciprocals)", false, true, rules));
 }
 
 uint32_t pass_check_trials(const pass_check *c, const char **why)

@@ -10,6 +10,7 @@ rm -rf "$work"
 mkdir -p "$work"
 cd "$work"
 
+. "$source/tests/sanitizes.sh"
 fail() { echo "FAILED: $*"; exit 1; }
 warnings="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror"
 compilers=

@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 compiler=${compilers##* }
 flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
-# shellcheck disable=SC2086
-echo 'int main(void) { return 0; }' | $compiler -x c $flags - -o probe 2> /dev/null || { echo "SKIPPED: $compiler has no sanitizers here"; exit 77; }
+sanitizes "$compiler" "$flags" || compiler=gcc
+sanitizes "$compiler" "$flags" || { echo "SKIPPED: no compiler has its sanitizers here"; exit 77; }
 printf '#include "drive.h"\nextern const onnxcc_model *net_model(void);\nint main(void)\n{\n    use u = use_new(net_model(), 1);\n    const int rc = use_run(&u, NULL);\n    use_free(&u);\n    return rc != 0;\n}\n' > once.c
 
 check() { # NAME MODEL ONNXCC_OPTIONS...

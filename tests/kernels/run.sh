@@ -25,10 +25,13 @@ case $vl in # small register tiles: every remainder occurs, and the compiler is 
 16) tile="-DMR=5 -DNV=2 -DMT=3 -DMC=10 -DRY=2 -DRX=3 -DRT=2" ;;
 esac
 [ "$kernel-$vl-$cc" = conv-1-gcc ] || [ "$kernel" != conv ] || tile="$tile -DKERNEL_OUTLINE" # inlined copies of conv take a minute
+sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+. "$source/tests/sanitizes.sh"
+sanitizes "$cc" "$sanitize" || { echo "without sanitizers: $cc has none here"; sanitize=; }
 mkdir -p "$build/kernels"
 out=$build/kernels/$kernel-$cc-$vl
 # shellcheck disable=SC2086
-"$cc" -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -g $arch -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+"$cc" -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -g $arch -ffp-contract=off $sanitize \
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -DVL="$vl" $tile \
     -I"$source/templates" -I"$source/tests/kernels" "$source/tests/kernels/$kernel.c" -o "$out" -lm
 exec "$out"

@@ -9,6 +9,8 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1"; cat "$work/log"; exit 1; }
 try() { "$@" > "$work/log" 2>&1 || fail "$*"; }
 
+# A machine that has ninja only need not have make.
+command -v make > /dev/null || export CMAKE_GENERATOR=Ninja
 try "$cmake" -S "$sample" -B "$work/build" -DONNXCC="$onnxcc"
 try "$cmake" --build "$work/build"
 try "$work/build/digits" "$sample/digit.pgm"

@@ -73,6 +73,17 @@ static void a_model_that_stays_the_same_passes(void **state)
     assert_int_equal(pass_check_trials(c, &why), 5);
 }
 
+static void fusion_of_a_convolution_and_a_branch_keeps_the_bits(void **state)
+{
+    (void)state;
+    load(CONV);
+    const char *why;
+    const fuse_options rules = {.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = true};
+    pass_check *c = pass_check_new(mem, m);
+    assert_true(pass_check_fusion(c, &rules));
+    assert_int_equal(pass_check_trials(c, &why), 3); /* the reciprocals' rule: random inputs only */
+}
+
 static void folding_passes_within_rounding_but_keeps_no_bits(void **state)
 {
     (void)state;
@@ -137,6 +148,7 @@ static void a_model_with_a_loop_is_not_compared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(fusion_of_a_convolution_and_a_branch_keeps_the_bits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_model_that_stays_the_same_passes, setup, teardown),
         cmocka_unit_test_setup_teardown(folding_passes_within_rounding_but_keeps_no_bits, setup, teardown),
         cmocka_unit_test_setup_teardown(another_operator_is_caught_in_one_branch, setup, teardown),

@@ -22,9 +22,9 @@ static const sample samples[] = {
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
                         "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
-    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 "
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 "
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
-    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 IC=3 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 "
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 IC=3 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 "
                         "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
     {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
     {"mul_acc", ARGS_NONE, ""},

@@ -164,31 +164,62 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
-bool file_write(const char *path, const void *data, size_t size, const char **why)
+static bool has_content(const file_content *f)
 {
     file_view old;
-    if (!access(path, F_OK) && file_map(path, &old, why)) {
-        const bool same = old.size == size && (!size || !memcmp(old.data, data, size));
-        file_unmap(&old);
-        if (same) return true;
+    const char *why;
+    if (access(f->path, F_OK) || !file_map(f->path, &old, &why)) return false;
+    const bool same = old.size == f->size && (!f->size || !memcmp(old.data, f->data, f->size));
+    file_unmap(&old);
+    return same;
+}
+
+/* The content in a new file beside its place. */
+static bool write_beside(const file_content *f, const char *beside)
+{
+    struct stat place;
+    if (!stat(f->path, &place) && S_ISDIR(place.st_mode)) {
+        errno = EISDIR;
+        return false;
     }
+    const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return false;
+    const bool ok = write_all(fd, f->data, f->size) && !fsync(fd);
+    const int err = errno;
+    if (!close(fd) && ok) return true;
+    if (!ok) errno = err;
+    return false;
+}
+
+bool files_write(const file_content *list, size_t n, const char **failed, const char **why)
+{
     arena *a = arena_new();
-    char *temp = arena_printf(a, "%s.%ld.tmp", path, (long)getpid());
-    const int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_all(fd, data, size) && !fsync(fd);
-    int err = errno;
-    if (fd >= 0 && close(fd) && ok) {
-        ok = false;
-        err = errno;
+    const char **beside = ARENA_ARRAY(a, const char *, n + 1); /* NULL: has the content already */
+    size_t ready = 0;
+    bool ok = true;
+    for (; ready < n && ok; ready++) {
+        if (has_content(&list[ready])) continue;
+        beside[ready] = arena_printf(a, "%s.%ld.tmp", list[ready].path, (long)getpid());
+        ok = write_beside(&list[ready], beside[ready]);
     }
-    if (ok && rename(temp, path)) {
-        ok = false;
-        err = errno;
+    for (size_t i = 0; i < ready && ok; i++) {
+        if (!beside[i]) continue;
+        ok = !rename(beside[i], list[i].path);
+        if (ok) beside[i] = NULL;
+        else ready = i + 1;
     }
     if (!ok) {
-        if (fd >= 0) unlink(temp);
-        *why = strerror(err);
+        *why = strerror(errno);
+        *failed = list[ready - 1].path;
     }
+    for (size_t i = 0; i < n; i++)
+        if (beside[i]) unlink(beside[i]);
     arena_free(a);
     return ok;
+}
+
+bool file_write(const char *path, const void *data, size_t size, const char **why)
+{
+    const char *failed;
+    return files_write(&(file_content){path, data, size}, 1, &failed, why);
 }

@@ -29,6 +29,16 @@ typedef struct {
 bool file_map(const char *path, file_view *out, const char **why); /* false: *why is a short reason */
 void file_unmap(file_view *f);
 
+typedef struct {
+    const char *path;
+    const void *data;
+    size_t size; /* bytes */
+} file_content;
+
+/* Writes all of the files or none: each is whole on the disk beside its place before the first takes it. Files that have the content already are
+ * left alone. False: *failed is the file (of the list) and *why a short reason; what was there before still is. */
+bool files_write(const file_content *list, size_t n, const char **failed, const char **why);
+
 /* Writes a file whole or not at all (temporary beside it, fsync, rename); leaves it alone when the content is the same already. */
 bool file_write(const char *path, const void *data, size_t size, const char **why);
 #endif

@@ -25,6 +25,20 @@ const char *cc_identity(arena *a)
     return arena_printf(a, "%s\n%s", cc_command(), out.p ? out.p : "");
 }
 
+/* Whether there is such a program at all. */
+static bool cc_runs(void)
+{
+    arena *a = arena_new();
+    text out = {.mem = a};
+    arguments argv = {0};
+    arguments_split(a, &argv, cc_command());
+    VEC_PUSH(a, argv, "--version");
+    VEC_PUSH(a, argv, NULL);
+    const bool runs = process_run(argv.p, &out) == 0;
+    arena_free(a);
+    return runs;
+}
+
 const char *cc_file(arena *a, const char *name)
 {
     text out = {.mem = a};
@@ -61,16 +75,37 @@ bool cc_shared(arena *a, const char *const *sources, uint32_t n, const char *inc
     return false;
 }
 
+/* The list of files in the manifest that an earlier compilation left in the folder; "" when there is none. */
+static const char *files_made_before(arena *a, const compiled *out, const char *folder)
+{
+    file_view manifest;
+    const char *why;
+    if (!file_map(arena_printf(a, "%s/%s.json", folder, out->name), &manifest, &why)) return "";
+    const char *list = strstr(arena_strndup(a, (const char *)manifest.data, manifest.size), "\"files\": [");
+    file_unmap(&manifest);
+    return list ? list : "";
+}
+
+/* Weights in another form that an earlier compilation made: a build that takes all files of the folder would have both. */
+static void remove_stale_weights(arena *a, const compiled *out, const char *folder, const char *made_before)
+{
+    static const char *const forms[] = {"c", "S", "bin"};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const char *name = arena_printf(a, "%s_weights.%s", out->name, forms[i]);
+        bool made = false;
+        for (uint32_t k = 0; k < out->files.n; k++) made |= !strcmp(out->files.p[k].name, name);
+        if (!made && strstr(made_before, arena_printf(a, "\"%s\"", name))) unlink(arena_printf(a, "%s/%s", folder, name));
+    }
+}
+
 bool write_compiled(arena *a, diag *d, const compiled *out, const char *folder)
 {
-    const char *why = "";
-    for (uint32_t i = 0; i < out->files.n; i++) {
-        const out_file *f = &out->files.p[i];
-        const char *path = arena_printf(a, "%s/%s", folder, f->name);
-        if (file_write(path, f->data, f->size, &why)) continue;
-        for (uint32_t k = 0; k < i; k++) unlink(arena_printf(a, "%s/%s", folder, out->files.p[k].name));
-        return diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
-    }
+    file_content *list = ARENA_ARRAY(a, file_content, out->files.n + 1);
+    const char *failed, *why, *made_before = files_made_before(a, out, folder);
+    for (uint32_t i = 0; i < out->files.n; i++)
+        list[i] = (file_content){arena_printf(a, "%s/%s", folder, out->files.p[i].name), out->files.p[i].data, out->files.p[i].size};
+    if (!files_write(list, out->files.n, &failed, &why)) return diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", failed, why);
+    remove_stale_weights(a, out, folder, made_before);
     return true;
 }
 
@@ -95,6 +130,10 @@ static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, 
         if (is_source(out->files.p[i].name)) VEC_PUSH(a, sources, arena_printf(a, "%s/%s", folder, out->files.p[i].name));
     text said = {.mem = a};
     if (cc_shared(a, sources.p, sources.n, folder, arena_printf(a, "%s %s", out->cflags ? out->cflags : "", flags), "-O2", library, &said)) return true;
+    if (!cc_runs()) {
+        diag_error(d, EXIT_IO, "", "cc-missing", "the C compiler '%s' does not run", cc_command());
+        return diag_hint(d, "install gcc or clang, or name one in CC; `onnxcc doctor` tries it");
+    }
     diag_error(d, EXIT_INTERNAL, "", "cc-failed", "the C compiler refused the generated code: %.600s", said.p ? said.p : "");
     return diag_hint(d, "--keep DIR keeps the generated files");
 }

@@ -16,7 +16,8 @@ const char *cc_file(arena *a, const char *name);
 /* Text that changes when the C compiler does: its name and version. */
 const char *cc_identity(arena *a);
 
-/* Writes the compiled files to a folder, all or none. What an earlier compilation left there stays when it's the same. */
+/* Writes the compiled files to a folder, all or none. What an earlier compilation left there stays when it's the same; its weights in another
+ * form go. */
 bool write_compiled(arena *a, diag *d, const compiled *out, const char *folder);
 
 /* Writes onnxcc_rt.h, which generated headers include, to the folder. */

@@ -24,6 +24,18 @@ static bool add_named(tensor_set *to, tensor *t, const char *name)
     return true;
 }
 
+/* All tensors of an archive; with a name, the one called so, or the only one, which gets the name. */
+static bool add_archive(tensor_set *into, const file_view *f, const char *name, const char **why)
+{
+    if (!name) return npz_parse(into, f->data, f->size, why);
+    tensor_set all = {.mem = into->mem};
+    if (!npz_parse(&all, f->data, f->size, why)) return false;
+    const tensor *t = tensor_set_find(&all, name);
+    if (!t && all.list.n == 1) t = all.list.p[0];
+    if (!t) *why = arena_printf(into->mem, "there is no tensor '%s' in it", name);
+    return t && add_named(into, arena_copy(into->mem, t, sizeof *t), name);
+}
+
 bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
 {
     if (ends_with(path, ".pb")) {
@@ -37,7 +49,7 @@ bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
     const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
     if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
     bool ok = false;
-    if (ends_with(path, ".npz")) ok = npz_parse(into, f.data, f.size, &why);
+    if (ends_with(path, ".npz")) ok = add_archive(into, &f, name, &why);
     else if (ends_with(path, ".npy")) ok = add_named(into, npy_parse(into->mem, f.data, f.size, &why), name);
     file_unmap(&f);
     return ok || diag_error(d, EXIT_INVALID, "", "bad-tensor", "'%s': %s", path, why);

@@ -7,6 +7,14 @@
 
 static void show(const command *c, const char *what, bool ok, const char *detail)
 {
+    if (c->json) {
+        fputs("{\"what\":", c->json);
+        json_string(c->json, what);
+        fprintf(c->json, ",\"ok\":%s,\"detail\":", ok ? "true" : "false");
+        json_string(c->json, arena_strndup(c->mem, detail, strcspn(detail, "\n")));
+        fputs("}\n", c->json);
+    }
+    if (c->json == stdout) return;
     fprintf(c->out, "%-4s %-18s %.*s\n", ok ? "ok" : "-", what, (int)strcspn(detail, "\n"), detail);
 }
 

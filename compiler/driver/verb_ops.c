@@ -10,7 +10,7 @@ static bool wanted(const command *c, const op_def *op)
 {
     if (!c->o->args.n) return true;
     for (uint32_t i = 0; i < c->o->args.n; i++)
-        if (strstr(op->name, c->o->args.p[i]) || !strcmp(op->domain, c->o->args.p[i])) return true;
+        if (strcasestr(op->name, c->o->args.p[i]) || !strcmp(op->domain, c->o->args.p[i])) return true;
     return false;
 }
 
@@ -48,9 +48,16 @@ exit_code verb_ops(command *c)
 {
     uint32_t n;
     const op_def *op = op_table(&n);
-    for (uint32_t i = 0; i < n; i++)
-        if (wanted(c, &op[i])) print_op(c, &op[i]);
-    return EXIT_OK;
+    uint32_t shown = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!wanted(c, &op[i])) continue;
+        print_op(c, &op[i]);
+        shown++;
+    }
+    if (shown) return EXIT_OK;
+    diag_error(c->diag, EXIT_UNSUPPORTED, "", "op-unsupported", "no operator that has a lowering is called like that");
+    diag_hint(c->diag, "`onnxcc ops` lists all; operators that the standard defines by a body of other operators are expanded");
+    return EXIT_UNSUPPORTED;
 }
 
 exit_code verb_text(command *c)

@@ -97,8 +97,6 @@ void c_number(text *t, elem kind, const void *data, size_t i); /* one element as
 /* source.c, header.c, report.c */
 void emit_source(emit *e, text *out);
 void emit_header(emit *e, text *out);
-void emit_manifest(emit *e, text *out);
-void emit_cmake(emit *e, text *out);
 void emit_main(emit *e, text *out);
 void head_comment(emit *e, text *out);
 #endif

@@ -69,7 +69,7 @@ static void json_step(void *ctx, step *s)
 
 static const char *const weights_words[] = {"auto", "c", "incbin", "string", "file", "pointer"};
 
-void emit_manifest(emit *e, text *out)
+static void emit_manifest(emit *e, const compiled *done, text *out)
 {
     model *m = e->p->model;
     text_addf(out, "{\n  \"generator\": \"onnxcc %s\",\n  \"name\": \"%s\",\n  \"target\": \"%s\",\n  \"sha256\": \"%s\",\n  \"opset\": {", ONNXCC_VERSION, e->name,
@@ -99,7 +99,12 @@ void emit_manifest(emit *e, text *out)
                   e->plan->lower_bound, e->plan->logical);
     text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"multiply_adds\": ", e->plan->weights_bytes, weights_words[e->weights]);
     json_dim(e, program_work(e->p), out);
-    text_add(out, ",\n  \"steps\": [");
+    text_add(out, ",\n  \"files\": [");
+    for (uint32_t i = 0; i < done->files.n; i++) {
+        if (i) text_add(out, ", ");
+        json_text(out, done->files.p[i].name);
+    }
+    text_add(out, "],\n  \"steps\": [");
     printed first = {0};
     void *ctx[3] = {&first, out, e};
     program_steps(e->p, json_step, ctx);
@@ -128,12 +133,6 @@ static void cmake_text(emit *e, const compiled *done, text *out)
     text_addf(out, "target_compile_options(%s PRIVATE $<$<COMPILE_LANGUAGE:C>:-std=c99;-O2;-ffp-contract=off;-fno-math-errno%s%s>)\n", n, *flags ? ";" : "", flags);
     if (s) text_addf(out, "set_source_files_properties(%s_weights.S PROPERTIES COMPILE_OPTIONS \"-I${CMAKE_CURRENT_SOURCE_DIR}\" OBJECT_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/%s_weights.bin)\n", n, n);
     text_addf(out, "target_link_libraries(%s PUBLIC m)\n", n);
-}
-
-void emit_cmake(emit *e, text *out)
-{
-    const compiled none = {0};
-    cmake_text(e, &none, out);
 }
 
 /* A program that runs the model once on zeros and prints what comes out. */
@@ -206,16 +205,16 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     weights_files(&e, out);
     for (const embedded_file *f = onnxcc_embedded; f->name; f++)
         if (!strcmp(f->name, "runtime/onnxcc_rt.h")) VEC_PUSH(e.mem, out->files, ((out_file){"onnxcc_rt.h", f->data, f->size}));
-    text manifest = {.mem = e.mem};
-    emit_manifest(&e, &manifest);
-    out->manifest = manifest.p;
-    if (o->emit & EMIT_MANIFEST) VEC_PUSH(e.mem, out->files, ((out_file){arena_printf(e.mem, "%s.json", e.name), manifest.p, manifest.n}));
     if (o->emit & EMIT_CMAKE) {
         text c = {.mem = e.mem};
         cmake_text(&e, out, &c);
         VEC_PUSH(e.mem, out->files, ((out_file){"CMakeLists.txt", c.p, c.n}));
     }
     if (o->emit & EMIT_MAIN) add(&e, out, arena_printf(e.mem, "%s_main.c", e.name), emit_main);
+    text manifest = {.mem = e.mem}; /* last: it lists the others */
+    emit_manifest(&e, out, &manifest);
+    out->manifest = manifest.p;
+    if (o->emit & EMIT_MANIFEST) VEC_PUSH(e.mem, out->files, ((out_file){arena_printf(e.mem, "%s.json", e.name), manifest.p, manifest.n}));
     out->cflags = t->cflags;
     out->arena_bytes = plan->arena_bytes;
     out->arena_lower_bound = plan->lower_bound;

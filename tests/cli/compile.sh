@@ -24,6 +24,14 @@ touch file
 expect 5 compile relu.onnx -o file
 expect 0 compile relu.onnx --dump=plan
 says out "Relu"
+# All files or none: one that can't be written leaves the others as they were.
+expect 0 relu.onnx -o whole
+cp whole/relu.c before.c
+rm whole/relu.json && mkdir whole/relu.json
+expect 5 relu.onnx -o whole --math strict
+says err "can't write 'whole/relu.json'"
+cmp -s whole/relu.c before.c || fail "a part was written"
+ls whole | grep -q tmp && fail "temporary files stay"
 expect 0 relu.onnx -o strict --math strict
 says strict/relu.c "#define SIMD_NO_FMA"
 expect 0 compile relu.onnx -o bounds --dim n=1..4 -v

@@ -10,6 +10,12 @@ expect 0 --help=man
 says out ".TH ONNXCC 1" "\\-\\-depfile"
 expect 0 --help=bash
 bash -n out 2> err || fail "the completion is not bash"
+expect 0 ops relu
+says out "LeakyRelu" "Relu "
+expect 4 ops Relux
+says err "op-unsupported"
+expect 0 doctor --json
+says out '{"what":"C compiler","ok":true'
 expect 0 --list-targets
 says out "native"
 expect 2

@@ -23,4 +23,8 @@ says out '"ok":false' '"output":"y","index":5' '"max_abs":1'
 expect 0 verify relu.onnx --data data --atol 1.5
 expect 2 verify relu.onnx
 expect 5 verify relu.onnx --data empty
-CC=false expect 70 verify relu.onnx --data data
+CC=false expect 5 verify relu.onnx --data data
+says err "the C compiler 'false' does not run" "onnxcc doctor"
+expect 0 run relu.onnx -i x.pb -o in.npz # a tensor y
+expect 0 run relu.onnx x=in.npz
+says out "y: float[2,3] = 1 0 3 0 5 0"

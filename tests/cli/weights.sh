@@ -21,6 +21,13 @@ for mode in c incbin string file pointer; do
 done
 [ ! -f file/digits_weights.c ] && [ ! -f pointer/digits_weights.S ] || fail "weights in the code as well"
 
+# Another form takes the place of the first: nothing of that stays for a build that takes all files. Files of others stay.
+expect 0 "$digits/digits.onnx" -o changed --weights incbin
+echo mine > changed/other_weights.c
+expect 0 "$digits/digits.onnx" -o changed --weights c
+[ -f changed/digits_weights.c ] && [ ! -f changed/digits_weights.S ] && [ ! -f changed/digits_weights.bin ] && [ -f changed/other_weights.c ] || fail "stale weights"
+says changed/digits.json '"files": ["digits.c", "digits.h", "digits_weights.c", "onnxcc_rt.h", "CMakeLists.txt"'
+
 # The check of a file: as it is, each of several bytes changed, cut off, not aligned, missing.
 cat > check.c <<'END'
 #include <stdio.h>

@@ -129,6 +129,8 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_flatten(p);
     memory_plan memory;
     if (!plan_memory(p, &memory)) return false;
+    for (uint32_t i = 0; i < o->states.n; i++)
+        if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     dump_plan(p, o, out, "plan");
     return emit_c(p, &memory, o, t, out);
 }

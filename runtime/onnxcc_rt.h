@@ -20,7 +20,8 @@ enum {
     ONNXCC_E_INDEX = -3,    /* data led outside a tensor (Gather, ScatterND, ...) */
     ONNXCC_E_CAPACITY = -4, /* a data-dependent size exceeds the planned maximum */
     ONNXCC_E_ARENA = -5,    /* the arena is missing, misaligned or too small */
-    ONNXCC_E_WEIGHTS = -6   /* the weights file is not the one generated with this code, is damaged, or is misaligned */
+    ONNXCC_E_WEIGHTS = -6,  /* the weights file is not the one generated with this code, is damaged, or is misaligned */
+    ONNXCC_E_STATE = -7     /* the state is missing or misaligned */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
@@ -32,7 +33,8 @@ typedef void (*onnxcc_parallel_for_fn)(void *ctx, onnxcc_range_fn fn, void *arg,
 typedef struct {
     onnxcc_parallel_for_fn parallel_for;
     void *parallel_ctx;
-    void (*timer)(void *ctx, int step, int end); /* called before (end = 0) and after (end = 1) each step when compiled with --profile */
+    void (*timer)(void *ctx, int step, int end); /* with --profile: called before (end = 0) and after (end = 1) each step, by its number in the
+                                                    source and the manifest; a loop's or branch's own call encloses those of its steps */
     void *timer_ctx;
     void *user;
     const void *weights; /* for onnxcc_model.run of a model with weights_file_bytes > 0; <model>_run takes them from its inputs */
@@ -72,7 +74,8 @@ typedef struct {
     int64_t (*prepare)(const int64_t *dims);
     /* Shape of output i for these dimensions, rank values; a data-dependent one gives its capacity. 0 or a negative code. */
     int (*shape)(int output, const int64_t *dims, int64_t *out);
-    /* in[i], out[i]: tensors in declaration order; dims: n_dims values, data-dependent ones are written back. 0 or a negative code. */
+    /* in[i], out[i]: tensors in declaration order; dims: n_dims values, data-dependent ones are written back; state: state_bytes
+     * bytes that stay the same memory from run to run, aligned to 64 (NULL when state_bytes is 0). 0 or a negative code. */
     int (*run)(const void *const *in, void *const *out, int64_t *dims, void *arena, size_t arena_bytes, void *state, const onnxcc_env *env);
     size_t weights_file_bytes; /* > 0: the caller hands these bytes of <name>_weights.bin, aligned to 64, to run as env->weights */
     int (*check_weights)(const void *data, size_t size); /* 0 or ONNXCC_E_WEIGHTS; NULL: the weights can't be checked */

@@ -91,9 +91,7 @@ static bool refuse_unsupported(command *c, const compile_options *o)
         bool given;
         const char *what;
     } refused[] = {
-        {o->states.n > 0, "--state"},
         {o->precision != PRECISION_FP32, "--precision other than fp32"},
-        {o->profile, "--profile"},
         {o->explain, "--explain"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)

@@ -18,6 +18,7 @@ const char *model_error_text(int code)
     case ONNXCC_E_DIM: return "a run-time dimension is outside the range that the model was compiled for";
     case ONNXCC_E_INDEX: return "an index in the data is outside its tensor";
     case ONNXCC_E_CAPACITY: return "a size that the data decides is larger than planned";
+    case ONNXCC_E_STATE: return "the state is missing or not aligned";
     case ONNXCC_E_WEIGHTS: return "the weights are not those that were generated with the code, or are damaged";
     case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
     default: return "unknown error code";

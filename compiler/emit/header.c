@@ -4,7 +4,8 @@
 
 #include "emit/emit.h"
 
-static void io_comment(emit *e, slot s, text *out)
+/* 'name' float[1][16] */
+static void io_words(emit *e, slot s, text *out)
 {
     const slot_info *i = slot_at(e->p, s);
     text t = {.mem = e->mem};
@@ -13,7 +14,7 @@ static void io_comment(emit *e, slot s, text *out)
         dim_text(e->p->dims, i->extent[k], &t);
         text_add(&t, "]");
     }
-    text_addf(out, " /* '%s' %s%s */\n", comment_text(e->mem, i->name), elem_of(i->type)->name, t.p ? comment_text(e->mem, t.p) : "");
+    text_addf(out, " '%s' %s%s", comment_text(e->mem, i->name), elem_of(i->type)->name, t.p ? comment_text(e->mem, t.p) : "");
 }
 
 static void fields(emit *e, text *out, bool input)
@@ -21,10 +22,14 @@ static void fields(emit *e, text *out, bool input)
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
     if (input && weights_outside(e))
         text_addf(out, "    const void *weights; /* the %" PRId64 " bytes of %s_weights.bin, aligned to 64 bytes */\n", weights_outside_bytes(e), e->name);
+    if (input && e->plan->state_bytes)
+        text_addf(out, "    void *state; /* %s_STATE_BYTES bytes, aligned to 64, kept from run to run */\n", e->upper);
     for (uint32_t i = 0; i < n; i++) {
         const slot s = input ? e->p->inputs.p[i] : e->p->outputs.p[i];
         text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
-        io_comment(e, s, out);
+        text_add(out, " /*");
+        io_words(e, s, out);
+        text_add(out, " */\n");
     }
     for (uint32_t i = 0; !input && i + e->n_input_symbols < e->p->symbols.n; i++)
         text_addf(out, "    int64_t %s; /* set by the run: size '%s' */\n", e->symbol[i + e->n_input_symbols],
@@ -36,7 +41,23 @@ static void fields(emit *e, text *out, bool input)
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
-    if (!n && !(input && weights_outside(e)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+    if (!n && !(input && (weights_outside(e) || e->plan->state_bytes)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+}
+
+/* What the state holds, at which byte: for callers that begin with something else than zeros. */
+static void state_macro(emit *e, text *out)
+{
+    if (!e->plan->state_bytes) return;
+    text_addf(out, "/* Memory that each sequence of runs has of its own: fill it with what the first run is to read, mostly zeros.");
+    for (uint32_t i = 0; i < e->plan->state.n; i++) {
+        const uint32_t buf = e->plan->state.p[i].to;
+        for (uint32_t s = 1; s < e->p->slot.n; s++)
+            if (slot_at(e->p, s)->kind == SLOT_STATE && slot_at(e->p, s)->view.buf == buf) {
+                text_addf(out, "\n * byte %" PRId64 ":", e->p->buf.p[buf].offset);
+                io_words(e, s, out);
+            }
+    }
+    text_addf(out, " */\n#define %s_STATE_BYTES %" PRId64 "\n\n", e->upper, e->plan->state_bytes);
 }
 
 void emit_header(emit *e, text *out)
@@ -48,6 +69,7 @@ void emit_header(emit *e, text *out)
     else
         text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN 64\n\n", e->upper, e->plan->arena_bytes, e->upper);
     if (weights_outside(e)) text_addf(out, "#define %s_WEIGHTS_BYTES %" PRId64 " /* of %s_weights.bin */\n\n", e->upper, weights_outside_bytes(e), e->name);
+    state_macro(e, out);
     text_add(out, "typedef struct {\n");
     fields(e, out, true);
     text_addf(out, "} %s_inputs;\n\ntypedef struct {\n", e->name);

@@ -97,6 +97,7 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
     else
         text_addf(out, "  \"arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"sum\": %" PRId64 ", \"align\": 64},\n", e->plan->arena_bytes,
                   e->plan->lower_bound, e->plan->logical);
+    if (e->plan->state_bytes) text_addf(out, "  \"state\": {\"bytes\": %" PRId64 ", \"align\": 64},\n", e->plan->state_bytes);
     text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"multiply_adds\": ", e->plan->weights_bytes, weights_words[e->weights]);
     json_dim(e, program_work(e->p), out);
     text_add(out, ",\n  \"files\": [");
@@ -159,10 +160,11 @@ void emit_main(emit *e, text *out)
                   "        for (int k = 0; k < m->outputs[i].rank; k++) n *= (size_t)shape[k];\n        out[i] = calloc(n + 1, (size_t)bytes[m->outputs[i].type]);\n    }\n"
                   "    const int64_t need = m->prepare(dims);\n    if (need < 0) return 1;\n    char *arena = malloc((size_t)need + 64);\n    if (!arena) return 1;\n"
                   "    char *aligned = arena + (64 - (uintptr_t)arena % 64) % 64;\n"
-                  "    const int rc = m->run(in, out, dims, aligned, (size_t)need, NULL, &env);\n"
+                  "    char *state = calloc(m->state_bytes + 64, 1);\n    if (!state) return 1;\n"
+                  "    const int rc = m->run(in, out, dims, aligned, (size_t)need, state + (64 - (uintptr_t)state % 64) % 64, &env);\n"
                   "    for (int i = 0; i < m->n_outputs && !rc; i++) {\n        printf(\"%s:\", m->outputs[i].name);\n"
                   "        if (m->outputs[i].type == 1) printf(\" %g\", (double)((float *)out[i])[0]);\n        printf(\"\\n\");\n    }\n"
-                  "    free(arena);\n    return rc ? 1 : 0;\n}\n");
+                  "    free(state);\n    free(arena);\n    return rc ? 1 : 0;\n}\n");
 }
 
 static void names_of(emit *e)

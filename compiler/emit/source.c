@@ -164,6 +164,7 @@ const char *slot_pointer(emit *e, slot s)
     case SLOT_CONST:
         if (e->weights == WEIGHTS_C) return weights_pointer(e, i->view.buf);
         return arena_printf(e->mem, "(const %s *)(const void *)%s", c_type, weights_pointer(e, i->view.buf));
+    case SLOT_STATE: return arena_printf(e->mem, "(%s *)(void *)((char *)in->state + %" PRId64 ")", c_type, b->offset);
     default: break;
     }
     if (e->plan->dynamic) return arena_printf(e->mem, "(%s *)(void *)(at + region[%u])", c_type, e->plan->region.p[i->view.buf]);
@@ -209,10 +210,12 @@ void call_block(emit *e, const block *b, const char *indent, text *out)
     for (uint32_t i = 0; i < b->steps.n; i++) {
         const step *s = b->steps.p[i];
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
+        if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 0);\n", indent, s->id);
         if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
         else if (step_splits(e, s)) call_split(e, s, indent, out);
         else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
         else call_kernel(e, s, indent, out);
+        if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 1);\n", indent, s->id);
     }
 }
 
@@ -254,6 +257,19 @@ static void check_equal(emit *e, text *out)
         text_add(out, " != ");
         dim_c(e, m->equal.p[i].b, "in->", out);
         text_add(out, ") return ONNXCC_E_DIM;\n");
+    }
+}
+
+/* What this run made of the states is what the next one reads. */
+static void keep_states(emit *e, text *out)
+{
+    for (uint32_t i = 0; i < e->plan->state.n; i++) {
+        const state_move m = e->plan->state.p[i];
+        const buf_info *from = &e->p->buf.p[m.from], *to = &e->p->buf.p[m.to];
+        const int bits = elem_of(from->type)->bits;
+        text_addf(out, "    memcpy((char *)in->state + %" PRId64 ", (char *)in->state + %" PRId64 ", (size_t)(", to->offset, from->offset);
+        dim_c(e, bits >= 8 ? dim_mulc(e->p->dims, from->elems, bits / 8) : dim_cdiv(e->p->dims, from->elems, dim_const(e->p->dims, 8 / bits)), "in->", out);
+        text_add(out, "));\n");
     }
 }
 
@@ -316,10 +332,12 @@ static void run_function(emit *e, text *out)
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     check_dims(e, out);
     check_equal(e, out);
+    if (e->plan->state_bytes) text_add(out, "    if (!in->state || (uintptr_t)in->state % 64) return ONNXCC_E_STATE;\n");
     if (arena_used) text_add(out, "    if (!arena || (uintptr_t)arena % 64) return ONNXCC_E_ARENA;\n");
     if (e->plan->dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
     text_add(out, "\n");
     text_addn(out, body.p, body.n);
+    keep_states(e, out);
     for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out->%s = b_%s;\n", e->symbol[i], e->symbol[i]);
     text_add(out, "    return ONNXCC_OK;\n}\n\n");
 }
@@ -430,6 +448,7 @@ static void loader_functions(emit *e, text *out)
     for (uint32_t i = 0; i < e->p->inputs.n; i++)
         text_addf(out, "    in.%s = (const %s *)inputs[%u];\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
     if (weights_outside(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
+    if (e->plan->state_bytes) text_add(out, "    in.state = state;\n");
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
@@ -454,8 +473,8 @@ static void describe(emit *e, text *out)
     text_addf(out, ", \"%s\", \"%s\",\n        %u, %u, %u, %u, %s, %s, %s%s,\n", e->p->model->sha256, e->target->name, e->p->inputs.n, e->p->outputs.n,
               e->p->symbols.n, e->plan->n_steps, arena_printf(e->mem, "%s_input_info", n), arena_printf(e->mem, "%s_output_info", n),
               e->p->symbols.n ? n : "0", e->p->symbols.n ? "_dims" : "");
-    text_addf(out, "        %s, 64, 0, %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s};\n    return &model;\n}\n",
-              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
+    text_addf(out, "        %s, 64, %" PRId64 ", %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s};\n    return &model;\n}\n",
+              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->state_bytes, e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
               e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "");
 }
 

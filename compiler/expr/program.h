@@ -46,7 +46,7 @@ typedef struct {
     elem type;           /* of the first slot in it */
     dim elems;           /* size in elements, halo and padding included */
     uint32_t io;
-    int64_t offset;      /* TEMP: bytes into the arena (static and bounded plans); CONST: bytes into the weights */
+    int64_t offset;      /* TEMP: bytes into the arena (static and bounded plans); CONST: into the weights; STATE: into the state */
     int64_t bytes_max;   /* at the upper bounds of all dims */
     uint32_t first, last; /* steps in the linear order between which it is alive */
 } buf_info;

@@ -52,7 +52,12 @@ dim step_work(program *p, const step *s);
 dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
 
-/* Where every TEMP buffer lies. */
+/* After a run, buffer `from` is copied over buffer `to`, both in the state. */
+typedef struct {
+    uint32_t from, to;
+} state_move;
+
+/* Where every TEMP and STATE buffer lies. */
 typedef struct {
     bool dynamic;        /* some size has no bound: offsets are formulas, see `place` */
     int64_t arena_bytes; /* static: bytes; dynamic: -1 */
@@ -64,8 +69,12 @@ typedef struct {
     VEC(uint32_t) order;  /* TEMP buffers by region */
     VEC(uint32_t) region; /* by buffer: its region */
     uint32_t n_regions;
+    int64_t state_bytes; /* of the memory that the caller keeps between runs */
+    VEC(state_move) state;
 } memory_plan;
 bool plan_memory(program *p, memory_plan *out);
+/* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
+bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
 void plan_in_place(program *p); /* part of plan_memory (inplace.c): buffers that share memory because one dies as the other begins */
 
 /* Calls f for every step, in execution order, bodies after their control step. */

@@ -1,0 +1,83 @@
+/* state.c - --state OUT=IN: tensors that the caller keeps between runs.
+ *
+ * in:  a program with memory planned. out: each pair is no input and output any more, but two places in the caller's state memory. A run reads one
+ *      and writes the other, which is copied over the first when all steps are done: a run that fails leaves the state as it was. */
+#include <string.h>
+
+#include "plan/plan.h"
+
+enum { STATE_ALIGN = 64 };
+
+static int32_t find_io(const program *p, const slot *list, uint32_t n, const char *name)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (!strcmp(p->slot.p[list[i]].name, name)) return (int32_t)i;
+    return -1;
+}
+
+static bool unknown_name(program *p, const char *what, const char *name, const slot *list, uint32_t n)
+{
+    text known = {.mem = p->mem};
+    for (uint32_t i = 0; i < n; i++) text_addf(&known, i ? ", '%s'" : "'%s'", slot_at(p, list[i])->name);
+    diag_error(p->diag, EXIT_USAGE, "", "bad-value", "--state: the model has no %s '%s'", what, name);
+    return diag_hint(p->diag, "it has %s", known.n ? known.p : "none");
+}
+
+static bool same_shape(const slot_info *a, const slot_info *b)
+{
+    return a->type == b->type && a->rank == b->rank && !memcmp(a->extent, b->extent, a->rank * sizeof *a->extent);
+}
+
+/* Bytes at the upper bounds of the dimensions, rounded up; 0 when there is no bound. */
+static int64_t place_bytes(program *p, const buf_info *b)
+{
+    const interval r = dim_range(p->dims, b->elems);
+    if (r.hi == INT64_MAX) return 0;
+    const int64_t bytes = (int64_t)elem_bytes(b->type, (size_t)r.hi);
+    return bytes > INT64_MAX - STATE_ALIGN ? 0 : (bytes + STATE_ALIGN - 1) / STATE_ALIGN * STATE_ALIGN;
+}
+
+static uint32_t place(program *p, slot s, memory_plan *plan, int64_t bytes)
+{
+    const uint32_t buf = slot_at(p, s)->view.buf;
+    slot_at(p, s)->kind = SLOT_STATE;
+    p->buf.p[buf].kind = SLOT_STATE;
+    p->buf.p[buf].offset = plan->state_bytes;
+    plan->state_bytes += bytes;
+    return buf;
+}
+
+/* Takes entry k out of the list; those behind it move up. */
+static void remove_io(program *p, slot *list, uint32_t *n, uint32_t k)
+{
+    for (uint32_t i = k; i + 1 < *n; i++) {
+        list[i] = list[i + 1];
+        slot_at(p, list[i])->io = i;
+        p->buf.p[slot_at(p, list[i])->view.buf].io = i;
+    }
+    --*n;
+}
+
+bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
+{
+    const int32_t from = find_io(p, p->outputs.p, p->outputs.n, out), to = find_io(p, p->inputs.p, p->inputs.n, in);
+    if (from < 0) return unknown_name(p, "output", out, p->outputs.p, p->outputs.n);
+    if (to < 0) return unknown_name(p, "input", in, p->inputs.p, p->inputs.n);
+    const slot a = p->outputs.p[from], b = p->inputs.p[to];
+    if (!same_shape(slot_at(p, a), slot_at(p, b))) {
+        diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-shape", "--state: output '%s' and input '%s' have not the same type and shape", out, in);
+        return diag_hint(p->diag, "a state keeps its shape: fix or name the dimensions alike with --dim");
+    }
+    const int64_t bytes = place_bytes(p, &p->buf.p[slot_at(p, b)->view.buf]);
+    if (!bytes) {
+        diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-size", "--state: input '%s' has no largest size", in);
+        return diag_hint(p->diag, "bound its dimensions, for example --dim batch=1..8");
+    }
+    state_move move = {0};
+    move.to = place(p, b, plan, bytes);
+    move.from = place(p, a, plan, bytes);
+    VEC_PUSH(p->mem, plan->state, move);
+    remove_io(p, p->inputs.p, &p->inputs.n, (uint32_t)to);
+    remove_io(p, p->outputs.p, &p->outputs.n, (uint32_t)from);
+    return true;
+}

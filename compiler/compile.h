@@ -45,6 +45,7 @@ typedef struct {
     bool profile;     /* call env->timer around each step */
     bool verify_passes;
     bool explain;     /* say in notes what was fused, chosen and refused */
+    bool whole_helpers; /* copy all of the vector header, which then can stand in one translation unit with that of another model */
     bool no_fuse;     /* one step per node: to find out where a difference comes from */
     const char *dump; /* NULL, or the pass after which the model (or the plan) is written to compiled.dump */
 } compile_options;

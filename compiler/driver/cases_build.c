@@ -44,6 +44,7 @@ static bool generate(case_run *r, test_case *t, diag *d, compiled *out)
 {
     arena *a = r->c->mem;
     compile_options o = r->options;
+    o.whole_helpers = true;
     o.name = t->prefix;
     model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
     if (!m) return false;

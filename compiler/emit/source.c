@@ -4,6 +4,7 @@
 
 #include "base/embedded.h"
 #include "emit/emit.h"
+#include "emit/trim.h"
 
 static void io_line(emit *e, const char *what, slot s, text *out)
 {
@@ -79,29 +80,43 @@ static void float_pragmas(emit *e, text *out)
                       "#error \"float is computed in long double here: compile with -msse2 -mfpmath=sse\"\n#endif\n");
 }
 
+static void dim_functions(text *out)
+{
+    text_add(out, "#ifndef ONNXCC_DIM_FUNCTIONS\n#define ONNXCC_DIM_FUNCTIONS\n\n/* ---- sizes ---- */\n"
+                  "SIMD_FN int64_t onnxcc_fdiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }\n"
+                  "SIMD_FN int64_t onnxcc_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }\n"
+                  "SIMD_FN int64_t onnxcc_min(int64_t a, int64_t b) { return a < b ? a : b; }\n"
+                  "SIMD_FN int64_t onnxcc_max(int64_t a, int64_t b) { return a > b ? a : b; }\n"
+                  "SIMD_FN int64_t onnxcc_select(int64_t a, int64_t b, int64_t c, int64_t d) { return a < b ? c : d; }\n#endif\n");
+}
+
+/* The helpers in front of the steps, as far as they use them. */
+static void helpers(emit *e, const char *steps, text *out)
+{
+    text header = {.mem = e->mem};
+    copy_header(e, "templates/simd", "simd.h", &header);
+    dim_functions(&header);
+    if (e->failed) return;
+    if (e->o->whole_helpers) text_addn(out, header.p, header.n);
+    else {
+        text_add(out, "/* Names begin with a letter for the type, f float, d double, i int32_t, u uint32_t, l int64_t, w uint64_t, after s for one element and v for\n"
+                      " * a vector of VL lanes. The same operation on an element and on a vector gives the same bits. */\n");
+        trim_header(e->mem, header.p, steps, e->target->vl, out);
+    }
+    text_add(out, "\n");
+}
+
 static void preamble(emit *e, text *out)
 {
     head_comment(e, out);
     float_pragmas(e, out);
-    text_addf(out, "#include \"%s.h\"\n\n#include <math.h>\n#include <string.h>\n\n", e->name);
+    text_addf(out, "#include \"%s.h\"\n\n", e->name);
     if (*e->target->guard)
         text_addf(out, "#if !(%s)\n#error \"this file was generated for %s: compile with %s\"\n#endif\n", e->target->guard, e->target->name, e->target->needs);
     if (e->target->endian == ENDIAN_ANY)
         text_add(out, "#if !defined(__GNUC__) && !defined(__attribute__) /* they only help gcc and its like */\n#define __attribute__(xyz)\n#endif\n");
     text_addf(out, "#ifndef VL\n#define VL %d /* float lanes of a vector */\n#endif\n\n", e->target->vl);
     if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
-    copy_header(e, "templates/simd", "simd.h", out);
-    text_add(out, "\n");
-}
-
-static void dim_functions(text *out)
-{
-    text_add(out, "#ifndef ONNXCC_DIM_FUNCTIONS\n#define ONNXCC_DIM_FUNCTIONS\n"
-                  "static inline __attribute__((unused)) int64_t onnxcc_fdiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }\n"
-                  "static inline __attribute__((unused)) int64_t onnxcc_mod(int64_t a, int64_t b) { return a % b < 0 ? a % b + b : a % b; }\n"
-                  "static inline __attribute__((unused)) int64_t onnxcc_min(int64_t a, int64_t b) { return a < b ? a : b; }\n"
-                  "static inline __attribute__((unused)) int64_t onnxcc_max(int64_t a, int64_t b) { return a > b ? a : b; }\n"
-                  "static inline __attribute__((unused)) int64_t onnxcc_select(int64_t a, int64_t b, int64_t c, int64_t d) { return a < b ? c : d; }\n#endif\n\n");
 }
 
 /* ---- steps ---- */
@@ -480,14 +495,16 @@ static void describe(emit *e, text *out)
 
 void emit_source(emit *e, text *out)
 {
-    preamble(e, out);
-    weights_declare(e, out);
-    dim_functions(out);
+    text steps = {.mem = e->mem};
+    printer w = {e, &steps};
+    weights_declare(e, &steps);
     e->by_step = ARENA_ARRAY(e->mem, printed, e->plan->n_steps + 1);
-    printer w = {e, out};
-    print_for(e, out);
+    print_for(e, &steps);
     program_steps(e->p, print_one, &w);
-    run_function(e, out);
-    weights_check_function(e, out);
-    describe(e, out);
+    run_function(e, &steps);
+    weights_check_function(e, &steps);
+    describe(e, &steps);
+    preamble(e, out);
+    helpers(e, steps.p, out);
+    text_addn(out, steps.p, steps.n);
 }

@@ -178,6 +178,14 @@ static bool store_is_read(const fuser *f, slot s)
     return false;
 }
 
+/* What may fail has to be computed, but not twice: another sink of the stage has the same value. */
+static bool fails_elsewhere(const stage *g, const sink *s)
+{
+    for (uint32_t i = 0; i < g->n_sinks; i++)
+        if (&g->sink[i] != s && g->sink[i].value == s->value && g->sink[i].guard == s->guard) return true;
+    return false;
+}
+
 static bool drop_dead(fuser *f, uint32_t item)
 {
     nest *n = fuse_nest(f, item);
@@ -188,7 +196,7 @@ static bool drop_dead(fuser *f, uint32_t item)
         for (uint32_t k = 0; k < g->n_sinks;) {
             const sink *s = &g->sink[k];
             const slot to = s->to;
-            if (ex_can_fail(f->x, s->value) || (to ? store_is_read(f, to) : acc_is_read(f, n, s))) {
+            if ((ex_can_fail(f->x, s->value) && !fails_elsewhere(g, s)) || (to ? store_is_read(f, to) : acc_is_read(f, n, s))) {
                 k++;
                 continue;
             }

@@ -464,6 +464,7 @@ static void declare_locals(printer *w)
         const int64_t n = s->rank ? dim_range(w->t, dim_product(w->t, s->extent, s->rank)).hi : 1;
         if (s->rank == 0 && lanes == 1) line(w, "%s %s;", word, name);
         else line(w, "%s %s[%lld];", word, name, (long long)elem_bytes(ELEM_UINT8, (size_t)(n > 0 ? n : 1)) * lanes);
+        if (!w->param.p[i].read) line(w, "(void)%s;", name); /* stored for the failure that its value may be */
     }
 }
 

@@ -270,7 +270,7 @@ static void place_weights(program *p, memory_plan *out)
         if (!b || b->kind != SLOT_CONST || !b->first || b->offset >= 0) continue;
         b->bytes_max = (int64_t)i->data->bytes;
         b->offset = out->weights_bytes;
-        out->weights_bytes += padded(b->bytes_max);
+        out->weights_bytes += padded(b->bytes_max ? b->bytes_max : 1); /* an empty one has an address, too */
     }
 }
 

@@ -105,7 +105,7 @@
     SIMD_FN F S##_sigmoid(F a) { return S##_set(1.0f) / (S##_set(1.0f) + S##_exp(-a)); }       \
     SIMD_FN F S##_relu(F a) { return S##_max(a, S##_set(0.0f)); }
 
-/* pow: 1 ulp, through double. D: double or vector of doubles; S##_double widens, S##_narrow rounds back. Special cases as C99's powf. */
+/* pow: 1 ulp, through double. Special cases as C99's powf. */
 #define MATH_POW(S, J, F, I, D)                                                                \
     SIMD_FN F S##_pow(F a, F b)                                                                \
     {                                                                                          \
@@ -143,7 +143,8 @@
         return S##_sel((b == zero) | (a == one), one, y);                                      \
     }
 
-#define MATH_FUNCTIONS(S, J, F, I, D) /* S##_scale comes before, from MATH_SCALE or an instruction */ \
+/* After S##_scale, which comes from MATH_SCALE or an instruction. D: double or a vector of doubles; S##_double widens, S##_narrow rounds back. */
+#define MATH_FUNCTIONS(S, J, F, I, D) \
     MATH_EXP(S, J, F, I)              \
     MATH_LOG(S, J, F, I)              \
     MATH_ERF(S, J, F, I)              \

@@ -229,6 +229,7 @@ bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb,
         const dim one = dim_const(c->d, 1), x = i - r + ra >= 0 ? a[i - r + ra] : one, y = i - r + rb >= 0 ? b[i - r + rb] : one;
         if (x == y || y == one) out[i] = x;
         else if (x == one) out[i] = y;
+        else if (c->m->written_back && !dim_is_const(c->d, x, NULL) && !dim_is_const(c->d, y, NULL)) out[i] = dim_fresh(c->d, "stretched", 0, INT64_MAX);
         else if (!assume_equal(c, x, y)) {
             text t = {.mem = c->m->mem};
             dim_text(c->d, x, &t);

@@ -1,0 +1,150 @@
+/* optimize.c - the list of passes, and the tool that runs them until nothing changes; see optimize.h.
+ *
+ * in:  a model as its file says it. out: the same, with fewer nodes; nothing that no pass touched is different.
+ * Each round begins with an analysis (analyze.h): types, constants and symbolic contents by value. */
+#include "passes/optimize.h"
+
+#include <string.h>
+
+#include "passes/analyze.h"
+#include "passes/passes.h"
+
+enum { ROUNDS = 12 };
+enum { LARGEST_CONSTANT = 1 << 16 }; /* bytes that a folded constant may take when no constant of its size goes for it */
+
+static void run_identity(model *m, const pass_context *c)
+{
+    (void)c;
+    remove_identities(m);
+}
+static void run_batchnorm(model *m, const pass_context *c)
+{
+    (void)c;
+    fold_batchnorm(m);
+}
+static void run_cse(model *m, const pass_context *c)
+{
+    (void)c;
+    merge_common(m);
+}
+static void run_fold(model *m, const pass_context *c)
+{
+    (void)c;
+    keep_folded_outputs(m);
+}
+
+static const graph_pass PASSES[] = {
+    {"fold", run_fold, true, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
+    {"identity", run_identity, true, true, LEVEL_BASIC, "nodes that give their input back vanish"},
+    {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
+    {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
+};
+enum { N_PASSES = sizeof PASSES / sizeof *PASSES };
+
+const graph_pass *graph_passes(uint32_t *n)
+{
+    *n = N_PASSES;
+    return PASSES;
+}
+
+/* ---- what is there ---- */
+
+static uint32_t count_graph(const model *m, graph_id g)
+{
+    const graph *gr = m->graphs.p[g];
+    uint32_t n = gr->nodes.n;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) {
+        const node *nd = &m->nodes.p[gr->nodes.p[i]];
+        for (uint32_t k = 0; k < nd->n_attr; k++) {
+            const attr *a = &nd->attr[k];
+            if (a->kind == ATTR_GRAPH) n += count_graph(m, a->u.g);
+            for (uint32_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++) n += count_graph(m, a->u.graphs[j]);
+        }
+    }
+    return n;
+}
+
+uint32_t count_nodes(const model *m)
+{
+    return count_graph(m, 1);
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15u;
+    return h ^ h >> 29;
+}
+
+/* Differs when a pass did something. */
+static uint64_t fingerprint(const model *m)
+{
+    uint64_t h = m->values.n;
+    for (graph_id g = 1; g < m->graphs.n; g++) {
+        const graph *gr = m->graphs.p[g];
+        for (uint32_t i = 0; i < gr->nodes.n; i++) {
+            const node *n = &m->nodes.p[gr->nodes.p[i]];
+            h = mix(mix(mix(h, gr->nodes.p[i]), n->n_in), n->n_attr);
+            for (const char *s = n->op; *s; s++) h = mix(h, (unsigned char)*s);
+            for (uint32_t k = 0; k < n->n_in; k++) h = mix(h, n->in[k]);
+            for (uint32_t k = 0; k < n->n_out; k++) h = mix(h, n->out[k]);
+        }
+    }
+    return h;
+}
+
+/* ---- the tool ---- */
+
+static bool chosen(const optimize_options *o, const graph_pass *p)
+{
+    if (!o->passes) return p->level <= o->level;
+    for (uint32_t i = 0; i < o->n_passes; i++)
+        if (!strcmp(o->passes[i], p->name)) return true;
+    return false;
+}
+
+static bool known_passes(model *m, const optimize_options *o)
+{
+    for (uint32_t i = 0; i < o->n_passes; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < N_PASSES; k++) known |= !strcmp(PASSES[k].name, o->passes[i]);
+        if (known) continue;
+        text list = {.mem = m->mem};
+        for (uint32_t k = 0; k < N_PASSES; k++) text_addf(&list, "%s%s", k ? ", " : "", PASSES[k].name);
+        diag_error(m->diag, EXIT_USAGE, "", "pass-unknown", "there is no pass '%s'", o->passes[i]);
+        return diag_hint(m->diag, "the passes are: %s", list.p);
+    }
+    return true;
+}
+
+static bool run_round(model *m, const pass_context *c, const optimize_options *o, optimize_report *report)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < N_PASSES; i++) {
+        if (!chosen(o, &PASSES[i])) continue;
+        const uint32_t before = count_nodes(m);
+        PASSES[i].run(m, c);
+        remove_dead(m);
+        report->passes.p[at++].after -= before - count_nodes(m);
+        if (!ir_verify(m)) return false;
+    }
+    return true;
+}
+
+bool optimize_model(model *m, arena *mem, const optimize_options *o, optimize_report *report)
+{
+    const pass_context c = {o->reader, o->level};
+    *report = (optimize_report){0};
+    if (!known_passes(m, o)) return false;
+    for (uint32_t i = 0; i < N_PASSES; i++)
+        if (chosen(o, &PASSES[i])) VEC_PUSH(mem, report->passes, ((pass_result){PASSES[i].name, 0, 0, -1}));
+    uint64_t before, after = 0;
+    do {
+        before = after;
+        analyze(m, LARGEST_CONSTANT);
+        if (!report->rounds)
+            for (uint32_t i = 0, n = count_nodes(m); i < report->passes.n; i++) report->passes.p[i].before = report->passes.p[i].after = n;
+        if (!run_round(m, &c, o, report)) return false;
+        after = fingerprint(m);
+    } while (++report->rounds < ROUNDS && after != before);
+    return true;
+}

@@ -14,6 +14,7 @@ typedef struct {
     node_id producer;
     uint32_t output;
     const char *name;
+    type declared;
 } definition;
 
 typedef struct {
@@ -56,7 +57,7 @@ static snapshot take(model *m, arena *scratch)
     s.graph = ARENA_ARRAY(scratch, graph, s.n_graphs);
     for (value_id v = 1; v < s.n_values; v++) {
         const value *x = value_at(m, v);
-        s.value[v] = (definition){x->producer, x->output, x->name};
+        s.value[v] = (definition){x->producer, x->output, x->name, x->type};
         s.data[v] = x->data;
     }
     for (node_id n = 1; n < s.n_nodes; n++) {
@@ -103,6 +104,27 @@ static void drop_large(model *m, const snapshot *s, size_t limit)
     }
 }
 
+/* What the file declares can't be: the number of dimensions, or one of them, is another. */
+static bool contradicts(model *m, const type *declared, const type *t)
+{
+    int64_t a, b;
+    if (declared->kind != TYPE_TENSOR || t->kind != TYPE_TENSOR || declared->rank < 0 || t->rank < 0) return false;
+    if (declared->rank != t->rank) return true;
+    for (int32_t i = 0; i < t->rank; i++)
+        if (dim_is_const(m->dims, declared->shape[i], &a) && dim_is_const(m->dims, t->shape[i], &b) && a != b) return true;
+    return false;
+}
+
+/* Exporters get declarations wrong, and nobody notices as long as shapes are computed during the run. Once passes have made constants of them,
+ * checkers do: a wrong declaration is not written again. */
+static void drop_wrong_declarations(model *m, const snapshot *s)
+{
+    for (value_id v = 1; v < s->n_values; v++) {
+        value *x = value_at(m, v);
+        if (x->source && x->producer && contradicts(m, &s->value[v].declared, &x->type)) x->source = NULL;
+    }
+}
+
 void analyze(model *m, size_t limit)
 {
     arena *scratch = arena_new();
@@ -115,5 +137,6 @@ void analyze(model *m, size_t limit)
     m->diag = said;
     put_back(m, &before);
     drop_large(m, &before, limit);
+    drop_wrong_declarations(m, &before);
     arena_free(scratch);
 }

@@ -33,9 +33,22 @@ static void run_fold(model *m, const pass_context *c)
     keep_folded_outputs(m);
 }
 
+static void run_view(model *m, const pass_context *c)
+{
+    (void)c;
+    merge_views(m);
+}
+static void run_sizes(model *m, const pass_context *c)
+{
+    (void)c;
+    share_sizes(m);
+}
+
 static const graph_pass PASSES[] = {
     {"fold", run_fold, true, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
     {"identity", run_identity, true, true, LEVEL_BASIC, "nodes that give their input back vanish"},
+    {"sizes", run_sizes, true, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
+    {"view", run_view, true, true, LEVEL_BASIC, "Reshape, Squeeze, Transpose and the like in a row become one"},
     {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
     {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
 };

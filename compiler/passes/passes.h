@@ -7,6 +7,8 @@
 bool set_shapes(model *m, const compile_options *o);        /* shapes.c: --dim and --shape */
 void remove_identities(model *m);                           /* identity.c: nodes that give their input back */
 void fold_batchnorm(model *m);                              /* batchnorm.c: products take what follows on their channels into their weights */
+void merge_views(model *m);                                 /* view.c: Reshape, Squeeze, Transpose and the like in a row become one */
+void share_sizes(model *m);                                 /* sizes.c: tensors of sizes that are known are taken from where they are cheapest */
 void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
 bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */

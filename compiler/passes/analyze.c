@@ -95,12 +95,27 @@ static bool not_ours(void *ctx, model *m, const node *n)
     return !op || !op->infer;
 }
 
-/* Constants that are too large to stand in the file. */
+/* A constant of the node at least as large, which nothing else reads: it goes when the node does. */
+static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *uses)
+{
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        const tensor *t = n->in[i] ? value_at(m, n->in[i])->data : NULL;
+        if (t && t->bytes >= bytes && uses[n->in[i]] == 1) return true;
+    }
+    return false;
+}
+
+/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole. */
 static void drop_large(model *m, const snapshot *s, size_t limit)
 {
+    uint32_t *uses = ARENA_ARRAY(s->mem, uint32_t, s->n_values);
+    for (node_id n = 1; n < s->n_nodes; n++)
+        for (uint32_t k = 0; k < s->node[n].n_in && !s->node[n].dead; k++) uses[s->node[n].in[k]]++;
+    for (graph_id g = 1; g < s->n_graphs; g++)
+        for (uint32_t k = 0; k < s->graph[g].outputs.n; k++) uses[s->graph[g].outputs.p[k]]++;
     for (value_id v = 1; v < s->n_values; v++) {
         value *x = value_at(m, v);
-        if (x->data && !s->data[v] && x->producer && x->data->bytes > limit) x->data = NULL;
+        if (x->data && !s->data[v] && x->producer && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
     }
 }
 

@@ -10,7 +10,7 @@ static const struct {
     const char *op;
     int least;
 } LEAST[] = {
-    {"Add", 7},          {"And", 7},     {"BatchNormalization", 9}, {"Cast", 6},    {"Clip", 6},    {"Concat", 4},   {"Div", 7},      {"Dropout", 7},
+    {"Add", 7},          {"And", 7},     {"BatchNormalization", 7}, {"Cast", 6},    {"Clip", 6},    {"Concat", 4},   {"Div", 7},      {"Dropout", 7},
     {"Equal", 7},        {"Gemm", 7},    {"Greater", 7},            {"Less", 7},    {"Max", 8},     {"Mean", 8},     {"Min", 8},      {"Mul", 7},
     {"Or", 7},           {"PRelu", 7},   {"Pad", 2},                {"Pow", 7},     {"Reshape", 5}, {"Softmax", 13}, {"LogSoftmax", 13}, {"Split", 2},
     {"Sub", 7},          {"Sum", 8},     {"Tile", 6},               {"Xor", 7},     {"AveragePool", 7},
@@ -19,6 +19,7 @@ static const struct {
 bool op_readable(const node *n)
 {
     if (*n->domain) return true;
+    if (!strcmp(n->op, "BatchNormalization") && !node_int(n, "spatial", 1)) return false;
     for (size_t i = 0; i < sizeof LEAST / sizeof *LEAST; i++)
         if (!strcmp(LEAST[i].op, n->op)) return n->version >= LEAST[i].least;
     return true;

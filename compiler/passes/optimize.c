@@ -12,44 +12,36 @@
 enum { ROUNDS = 12 };
 enum { LARGEST_CONSTANT = 1 << 16 }; /* bytes that a folded constant may take when no constant of its size goes for it */
 
-static void run_identity(model *m, const pass_context *c)
-{
-    (void)c;
-    remove_identities(m);
-}
-static void run_batchnorm(model *m, const pass_context *c)
-{
-    (void)c;
-    fold_batchnorm(m);
-}
-static void run_cse(model *m, const pass_context *c)
-{
-    (void)c;
-    merge_common(m);
-}
-static void run_fold(model *m, const pass_context *c)
-{
-    (void)c;
-    keep_folded_outputs(m);
-}
-
-static void run_view(model *m, const pass_context *c)
-{
-    (void)c;
-    merge_views(m);
-}
-static void run_sizes(model *m, const pass_context *c)
-{
-    (void)c;
-    share_sizes(m);
-}
+/* Passes that need no context. */
+#define PLAIN(name, pass)                            \
+    static void name(model *m, const pass_context *c) \
+    {                                                \
+        (void)c;                                     \
+        pass(m);                                     \
+    }
+PLAIN(run_branch, take_branches)
+PLAIN(run_fold, keep_folded_outputs)
+PLAIN(run_identity, remove_identities)
+PLAIN(run_elementwise, simplify_elementwise)
+PLAIN(run_sizes, share_sizes)
+PLAIN(run_view, merge_views)
+PLAIN(run_pieces, merge_pieces)
+PLAIN(run_pad, merge_pads)
+PLAIN(run_batchnorm, fold_batchnorm)
+PLAIN(run_gemm, make_gemms)
+PLAIN(run_cse, merge_common)
 
 static const graph_pass PASSES[] = {
+    {"branch", run_branch, true, true, LEVEL_BASIC, "an If with a constant condition gives way to its branch"},
     {"fold", run_fold, true, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
     {"identity", run_identity, true, true, LEVEL_BASIC, "nodes that give their input back vanish"},
+    {"elementwise", run_elementwise, true, true, LEVEL_BASIC, "operators on elements that say nothing, or what one says"},
     {"sizes", run_sizes, true, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
     {"view", run_view, true, true, LEVEL_BASIC, "Reshape, Squeeze, Transpose and the like in a row become one"},
+    {"pieces", run_pieces, true, true, LEVEL_BASIC, "so do Slice, Concat, Split and Expand"},
+    {"pad", run_pad, true, true, LEVEL_BASIC, "Pad goes into Conv and pools"},
     {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
+    {"gemm", run_gemm, false, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
     {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
 };
 enum { N_PASSES = sizeof PASSES / sizeof *PASSES };

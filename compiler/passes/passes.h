@@ -9,6 +9,11 @@ void remove_identities(model *m);                           /* identity.c: nodes
 void fold_batchnorm(model *m);                              /* batchnorm.c: products take what follows on their channels into their weights */
 void merge_views(model *m);                                 /* view.c: Reshape, Squeeze, Transpose and the like in a row become one */
 void share_sizes(model *m);                                 /* sizes.c: tensors of sizes that are known are taken from where they are cheapest */
+void merge_pieces(model *m);                                /* pieces.c: Slice, Concat, Split, Expand */
+void simplify_elementwise(model *m);                        /* elementwise.c: Mul by 1, casts in a row, Relu before Clip and the like */
+void take_branches(model *m);                               /* branch.c: If with a constant condition */
+void merge_pads(model *m);                                  /* pad.c: Pad into Conv and pools */
+void make_gemms(model *m);                                  /* gemm.c: MatMul and Add become Gemm */
 void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
 bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */

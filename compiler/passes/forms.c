@@ -115,6 +115,7 @@ node *node_becomes(model *m, node_id id, const char *domain, const char *op, uin
     n->domain = intern(m->names, domain);
     n->op = intern(m->names, op);
     n->version = op_version(m, domain, op);
+    if (!strcmp(domain, "com.microsoft") && !model_opset(m, domain)) VEC_PUSH(m->mem, m->opsets, ((opset){n->domain, 1}));
     n->n_attr = 0;
     n->n_in = n_in;
     n->in = arena_copy(m->mem, in, n_in * sizeof *in);

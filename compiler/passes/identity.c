@@ -57,11 +57,9 @@ static bool keeps_order(const node *n)
 static bool gives_back(rewrite *r, const node *n)
 {
     static const char *const ALWAYS[] = {"Cast", "CastLike", "Expand", "Tile"};
-    static const char *const LISTS[] = {"Concat", "Sum", "Max", "Min", "Mean"};
     model *m = r->m;
     if (*n->domain) return false;
     if (keeps_order(n) || ONE_OF(ALWAYS, n->op)) return true;
-    if (ONE_OF(LISTS, n->op)) return n->n_in == 1;
     if (!strcmp(n->op, "Dropout")) {
         const value_id mask = n->n_out > 1 ? n->out[1] : 0;
         return !node_is_random(m, n) && (!mask || (!r->uses[mask] && !r->output[mask]));
@@ -135,6 +133,13 @@ static value_id undo_shape(rewrite *r, const node *n)
     return 0;
 }
 
+/* Whatever the type. */
+static bool is_plain_copy(const node *n)
+{
+    static const char *const LISTS[] = {"Concat", "Sum", "Max", "Min", "Mean"};
+    return !*n->domain && (!strcmp(n->op, "Identity") || (n->n_in == 1 && ONE_OF(LISTS, n->op)));
+}
+
 static bool visit(rewrite *r, node_id id)
 {
     model *m = r->m;
@@ -143,7 +148,7 @@ static bool visit(rewrite *r, node_id id)
     if (!op_readable(n)) return false;
     if (!out || value_at(m, out)->data || !node_in(n, 0)) return false;
     value_id same = 0;
-    if (gives_back(r, n) && same_value_type(m, n->in[0], out)) same = n->in[0];
+    if (is_plain_copy(n) || (gives_back(r, n) && same_value_type(m, n->in[0], out))) same = n->in[0];
     if (!same) same = keeps_order(n) ? undo_shape(r, n) : undo_transpose(r, n);
     return same && rewrite_alias(r, out, same);
 }

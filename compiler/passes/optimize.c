@@ -29,6 +29,7 @@ PLAIN(run_pieces, merge_pieces)
 PLAIN(run_pad, merge_pads)
 PLAIN(run_batchnorm, fold_batchnorm)
 PLAIN(run_gemm, make_gemms)
+PLAIN(run_norm, make_norms)
 PLAIN(run_cse, merge_common)
 
 static const graph_pass PASSES[] = {
@@ -42,6 +43,8 @@ static const graph_pass PASSES[] = {
     {"pad", run_pad, true, true, LEVEL_BASIC, "Pad goes into Conv and pools"},
     {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
     {"gemm", run_gemm, false, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
+    {"norm", run_norm, false, false, LEVEL_ALL, "LayerNormalization and RMSNormalization are recognised"},
+    {"activation", make_activations, false, false, LEVEL_ALL, "Gelu, HardSigmoid, HardSwish and Mish are recognised"},
     {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
 };
 enum { N_PASSES = sizeof PASSES / sizeof *PASSES };

@@ -14,6 +14,9 @@ void simplify_elementwise(model *m);                        /* elementwise.c: Mu
 void take_branches(model *m);                               /* branch.c: If with a constant condition */
 void merge_pads(model *m);                                  /* pad.c: Pad into Conv and pools */
 void make_gemms(model *m);                                  /* gemm.c: MatMul and Add become Gemm */
+void make_norms(model *m);                                  /* norm.c: LayerNormalization, RMSNormalization */
+struct pass_context;
+void make_activations(model *m, const struct pass_context *c); /* activation.c: Gelu, HardSigmoid, HardSwish, Mish */
 void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
 bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */

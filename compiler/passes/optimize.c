@@ -102,9 +102,20 @@ static uint64_t fingerprint(const model *m)
 
 /* ---- the tool ---- */
 
-static bool chosen(const optimize_options *o, const graph_pass *p)
+/* Values are rounded to whole steps on the way: a pass that changes a last bit would make some of them another step, which is a large difference. Such
+ * passes run only when they are asked for by name. */
+static bool quantizes(const model *m)
 {
-    if (!o->passes) return p->level <= o->level;
+    static const char *const OPS[] = {"QuantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention"};
+    for (node_id n = 1; n < m->nodes.n; n++)
+        for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
+            if (!strcmp(m->nodes.p[n].op, OPS[i])) return true;
+    return false;
+}
+
+static bool chosen(const optimize_options *o, bool quantized, const graph_pass *p)
+{
+    if (!o->passes) return p->level <= o->level && (p->exact || !quantized);
     for (uint32_t i = 0; i < o->n_passes; i++)
         if (!strcmp(o->passes[i], p->name)) return true;
     return false;
@@ -124,11 +135,11 @@ static bool known_passes(model *m, const optimize_options *o)
     return true;
 }
 
-static bool run_round(model *m, const pass_context *c, const optimize_options *o, optimize_report *report)
+static bool run_round(model *m, const pass_context *c, const optimize_options *o, bool quantized, optimize_report *report)
 {
     uint32_t at = 0;
     for (uint32_t i = 0; i < N_PASSES; i++) {
-        if (!chosen(o, &PASSES[i])) continue;
+        if (!chosen(o, quantized, &PASSES[i])) continue;
         const uint32_t before = count_nodes(m);
         PASSES[i].run(m, c);
         remove_dead(m);
@@ -141,17 +152,18 @@ static bool run_round(model *m, const pass_context *c, const optimize_options *o
 bool optimize_model(model *m, arena *mem, const optimize_options *o, optimize_report *report)
 {
     const pass_context c = {o->reader, o->level};
+    const bool quantized = quantizes(m);
     *report = (optimize_report){0};
     if (!known_passes(m, o)) return false;
     for (uint32_t i = 0; i < N_PASSES; i++)
-        if (chosen(o, &PASSES[i])) VEC_PUSH(mem, report->passes, ((pass_result){PASSES[i].name, 0, 0, -1}));
+        if (chosen(o, quantized, &PASSES[i])) VEC_PUSH(mem, report->passes, ((pass_result){PASSES[i].name, 0, 0, -1}));
     uint64_t before, after = 0;
     do {
         before = after;
         analyze(m, LARGEST_CONSTANT);
         if (!report->rounds)
             for (uint32_t i = 0, n = count_nodes(m); i < report->passes.n; i++) report->passes.p[i].before = report->passes.p[i].after = n;
-        if (!run_round(m, &c, o, report)) return false;
+        if (!run_round(m, &c, o, quantized, report)) return false;
         after = fingerprint(m);
     } while (++report->rounds < ROUNDS && after != before);
     return true;

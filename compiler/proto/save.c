@@ -225,11 +225,13 @@ static Onnx__AttributeProto *write_attr(writer *w, const attr *a, const char *wh
 static Onnx__NodeProto *write_node(writer *w, const node *n)
 {
     Onnx__NodeProto *p = COPY(w, Onnx__NodeProto, node_proto, n->source);
-    p->name = borrowed(n->name);
-    p->op_type = entry(n->op);
-    if (!n->source || *n->domain) p->domain = borrowed(n->domain); /* "ai.onnx" is "" here */
-    p->overload = borrowed(n->overload);
-    p->doc_string = borrowed(n->doc);
+    if (!n->source) {
+        p->name = borrowed(n->name);
+        p->op_type = entry(n->op);
+        p->domain = borrowed(n->domain);
+        p->overload = borrowed(n->overload);
+        p->doc_string = borrowed(n->doc);
+    }
     p->n_input = n->n_in;
     p->input = names_of(w, n->in, n->n_in);
     p->n_output = n->n_out;
@@ -338,8 +340,10 @@ static Onnx__GraphProto *write_graph(writer *w, graph_id id)
     uint32_t n_loose = 0;
     const value_id *loose = id == 1 ? loose_constants(w->m, w->a, id, &n_loose) : NULL;
     Onnx__GraphProto *p = COPY(w, Onnx__GraphProto, graph_proto, g->source);
-    p->name = entry(*g->name ? g->name : "graph"); /* the standard wants one */
-    p->doc_string = borrowed(g->doc);
+    if (!g->source) {
+        p->name = entry(*g->name ? g->name : "graph"); /* the standard wants one */
+        p->doc_string = borrowed(g->doc);
+    }
     p->n_input = g->inputs.n;
     p->input = write_infos(w, g->inputs.p, g->inputs.n);
     p->n_output = g->outputs.n;
@@ -405,11 +409,9 @@ static Onnx__FunctionProto *write_function(writer *w, const function *f)
     return p;
 }
 
-static Onnx__ModelProto *write_model(writer *w)
+static void write_head(writer *w, Onnx__ModelProto *p)
 {
     model *m = w->m;
-    Onnx__ModelProto *p = COPY(w, Onnx__ModelProto, model_proto, m->source);
-    p->n_training_info = 0; /* the loader has warned */
     p->has_ir_version = true;
     p->ir_version = m->ir_version;
     p->producer_name = borrowed(m->producer);
@@ -418,11 +420,6 @@ static Onnx__ModelProto *write_model(writer *w)
     p->doc_string = borrowed(m->doc);
     p->has_model_version = m->model_version != 0;
     p->model_version = m->model_version;
-    p->graph = write_graph(w, 1);
-    write_imports(w, p);
-    p->n_functions = m->functions.n;
-    p->functions = ARENA_ARRAY(w->a, Onnx__FunctionProto *, m->functions.n);
-    for (uint32_t i = 0; i < m->functions.n; i++) p->functions[i] = write_function(w, &m->functions.p[i]);
     p->n_metadata_props = m->metadata.n;
     p->metadata_props = ARENA_ARRAY(w->a, Onnx__StringStringEntryProto *, m->metadata.n);
     for (uint32_t i = 0; i < m->metadata.n; i++) {
@@ -430,6 +427,19 @@ static Onnx__ModelProto *write_model(writer *w)
         p->metadata_props[i]->key = entry(m->metadata.p[i].key);
         p->metadata_props[i]->value = entry(m->metadata.p[i].value);
     }
+}
+
+static Onnx__ModelProto *write_model(writer *w)
+{
+    model *m = w->m;
+    Onnx__ModelProto *p = COPY(w, Onnx__ModelProto, model_proto, m->source);
+    if (!m->source) write_head(w, p);
+    p->n_training_info = 0; /* the loader has warned */
+    p->graph = write_graph(w, 1);
+    write_imports(w, p);
+    p->n_functions = m->functions.n;
+    p->functions = ARENA_ARRAY(w->a, Onnx__FunctionProto *, m->functions.n);
+    for (uint32_t i = 0; i < m->functions.n; i++) p->functions[i] = write_function(w, &m->functions.p[i]);
     return p;
 }
 

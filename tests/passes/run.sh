@@ -1,4 +1,5 @@
-# Text tests of passes over the graph: tests/passes/PASS/NAME.onnxtxt goes in, NAME.expected is the model after that pass (--dump=PASS).
+# Text tests of passes over the graph: tests/passes/PASS/NAME.onnxtxt goes in, NAME.expected is the model after that pass: of the main road
+# (--dump=PASS) for the passes that were made for it, else as `onnxcc optimize --passes PASS` writes it, at the model's own opset.
 #
 #   sh tests/passes/run.sh ONNXCC PASS       UPDATE=1 in the environment writes the expectations anew
 set -u
@@ -10,8 +11,12 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 for model in "$folder"/*.onnxtxt; do
     expected=${model%.onnxtxt}.expected
-    if ! "$onnxcc" compile "$model" --name=m --target=generic-c99 --dump="$pass" > "$work/got" 2> "$work/err"; then
-        echo "FAIL $model: does not compile"
+    case $pass in
+        identity | batchnorm | cse) "$onnxcc" compile "$model" --name=m --target=generic-c99 --dump="$pass" > "$work/got" 2> "$work/err" ;;
+        *) "$onnxcc" optimize "$model" -o "$work/got.onnxtxt" --passes "$pass" -q 2> "$work/err" && cp "$work/got.onnxtxt" "$work/got" ;;
+    esac
+    if [ $? != 0 ]; then
+        echo "FAIL $model"
         cat "$work/err"
         bad=1
     elif [ "${UPDATE:-}" = 1 ]; then

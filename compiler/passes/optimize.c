@@ -45,6 +45,8 @@ static const graph_pass PASSES[] = {
     {"gemm", run_gemm, false, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
     {"norm", run_norm, false, false, LEVEL_ALL, "LayerNormalization and RMSNormalization are recognised"},
     {"activation", make_activations, false, false, LEVEL_ALL, "Gelu, HardSigmoid, HardSwish and Mish are recognised"},
+    {"attention", make_attentions, false, false, LEVEL_ALL, "scaled dot products become Attention or MultiHeadAttention"},
+    {"microsoft", make_microsoft, false, false, LEVEL_ALL, "onnxruntime: SkipLayerNormalization, BiasGelu, FusedConv"},
     {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
 };
 enum { N_PASSES = sizeof PASSES / sizeof *PASSES };

@@ -17,6 +17,8 @@ void make_gemms(model *m);                                  /* gemm.c: MatMul an
 void make_norms(model *m);                                  /* norm.c: LayerNormalization, RMSNormalization */
 struct pass_context;
 void make_activations(model *m, const struct pass_context *c); /* activation.c: Gelu, HardSigmoid, HardSwish, Mish */
+void make_attentions(model *m, const struct pass_context *c);  /* attention.c: Attention, MultiHeadAttention */
+void make_microsoft(model *m, const struct pass_context *c);   /* microsoft.c: onnxruntime's fused operators */
 void merge_common(model *m);                                /* cse.c: equal nodes and equal constants become one */
 bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */

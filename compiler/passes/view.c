@@ -5,6 +5,7 @@
  *     Reshape(Unsqueeze(x))           Reshape(x)                      any view before a Reshape
  *     Unsqueeze(Unsqueeze(x))         Unsqueeze(x), or a Reshape      as Squeeze of Squeeze
  *     Transpose(Transpose(x))         Transpose(x)
+ *     Reshape(Transpose(Reshape(x)))  Transpose(x)                    [b, h, l, s] as [b * h, l, s], turned, and apart again
  *     Unsqueeze(Gather(x, 3))         Gather(x, [3])                  scalars of shape arithmetic
  *
  * requires: types known. keeps: every bit. breaks: nothing. A view in between that something else reads too stays for that reader.
@@ -199,8 +200,31 @@ static bool join_transpose(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
+/* x [.., a, b] -> [n, a, b] -> [n, b, a] -> [.., b, a]. */
+static bool turn_in_place(rewrite *r, node_id id, bool *gone)
+{
+    (void)gone;
+    model *m = r->m;
+    const node *n = node_at(m, id), *turn = rewrite_producer_is(r, n->in[0], "Transpose");
+    const node *flat = turn ? rewrite_producer_is(r, turn->in[0], "Reshape") : NULL;
+    uint32_t order[MAX_RANK], rank;
+    if (!flat || !transpose_order(m, turn, order, &rank) || rank != 3 || order[0] != 0 || order[1] != 2) return false;
+    const type *x = ranked(m, flat->in[0]), *mid = ranked(m, flat->out[0]), *y = ranked(m, n->out[0]);
+    if (!x || !mid || !y || x->rank != y->rank || x->rank < 3) return false;
+    const int32_t last = x->rank - 1;
+    for (int32_t i = 0; i < last - 1; i++)
+        if (x->shape[i] != y->shape[i]) return false;
+    if (mid->shape[1] != x->shape[last - 1] || mid->shape[2] != x->shape[last] || y->shape[last - 1] != x->shape[last] || y->shape[last] != x->shape[last - 1]) return false;
+    int64_t perm[MANY];
+    for (int32_t i = 0; i < x->rank; i++) perm[i] = i < last - 1 ? i : 2 * last - 1 - i;
+    const value_id in = flat->in[0];
+    (void)rewrite_becomes(r, id, "", "Transpose", 1, &in);
+    set_attr_ints(m, id, "perm", (uint32_t)last + 1, perm);
+    return true;
+}
+
 static const rule_row RULES[] = {
-    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", join_unsqueeze},
+    {"Reshape", turn_in_place},    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", join_unsqueeze},
     {"Squeeze", join_squeeze},     {NULL, join_views},       {"Transpose", join_transpose}, {NULL, NULL},
 };
 

@@ -8,6 +8,7 @@
 
 #include "passes/analyze.h"
 #include "passes/passes.h"
+#include "passes/verify.h"
 
 enum { ROUNDS = 12 };
 enum { LARGEST_CONSTANT = 1 << 16 }; /* bytes that a folded constant may take when no constant of its size goes for it */
@@ -33,8 +34,8 @@ PLAIN(run_norm, make_norms)
 PLAIN(run_cse, merge_common)
 
 static const graph_pass PASSES[] = {
-    {"branch", run_branch, true, true, LEVEL_BASIC, "an If with a constant condition gives way to its branch"},
     {"fold", run_fold, true, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
+    {"branch", run_branch, true, true, LEVEL_BASIC, "an If with a constant condition gives way to its branch"},
     {"identity", run_identity, true, true, LEVEL_BASIC, "nodes that give their input back vanish"},
     {"elementwise", run_elementwise, true, true, LEVEL_BASIC, "operators on elements that say nothing, or what one says"},
     {"sizes", run_sizes, true, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
@@ -137,23 +138,43 @@ static bool known_passes(model *m, const optimize_options *o)
     return true;
 }
 
-static bool run_round(model *m, const pass_context *c, const optimize_options *o, bool quantized, optimize_report *report)
+typedef struct {
+    const pass_context *pass;
+    pass_check *check; /* NULL: not asked for */
+    uint64_t last;     /* the model's fingerprint when it was checked last */
+} round_context;
+
+static bool verify_pass(round_context *c, model *m, const graph_pass *p, pass_result *result)
+{
+    const uint64_t now = fingerprint(m);
+    double difference;
+    if (!c->check || now == c->last) return true;
+    c->last = now;
+    if (!pass_check_written_after(c->check, m, p->name, p->exact, &difference)) return false;
+    if (difference > result->difference) result->difference = difference;
+    return true;
+}
+
+static bool run_round(model *m, round_context *c, const optimize_options *o, bool quantized, optimize_report *report)
 {
     uint32_t at = 0;
     for (uint32_t i = 0; i < N_PASSES; i++) {
         if (!chosen(o, quantized, &PASSES[i])) continue;
         const uint32_t before = count_nodes(m);
-        PASSES[i].run(m, c);
+        PASSES[i].run(m, c->pass);
         remove_dead(m);
-        report->passes.p[at++].after -= before - count_nodes(m);
-        if (!ir_verify(m)) return false;
+        pass_result *result = &report->passes.p[at++];
+        if (!report->rounds) result->before = result->after = before;
+        result->after -= before - count_nodes(m);
+        if (!ir_verify(m) || !verify_pass(c, m, &PASSES[i], result)) return false;
     }
     return true;
 }
 
 bool optimize_model(model *m, arena *mem, const optimize_options *o, optimize_report *report)
 {
-    const pass_context c = {o->reader, o->level};
+    const pass_context pass = {o->reader, o->level};
+    round_context c = {&pass, o->verify ? pass_check_written(mem, m) : NULL, fingerprint(m)};
     const bool quantized = quantizes(m);
     *report = (optimize_report){0};
     if (!known_passes(m, o)) return false;
@@ -163,10 +184,13 @@ bool optimize_model(model *m, arena *mem, const optimize_options *o, optimize_re
     do {
         before = after;
         analyze(m, LARGEST_CONSTANT);
-        if (!report->rounds)
-            for (uint32_t i = 0, n = count_nodes(m); i < report->passes.n; i++) report->passes.p[i].before = report->passes.p[i].after = n;
         if (!run_round(m, &c, o, quantized, report)) return false;
         after = fingerprint(m);
     } while (++report->rounds < ROUNDS && after != before);
+    const char *why;
+    if (c.check) {
+        (void)pass_check_trials(c.check, &why);
+        if (why) diag_warn(m->diag, "", "verify-pass", "the passes were not checked: %s", why);
+    }
     return true;
 }

@@ -32,7 +32,7 @@ typedef struct optimize_options {
 /* What a pass did, over all rounds. */
 typedef struct pass_result {
     const char *name;
-    uint32_t before, after; /* nodes, bodies of control flow included: when it first ran, and that less what it removed since */
+    uint32_t before, after; /* nodes, bodies of control flow included: when it first ran, and that less what it removed in all rounds */
     double difference;      /* the largest that --verify-passes saw, in parts of the output's largest magnitude; -1: not compared */
 } pass_result;
 

@@ -14,6 +14,7 @@
 #include "passes/passes.h"
 #include "passes/verify.h"
 #include "plan/plan.h"
+#include "quant/quant.h"
 #include "target/target.h"
 
 enum { FOLD_LIMIT = 1 << 16 }; /* elements of a constant that folding may add */
@@ -63,7 +64,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
         const char *name;
         void (*run)(model *m);
         bool exact; /* keeps every bit of every result */
-    } passes[] = {{"identity", remove_identities, true}, {"batchnorm", fold_batchnorm, false}, {"cse", merge_common, true}};
+    } passes[] = {{"identity", remove_identities, true}, {"integer", use_integers, false}, {"batchnorm", fold_batchnorm, false}, {"cse", merge_common, true}};
     pass_check *check = o->verify_passes ? pass_check_new(out->mem, m) : NULL;
     for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
         passes[i].run(m);

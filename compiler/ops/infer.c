@@ -45,11 +45,12 @@ static void type_of_data(model *m, value_id id)
     v->type = type_tensor(v->data->type, (int32_t)v->data->rank, shape);
 }
 
+/* Also dequantized constants stay: the pass `integer` wants the integers. */
 static bool no_fold(const node *n)
 {
-    static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
-    for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
-        if (!strcmp(n->op, RANDOM[i])) return true;
+    static const char *const STAYS[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "DequantizeLinear"};
+    for (size_t i = 0; i < sizeof STAYS / sizeof *STAYS; i++)
+        if (!strcmp(n->op, STAYS[i])) return true;
     for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
         if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;
@@ -122,6 +123,13 @@ static bool infer_graph(walk *w, graph_id g)
     bool ok = true;
     for (uint32_t i = 0; i < gr->nodes.n; i++) ok = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]) && ok;
     return ok;
+}
+
+bool infer_node(model *m, node_id id)
+{
+    const op_def *op = op_find(node_at(m, id)->domain, node_at(m, id)->op);
+    infer_ctx c = {m, m->dims, id, node_at(m, id), NULL};
+    return op && op->infer && op->infer(&c);
 }
 
 bool infer_model(model *m, const infer_options *o)

@@ -85,7 +85,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
-    const infer_options infer = {FOLD_LIMIT};
+    const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true};
     if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);

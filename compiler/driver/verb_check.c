@@ -36,7 +36,7 @@ static void allow(diag *d, const char *code)
 /* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
-    const infer_options o = {FOLD_LIMIT};
+    const infer_options o = {.fold_limit = FOLD_LIMIT};
     if (inline_functions(m) && infer_model(m, &o)) check_types(m);
     allow(m->diag, NULL);
 }

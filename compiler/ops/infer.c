@@ -45,12 +45,12 @@ static void type_of_data(model *m, value_id id)
     v->type = type_tensor(v->data->type, (int32_t)v->data->rank, shape);
 }
 
-/* Also dequantized constants stay: the pass `integer` wants the integers. */
-static bool no_fold(const node *n)
+static bool no_fold(const walk *w, const node *n)
 {
-    static const char *const STAYS[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", "DequantizeLinear"};
-    for (size_t i = 0; i < sizeof STAYS / sizeof *STAYS; i++)
-        if (!strcmp(n->op, STAYS[i])) return true;
+    if (w->o->keep_dequantized && node_is(n, "", "DequantizeLinear")) return true;
+    static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
+    for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
+        if (!strcmp(n->op, RANDOM[i])) return true;
     for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
         if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;
@@ -109,7 +109,7 @@ static bool infer_one(walk *w, node_id id)
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op->infer(&c)) return false;
     n = node_at(m, id);
-    if (no_fold(n)) return true;
+    if (no_fold(w, n)) return true;
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
     if (!done && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);

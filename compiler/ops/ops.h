@@ -114,10 +114,11 @@ const op_def *op_table(uint32_t *n);
 /* ---- drivers ---- */
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
-    int64_t fold_limit; /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
-bool infer_node(model *m, node_id n); /* one node; false after a report */
+bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
 /* The program of a model whose types are known. NULL after a report. */
 program *lower_model(arena *mem, model *m);

@@ -5,7 +5,8 @@
 
 Every model runs on its own cases (corpus) or on random ones, then on variations of the first until there are N inputs. A step is one unit of
 an integer output, the scale of the DequantizeLinear that makes a float output, or 1/255 of the range of any other float output
-(marked r). Prints a row of Markdown for each model: outputs compared, share that is equal, share within one step, largest difference in steps.
+(marked r). Prints a row of Markdown for each model: outputs compared, share that is equal, share within one step, largest difference in steps;
+the last two columns are the same for onnxruntime with all its optimizations against itself without: what rounding alone does to the model.
 --floor: exit code 1 when a model has less than PERCENT within one step. Without onnxruntime or without the models: skipped, exit code 77."""
 import argparse
 import os
@@ -92,28 +93,37 @@ class Tally:
         self.near += int((off <= 1.001).sum())
         self.worst = max(self.worst, float(off.max()))
 
-    def row(self, name):
+    def row(self):
+        if not self.outputs:
+            return "| | |"
         mark = " r" if self.by_range else ""
-        return f"| {name} | {self.outputs} | {100 * self.equal / self.outputs:.2f}% | {100 * self.near / self.outputs:.3f}% | {self.worst:.3g}{mark} |"
+        return f"{100 * self.equal / self.outputs:.2f}% | {100 * self.near / self.outputs:.3f}% | {self.worst:.3g}{mark} |"
+
+
+def open_session(path, level):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def compare(tool, path, cases, count, work):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    rng, steps, tally = np.random.default_rng(1), steps_of(path), Tally()
+    level = onnxruntime.GraphOptimizationLevel
+    session, optimized = open_session(path, level.ORT_DISABLE_ALL), open_session(path, level.ORT_ENABLE_ALL)
+    rng, steps, tally, peer = np.random.default_rng(1), steps_of(path), Tally(), Tally()
     inputs = cases or [{i.name: random_input(i, rng) for i in session.get_inputs()}]
     while len(inputs) < count:
         inputs.append(variation(inputs[0], rng))
     names = [o.name for o in session.get_outputs()]
     for given in inputs[:max(count, len(cases))]:
-        ours, theirs = run_ours(tool, path, given, work), session.run(names, given)
-        for name, want in zip(names, theirs):
-            if want.dtype == bool or want.dtype.kind not in "fiu":
+        ours = run_ours(tool, path, given, work)
+        for name, want, other in zip(names, session.run(names, given), optimized.run(names, given)):
+            if want.dtype.kind not in "fiu":
                 continue
             step = 1.0 if want.dtype.kind in "iu" else steps.get(name)
             tally.add(ours[name], want, step)
-    return tally
+            peer.add(other, want, step)
+    return tally, peer
 
 
 def models(a, work):
@@ -148,16 +158,16 @@ def main():
     a = ap.parse_intermixed_args()
     below, count = [], 0
     with tempfile.TemporaryDirectory() as scratch:
-        print("| model | outputs | equal | within 1 step | largest, steps |\n|---|---|---|---|---|")
+        print("| model | outputs | equal | within 1 step | largest, steps | its own: equal | within 1 step | largest |\n|---|---|---|---|---|---|---|---|")
         for name, path, cases in models(a, a.work or scratch):
             try:
-                tally = compare(a.tool, path, cases, a.inputs, scratch)
+                tally, peer = compare(a.tool, path, cases, a.inputs, scratch)
             except RuntimeError as e:
-                print(f"| {name} | {e} | | | |", flush=True)
+                print(f"| {name} | {e} | | | | | | |", flush=True)
                 below.append(name)
                 continue
             count += 1
-            print(tally.row(name), flush=True)
+            print(f"| {name} | {tally.outputs} | {tally.row()} {peer.row()}", flush=True)
             if a.floor is not None and tally.near * 100 < a.floor * tally.outputs:
                 below.append(name)
     if not count and not below:

@@ -15,6 +15,7 @@
 #include "passes/passes.h"
 #include "passes/verify.h"
 #include "plan/plan.h"
+#include "quant/quant.h"
 #include "target/target.h"
 
 enum { FOLD_LIMIT = 1 << 16 }; /* elements of a constant that folding may add */
@@ -62,7 +63,15 @@ static fuse_options fusion_rules(const compile_options *o)
     return (fuse_options){.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
 }
 
-/* Rewrites of the typed graph. Each may leave nodes that nobody needs: they go right after it, so that the next one sees true counts of uses. */
+/* What holds after each pass: nodes that nobody needs are gone, so that the next one sees true counts of uses. */
+static bool after_pass(model *m, const compile_options *o, compiled *out, pass_check *check, const char *name, bool exact)
+{
+    remove_dead(m);
+    dump(m, o, out, name);
+    return ir_verify(m) && (!check || pass_check_after(check, name, exact));
+}
+
+/* Rewrites of the typed graph. Quantized regions become integers before passes look at what stands between their quantizations. */
 static bool simplify(model *m, const compile_options *o, compiled *out)
 {
     const pass_context context = {0};
@@ -72,9 +81,10 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < n; i++) {
         if (!passes[i].in_compile) continue;
         passes[i].run(m, &context);
-        remove_dead(m);
-        dump(m, o, out, passes[i].name);
-        if (!ir_verify(m) || (check && !pass_check_after(check, passes[i].name, passes[i].exact))) return false;
+        if (!after_pass(m, o, out, check, passes[i].name, passes[i].exact)) return false;
+        if (strcmp(passes[i].name, "identity")) continue;
+        use_integers(m);
+        if (!after_pass(m, o, out, check, "integer", false)) return false;
     }
     const fuse_options rules = fusion_rules(o);
     const char *why;
@@ -91,7 +101,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
-    const infer_options infer = {.fold_limit = FOLD_LIMIT};
+    const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true};
     if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);

@@ -156,6 +156,10 @@ bool infer_matmul_integer(infer_ctx *c);
 bool lower_conv_integer(lower_ctx *c);
 bool lower_matmul_integer(lower_ctx *c);
 
+/* lookup.c */
+bool infer_Lookup(infer_ctx *c);
+bool lower_Lookup(lower_ctx *c);
+
 /* control.c */
 bool infer_If(infer_ctx *c);
 bool infer_Loop(infer_ctx *c);

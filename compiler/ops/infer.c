@@ -45,8 +45,9 @@ static void type_of_data(model *m, value_id id)
     v->type = type_tensor(v->data->type, (int32_t)v->data->rank, shape);
 }
 
-static bool no_fold(const node *n)
+static bool no_fold(const walk *w, const node *n)
 {
+    if (w->o->keep_dequantized && node_is(n, "", "DequantizeLinear")) return true;
     static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
     for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
         if (!strcmp(n->op, RANDOM[i])) return true;
@@ -139,7 +140,7 @@ static bool infer_one(walk *w, node_id id)
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op->infer(&c)) return false;
     n = node_at(m, id);
-    if (no_fold(n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
+    if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
     if (!done && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
@@ -157,6 +158,13 @@ static bool infer_graph(walk *w, graph_id g)
         ok &= good;
     }
     return ok;
+}
+
+bool infer_node(model *m, node_id id)
+{
+    const op_def *op = op_find(node_at(m, id)->domain, node_at(m, id)->op);
+    infer_ctx c = {m, m->dims, id, node_at(m, id), NULL};
+    return op && op->infer && op->infer(&c);
 }
 
 bool infer_model(model *m, const infer_options *o)

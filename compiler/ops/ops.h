@@ -114,11 +114,12 @@ const op_def *op_table(uint32_t *n);
 /* ---- drivers ---- */
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
-    int64_t fold_limit; /* elements of a folded constant that did not exist before; larger ones stay nodes */
-    bool tolerant;      /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
+    int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
+    bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
-bool infer_node(model *m, node_id n); /* one node; false after a report */
+bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
 /* The program of a model whose types are known. NULL after a report. */
 program *lower_model(arena *mem, model *m);

@@ -98,8 +98,11 @@ static ex matmul_requantized(lower_ctx *c, const dim *idx, void *arg)
     const operands o = operands_of(c->n);
     const slot *sum = arg, y = out_slot(c, 0), scale = in_slot(c, o.b_scale);
     const uint32_t rank = slot_rank(c, y);
-    const ex s = line_param(c, scale, rank ? idx[rank - 1] : dim_const(c->d, 0), rank, idx);
-    return requantized(c, &o, load_axes(c, *sum, rank, idx), s, slot_elem(c, y));
+    const dim column = rank ? idx[rank - 1] : dim_const(c->d, 0);
+    const ex s = line_param(c, scale, column, rank, idx);
+    ex v = load_axes(c, *sum, rank, idx);
+    if (in_slot(c, o.bias)) v = add(c, v, load_channel(c, in_slot(c, o.bias), column)); /* onnxcc.QLinearMatMul */
+    return requantized(c, &o, v, s, slot_elem(c, y));
 }
 
 bool lower_matmul_integer(lower_ctx *c)

@@ -52,3 +52,50 @@ check digits_any "$sample" --weights incbin --threads 4
 check small small.onnxtxt
 check residual residual.onnxtxt --weights c
 if [ -f "$tiny/kws_fp32.onnx" ]; then check kws_fp32 "$tiny/kws_fp32.onnx" --weights c; fi
+
+# A model of integers needs nothing at all of a library, but for memcpy and its like and the compiler's own routines.
+numbers() { awk -v n="$1" 'BEGIN { for (i = 0; i < n; i++) printf "%s%d", i ? ", " : "", (i * 37 + 11) % 255 - 127 }'; }
+cat > integers.onnxtxt <<END
+<ir_version: 8, opset_import: ["" : 17]>
+integers (int8[1,3,9,9] x) => (int8[1,5] y)
+<float s = {0.05}, int8 z = {3}, float t = {0.01}, int8 k = {-128}, float u = {0.1}, int8 zero = {0},
+ int8[8,3,3,3] w = {$(numbers 216)}, int8[8,1,3,3] d = {$(numbers 72)}, int8[8,5] m = {$(numbers 40)}>
+{
+    a = DequantizeLinear(x, s, z)
+    wf = DequantizeLinear(w, t, zero)
+    b = Conv<pads = [1, 1, 1, 1]>(a, wf)
+    r = Relu(b)
+    q = QuantizeLinear(r, u, k)
+    c = DequantizeLinear(q, u, k)
+    df = DequantizeLinear(d, t, zero)
+    e = Conv<group = 8, strides = [2, 2]>(c, df)
+    f = QuantizeLinear(e, u, z)
+    g = DequantizeLinear(f, u, z)
+    h = HardSwish(g)
+    i = QuantizeLinear(h, u, z)
+    j = DequantizeLinear(i, u, z)
+    l = GlobalAveragePool(j)
+    n = QuantizeLinear(l, u, z)
+    o = Flatten(n)
+    p = DequantizeLinear(o, u, z)
+    mf = DequantizeLinear(m, t, zero)
+    v = MatMul(p, mf)
+    y = QuantizeLinear(v, u, z)
+}
+END
+check_integers() { # COMMAND AND FLAGS OF A C COMPILER, NM
+    "$onnxcc" compile "$integers" -o integers --name net --target generic-c99 --weights c
+    # shellcheck disable=SC2086
+    $1 -std=c99 -O2 -c integers/net.c -o object.o || fail "$1"
+    "$2" --undefined-only object.o | awk '{ print $2 }' | grep -Evx 'mem(cpy|set|move)|__aeabi_.*|_GLOBAL_OFFSET_TABLE_|net_w[0-9]+' > strangers || :
+    [ ! -s strangers ] || fail "$integers: with $1 a model of integers needs $(cat strangers)"
+}
+for integers in integers.onnxtxt "$tiny"/*_int8.onnx; do
+    [ -f "$integers" ] || continue
+    for compiler in $compilers; do check_integers $compiler nm; done
+    if command -v arm-none-eabi-gcc > /dev/null; then
+        check_integers "arm-none-eabi-gcc -mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard" arm-none-eabi-nm
+        check_integers "arm-none-eabi-gcc -mthumb -mcpu=cortex-m3" arm-none-eabi-nm
+    fi
+    echo "ok: no library for $(basename "$integers")"
+done

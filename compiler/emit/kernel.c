@@ -55,7 +55,8 @@ static const char *adapt_hook(emit *e, text *out, const char *hook_name, const h
     }
     const char *params = extra_list(e, sig, h->to, all, true), *args = extra_list(e, sig, h->to, &own, false);
     for (int vector = 1; vector >= 0; vector--) {
-        text_addf(&t, "static inline __attribute__((always_inline, unused)) void HOOK_%c(%s acc%s%s)\n{\n", vector ? 'v' : 's', vector ? "vf" : "float", index.p, params);
+        const char *acc = h->int_acc ? (vector ? "vi" : "int32_t") : (vector ? "vf" : "float");
+        text_addf(&t, "static inline __attribute__((always_inline, unused)) void HOOK_%c(%s acc%s%s)\n{\n", vector ? 'v' : 's', acc, index.p, params);
         for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", symbol_param(e, all->p[i]));
         text_addf(&t, "    %s_%c(acc%s%s);\n}\n", hook_name, vector ? 'v' : 's', index_args.p, args);
     }

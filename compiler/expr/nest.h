@@ -74,7 +74,7 @@ typedef struct {
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
 /* Two inline functions for a flattened hook, vector (suffix _v) and scalar (_s), lane axis = hook axis `lane`:
  *     SIMD_FN void PREFIXname_v(vf acc, int64_t i, int64_t j, ..., float *restrict y, const float *restrict bias, ..., int64_t batch, ...)
- * the accumulator; the index of lane 0 for each hook axis in order, axes of extent 1 included; the slots in the order of sig->slots; the dims in
+ * the accumulator (vi or int32_t with h->int_acc); the index of lane 0 for each hook axis in order, axes of extent 1 included; the slots in the order of sig->slots; the dims in
  * the order of sig->symbols. A prologue (to == 0) has no acc and returns the element (float or int32_t, vf or vi). The vector form always exists
  * (VL 1: vf is float); where no vector operation fits, it calls the scalar form for each lane. */
 void hook_print(program *p, const hook *h, const char *name, uint32_t lane, const print_options *o, text *out, step_signature *sig);

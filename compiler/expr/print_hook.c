@@ -20,7 +20,7 @@ static void print_head(hook_print_state *c, text *out, bool lanes)
     const char *result = c->h->to ? "void" : lanes ? t == CT_F32 ? "vf" : "vi" : ctype_name(t), *comma = "";
     text_addf(out, "SIMD_FN %s %s%s_%c(", result, w->o->prefix ? w->o->prefix : "", c->name, lanes ? 'v' : 's');
     if (c->h->to) {
-        text_addf(out, "%s acc", lanes ? "vf" : "float");
+        text_addf(out, "%s acc", c->h->int_acc ? (lanes ? "vi" : "int32_t") : (lanes ? "vf" : "float"));
         comma = ", ";
     }
     for (uint32_t i = 0; i < c->h->n_axes; i++, comma = ", ") text_addf(out, "%sint64_t %s", comma, c->index[i]);

@@ -80,6 +80,7 @@ typedef struct {
     slot to; /* epilogue: where the result goes, at at[] */
     uint8_t n;
     ex at[MAX_RANK];
+    bool int_acc; /* the accumulator is int32, else float */
     bool flat; /* set by hook_flatten: loads and the store have one index, the offset in the buffer */
 } hook;
 

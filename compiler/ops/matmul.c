@@ -1,4 +1,4 @@
-/* matmul.c - MatMul and Gemm: float goes to the matrix kernel (chosen in plan/), every other type is a reduction in a nest.
+/* matmul.c - MatMul and Gemm: float and bytes summed in int32 go to the matrix kernels (chosen in plan/), every other type is a reduction in a nest.
  * Source: ONNX Operators.md, MatMul-13, Gemm-13. */
 #include <string.h>
 
@@ -48,9 +48,16 @@ static kernel_arg arg_of(slot s, arg_role role)
     return (kernel_arg){s, role};
 }
 
+static bool is_byte(elem t)
+{
+    return t == ELEM_INT8 || t == ELEM_UINT8;
+}
+
 bool lower_product(lower_ctx *c, const product *q)
 {
-    if (slot_elem(c, q->out) != ELEM_FLOAT || slot_elem(c, q->a_slot) != ELEM_FLOAT || slot_elem(c, q->b_slot) != ELEM_FLOAT) return as_nest(c, q);
+    const elem out = slot_elem(c, q->out), a = slot_elem(c, q->a_slot), b = slot_elem(c, q->b_slot);
+    const bool floats = out == ELEM_FLOAT && a == ELEM_FLOAT && b == ELEM_FLOAT, bytes = out == ELEM_INT32 && is_byte(a) && is_byte(b);
+    if (!floats && !bytes) return as_nest(c, q);
     kernel *k = ARENA_NEW(c->p->mem, kernel);
     k->kind = K_MATMUL;
     k->matmul = (matmul_params){.n_batch = (uint8_t)q->n_batch, .m = q->m, .n = q->n, .k = q->k, .a = q->a, .b = q->b};
@@ -66,7 +73,8 @@ bool lower_product(lower_ctx *c, const product *q)
     for (uint32_t i = 0; i < q->n_batch; i++) h->axis[h->n_axes++] = q->batch[i];
     h->axis[h->n_axes++] = q->m;
     h->axis[h->n_axes++] = q->n;
-    h->value = ex_acc(c->x, 0, CT_F32);
+    h->int_acc = bytes;
+    h->value = ex_acc(c->x, 0, bytes ? CT_I32 : CT_F32);
     h->to = q->out;
     h->n = (uint8_t)q->n_at;
     for (uint32_t i = 0; i < q->n_at; i++) h->at[i] = ex_dim(c->x, q->at[i]);

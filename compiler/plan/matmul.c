@@ -1,26 +1,16 @@
-/* matmul.c - a matrix product by the packed kernel (templates/cpu/gemm.c).
+/* matmul.c - a matrix product by a packed kernel (templates/cpu/gemm.c, templates/cpu/qgemm.c).
  *
  * in:  a K_MATMUL step whose slots have views
  * out: a K_TEMPLATE step with B in panels - packed now when it is constant, by a nest before the step otherwise - and A read in place,
  *      or copied to rows first where its elements do not follow each other along k */
+#include "plan/matmul.h"
+
 #include <string.h>
 
 #include "plan/pack.h"
-#include "plan/plan.h"
 #include "plan/tile.h"
 
-typedef struct {
-    program *p;
-    const plan_options *o;
-    const char *what;
-    block *out;
-    matmul_params mm;
-    hook hook;
-    slot a, b; /* A as read; B in panels */
-    uint32_t b_batch; /* which batch axes B has */
-} matmul_plan;
-
-static dim extent_of(program *p, dim axis)
+dim matmul_extent(program *p, dim axis)
 {
     return dim_is_axis(p->dims, axis) ? dim_extent(p->dims, axis) : dim_const(p->dims, 1);
 }
@@ -95,6 +85,11 @@ static void append(program *p, block *out, const block *steps)
 
 /* ---- A ---- */
 
+static elem a_elem(const matmul_plan *q)
+{
+    return q->bytes ? ELEM_UINT8 : ELEM_FLOAT;
+}
+
 /* The offset of A's element as coefficients of m and k and the rest; false when A is no plain load or not affine. */
 static bool read_a(matmul_plan *q, dim *lda, dim *along_k, dim *base)
 {
@@ -102,7 +97,7 @@ static bool read_a(matmul_plan *q, dim *lda, dim *along_k, dim *base)
     dims *d = p->dims;
     const ex_node n = *ex_at(p->ex, q->mm.a);
     dim at, rest;
-    if (n.op != EX_LOAD || n.elem != ELEM_FLOAT) return false;
+    if (n.op != EX_LOAD || n.elem != a_elem(q)) return false;
     if (!ex_is_dim(p->ex, slot_address(p, n.slot, n.n, n.idx), &at)) return false;
     at = dim_sub(d, at, slot_at(p, n.slot)->view.offset); /* arguments of kernels begin at their slot, not at its buffer */
     *lda = *along_k = dim_const(d, 0);
@@ -123,8 +118,8 @@ static void copy_a(matmul_plan *q)
     for (uint32_t i = 0; i < q->mm.n_batch; i++) axis[rank++] = q->mm.batch[i];
     axis[rank++] = q->mm.m;
     axis[rank++] = q->mm.k;
-    for (uint32_t i = 0; i < rank; i++) extent[i] = extent_of(p, axis[i]);
-    const slot rows = slot_new(p, "rows", ELEM_FLOAT, SLOT_TEMP, rank, extent);
+    for (uint32_t i = 0; i < rank; i++) extent[i] = matmul_extent(p, axis[i]);
+    const slot rows = slot_new(p, "rows", a_elem(q), SLOT_TEMP, rank, extent);
     nest_builder b = nest_begin(p);
     ex at[MAX_RANK], load_at[MAX_RANK];
     for (uint32_t i = 0; i < rank; i++) {
@@ -138,7 +133,7 @@ static void copy_a(matmul_plan *q)
     nest_stage(&b);
     stage_store(&b, rows, rank, at, ex_map(p->ex, q->mm.a, pairs, from, with));
     nest_end(&b, q->out, arena_printf(p->mem, "rows of %s", q->what));
-    q->mm.a = ex_load(p->ex, rows, ELEM_FLOAT, rank, load_at);
+    q->mm.a = ex_load(p->ex, rows, a_elem(q), rank, load_at);
     plan_layout(p);
 }
 
@@ -174,7 +169,7 @@ static bool has_division(program *p, ex e)
     return s.found;
 }
 
-static bool depends(program *p, ex e, dim axis)
+bool matmul_depends(program *p, ex e, dim axis)
 {
     const dim zero = dim_const(p->dims, 0);
     return dim_is_axis(p->dims, axis) && ex_map(p->ex, e, 1, &axis, &zero) != e;
@@ -191,8 +186,8 @@ static bool join_batch(matmul_plan *q)
         q->mm.n_batch--;
         return true;
     }
-    if (depends(p, q->mm.b, batch)) return false;
-    const dim rows = extent_of(p, m), all = dim_axis(d, dim_mul(d, extent_of(p, batch), rows));
+    if (matmul_depends(p, q->mm.b, batch)) return false;
+    const dim rows = matmul_extent(p, m), all = dim_axis(d, dim_mul(d, matmul_extent(p, batch), rows));
     const dim from[2] = {batch, m}, to[2] = {dim_fdiv(d, all, rows), dim_mod(d, all, rows)};
     const uint32_t n = dim_is_axis(d, m) ? 2 : 1;
     const ex a = ex_map(p->ex, q->mm.a, n, from, to);
@@ -224,7 +219,7 @@ static dim by_batch_index(matmul_plan *q, dim at)
     uint32_t n = 0;
     for (uint32_t i = q->mm.n_batch; i-- > 0;) {
         if (!dim_is_axis(d, q->mm.batch[i])) continue;
-        const dim e = extent_of(q->p, q->mm.batch[i]);
+        const dim e = matmul_extent(q->p, q->mm.batch[i]);
         from[n] = q->mm.batch[i];
         to[n++] = i ? dim_mod(d, index, e) : index;
         index = i ? dim_fdiv(d, index, e) : index;
@@ -248,7 +243,7 @@ static void hook_axes(matmul_plan *q, dim batches)
     dim index = one, from[MAX_RANK], to[MAX_RANK];
     uint32_t n = 0;
     for (uint32_t i = q->mm.n_batch; i-- > 0;) {
-        const dim e = extent_of(q->p, q->mm.batch[i]);
+        const dim e = matmul_extent(q->p, q->mm.batch[i]);
         if (dim_is_axis(d, q->mm.batch[i])) {
             from[n] = q->mm.batch[i];
             to[n++] = dim_mod(d, index, e);
@@ -267,27 +262,29 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
     dims *d = p->dims;
-    const dim m = extent_of(p, q->mm.m), n = extent_of(p, q->mm.n), kk = extent_of(p, q->mm.k);
+    const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k);
     dim batches = dim_const(d, 1);
-    for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, extent_of(p, q->mm.batch[i]));
+    for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, matmul_extent(p, q->mm.batch[i]));
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2};
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, kk));
+    const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
     const int64_t nr = (int64_t)t.nv * unit.vl;
     uint32_t kept;
     block steps = {0};
-    q->b = pack_gemm_b(p, &steps, arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name), &q->mm, nr, &kept);
+    const char *panels_name = arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name);
+    q->b = q->bytes ? pack_qgemm_b(p, &steps, panels_name, &q->mm, nr, &kept) : pack_gemm_b(p, &steps, panels_name, &q->mm, nr, &kept);
     if (!ex_is_constant(p, q->mm.b) || !pack_now(p, &steps, q->b)) append(p, q->out, &steps);
     plan_layout(p);
-    const dim panels = dim_cdiv(d, n, dim_const(d, nr)), matrix = dim_mulc(d, dim_mul(d, panels, kk), nr);
+    const dim panels = dim_cdiv(d, n, dim_const(d, nr)), matrix = dim_mulc(d, dim_mul(d, panels, dim_mul(d, k_steps, together)), nr);
     dim b_at = dim_const(d, 0), stride = matrix;
     for (uint32_t i = q->mm.n_batch; i-- > 0;) {
         if (!(kept >> i & 1)) continue;
         b_at = dim_add(d, b_at, dim_mul(d, q->mm.batch[i], stride));
-        stride = dim_mul(d, stride, extent_of(p, q->mm.batch[i]));
+        stride = dim_mul(d, stride, matmul_extent(p, q->mm.batch[i]));
     }
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;
-    k->name = "gemm";
+    k->name = q->bytes ? "qgemm" : "gemm";
     k->lane = 2;
     k->n_bind = 12;
     k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
@@ -311,16 +308,22 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     VEC_PUSH(p->mem, q->out->steps, s);
 }
 
+bool matmul_step(matmul_plan *q)
+{
+    dim lda, along_k, base;
+    if (!read_a(q, &lda, &along_k, &base) || (dim_is_axis(q->p->dims, q->mm.k) && !dim_is(q->p->dims, along_k, 1))) copy_a(q);
+    while (join_batch(q)) {}
+    if (!read_a(q, &lda, &along_k, &base)) return false;
+    gemm_step(q, lda, base);
+    return true;
+}
+
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
 {
     const kernel *k = s->kernel;
     matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = k->matmul, .hook = k->hook[0]};
+    if (ex_type(p->ex, q.mm.a) == CT_I32) return select_qmatmul(p, o, s, out);
     if (k->n_hook != 1 || slot_at(p, q.hook.to)->type != ELEM_FLOAT || ex_type(p->ex, q.mm.a) != CT_F32 || ex_type(p->ex, q.mm.b) != CT_F32) return false;
     if (ex_type(p->ex, q.hook.value) != CT_F32 || ex_can_fail(p->ex, q.hook.value)) return false;
-    dim lda, along_k, base;
-    if (!read_a(&q, &lda, &along_k, &base) || (dim_is_axis(p->dims, q.mm.k) && !dim_is(p->dims, along_k, 1))) copy_a(&q);
-    while (join_batch(&q)) {}
-    if (!read_a(&q, &lda, &along_k, &base)) return false;
-    gemm_step(&q, lda, base);
-    return true;
+    return matmul_step(&q);
 }

@@ -26,20 +26,25 @@ static dim packer_axis(packer *k, dim extent)
     return axis;
 }
 
-static slot packer_end(packer *k, block *to, const char *name, ex element)
+static slot packer_end_as(packer *k, block *to, const char *name, elem stored, ex element)
 {
-    const slot packed = slot_new(k->p, name, ELEM_FLOAT, SLOT_TEMP, k->rank, k->extent);
+    const slot packed = slot_new(k->p, name, stored, SLOT_TEMP, k->rank, k->extent);
     nest_stage(&k->nest);
     stage_store(&k->nest, packed, k->rank, k->at, element);
     nest_end(&k->nest, to, arena_printf(k->p->mem, "pack %s", name));
     return packed;
 }
 
+static slot packer_end(packer *k, block *to, const char *name, ex element)
+{
+    return packer_end_as(k, to, name, ELEM_FLOAT, element);
+}
+
 /* `element` where index < extent, else 0. */
 static ex zero_beyond(program *p, dim index, dim extent, ex element)
 {
     const ex inside = ex_in_range(p->ex, ex_dim(p->ex, index), extent);
-    return ex_select(p->ex, inside, element, ex_f(p->ex, CT_F32, 0));
+    return ex_select(p->ex, inside, element, ex_i(p->ex, ex_type(p->ex, element), 0));
 }
 
 static dim extent_of(program *p, dim axis)
@@ -67,7 +72,8 @@ static bool depends_on(const program *p, ex e, dim axis)
     return s.found;
 }
 
-slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
+/* Panels of `together` successive k for each column. */
+static slot pack_panels(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, int64_t together, uint32_t *kept_batch)
 {
     const dim n_extent = extent_of(p, mm->n), lanes = dim_const(p->dims, nr);
     packer pk = packer_begin(p);
@@ -81,8 +87,9 @@ slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *m
         with[pairs++] = packer_axis(&pk, extent_of(p, mm->batch[i]));
     }
     const dim panel = packer_axis(&pk, dim_cdiv(p->dims, n_extent, lanes));
-    const dim k = packer_axis(&pk, extent_of(p, mm->k));
+    const dim k_extent = extent_of(p, mm->k), k_step = packer_axis(&pk, dim_cdiv(p->dims, k_extent, dim_const(p->dims, together)));
     const dim j = packer_axis(&pk, lanes);
+    const dim k = together > 1 ? dim_add(p->dims, dim_mulc(p->dims, k_step, together), packer_axis(&pk, dim_const(p->dims, together))) : k_step;
     const dim n = dim_add(p->dims, dim_mulc(p->dims, panel, nr), j);
     if (dim_is_axis(p->dims, mm->k)) {
         from[pairs] = mm->k;
@@ -92,9 +99,20 @@ slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *m
         from[pairs] = mm->n;
         with[pairs++] = n;
     }
-    const ex element = ex_map(p->ex, mm->b, pairs, from, with);
-    assert(ex_type(p->ex, element) == CT_F32);
-    return packer_end(&pk, to, name, zero_beyond(p, n, n_extent, element));
+    const ex element = zero_beyond(p, n, n_extent, zero_beyond(p, k, k_extent, ex_map(p->ex, mm->b, pairs, from, with)));
+    return packer_end_as(&pk, to, name, together > 1 ? ELEM_INT8 : ELEM_FLOAT, element);
+}
+
+slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
+{
+    assert(ex_type(p->ex, mm->b) == CT_F32);
+    return pack_panels(p, to, name, mm, nr, 1, kept_batch);
+}
+
+slot pack_qgemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
+{
+    assert(ex_type(p->ex, mm->b) == CT_I32);
+    return pack_panels(p, to, name, mm, nr, 4, kept_batch);
 }
 
 slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t cb, int64_t nr)

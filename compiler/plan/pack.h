@@ -1,6 +1,6 @@
 /* pack.h - operands rearranged for the kernels that read them, as nests: run at compile time for constants (nest_run), printed as C otherwise.
  *
- * Each function makes the packed tensor as a new float SLOT_TEMP, appends the nest that fills it to `to`, and returns it. A caller with
+ * Each function makes the packed tensor as a new SLOT_TEMP, of float unless it says otherwise, appends the nest that fills it to `to`, and returns it. A caller with
  * constant operands runs the nest and turns the slot into a SLOT_CONST. */
 #ifndef ONNXCC_PLAN_PACK_H
 #define ONNXCC_PLAN_PACK_H
@@ -9,6 +9,9 @@
 /* B of gemm: [batch...][ceil(n / nr)][k][nr], columns beyond n zero, from mm->b (type F32). Of the batch axes only those that b depends on are
  * kept; bit i of *kept_batch says that axis i is. */
 slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch);
+
+/* B of qgemm, int8: [batch...][ceil(n / nr)][ceil(k / 4)][nr][4], zero beyond n and k, from mm->b (type I32, values of int8). */
+slot pack_qgemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch);
 
 /* Weights of conv: [group][ceil(oc / nr)][ceil(ic / cb)][kernel...][cb][nr] with oc and ic per group, zero beyond them; from w
  * [group * oc][ic][kernel...]. */

@@ -3,15 +3,22 @@
 
 #include <stddef.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
+#define V4_GUARD "defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)"
+#define V3_GUARD "defined(__AVX2__) && defined(__FMA__)"
 static const target TABLE[] = {
-    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512",
-     "defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)", "-march=x86-64-v4", 32768, 1048576},
-    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, ENDIAN_LITTLE, "-march=x86-64-v3", "defined(__AVX2__) && defined(__FMA__)", "-march=x86-64-v3",
-     32768, 524288},
-    {"x86-64", "any x86-64 (SSE2)", 4, 16, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144},
-    {"aarch64", "64-bit ARM with NEON", 4, 32, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288},
-    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, ENDIAN_ANY, "", "", "", 16384, 131072},
+    {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
+     V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", 32768, 1048576},
+    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576},
+    {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
+     V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", 32768, 524288},
+    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288},
+    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144},
+    {"aarch64", "64-bit ARM with NEON", 4, 32, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288},
+    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, ENDIAN_ANY, "", "", "", 16384, 131072},
 };
 enum { N_TARGETS = sizeof TABLE / sizeof *TABLE };
 
@@ -21,14 +28,23 @@ const target *target_table(uint32_t *n)
     return TABLE;
 }
 
+#if defined(__x86_64__)
+/* Not every compiler's __builtin_cpu_supports knows it. */
+static bool has_avx_vnni(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#endif
+
 static const char *native(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
-        return "x86-64-v4";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return "x86-64-v3";
+        return __builtin_cpu_supports("avx512vnni") ? "x86-64-v4-vnni" : "x86-64-v4";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return has_avx_vnni() ? "x86-64-v3-vnni" : "x86-64-v3";
     return "x86-64";
 #elif defined(__aarch64__)
     return "aarch64";

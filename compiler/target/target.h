@@ -10,6 +10,7 @@ typedef struct target {
     const char *name, *what;
     int vl;             /* float lanes of a vector register; 1: scalar code */
     int registers;      /* vector registers */
+    bool dot4;          /* one instruction multiplies bytes and adds four products to a lane (simd.h: vi_dot4) */
     endian endian;      /* ANY: the same C runs everywhere, so weights are typed numbers */
     const char *cflags; /* for gcc and clang */
     const char *guard;  /* condition of the preprocessor that must hold; "" when anything will do */

@@ -49,6 +49,10 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vi_mul si_mul
 #define vi_max si_max
 #define vi_min si_min
+typedef struct { int32_t b0, b1, b2, b3; } vb;
+SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 #else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -278,6 +282,44 @@ SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return (vf)((vu)vi_ld_u16(p) << 16); 
 SIMD_FN void vf_st_bf16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_bf16(v)); }
 SIMD_FN vf vf_round_bf16(vf v) { return (vf)((vu)vf_to_bf16(v) << 16); }
 SIMD_FN vf vf_round_f16(vf v) { vf r; const vi b = vf_to_f16(v); for (int k = 0; k < VL; ++k) r[k] = f16_to_f((uint16_t)b[k]); return r; }
+
+/* ---- products of bytes: a vb holds four to a lane, in the order of the memory ---- */
+typedef int32_t vb __attribute__((vector_size(4 * VL)));
+typedef int32_t vb_any __attribute__((vector_size(4 * VL), aligned(1), may_alias));
+typedef int16_t vb_halves __attribute__((vector_size(4 * VL)));
+typedef uint16_t vb_halves_u __attribute__((vector_size(4 * VL)));
+/* The same four bytes in every lane. */
+SIMD_FN vb vb_set_u8(const uint8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
+/* 4 * VL bytes. */
+SIMD_FN vb vb_ld_s8(const int8_t *p) { return *(const vb_any *)(const void *)p; }
+/* acc[k] + the sum of the four products of a's bytes, unsigned, by b's, signed, of lane k; exact, wrapping at 32 bits. Without an instruction
+ * for it (the one for bytes and 16-bit sums saturates) the even bytes and the odd ones are multiplied as halves of a lane. */
+#if defined(SIMD_AVX512) && defined(__AVX512VNNI__)
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm512_dpbusd_epi32((__m512i)acc, (__m512i)a, (__m512i)b); }
+#elif defined(SIMD_AVX2) && defined(__AVX512VNNI__) && defined(__AVX512VL__)
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
+#elif defined(SIMD_AVX2) && defined(__AVXVNNI__)
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
+#else
+SIMD_FN vb_halves vb_even_u8(vb a) { return (vb_halves)((vb_halves_u)a & 255); }
+SIMD_FN vb_halves vb_odd_u8(vb a) { return (vb_halves)((vb_halves_u)a >> 8); }
+SIMD_FN vb_halves vb_even_s8(vb b) { return (vb_halves)((vb_halves_u)b << 8) >> 8; }
+SIMD_FN vb_halves vb_odd_s8(vb b) { return (vb_halves)b >> 8; }
+/* The sum of the two products of each lane. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
+#elif defined(SIMD_AVX2)
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+#elif VL == 4 && defined(__SSE2__) && !defined(SIMD_PLAIN)
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
+#else
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return ((vi)((vu)a << 16) >> 16) * ((vi)((vu)b << 16) >> 16) + ((vi)a >> 16) * ((vi)b >> 16); }
+#endif
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b)
+{
+    return vi_add(acc, vi_add(vi_dot2(vb_even_u8(a), vb_even_s8(b)), vi_dot2(vb_odd_u8(a), vb_odd_s8(b))));
+}
+#endif
 
 /* ---- across the lanes ---- */
 #if defined(SIMD_AVX512) || defined(SIMD_AVX2)

@@ -1,19 +1,27 @@
 #!/bin/sh
 # run.sh COMPILER VL KERNEL SOURCE_DIR BINARY_DIR - compiles one kernel test for vectors of VL floats, with sanitizers, and runs it.
+# VL is 1, 4, 8 or 16, or 8-vnni or 16-vnni with the instructions for products of bytes too.
 # Exit 77: skipped, because the machine lacks the instructions or the compiler.
 set -eu
-cc=$1 vl=$2 kernel=$3 source=$4 build=$5
+cc=$1 units=$2 kernel=$3 source=$4 build=$5
+vl=${units%-vnni}
 
 command -v "$cc" >/dev/null || { echo "SKIPPED: no $cc"; exit 77; }
 has() { grep -qw "$1" /proc/cpuinfo; }
 arch=
 if [ "$(uname -m)" = x86_64 ]; then
     case $vl in
-    8) has avx2 || { echo "SKIPPED: this CPU has no AVX2"; exit 77; }
-       arch=-march=x86-64-v3 ;;
+    8) [ "$units" = 8 ] || has avx512vl || { echo "SKIPPED: this CPU has no AVX-512"; exit 77; }
+       has avx2 || { echo "SKIPPED: this CPU has no AVX2"; exit 77; }
+       arch=-march=x86-64-v3
+       [ "$units" = 8 ] || arch="$arch -mavx512vl" ;;
     16) has avx512bw || { echo "SKIPPED: this CPU has no AVX-512"; exit 77; }
         arch="-march=x86-64-v4 -mprefer-vector-width=512" ;;
     esac
+    if [ "$units" != "$vl" ]; then
+        has avx512_vnni || { echo "SKIPPED: this CPU has no VNNI"; exit 77; }
+        arch="$arch -mavx512vnni"
+    fi
 elif [ "$vl" -gt 4 ]; then
     echo "SKIPPED: vectors of $vl floats are x86 only"
     exit 77
@@ -30,7 +38,7 @@ sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 [ "$cc" != gcc ] || sanitize="$sanitize --param asan-use-after-return=0" # with it, vectors of 64 bytes are misplaced: gcc's bug 110027
 sanitizes "$cc" "$sanitize" || { echo "without sanitizers: $cc has none here"; sanitize=; }
 mkdir -p "$build/kernels"
-out=$build/kernels/$kernel-$cc-$vl
+out=$build/kernels/$kernel-$cc-$units
 # shellcheck disable=SC2086
 "$cc" -std=c99 -D_POSIX_C_SOURCE=200112L -O1 -g $arch -ffp-contract=off $sanitize \
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -DVL="$vl" $tile \

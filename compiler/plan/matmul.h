@@ -1,0 +1,27 @@
+/* matmul.h - a matrix product on its way to a packed kernel: what the kernels for floats (matmul.c) and for bytes (qmatmul.c) share. */
+#ifndef ONNXCC_PLAN_MATMUL_H
+#define ONNXCC_PLAN_MATMUL_H
+#include "plan/plan.h"
+
+typedef struct {
+    program *p;
+    const plan_options *o;
+    const char *what;
+    block *out; /* gets the steps */
+    matmul_params mm;
+    hook hook;
+    bool bytes; /* qgemm: a is in the range of uint8, b in that of int8, the accumulator int32. Else gemm, all float */
+    slot a, b;  /* A as read; B in panels: both set by matmul_step */
+} matmul_plan;
+
+/* Appends the kernel's step, before it those that copy A to rows (where it is no plain load or its elements do not follow each other along k)
+ * and pack B (unless it is constant and packed now). False: no kernel can read A. */
+bool matmul_step(matmul_plan *q);
+
+/* 1 for the constant 0 that stands for an axis of extent 1. */
+dim matmul_extent(program *p, dim axis);
+bool matmul_depends(program *p, ex e, dim axis);
+
+/* select_matmul for a product of bytes (qmatmul.c). */
+bool select_qmatmul(program *p, const plan_options *o, const step *s, block *out);
+#endif

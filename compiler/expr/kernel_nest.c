@@ -22,6 +22,11 @@ static void copy_axes(dims *d, const dim *from, uint32_t n, uint8_t *count, dim 
         if (dim_is_axis(d, from[i])) to[(*count)++] = from[i];
 }
 
+static ex less(exprs *x, ex v, int32_t zero)
+{
+    return zero ? ex_bin(x, EX_SUB, v, ex_i(x, ex_type(x, v), zero)) : v;
+}
+
 /* The term of a convolution: input (0 outside) times weight, over the hook's axes and the taps. */
 static ex conv_product(program *p, const kernel *k, const hook *h, dim channel, const dim *tap)
 {
@@ -42,9 +47,9 @@ static ex conv_product(program *p, const kernel *k, const hook *h, dim channel, 
         wi[i + 2] = ex_dim(x, tap[i]);
         inside = ex_bin(x, EX_AND, inside, ex_in_range(x, xi[i + 2], slot_at(p, in)->extent[i + 2]));
     }
-    const ex v = ex_load(x, in, slot_at(p, in)->type, c->rank + 2, xi);
+    const ex v = less(x, ex_load(x, in, slot_at(p, in)->type, c->rank + 2, xi), c->x_zero);
     const ex zero = ex_i(x, ex_type(x, v), 0);
-    return ex_bin(x, EX_MUL, ex_select(x, inside, v, zero), ex_load(x, weight, slot_at(p, weight)->type, c->rank + 2, wi));
+    return ex_bin(x, EX_MUL, ex_select(x, inside, v, zero), less(x, ex_load(x, weight, slot_at(p, weight)->type, c->rank + 2, wi), c->w_zero));
 }
 
 nest *kernel_as_nest(program *p, const kernel *k)

@@ -35,6 +35,8 @@ typedef struct {
     dim alias_offset;
     bool has_views;     /* another slot is a part of this one */
     view view;          /* after layout */
+    int32_t halo_value; /* what the halo's cells hold */
+    int32_t read_past;  /* elements behind the last that a kernel may read, whatever they are */
     const tensor *data; /* CONST, row-major, little-endian; after packing in the view's layout */
     value_id value;     /* of the model; 0: none */
     uint32_t io;        /* INPUT, OUTPUT, STATE: position among the model's inputs or outputs */
@@ -91,6 +93,7 @@ typedef struct {
     uint32_t rank; /* spatial dimensions */
     int64_t kernel[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
     int64_t group;
+    int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
 } conv_params;
 
 /* C[batch..., m, n] = sum over k A[batch..., m, k] * B[batch..., k, n], indexes through the axes of the expressions a and b. */

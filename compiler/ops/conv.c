@@ -133,7 +133,7 @@ static bool conv_nest(lower_ctx *c, const window *w)
     return true;
 }
 
-static bool constant_pads(lower_ctx *c, const window *w, uint32_t rank, conv_params *p)
+bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p)
 {
     p->rank = rank;
     p->group = node_int(c->n, "group", 1);
@@ -146,8 +146,7 @@ static bool constant_pads(lower_ctx *c, const window *w, uint32_t rank, conv_par
     return true;
 }
 
-/* A K_CONV step with the bias in its OUT hook; hook axes are (n, oc, spatial...). */
-static void conv_kernel(lower_ctx *c, const conv_params *params)
+hook *lower_conv_step(lower_ctx *c, const conv_params *params, slot x, slot w, ctype acc)
 {
     const slot out = out_slot(c, 0);
     kernel *k = ARENA_NEW(c->p->mem, kernel);
@@ -156,8 +155,8 @@ static void conv_kernel(lower_ctx *c, const conv_params *params)
     k->n_arg = 3;
     k->arg = ARENA_ARRAY(c->p->mem, kernel_arg, 3);
     k->arg[0] = (kernel_arg){out, ARG_OUT};
-    k->arg[1] = (kernel_arg){in_slot(c, 0), ARG_IN};
-    k->arg[2] = (kernel_arg){in_slot(c, 1), ARG_IN};
+    k->arg[1] = (kernel_arg){x, ARG_IN};
+    k->arg[2] = (kernel_arg){w, ARG_IN};
     k->n_hook = 1;
     hook *h = k->hook = ARENA_NEW(c->p->mem, hook);
     h->name = "OUT";
@@ -167,10 +166,12 @@ static void conv_kernel(lower_ctx *c, const conv_params *params)
         h->at[i] = ex_dim(c->x, h->axis[i]);
     }
     h->to = out;
-    h->value = with_bias(c, ex_acc(c->x, 0, CT_F32), h->axis[1]);
+    h->int_acc = acc == CT_I32;
+    h->value = ex_acc(c->x, 0, acc);
     step *s = ARENA_NEW(c->p->mem, step);
     *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
     VEC_PUSH(c->p->mem, c->to->steps, s);
+    return h;
 }
 
 bool lower_Conv(lower_ctx *c)
@@ -182,7 +183,8 @@ bool lower_Conv(lower_ctx *c)
     conv_params params = {0};
     if (!conv_shape(c->m, c->d, c->n, &t, slot_at(c->p, wt)->extent, slot_rank(c, wt), &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
     const bool plain = slot_elem(c, x) == ELEM_FLOAT && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
-    if (plain && constant_pads(c, &w, rank - 2, &params)) conv_kernel(c, &params);
-    else return conv_nest(c, &w);
+    if (!plain || !window_params(c, &w, rank - 2, &params)) return conv_nest(c, &w);
+    hook *h = lower_conv_step(c, &params, x, wt, CT_F32);
+    h->value = with_bias(c, h->value, h->axis[1]);
     return true;
 }

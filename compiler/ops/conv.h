@@ -13,4 +13,10 @@ typedef struct {
 /* Reads strides, dilations, pads, auto_pad and ceil_mode of a node for `rank` spatial axes of extents `input`. False when a number is not
  * positive. */
 bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *taps, window *w);
+
+/* The window of the lowered node as parameters of a K_CONV, whose pads are numbers: false when they are not. */
+bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p);
+/* Appends a K_CONV of x and weights `w` that makes the node's output 0. The value of its OUT hook, whose axes are (n, oc, spatial...), is the bare
+ * accumulator of type `acc`, float or int32. */
+hook *lower_conv_step(lower_ctx *c, const conv_params *params, slot x, slot w, ctype acc);
 #endif

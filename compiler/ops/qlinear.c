@@ -150,6 +150,40 @@ bool infer_conv_integer(infer_ctx *c)
     return out_tensor(c, 0, product_elem(c, &o), x->rank, out);
 }
 
+/* sum + bias, scaled for the QLinear forms. */
+static ex conv_result(lower_ctx *c, const operands *o, ex sum, dim channel)
+{
+    if (o->bias && in_slot(c, o->bias)) sum = add(c, sum, load_channel(c, in_slot(c, o->bias), channel));
+    return o->y_scale ? requantized(c, o, sum, load_channel(c, in_slot(c, o->b_scale), channel), slot_elem(c, out_slot(c, 0))) : sum;
+}
+
+/* A constant whose elements are all the same number; an absent one is 0. */
+static bool one_number(lower_ctx *c, slot s, int32_t *v)
+{
+    *v = 0;
+    if (!s) return true;
+    const tensor *t = slot_at(c->p, s)->kind == SLOT_CONST ? slot_at(c->p, s)->data : NULL;
+    const int64_t n = t ? tensor_count(t) : 0;
+    for (int64_t i = 0; i < n; i++)
+        if (elem_get_int(t->type, t->data, (size_t)i) != elem_get_int(t->type, t->data, 0)) return false;
+    if (n) *v = (int32_t)elem_get_int(t->type, t->data, 0);
+    return n > 0;
+}
+
+/* The kernels (plan/conv.c) take constant weights in the range of int8, less their zero point, and one constant zero point of x. */
+static bool conv_of_bytes(lower_ctx *c, const operands *o, const window *w)
+{
+    const slot x = in_slot(c, 0), wt = in_slot(c, o->b);
+    const uint32_t rank = slot_rank(c, x);
+    conv_params params = {0};
+    if (rank > 5 || slot_at(c->p, wt)->kind != SLOT_CONST || !window_params(c, w, rank - 2, &params)) return false;
+    if (!one_number(c, in_slot(c, o->a_zero), &params.x_zero) || !one_number(c, in_slot(c, o->b_zero), &params.w_zero)) return false;
+    if (params.w_zero != (slot_elem(c, wt) == ELEM_UINT8 ? 128 : 0)) return false;
+    hook *h = lower_conv_step(c, &params, x, wt, CT_I32);
+    h->value = conv_result(c, o, h->value, h->axis[1]);
+    return true;
+}
+
 bool lower_conv_integer(lower_ctx *c)
 {
     const operands o = operands_of(c->n);
@@ -157,6 +191,7 @@ bool lower_conv_integer(lower_ctx *c)
     const uint32_t rank = slot_rank(c, x);
     window w;
     if (!conv_window(c->m, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel");
+    if (conv_of_bytes(c, &o, &w)) return true;
     const dim in_per = slot_dim(c, wt, 1), out_per = dim_fdiv(c->d, slot_dim(c, wt, 0), dim_const(c->d, node_int(c->n, "group", 1)));
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK], xi[MAX_RANK], wi[MAX_RANK];
@@ -177,9 +212,7 @@ bool lower_conv_integer(lower_ctx *c)
     if (zw) k = sub(c, k, load_channel(c, zw, idx[1]));
     ex sum = stage_fold(&b, FOLD_SUM, mul(c, ex_select(c->x, inside, v, ex_i(c->x, CT_I32, 0)), k)); /* padding is the zero point */
     nest_stage(&b);
-    if (o.bias && in_slot(c, o.bias)) sum = add(c, sum, load_channel(c, in_slot(c, o.bias), idx[1]));
-    if (o.y_scale) sum = requantized(c, &o, sum, load_channel(c, in_slot(c, o.b_scale), idx[1]), slot_elem(c, y));
-    store_axes(c, &b, y, rank, idx, sum);
+    store_axes(c, &b, y, rank, idx, conv_result(c, &o, sum, idx[1]));
     low_end(c, &b);
     return true;
 }

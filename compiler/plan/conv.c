@@ -1,4 +1,4 @@
-/* conv.c - a convolution by the direct kernels (templates/cpu/conv.c, conv_dw.c).
+/* conv.c - a convolution by the direct kernels (templates/cpu/conv.c, conv_dw.c; of bytes qconv.c, qconv_dw.c).
  *
  * in:  a K_CONV step whose slots have views, its input with the halo that its padding needs
  * out: a K_TEMPLATE step with packed weights */
@@ -180,17 +180,143 @@ static bool direct(conv_plan *c, const step *s, block *out)
     return true;
 }
 
+/* ---- bytes ---- */
+
+/* By output channel, - x_zero * the sum of its weights: what padding with x_zero, and not taking it from every element, leaves to be added. */
+static int32_t *zero_shares(conv_plan *c)
+{
+    const conv_params *params = &c->k->conv;
+    const tensor *w = slot_at(c->p, c->k->arg[2].slot)->data;
+    const int64_t channels = w->shape[0], per = tensor_count(w) / channels;
+    int32_t *share = ARENA_ARRAY(c->p->mem, int32_t, channels);
+    for (int64_t o = 0; o < channels; o++) {
+        int64_t sum = 0;
+        for (int64_t i = 0; i < per; i++) sum += elem_get_int(w->type, w->data, (size_t)(o * per + i)) - params->w_zero;
+        share[o] = (int32_t)(uint32_t)(-sum * params->x_zero);
+    }
+    return share;
+}
+
+typedef struct {
+    const conv_plan *c;
+    ex acc, bias; /* the accumulator; a constant per channel that is added to it, nothing else being done with it: 0 for none */
+    bool alone;
+} bias_search;
+
+static void look_for_bias(void *ctx, ex e)
+{
+    bias_search *s = ctx;
+    exprs *x = s->c->p->ex;
+    const ex_node n = *ex_at(x, e);
+    for (int i = 0; i < 3; i++) {
+        if (n.a[i] != s->acc || !s->acc) continue;
+        const ex other = n.op == EX_ADD ? n.a[1 - i] : 0;
+        const ex_node *load = other ? ex_at(x, other) : NULL;
+        if (load && load->op == EX_LOAD && load->n == 1 && load->idx[0] == ex_dim(x, s->c->hook.axis[1]) && slot_at(s->c->p, load->slot)->kind == SLOT_CONST &&
+            slot_at(s->c->p, load->slot)->type == ELEM_INT32 && !s->bias)
+            s->bias = other;
+        else s->alone = false;
+    }
+}
+
+typedef struct {
+    ex from, to;
+} ex_swap;
+
+static ex swap_leaf(void *ctx, ex e)
+{
+    const ex_swap *s = ctx;
+    return e == s->from ? s->to : 0;
+}
+
+/* The shares enter the bias that the hook adds, or are added by it. */
+static void add_zero_shares(conv_plan *c)
+{
+    program *p = c->p;
+    exprs *x = p->ex;
+    if (!c->k->conv.x_zero) return;
+    int32_t *share = zero_shares(c);
+    const int64_t channels = slot_at(p, c->k->arg[2].slot)->data->shape[0];
+    bias_search s = {c, ex_acc(x, 0, CT_I32), 0, true};
+    ex_walk(x, c->hook.value, look_for_bias, &s);
+    const slot bias = s.bias && s.alone ? ex_at(x, s.bias)->slot : 0;
+    const tensor *own = bias ? slot_at(p, bias)->data : NULL;
+    tensor *t = tensor_new(p->mem, ELEM_INT32, 1, &channels);
+    for (int64_t o = 0; o < channels; o++) {
+        const uint32_t add = own ? (uint32_t)elem_get_int(own->type, own->data, (size_t)o) : 0;
+        elem_set_int(t->type, (void *)(uintptr_t)t->data, (size_t)o, (int32_t)((uint32_t)share[o] + add));
+    }
+    const dim extent = dim_const(p->dims, channels);
+    const slot made = slot_new(p, arena_printf(p->mem, "%s_bias", weights_name(c)), ELEM_INT32, SLOT_CONST, 1, &extent);
+    t->name = slot_at(p, made)->name;
+    slot_at(p, made)->data = t;
+    const ex at = ex_dim(x, c->hook.axis[1]), load = ex_load(x, made, ELEM_INT32, 1, &at);
+    const ex_swap swap = own ? (ex_swap){s.bias, load} : (ex_swap){s.acc, ex_bin(x, EX_ADD, s.acc, load)};
+    c->hook.value = ex_subst(x, c->hook.value, swap_leaf, (void *)(uintptr_t)&swap);
+}
+
+static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    block steps = {0};
+    const int vl = c->o->target->vl;
+    const slot weights = pack_qconv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, &c->k->conv, vl);
+    if (!pack_now(p, &steps, weights)) return false;
+    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
+    const int64_t channels = c->k->conv.group;
+    const dim channel = dim_const(d, channels);
+    const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
+                            dim_binding("C_LANES", channel), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
+                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
+                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]),
+                            dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c), dim_binding("X_H", c->x_stride[1])};
+    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
+    append_kernel(c, s, out, "qconv_dw", bind, sizeof bind / sizeof *bind, weights, rows);
+    return true;
+}
+
+static bool direct_bytes(conv_plan *c, const step *s, block *out)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    const int vl = c->o->target->vl;
+    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic;
+    const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
+    block steps = {0};
+    const slot weights = pack_qconv(p, &steps, weights_name(c), c->k->arg[2].slot, &c->k->conv, c->block, (int64_t)t.nv * vl);
+    if (!pack_now(p, &steps, weights)) return false;
+    const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
+    const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
+                            dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("XB", dim_const(d, c->block)),
+                            dim_binding("IC", dim_const(d, c->ic)), dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
+                            dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
+                            dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),
+                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])), dim_binding("DD", dim_const(d, c->dilation[0])),
+                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("OD", c->out[0]),
+                            dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n),
+                            dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
+                            dim_binding("ROWS", dim_const(d, t.rows))};
+    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
+    append_kernel(c, s, out, "qconv", bind, sizeof bind / sizeof *bind, weights, rows);
+    return true;
+}
+
 bool select_conv(program *p, const plan_options *o, const step *s, block *out)
 {
     const kernel *k = s->kernel;
-    if (!conv_has_kernel(p, k)) return false;
+    if (!conv_input_block(p, k, o->target->vl)) return false;
     conv_plan c = {.p = p, .o = o, .k = k, .hook = k->hook[0]};
     (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &c.oc);
     (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[1], &c.ic);
     c.oc /= k->conv.group;
     if (!read_shape(&c)) return false;
+    const bool bytes = c.hook.int_acc, lanes = conv_is_depthwise(p, k);
+    if (bytes) add_zero_shares(&c);
     hook_axes(&c);
-    const bool done = conv_is_depthwise(p, k) ? depthwise(&c, s, out) : direct(&c, s, out);
+    const bool done = bytes ? (lanes ? depthwise_bytes(&c, s, out) : direct_bytes(&c, s, out)) : lanes ? depthwise(&c, s, out) : direct(&c, s, out);
     plan_layout(p);
     return done;
 }

@@ -2,7 +2,7 @@
  *
  * in:  fused steps over logical indexes; K_CONV steps not yet bound
  * out: slot views with `block` and `halo` set where convolutions gain by it; copies inserted where a convolution can't read a value in place;
- *      steps that write the halo's zeros behind those that write the inside
+ *      steps that write the halo's cells (zeros, of bytes the zero point) behind those that write the inside
  *
  * The rule: a temporary of a convolution's output or input is blocked by the vector length when every other step that touches it indexes
  * the channel as one axis plus a multiple of the block, so that blocks stay whole. A later, better rule changes only this file. */
@@ -27,31 +27,38 @@ bool conv_is_depthwise(program *p, const kernel *k)
     return dim_is_const(p->dims, w->extent[0], &oc) && dim_is_const(p->dims, w->extent[1], &icg) && icg == 1 && oc == k->conv.group;
 }
 
-/* Channels per group are known, and the kernel's weights constant. */
-bool conv_has_kernel(program *p, const kernel *k)
+/* The vector length where channels of a group fill blocks, else 1 (NCHW). */
+static int float_block(program *p, const kernel *k, int64_t icg, int vl)
 {
-    int64_t v;
-    const slot_info *w = slot_at(p, k->arg[2].slot);
-    if (w->kind != SLOT_CONST || k->conv.rank < 1 || k->conv.rank > 3 || k->n_hook != 1) return false;
-    if (slot_at(p, k->hook[0].to)->type != ELEM_FLOAT || ex_type(p->ex, k->hook[0].value) != CT_F32) return false;
-    return dim_is_const(p->dims, w->extent[0], &v) && dim_is_const(p->dims, w->extent[1], &v) && !ex_can_fail(p->ex, k->hook[0].value);
-}
-
-/* The block that the kernel reads its input in: the vector length where channels of a group fill blocks, else 1 (NCHW). */
-int conv_input_block(program *p, const kernel *k, int vl)
-{
-    int64_t icg = 0;
-    (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[1], &icg);
+    if (slot_at(p, k->hook[0].to)->type != ELEM_FLOAT || ex_type(p->ex, k->hook[0].value) != CT_F32) return 0;
     if (conv_is_depthwise(p, k)) return vl;
     if (k->conv.group > 1) return icg % vl == 0 ? vl : 1;
     return icg >= vl / 2 && icg > 4 ? vl : 1;
+}
+
+/* Channels are multiplied four at a time, so blocks hold fours: the vector length, or 4 where there are no more. */
+static int bytes_block(program *p, const kernel *k, int64_t icg, int vl)
+{
+    if (vl < 4) return 0;
+    if (conv_is_depthwise(p, k)) return k->conv.dilation[k->conv.rank - 1] == 1 ? vl : 0;
+    if (k->conv.group > 1) return icg % vl == 0 ? vl : icg % 4 == 0 ? 4 : 0;
+    return icg <= 4 ? 4 : vl;
+}
+
+int conv_input_block(program *p, const kernel *k, int vl)
+{
+    int64_t oc, icg;
+    const slot_info *w = slot_at(p, k->arg[2].slot);
+    if (w->kind != SLOT_CONST || k->conv.rank < 1 || k->conv.rank > 3 || k->n_hook != 1 || ex_can_fail(p->ex, k->hook[0].value)) return 0;
+    if (!dim_is_const(p->dims, w->extent[0], &oc) || !dim_is_const(p->dims, w->extent[1], &icg)) return 0;
+    return k->hook[0].int_acc ? bytes_block(p, k, icg, vl) : float_block(p, k, icg, vl);
 }
 
 static bool blockable(const layouter *l, slot s)
 {
     const slot_info *i = slot_at(l->p, s);
     int64_t c;
-    return i->kind == SLOT_TEMP && i->type == ELEM_FLOAT && i->rank >= 3 && i->rank <= 5 && !i->view.buf && dim_is_const(l->p->dims, i->extent[1], &c) &&
+    return i->kind == SLOT_TEMP && (i->type == ELEM_FLOAT || i->type == ELEM_UINT8 || i->type == ELEM_INT8) && i->rank >= 3 && i->rank <= 5 && !i->view.buf && dim_is_const(l->p->dims, i->extent[1], &c) &&
            c >= l->vl / 2;
 }
 
@@ -145,54 +152,13 @@ static void look_step(void *ctx, step *s)
 {
     layouter *l = ctx;
     if (s->kind == STEP_NEST) look_nest(l, s->nest);
-    else if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_has_kernel(l->p, s->kernel)) look_conv(l, s->kernel);
+    else if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_input_block(l->p, s->kernel, l->vl)) look_conv(l, s->kernel);
     else if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV) { /* becomes a nest: reads channels one by one */
         step_access(l->p, s, refuse, l);
     } else step_access(l->p, s, refuse, l);
 }
 
 /* ---- inputs with room for the padding ---- */
-
-/* Does slot s already lie as the convolution wants it, or can it still be made so? */
-static bool serves(const layouter *l, slot s, int lanes)
-{
-    const slot_info *i = slot_at(l->p, s);
-    if (i->kind != SLOT_TEMP || i->type != ELEM_FLOAT || i->view.buf || l->shared[s]) return false;
-    return (i->view.rank ? i->view.d[1].block : 1) == lanes;
-}
-
-static void want_halo(layouter *l, slot s, const conv_params *c)
-{
-    slot_info *i = slot_at(l->p, s);
-    if (!i->view.rank) { /* row-major so far: the view begins here */
-        i->view.rank = i->rank;
-        for (uint32_t k = 0; k < i->rank; k++) i->view.d[k].block = 1;
-    }
-    for (uint32_t k = 0; k < c->rank; k++) {
-        struct view_dim *d = &i->view.d[k + 2];
-        if (c->pad_lo[k] > d->halo_lo) d->halo_lo = (int32_t)c->pad_lo[k];
-        if (c->pad_hi[k] > d->halo_hi) d->halo_hi = (int32_t)c->pad_hi[k];
-    }
-}
-
-/* A copy of s in the wanted layout, before the convolution. */
-static slot copy_in(layouter *l, block *out, slot s, int wanted, const char *what)
-{
-    program *p = l->p;
-    const slot_info i = *slot_at(p, s);
-    const slot c = slot_new(p, arena_printf(p->mem, "%s_blocks", i.name), i.type, SLOT_TEMP, i.rank, i.extent);
-    slot_info *n = slot_at(p, c);
-    n->view.rank = i.rank;
-    for (uint32_t k = 0; k < i.rank; k++) n->view.d[k].block = 1;
-    n->view.d[1].block = wanted;
-    nest_builder b = nest_begin(p);
-    ex at[MAX_RANK];
-    for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, nest_axis(&b, i.extent[k]));
-    nest_stage(&b);
-    stage_store(&b, c, i.rank, at, ex_load(p->ex, s, i.type, i.rank, at));
-    nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
-    return c;
-}
 
 static bool needs_halo(const conv_params *c)
 {
@@ -208,22 +174,83 @@ static bool negative_pads(const conv_params *c)
     return false;
 }
 
+static bool has_halo(const slot_info *i)
+{
+    for (uint32_t k = 0; k < i->view.rank; k++)
+        if (i->view.d[k].halo_lo || i->view.d[k].halo_hi) return true;
+    return false;
+}
+
+static elem input_type(const kernel *k)
+{
+    return k->hook[0].int_acc ? ELEM_UINT8 : ELEM_FLOAT;
+}
+
+/* Does slot s already lie as the convolution wants it, or can it still be made so? */
+static bool serves(const layouter *l, slot s, const kernel *k, int lanes)
+{
+    const slot_info *i = slot_at(l->p, s);
+    if (i->kind != SLOT_TEMP || i->type != input_type(k) || i->view.buf || l->shared[s]) return false;
+    if (needs_halo(&k->conv) && has_halo(i) && i->halo_value != k->conv.x_zero) return false;
+    return (i->view.rank ? i->view.d[1].block : 1) == lanes;
+}
+
+static void want_halo(layouter *l, slot s, const conv_params *c)
+{
+    slot_info *i = slot_at(l->p, s);
+    i->halo_value = c->x_zero;
+    if (!i->view.rank) { /* row-major so far: the view begins here */
+        i->view.rank = i->rank;
+        for (uint32_t k = 0; k < i->rank; k++) i->view.d[k].block = 1;
+    }
+    for (uint32_t k = 0; k < c->rank; k++) {
+        struct view_dim *d = &i->view.d[k + 2];
+        if (c->pad_lo[k] > d->halo_lo) d->halo_lo = (int32_t)c->pad_lo[k];
+        if (c->pad_hi[k] > d->halo_hi) d->halo_hi = (int32_t)c->pad_hi[k];
+    }
+}
+
+/* A copy of s in the wanted layout, before the convolution. Signed bytes become unsigned: 128 more. */
+static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const char *what)
+{
+    program *p = l->p;
+    const slot_info i = *slot_at(p, s);
+    const slot c = slot_new(p, arena_printf(p->mem, "%s_blocks", i.name), as, SLOT_TEMP, i.rank, i.extent);
+    slot_info *n = slot_at(p, c);
+    n->view.rank = i.rank;
+    for (uint32_t k = 0; k < i.rank; k++) n->view.d[k].block = 1;
+    n->view.d[1].block = wanted;
+    nest_builder b = nest_begin(p);
+    ex at[MAX_RANK];
+    for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, nest_axis(&b, i.extent[k]));
+    nest_stage(&b);
+    ex v = ex_load(p->ex, s, i.type, i.rank, at);
+    if (i.type != as) v = ex_bin(p->ex, EX_ADD, v, ex_i(p->ex, CT_I32, 128));
+    stage_store(&b, c, i.rank, at, v);
+    nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
+    return c;
+}
+
 static void fix_input(layouter *l, block *out, step *s)
 {
     program *p = l->p;
     kernel *k = s->kernel;
     const slot x = k->arg[1].slot;
     const int wanted = conv_input_block(p, k, l->vl);
+    const elem as = input_type(k);
     slot from = x;
     const slot_info *i = slot_at(p, x);
     const bool in_place = i->view.rank ? i->view.d[1].block == wanted : wanted == 1;
-    if (!serves(l, x, wanted) && (needs_halo(&k->conv) || !in_place || i->type != ELEM_FLOAT)) from = copy_in(l, out, x, wanted, s->what);
+    if (i->type != as && k->hook[0].int_acc) k->conv.x_zero += 128;
+    if (!serves(l, x, k, wanted) && (needs_halo(&k->conv) || !in_place || i->type != as)) from = copy_in(l, out, x, as, wanted, s->what);
     if (from != x) {
         kernel_arg *arg = arena_copy(p->mem, k->arg, k->n_arg * sizeof *arg);
         arg[1].slot = from;
         k->arg = arg;
     }
     if (needs_halo(&k->conv)) want_halo(l, from, &k->conv);
+    /* qconv_dw reads four pixels at once */
+    if (k->hook[0].int_acc && conv_is_depthwise(p, k)) slot_at(p, from)->read_past = 3 * wanted;
 }
 
 static void fix_block(layouter *l, block *b)
@@ -233,22 +260,16 @@ static void fix_block(layouter *l, block *b)
         step *s = b->steps.p[i];
         if (s->control && s->control->then) fix_block(l, s->control->then);
         if (s->control && s->control->otherwise) fix_block(l, s->control->otherwise);
-        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_has_kernel(l->p, s->kernel) && !negative_pads(&s->kernel->conv)) fix_input(l, &out, s);
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_input_block(l->p, s->kernel, l->vl) && !negative_pads(&s->kernel->conv))
+            fix_input(l, &out, s);
         VEC_PUSH(l->p->mem, out.steps, s);
     }
     *b = out;
 }
 
-/* ---- zeros around the inside ---- */
+/* ---- what the halo holds ---- */
 
-static bool has_halo(const slot_info *i)
-{
-    for (uint32_t k = 0; k < i->view.rank; k++)
-        if (i->view.d[k].halo_lo || i->view.d[k].halo_hi) return true;
-    return false;
-}
-
-/* One stage: zeros over the whole of the spatial dims before `side`, the border of `side`, the inside of those behind it. */
+/* One stage: the halo's value over the whole of the spatial dims before `side`, the border of `side`, the inside of those behind it. */
 static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, uint32_t side, bool low)
 {
     const slot_info i = *slot_at(p, s);
@@ -266,7 +287,7 @@ static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, ui
         else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, i.extent[k], v[k].halo_lo + v[k].halo_hi)), -v[k].halo_lo);
         at[k] = ex_dim(p->ex, index);
     }
-    stage_store(b, s, i.rank, at, ex_f(p->ex, CT_F32, 0));
+    stage_store(b, s, i.rank, at, i.type == ELEM_FLOAT ? ex_f(p->ex, CT_F32, 0) : ex_i(p->ex, CT_I32, i.halo_value));
 }
 
 static void write_border(program *p, block *out, slot s)

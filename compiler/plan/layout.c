@@ -51,7 +51,7 @@ void plan_layout(program *p)
         slot_info *i = slot_at(p, s);
         if (i->kind == SLOT_LOCAL || i->kind == SLOT_DEAD || i->view.buf || i->alias_of) continue;
         assert(!i->has_views || !i->view.rank);
-        const dim elems = place_view(p, i);
+        const dim elems = dim_addc(p->dims, place_view(p, i), i->read_past);
         i->view.buf = p->buf.n;
         VEC_PUSH(p->mem, p->buf, ((buf_info){.kind = i->kind, .type = i->type, .elems = elems, .io = i->io, .offset = -1}));
     }

@@ -149,3 +149,51 @@ slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl)
     const ex element = ex_load(p->ex, w, info.type, info.rank, at);
     return packer_end(&pk, to, name, zero_beyond(p, c, info.extent[0], element));
 }
+
+/* An element of the weights, less their zero point. */
+static ex weight_byte(program *p, slot w, const conv_params *conv, const ex *at)
+{
+    const slot_info info = *slot_at(p, w);
+    const ex element = ex_load(p->ex, w, info.type, info.rank, at);
+    return conv->w_zero ? ex_bin(p->ex, EX_SUB, element, ex_i(p->ex, CT_I32, conv->w_zero)) : element;
+}
+
+slot pack_qconv(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t xb, int64_t nr)
+{
+    const slot_info info = *slot_at(p, w);
+    dims *t = p->dims;
+    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, conv->group)), ic = info.extent[1], four = dim_const(t, 4);
+    assert(oc && info.rank + 3 <= MAX_RANK);
+    packer pk = packer_begin(p);
+    ex at[MAX_RANK];
+    const dim g = packer_axis(&pk, dim_const(t, conv->group));
+    const dim oc_block = packer_axis(&pk, dim_cdiv(t, oc, dim_const(t, nr)));
+    const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, xb)));
+    for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
+    const dim quad = packer_axis(&pk, dim_const(t, xb / 4)), lane = packer_axis(&pk, dim_const(t, nr * 4));
+    const dim c = dim_add(t, dim_mulc(t, ic_block, xb), dim_add(t, dim_mulc(t, quad, 4), dim_mod(t, lane, four)));
+    const dim o = dim_add(t, dim_mulc(t, oc_block, nr), dim_fdiv(t, lane, four)), own = dim_add(t, dim_mul(t, g, oc), o);
+    at[0] = ex_dim(p->ex, own);
+    at[1] = ex_dim(p->ex, c);
+    const ex element = weight_byte(p, w, conv, at);
+    return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, o, oc, zero_beyond(p, c, ic, element)));
+}
+
+slot pack_qconv_dw(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t vl)
+{
+    const slot_info info = *slot_at(p, w);
+    dims *t = p->dims;
+    const uint32_t last = info.rank - 1;
+    const dim four = dim_const(t, 4);
+    packer pk = packer_begin(p);
+    ex at[MAX_RANK];
+    const dim channel_block = packer_axis(&pk, dim_cdiv(t, info.extent[0], dim_const(t, vl)));
+    for (uint32_t i = 2; i < last; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
+    const dim taps = packer_axis(&pk, dim_cdiv(t, info.extent[last], four)), lane = packer_axis(&pk, dim_const(t, vl * 4));
+    const dim c = dim_add(t, dim_mulc(t, channel_block, vl), dim_fdiv(t, lane, four)), tap = dim_add(t, dim_mulc(t, taps, 4), dim_mod(t, lane, four));
+    at[0] = ex_dim(p->ex, c);
+    at[1] = ex_dim(p->ex, dim_const(t, 0));
+    at[last] = ex_dim(p->ex, tap);
+    const ex element = weight_byte(p, w, conv, at);
+    return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, c, info.extent[0], zero_beyond(p, tap, info.extent[last], element)));
+}

@@ -19,7 +19,7 @@ bool plan_limits(program *p);
 /* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
 void plan_conv_layout(program *p, const plan_options *o);
 bool conv_is_depthwise(program *p, const kernel *k);
-bool conv_has_kernel(program *p, const kernel *k);
+/* The block of channels that the kernel for this convolution reads its input in; 0: there is no kernel for it. */
 int conv_input_block(program *p, const kernel *k, int vl);
 
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */

@@ -53,6 +53,7 @@ typedef struct { int32_t b0, b1, b2, b3; } vb;
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
+SIMD_FN vb vb_turn(const uint8_t *p) { return vb_set_u8(p); }
 #else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -292,6 +293,32 @@ typedef uint16_t vb_halves_u __attribute__((vector_size(4 * VL)));
 SIMD_FN vb vb_set_u8(const uint8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
 /* 4 * VL bytes. */
 SIMD_FN vb vb_ld_s8(const int8_t *p) { return *(const vb_any *)(const void *)p; }
+/* From four times VL bytes, lane k: byte k of each. */
+#if defined(SIMD_AVX512)
+SIMD_FN vb vb_turn(const uint8_t *p)
+{
+    const __m512i four = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m512i bytes = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    return (vb)_mm512_shuffle_epi8(_mm512_permutexvar_epi32(four, _mm512_loadu_si512(p)), bytes);
+}
+#elif defined(SIMD_AVX2)
+SIMD_FN vb vb_turn(const uint8_t *p)
+{
+    const __m256i four = _mm256_set_epi32(7, 5, 3, 1, 6, 4, 2, 0);
+    const __m256i bytes = _mm256_broadcastsi128_si256(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    return (vb)_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p), four), bytes);
+}
+#else
+SIMD_FN vb vb_turn(const uint8_t *p)
+{
+    uint8_t b[4 * VL];
+    vb r;
+    for (int k = 0; k < VL; ++k)
+        for (int i = 0; i < 4; ++i) b[4 * k + i] = p[i * VL + k];
+    memcpy(&r, b, sizeof r);
+    return r;
+}
+#endif
 /* acc[k] + the sum of the four products of a's bytes, unsigned, by b's, signed, of lane k; exact, wrapping at 32 bits. Without an instruction
  * for it (the one for bytes and 16-bit sums saturates) the even bytes and the odd ones are multiplied as halves of a lane. */
 #if defined(SIMD_AVX512) && defined(__AVX512VNNI__)

@@ -1,0 +1,60 @@
+/* qconv_dw.c - depthwise convolution of bytes on NCHWc (c = VL) with an epilogue; one filter per channel, lanes are channels.
+ *
+ *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw] * W[c][kh][kw], n, c / VL, oh, ow, c % VL)
+ *
+ * with X unsigned, W signed and sums in int32. X's spatial index 0 is the first cell of the halo: padding lies in memory. Four neighbouring pixels of
+ * a block are one load, which vb_turn makes four bytes of each channel; where a row of taps ends inside such a four, its weights are zero, so up to
+ * three pixels behind the last that is needed are read, whatever they hold.
+ *
+ * arguments  x  uint8 [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H in elements, pixels VL apart; the first cell is element X_AT
+ *            w  int8 [ceil(C / VL)][KH][ceil(KW / 4)][VL][4], zero where c or kw are beyond the last
+ * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
+ * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
+ *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
+#include "kernel.h"
+#include "simd/simd.h"
+
+/* `px` pixels, a constant at every call. */
+INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t block, int64_t oh, int64_t ow HOOK_PARAMS)
+{
+    vi acc[RX];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) acc[p] = vi_set(0);
+#pragma GCC unroll 1
+    for (int64_t kh = 0; kh < KH; kh++) {
+        const uint8_t *xk = x + kh * DH * X_H;
+#pragma GCC unroll 4
+        for (int64_t four = 0; four < (KW + 3) / 4; four++) {
+            const vb wk = vb_ld_s8(w + (kh * ((KW + 3) / 4) + four) * (4 * VL));
+#pragma GCC unroll 32
+            for (int p = 0; p < px; p++) acc[p] = vi_dot4(acc[p], vb_turn(xk + (p * SW + four * 4) * VL), wk);
+        }
+    }
+    if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
+#pragma GCC unroll 32
+        for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);
+        return;
+    }
+    int32_t lane[RX][VL];
+#pragma GCC unroll 32
+    for (int p = 0; p < px; p++) vi_st(lane[p], acc[p]);
+    for (int p = 0; p < px; p++) {
+        for (int64_t i = 0; i < VL && block * VL + i < C; i++) OUT_S(lane[p][i], n, block, oh, ow + p, i HOOK_ARGS);
+    }
+}
+
+KERNEL qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    const int64_t blocks = (C + VL - 1) / VL;
+    for (int64_t row = lo; row < hi; row++) {
+        const int64_t n = row / OH / blocks, block = row / OH % blocks, oh = row % OH;
+        const uint8_t *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
+        const int8_t *wb = w + block * (KH * ((KW + 3) / 4) * (4 * VL));
+        int64_t ow = 0;
+        for (; ow + RX <= OW; ow += RX) qconv_dw_tile(RX, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+        if (OW % RX == 0) continue;
+        for (; ow + RT <= OW; ow += RT) qconv_dw_tile(RT, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+        if (OW % RX % RT == 0) continue;
+        for (; ow < OW; ow++) qconv_dw_tile(1, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+    }
+}

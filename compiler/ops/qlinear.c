@@ -170,7 +170,7 @@ static bool one_number(lower_ctx *c, slot s, int32_t *v)
     return n > 0;
 }
 
-/* The kernels (plan/conv.c) take constant weights in the range of int8, less their zero point, and one constant zero point of x. */
+/* The kernels (plan/conv.c) take constant weights, one constant zero point of them, and one of x. */
 static bool conv_of_bytes(lower_ctx *c, const operands *o, const window *w)
 {
     const slot x = in_slot(c, 0), wt = in_slot(c, o->b);
@@ -178,7 +178,6 @@ static bool conv_of_bytes(lower_ctx *c, const operands *o, const window *w)
     conv_params params = {0};
     if (rank > 5 || slot_at(c->p, wt)->kind != SLOT_CONST || !window_params(c, w, rank - 2, &params)) return false;
     if (!one_number(c, in_slot(c, o->a_zero), &params.x_zero) || !one_number(c, in_slot(c, o->b_zero), &params.w_zero)) return false;
-    if (params.w_zero != (slot_elem(c, wt) == ELEM_UINT8 ? 128 : 0)) return false;
     hook *h = lower_conv_step(c, &params, x, wt, CT_I32);
     h->value = conv_result(c, o, h->value, h->axis[1]);
     return true;

@@ -255,13 +255,19 @@ static void add_zero_shares(conv_plan *c)
     c->hook.value = ex_subst(x, c->hook.value, swap_leaf, (void *)(uintptr_t)&swap);
 }
 
+/* What is still to be added to each packed weight, times each element of x. */
+static int64_t weight_offset(const conv_plan *c)
+{
+    return (slot_at(c->p, c->k->arg[2].slot)->type == ELEM_UINT8 ? 128 : 0) - c->k->conv.w_zero;
+}
+
 static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
     dims *d = p->dims;
     block steps = {0};
     const int vl = c->o->target->vl;
-    const slot weights = pack_qconv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, &c->k->conv, vl);
+    const slot weights = pack_qconv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
     if (!pack_now(p, &steps, weights)) return false;
     const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
     const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
@@ -270,8 +276,9 @@ static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
     const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
                             dim_binding("C_LANES", channel), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
                             dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]),
-                            dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c), dim_binding("X_H", c->x_stride[1])};
+                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("WZ", dim_const(d, weight_offset(c))), dim_binding("OH", c->out[1]),
+                            dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
+                            dim_binding("X_H", c->x_stride[1])};
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
     append_kernel(c, s, out, "qconv_dw", bind, sizeof bind / sizeof *bind, weights, rows);
     return true;
@@ -282,11 +289,12 @@ static bool direct_bytes(conv_plan *c, const step *s, block *out)
     program *p = c->p;
     dims *d = p->dims;
     const int vl = c->o->target->vl;
-    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    if (weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
     const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic;
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
     block steps = {0};
-    const slot weights = pack_qconv(p, &steps, weights_name(c), c->k->arg[2].slot, &c->k->conv, c->block, (int64_t)t.nv * vl);
+    const slot weights = pack_qconv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, c->block, (int64_t)t.nv * vl);
     if (!pack_now(p, &steps, weights)) return false;
     const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
     const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
@@ -295,7 +303,7 @@ static bool direct_bytes(conv_plan *c, const step *s, block *out)
                             dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
                             dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),
                             dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])), dim_binding("DD", dim_const(d, c->dilation[0])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("OD", c->out[0]),
+                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("WZ", dim_const(d, weight_offset(c))), dim_binding("OD", c->out[0]),
                             dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n),
                             dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
                             dim_binding("ROWS", dim_const(d, t.rows))};

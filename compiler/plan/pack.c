@@ -150,23 +150,23 @@ slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl)
     return packer_end(&pk, to, name, zero_beyond(p, c, info.extent[0], element));
 }
 
-/* An element of the weights, less their zero point. */
-static ex weight_byte(program *p, slot w, const conv_params *conv, const ex *at)
+/* An element of the weights in the range of int8. */
+static ex weight_byte(program *p, slot w, const ex *at)
 {
     const slot_info info = *slot_at(p, w);
     const ex element = ex_load(p->ex, w, info.type, info.rank, at);
-    return conv->w_zero ? ex_bin(p->ex, EX_SUB, element, ex_i(p->ex, CT_I32, conv->w_zero)) : element;
+    return info.type == ELEM_UINT8 ? ex_bin(p->ex, EX_SUB, element, ex_i(p->ex, CT_I32, 128)) : element;
 }
 
-slot pack_qconv(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t xb, int64_t nr)
+slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr)
 {
     const slot_info info = *slot_at(p, w);
     dims *t = p->dims;
-    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, conv->group)), ic = info.extent[1], four = dim_const(t, 4);
+    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, group)), ic = info.extent[1], four = dim_const(t, 4);
     assert(oc && info.rank + 3 <= MAX_RANK);
     packer pk = packer_begin(p);
     ex at[MAX_RANK];
-    const dim g = packer_axis(&pk, dim_const(t, conv->group));
+    const dim g = packer_axis(&pk, dim_const(t, group));
     const dim oc_block = packer_axis(&pk, dim_cdiv(t, oc, dim_const(t, nr)));
     const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, xb)));
     for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
@@ -175,11 +175,11 @@ slot pack_qconv(program *p, block *to, const char *name, slot w, const conv_para
     const dim o = dim_add(t, dim_mulc(t, oc_block, nr), dim_fdiv(t, lane, four)), own = dim_add(t, dim_mul(t, g, oc), o);
     at[0] = ex_dim(p->ex, own);
     at[1] = ex_dim(p->ex, c);
-    const ex element = weight_byte(p, w, conv, at);
+    const ex element = weight_byte(p, w, at);
     return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, o, oc, zero_beyond(p, c, ic, element)));
 }
 
-slot pack_qconv_dw(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t vl)
+slot pack_qconv_dw(program *p, block *to, const char *name, slot w, int64_t vl)
 {
     const slot_info info = *slot_at(p, w);
     dims *t = p->dims;
@@ -194,6 +194,6 @@ slot pack_qconv_dw(program *p, block *to, const char *name, slot w, const conv_p
     at[0] = ex_dim(p->ex, c);
     at[1] = ex_dim(p->ex, dim_const(t, 0));
     at[last] = ex_dim(p->ex, tap);
-    const ex element = weight_byte(p, w, conv, at);
+    const ex element = weight_byte(p, w, at);
     return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, c, info.extent[0], zero_beyond(p, tap, info.extent[last], element)));
 }

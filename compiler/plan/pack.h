@@ -21,9 +21,10 @@ slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, i
 slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl);
 
 /* Weights of qconv: int8 [group][ceil(oc / nr)][ceil(ic / xb)][kernel...][xb / 4][nr * 4] with oc and ic per group, zero beyond them; lane n * 4 + c is
- * channel c of the four for output n. w less its zero point is in the range of int8. */
-slot pack_qconv(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t xb, int64_t nr);
+ * channel c of the four for output n. w is int8, or uint8: then 128 less. */
+slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr);
 
-/* Weights of qconv_dw: int8 [ceil(c / vl)][kernel but the last...][ceil(kw / 4)][vl * 4], zero beyond c and kw. */
-slot pack_qconv_dw(program *p, block *to, const char *name, slot w, const conv_params *conv, int64_t vl);
+/* Weights of qconv_dw: int8 [ceil(c / vl)][kernel but the last...][ceil(kw / 4)][vl * 4], zero beyond c and kw; from bytes as
+ * above. */
+slot pack_qconv_dw(program *p, block *to, const char *name, slot w, int64_t vl);
 #endif

@@ -1,6 +1,6 @@
 /* qconv.c - direct convolution of bytes with an epilogue; one to three spatial dimensions, groups, any kernel, stride and dilation.
  *
- *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * W[oc][ic][kd][kh][kw],
+ *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * (W[oc][ic][kd][kh][kw] + WZ),
  *       n, oc / VL, od * OH + oh, ow, oc % VL)
  *
  * with X unsigned, W signed and sums in int32, exact (they wrap). X's spatial index 0 is the first cell of the halo: padding lies in memory.
@@ -12,6 +12,7 @@
  * fixed      RY RX NV  rows, pixels of a row, and output vectors of the register tile; single rows do what RY leaves over
  *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
  *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others (see conv.c)
+ *            WZ     added to every weight; where it is not 0, sums of X are kept besides
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache */
 #include "kernel.h"
 #include "simd/simd.h"
@@ -20,9 +21,12 @@
 INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t oc0, int64_t oc,
                        int64_t row, int64_t ow HOOK_PARAMS)
 {
-    vi acc[RY * RX][NV];
+    vi acc[RY * RX][NV], sum[RY * RX];
+    const uint8_t one[4] = {1, 1, 1, 1}, rest[4] = {1, IC % 4 > 1, IC % 4 > 2, 0}; /* of four channels, those that there are */
+    const vb ones = vb_set_u8(one), some = vb_set_u8(rest);
 #pragma GCC unroll 32
     for (int p = 0; p < py * px; p++) {
+        sum[p] = vi_set(0);
 #pragma GCC unroll 8
         for (int j = 0; j < nv; j++) acc[p][j] = vi_set(0);
     }
@@ -41,10 +45,16 @@ INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *
                     const vb xp = vb_set_u8(xt + p / px * SH * X_H + p % px * SW * X_W + i);
 #pragma GCC unroll 8
                     for (int j = 0; j < nv; j++) acc[p][j] = vi_dot4(acc[p][j], xp, wi[j]);
+                    if (WZ != 0) sum[p] = vi_dot4(sum[p], xp, IC % 4 == 0 || block * XB + i + 4 <= IC ? ones : some);
                 }
             }
             w += XB * NV * VL;
         }
+    }
+#pragma GCC unroll 32
+    for (int p = 0; WZ != 0 && p < py * px; p++) {
+#pragma GCC unroll 8
+        for (int j = 0; j < nv; j++) acc[p][j] = vi_add(acc[p][j], vi_mul(sum[p], vi_set(WZ)));
     }
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32

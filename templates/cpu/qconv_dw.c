@@ -1,6 +1,6 @@
 /* qconv_dw.c - depthwise convolution of bytes on NCHWc (c = VL) with an epilogue; one filter per channel, lanes are channels.
  *
- *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw] * W[c][kh][kw], n, c / VL, oh, ow, c % VL)
+ *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw] * (W[c][kh][kw] + WZ), n, c / VL, oh, ow, c % VL)
  *
  * with X unsigned, W signed and sums in int32. X's spatial index 0 is the first cell of the halo: padding lies in memory. Four neighbouring pixels of
  * a block are one load, which vb_turn makes four bytes of each channel; where a row of taps ends inside such a four, its weights are zero, so up to
@@ -10,16 +10,17 @@
  *            w  int8 [ceil(C / VL)][KH][ceil(KW / 4)][VL][4], zero where c or kw are beyond the last
  * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
  * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
- *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
+ *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others
+ *            WZ       added to every weight; where it is not 0, sums of X are kept besides */
 #include "kernel.h"
 #include "simd/simd.h"
 
 /* `px` pixels, a constant at every call. */
 INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t block, int64_t oh, int64_t ow HOOK_PARAMS)
 {
-    vi acc[RX];
+    vi acc[RX], sum[RX];
 #pragma GCC unroll 32
-    for (int p = 0; p < px; p++) acc[p] = vi_set(0);
+    for (int p = 0; p < px; p++) acc[p] = sum[p] = vi_set(0);
 #pragma GCC unroll 1
     for (int64_t kh = 0; kh < KH; kh++) {
         const uint8_t *xk = x + kh * DH * X_H;
@@ -28,8 +29,15 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
             const vb wk = vb_ld_s8(w + (kh * ((KW + 3) / 4) + four) * (4 * VL));
 #pragma GCC unroll 32
             for (int p = 0; p < px; p++) acc[p] = vi_dot4(acc[p], vb_turn(xk + (p * SW + four * 4) * VL), wk);
+            if (WZ == 0) continue;
+            const uint8_t tap[4] = {1, four * 4 + 1 < KW, four * 4 + 2 < KW, four * 4 + 3 < KW};
+            const vb taps = vb_set_u8(tap);
+#pragma GCC unroll 32
+            for (int p = 0; p < px; p++) sum[p] = vi_dot4(sum[p], vb_turn(xk + (p * SW + four * 4) * VL), taps);
         }
     }
+#pragma GCC unroll 32
+    for (int p = 0; WZ != 0 && p < px; p++) acc[p] = vi_add(acc[p], vi_mul(sum[p], vi_set(WZ)));
     if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);

@@ -13,7 +13,7 @@ typedef struct {
     elem stored;
     bool movement; /* a bare load at DIM indexes */
     bool cheap, costly;
-    uint32_t guards;
+    uint32_t taken_off; /* adds that its cost is less, see note_cost */
     ex value;      /* as a reader of the slot sees it: rounded to the stored type */
     uint32_t n_from;
     dim from[MAX_RANK]; /* axes of the nest ... */
@@ -37,7 +37,8 @@ static bool stores_identity(producer *p)
     return p->n_from == p->nest->n_axes;
 }
 
-/* Guards are free: comparisons of indexes fold or split the loop, so their cost is taken off. */
+/* Guards are free: comparisons of indexes fold or split the loop, so their cost is taken off. Bytes that become wide numbers are cheaper to load again
+ * than what is stored: one add less. */
 static void note_cost(void *ctx, ex e)
 {
     producer *p = ctx;
@@ -45,8 +46,9 @@ static void note_cost(void *ctx, ex e)
     const ex_op op = (ex_op)n->op;
     dim d;
     if (op == EX_DIV || op == EX_MOD || op == EX_POW || op == EX_ATAN2 || (op >= EX_SQRT && op <= EX_ERF)) p->costly = true;
-    if ((op == EX_LT || op == EX_LE || op == EX_EQ || op == EX_NE) && ex_is_dim(p->f->x, n->a[0], &d) && ex_is_dim(p->f->x, n->a[1], &d)) p->guards++;
-    if ((op == EX_AND || op == EX_OR) && n->type == CT_BOOL) p->guards++;
+    if ((op == EX_LT || op == EX_LE || op == EX_EQ || op == EX_NE) && ex_is_dim(p->f->x, n->a[0], &d) && ex_is_dim(p->f->x, n->a[1], &d)) p->taken_off++;
+    if ((op == EX_AND || op == EX_OR) && n->type == CT_BOOL) p->taken_off++;
+    if (op == EX_LOAD && elem_of(n->elem)->bits <= 8 && elem_of(p->stored)->bits >= 32) p->taken_off++;
 }
 
 static bool is_movement(const fuser *f, ex e)
@@ -72,7 +74,7 @@ static bool find_producer(fuser *f, uint32_t item, producer *p)
     p->value = ex_round(f->x, p->stored, k->value);
     p->movement = is_movement(f, p->value);
     ex_walk(f->x, p->value, note_cost, p);
-    p->cheap = !p->costly && ex_cost(f->x, p->value) - p->guards <= FUSE_CHEAP;
+    p->cheap = !p->costly && ex_cost(f->x, p->value) - p->taken_off <= FUSE_CHEAP;
     return true;
 }
 

@@ -87,7 +87,7 @@ INLINE void qconv_rows(const int py, const int nv, const uint8_t *restrict x, co
     for (; ow < OW; ow++) qconv_tile(py, 1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
 }
 
-KERNEL qconv(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void qconv(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
     const int64_t block_size = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * XB * NV * VL);

@@ -51,7 +51,7 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
     }
 }
 
-KERNEL qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (C + VL - 1) / VL;
     for (int64_t row = lo; row < hi; row++) {

@@ -252,6 +252,7 @@ static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
     if (lanes) {
         if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "vf_set(0.0f)" : "vi_set(0)");
         if (from == CT_BOOL) return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(-%s)" : "-%s", s);
+        if (to == CT_I32 && ex_at(w->x, a)->op == EX_RINT && is_clamped(w, a)) return arena_printf(w->mem, "vf_round_in(%s)", value_text(w, ex_at(w->x, a)->a[0]));
         return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(%s)" : is_clamped(w, a) ? "vf_to_i_in(%s)" : "vf_to_i(%s)", value_text(w, a));
     }
     if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "0.0f" : from == CT_F64 ? "0.0" : "0");

@@ -8,8 +8,31 @@
 #include "ops/families.h"
 #include "ops/formula.h"
 
+/* The value of a zero point that is one known number. */
+static bool known_zero(lower_ctx *c, ex zero, int64_t *v)
+{
+    const ex_node *n = ex_at(c->x, zero);
+    *v = 0;
+    if (!zero) return true;
+    const slot_info *i = n->op == EX_LOAD ? slot_at(c->p, n->slot) : NULL;
+    if (!i || i->kind != SLOT_CONST || tensor_count(i->data) != 1) return false;
+    *v = elem_get_int(i->type, i->data->data, 0);
+    return true;
+}
+
+/* The same by a clamp before the rounding, to whole numbers that the zero point then shifts: rounding and conversion are one instruction. */
+static ex quantized_narrow(lower_ctx *c, ex v, int64_t zero, elem to)
+{
+    const int bits = elem_of(to)->bits;
+    const int64_t lo = elem_of(to)->kind == 'u' ? 0 : -((int64_t)1 << (bits - 1)), hi = lo + ((int64_t)1 << bits) - 1;
+    v = smaller(c, larger(c, v, num(c, v, (double)(lo - zero))), num(c, v, (double)(hi - zero)));
+    return add(c, ex_cast(c->x, ctype_of(to), ex_un(c->x, EX_RINT, v)), ex_i(c->x, ctype_of(to), zero));
+}
+
 ex quantized(lower_ctx *c, ex v, ex zero, elem to)
 {
+    int64_t known;
+    if (elem_of(to)->kind != 'f' && elem_of(to)->bits <= 16 && known_zero(c, zero, &known)) return quantized_narrow(c, v, known, to);
     if (elem_of(to)->kind == 'f') return to_small_float(c, ex_cast(c->x, ctype_of(to), v), to, node_int(c->n, "saturate", 1) != 0, "up");
     v = ex_un(c->x, EX_RINT, v);
     /* exact: sums that float can't hold are far outside the range of these types */

@@ -21,6 +21,7 @@ typedef struct {
     dim x_at, x_stride[3];     /* elements from x's index 0 to the first halo cell; per spatial axis */
     dim x_n, x_c;
     int block;
+    int64_t lanes; /* channels that the hook may be called for with whole vectors, see whole_lanes */
 } conv_plan;
 
 static binding dim_binding(const char *name, dim d)
@@ -126,6 +127,80 @@ static const char *weights_name(conv_plan *c)
     return arena_printf(c->p->mem, "%s_packed", name ? name : "w");
 }
 
+/* ---- whole vectors ---- */
+
+typedef struct {
+    ex from, to;
+} ex_swap;
+
+static ex swap_leaf(void *ctx, ex e)
+{
+    const ex_swap *s = ctx;
+    return e == s->from ? s->to : 0;
+}
+
+typedef struct {
+    const conv_plan *c;
+    dim channel; /* the hook's axis */
+    bool whole;  /* lanes beyond the last channel may be loaded of everything, once the constants are longer */
+    VEC(ex) constant; /* loads of a constant per channel */
+} lane_search;
+
+static bool has_dim(const conv_plan *c, ex index, dim axis)
+{
+    const dim zero = dim_const(c->p->dims, 0);
+    return ex_map(c->p->ex, index, 1, &axis, &zero) != index;
+}
+
+static void look_at_lanes(void *ctx, ex e)
+{
+    lane_search *s = ctx;
+    program *p = s->c->p;
+    const ex_node *n = ex_at(p->ex, e);
+    if (n->op != EX_LOAD) return;
+    const ex own = ex_dim(p->ex, s->channel);
+    const slot_info *i = slot_at(p, n->slot);
+    for (uint32_t k = 0; k < n->n; k++) {
+        if (!has_dim(s->c, n->idx[k], s->channel)) continue;
+        if (n->idx[k] == own && n->n == 1 && i->kind == SLOT_CONST) VEC_PUSH(p->mem, s->constant, e);
+        else if (n->idx[k] != own || k != 1 || i->view.d[1].block != s->c->o->target->vl) s->whole = false;
+    }
+}
+
+/* The same constant with zeros behind its end. */
+static ex longer(conv_plan *c, ex load, int64_t channels)
+{
+    program *p = c->p;
+    const ex_node n = *ex_at(p->ex, load);
+    const slot_info info = *slot_at(p, n.slot);
+    tensor *t = tensor_new(p->mem, info.type, 1, &channels);
+    memcpy((void *)(uintptr_t)t->data, info.data->data, info.data->bytes);
+    const dim extent = dim_const(p->dims, channels);
+    const slot made = slot_new(p, info.name, info.type, SLOT_CONST, 1, &extent);
+    t->name = info.name;
+    slot_at(p, made)->data = t;
+    return ex_load(p->ex, made, info.type, 1, n.idx);
+}
+
+/* Channels that the hook may be called for with whole vectors: those that there are, or with those that fill the last vector, where the output has room
+ * for them and every load that depends on the channel, too. */
+static int64_t whole_lanes(conv_plan *c)
+{
+    program *p = c->p;
+    const int64_t vl = c->o->target->vl, channels = c->oc * c->k->conv.group, up = (channels + vl - 1) / vl * vl;
+    const slot_info *to = slot_at(p, c->hook.to);
+    lane_search s = {c, c->hook.axis[1], true, {0}};
+    if (up == channels || !dim_is_axis(p->dims, s.channel) || to->view.d[1].block != vl || c->hook.at[1] != ex_dim(p->ex, s.channel)) return channels;
+    if (!dim_is(p->dims, to->extent[1], channels)) return channels;
+    ex_walk(p->ex, c->hook.value, look_at_lanes, &s);
+    if (!s.whole) return channels;
+    for (uint32_t i = 0; i < s.constant.n; i++) {
+        const ex_swap swap = {s.constant.p[i], longer(c, s.constant.p[i], up)};
+        c->hook.value = ex_subst(p->ex, c->hook.value, swap_leaf, (void *)(uintptr_t)&swap);
+    }
+    return up;
+}
+
 static bool depthwise(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
@@ -139,7 +214,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const int64_t channels = c->k->conv.group;
     const dim channel = dim_const(d, channels);
     const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
-                            dim_binding("C_LANES", channel), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
+                            dim_binding("C_LANES", dim_const(d, c->lanes)), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
                             dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
                             dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("OH", c->out[1]),
                             dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
@@ -163,7 +238,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
     block steps = {0};
     const slot weights = pack_conv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, channels, (int64_t)t.nv * vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
+    const int64_t lanes = c->k->conv.group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
     const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
                             dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("AHEAD", dim_const(d, ahead)), dim_binding("XB", dim_const(d, c->block)),
                             dim_binding("CB", dim_const(d, channels)), dim_binding("IC", dim_const(d, c->ic)),
@@ -219,16 +294,6 @@ static void look_for_bias(void *ctx, ex e)
     }
 }
 
-typedef struct {
-    ex from, to;
-} ex_swap;
-
-static ex swap_leaf(void *ctx, ex e)
-{
-    const ex_swap *s = ctx;
-    return e == s->from ? s->to : 0;
-}
-
 /* The shares enter the bias that the hook adds, or are added by it. */
 static void add_zero_shares(conv_plan *c)
 {
@@ -274,7 +339,7 @@ static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
     const int64_t channels = c->k->conv.group;
     const dim channel = dim_const(d, channels);
     const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
-                            dim_binding("C_LANES", channel), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
+                            dim_binding("C_LANES", dim_const(d, c->lanes)), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
                             dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
                             dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("WZ", dim_const(d, weight_offset(c))), dim_binding("OH", c->out[1]),
                             dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
@@ -296,7 +361,7 @@ static bool direct_bytes(conv_plan *c, const step *s, block *out)
     block steps = {0};
     const slot weights = pack_qconv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, c->block, (int64_t)t.nv * vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const int64_t lanes = c->k->conv.group > 1 && c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
+    const int64_t lanes = c->k->conv.group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
     const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
                             dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("XB", dim_const(d, c->block)),
                             dim_binding("IC", dim_const(d, c->ic)), dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
@@ -323,6 +388,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     if (!read_shape(&c)) return false;
     const bool bytes = c.hook.int_acc, lanes = conv_is_depthwise(p, k);
     if (bytes) add_zero_shares(&c);
+    c.lanes = whole_lanes(&c);
     hook_axes(&c);
     const bool done = bytes ? (lanes ? depthwise_bytes(&c, s, out) : direct_bytes(&c, s, out)) : lanes ? depthwise(&c, s, out) : direct(&c, s, out);
     plan_layout(p);

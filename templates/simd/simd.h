@@ -237,6 +237,15 @@ SIMD_FN vi vf_to_i_in(vf a) { return (vi)_mm512_maskz_cvttps_epi32(_mm512_cmp_ps
 SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
 #endif
 
+/* Half to even, of what is NaN (which gives 0) or inside the range. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vf_round_in(vf a) { return (vi)_mm512_maskz_cvtps_epi32(_mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a); }
+#elif defined(SIMD_AVX2)
+SIMD_FN vi vf_round_in(vf a) { return (vi)_mm256_cvtps_epi32((__m256)((vi)a & (a == a))); }
+#else
+SIMD_FN vi vf_round_in(vf a) { return vf_to_i_in(vf_rint(a)); }
+#endif
+
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
 SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
 SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }

@@ -2,6 +2,7 @@
  *
  * A sub-expression with several parents is printed once, as a named constant in front of the statement. Only one side of a SELECT may be
  * evaluated when it loads: then the text is a C conditional, or an if with a block when one side needs statements of its own. */
+#include <math.h>
 #include <assert.h>
 #include <string.h>
 
@@ -240,6 +241,28 @@ static bool is_clamped(printer *w, ex e)
     return (ex_is_num(w->x, in.a[0], &u) || ex_is_num(w->x, in.a[1], &u)) && u > -2e9 && u < 2e9;
 }
 
+/* The largest magnitude that a float can have, infinite when that is not known. A finite one also says that it is no NaN. */
+static double magnitude(printer *w, ex e)
+{
+    enum { LOOKED_AT = 1 << 16 };
+    const ex_node n = *ex_at(w->x, e);
+    if (n.op == EX_NUM) return isnan(n.f) ? INFINITY : fabs(n.f);
+    if (n.op == EX_CAST) return ctype_is_float(ex_type(w->x, n.a[0])) ? INFINITY : 0x1p63;
+    if (n.op == EX_LOAD) {
+        const slot_info *s = slot_at(w->p, n.slot);
+        double most = 0;
+        if (s->kind != SLOT_CONST || elem_of(s->type)->kind != 'f' || tensor_count(s->data) > LOOKED_AT) return INFINITY;
+        for (int64_t i = 0; i < tensor_count(s->data); i++) {
+            const double v = fabs(elem_get_double(s->type, s->data->data, (size_t)i));
+            if (!(v <= most)) most = isfinite(v) ? v : INFINITY;
+        }
+        return most;
+    }
+    if (n.op != EX_ADD && n.op != EX_SUB && n.op != EX_MUL && n.op != EX_MIN && n.op != EX_MAX && n.op != EX_NEG && n.op != EX_ABS) return INFINITY;
+    const double a = magnitude(w, n.a[0]), b = n.a[1] ? magnitude(w, n.a[1]) : 0, r = n.op == EX_MUL ? a * b : a + b;
+    return r < 0x1p127 && isfinite(a) && isfinite(b) ? r : INFINITY;
+}
+
 static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
 {
     dim d;
@@ -252,7 +275,10 @@ static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)
     if (lanes) {
         if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "vf_set(0.0f)" : "vi_set(0)");
         if (from == CT_BOOL) return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(-%s)" : "-%s", s);
-        if (to == CT_I32 && ex_at(w->x, a)->op == EX_RINT && is_clamped(w, a)) return arena_printf(w->mem, "vf_round_in(%s)", value_text(w, ex_at(w->x, a)->a[0]));
+        if (to == CT_I32 && ex_at(w->x, a)->op == EX_RINT && is_clamped(w, a)) {
+            const ex clamped = ex_at(w->x, a)->a[0];
+            return arena_printf(w->mem, isfinite(magnitude(w, clamped)) ? "vf_round_to_i(%s)" : "vf_round_in(%s)", value_text(w, clamped));
+        }
         return arena_printf(w->mem, to == CT_F32 ? "vi_to_f(%s)" : is_clamped(w, a) ? "vf_to_i_in(%s)" : "vf_to_i(%s)", value_text(w, a));
     }
     if (to == CT_BOOL) return arena_printf(w->mem, "%s != %s", s, from == CT_F32 ? "0.0f" : from == CT_F64 ? "0.0" : "0");

@@ -8,7 +8,7 @@
 #include "plan/plan.h"
 #include "plan/tile.h"
 
-enum { STRICT_BLOCK = 16 }; /* channels; a multiple of every target's block */
+enum { STRICT_BLOCK = 16 /* channels; a multiple of every target's block */, MOST_VECTORS = 8 /* of a tile */ };
 
 typedef struct {
     program *p;
@@ -21,6 +21,7 @@ typedef struct {
     dim x_at, x_stride[3];     /* elements from x's index 0 to the first halo cell; per spatial axis */
     dim x_n, x_c;
     int block;
+    slot bias;     /* of bytes: what accumulators begin with */
     int64_t lanes; /* channels that the hook may be called for with whole vectors, see whole_lanes */
 } conv_plan;
 
@@ -98,7 +99,7 @@ static void hook_axes(conv_plan *c)
     memcpy(h->axis, axes, sizeof axes);
 }
 
-static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, dim range)
+static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot bias, dim range)
 {
     program *p = c->p;
     kernel *k = ARENA_NEW(p->mem, kernel);
@@ -110,11 +111,11 @@ static void append_kernel(conv_plan *c, const step *s, block *out, const char *n
     k->range = range;
     k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
     k->n_hook = 1;
-    k->n_arg = 3;
-    k->arg = ARENA_ARRAY(p->mem, kernel_arg, 3);
-    k->arg[0] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
-    k->arg[1] = (kernel_arg){weights, ARG_IN};
-    k->arg[2] = (kernel_arg){c->hook.to, ARG_OUT};
+    k->arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
+    k->arg[k->n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
+    k->arg[k->n_arg++] = (kernel_arg){weights, ARG_IN};
+    if (bias) k->arg[k->n_arg++] = (kernel_arg){bias, ARG_IN};
+    k->arg[k->n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
     kernel_note_loads(p, k, c->hook.value);
     step *made = ARENA_NEW(p->mem, step);
     *made = (step){.kind = STEP_KERNEL, .what = s->what, .kernel = k};
@@ -220,7 +221,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
                             dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
                             dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2])};
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, "conv_dw", bind, sizeof bind / sizeof *bind, weights, rows);
+    append_kernel(c, s, out, "conv_dw", bind, sizeof bind / sizeof *bind, weights, 0, rows);
     return true;
 }
 
@@ -251,13 +252,13 @@ static bool direct(conv_plan *c, const step *s, block *out)
                             dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
                             dim_binding("ROWS", dim_const(d, t.rows))};
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, "conv", bind, sizeof bind / sizeof *bind, weights, rows);
+    append_kernel(c, s, out, "conv", bind, sizeof bind / sizeof *bind, weights, 0, rows);
     return true;
 }
 
 /* ---- bytes ---- */
 
-/* By output channel, - x_zero * the sum of its weights: what padding with x_zero, and not taking it from every element, leaves to be added. */
+/* By output channel, - x_zero * the sum of its weights: what is still to be added when padding is x_zero and it is taken from no element. */
 static int32_t *zero_shares(conv_plan *c)
 {
     const conv_params *params = &c->k->conv;
@@ -294,30 +295,31 @@ static void look_for_bias(void *ctx, ex e)
     }
 }
 
-/* The shares enter the bias that the hook adds, or are added by it. */
-static void add_zero_shares(conv_plan *c)
+/* What the accumulators begin with: the shares, and the bias that the hook would add. */
+static slot make_bias(conv_plan *c, int64_t behind)
 {
     program *p = c->p;
     exprs *x = p->ex;
-    if (!c->k->conv.x_zero) return;
-    int32_t *share = zero_shares(c);
-    const int64_t channels = slot_at(p, c->k->arg[2].slot)->data->shape[0];
+    const int32_t *share = zero_shares(c);
+    const int64_t channels = slot_at(p, c->k->arg[2].slot)->data->shape[0], room = channels + behind;
     bias_search s = {c, ex_acc(x, 0, CT_I32), 0, true};
     ex_walk(x, c->hook.value, look_for_bias, &s);
-    const slot bias = s.bias && s.alone ? ex_at(x, s.bias)->slot : 0;
-    const tensor *own = bias ? slot_at(p, bias)->data : NULL;
-    tensor *t = tensor_new(p->mem, ELEM_INT32, 1, &channels);
+    const slot given = s.bias && s.alone ? ex_at(x, s.bias)->slot : 0;
+    const tensor *own = given ? slot_at(p, given)->data : NULL;
+    tensor *t = tensor_new(p->mem, ELEM_INT32, 1, &room);
     for (int64_t o = 0; o < channels; o++) {
         const uint32_t add = own ? (uint32_t)elem_get_int(own->type, own->data, (size_t)o) : 0;
         elem_set_int(t->type, (void *)(uintptr_t)t->data, (size_t)o, (int32_t)((uint32_t)share[o] + add));
     }
-    const dim extent = dim_const(p->dims, channels);
+    const dim extent = dim_const(p->dims, room);
     const slot made = slot_new(p, arena_printf(p->mem, "%s_bias", weights_name(c)), ELEM_INT32, SLOT_CONST, 1, &extent);
     t->name = slot_at(p, made)->name;
     slot_at(p, made)->data = t;
-    const ex at = ex_dim(x, c->hook.axis[1]), load = ex_load(x, made, ELEM_INT32, 1, &at);
-    const ex_swap swap = own ? (ex_swap){s.bias, load} : (ex_swap){s.acc, ex_bin(x, EX_ADD, s.acc, load)};
-    c->hook.value = ex_subst(x, c->hook.value, swap_leaf, (void *)(uintptr_t)&swap);
+    if (own) { /* acc + bias is what the kernel hands over */
+        const ex_swap swap = {s.bias, ex_i(x, CT_I32, 0)};
+        c->hook.value = ex_subst(x, c->hook.value, swap_leaf, (void *)(uintptr_t)&swap);
+    }
+    return made;
 }
 
 /* What is still to be added to each packed weight, times each element of x. */
@@ -345,7 +347,7 @@ static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
                             dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
                             dim_binding("X_H", c->x_stride[1])};
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, "qconv_dw", bind, sizeof bind / sizeof *bind, weights, rows);
+    append_kernel(c, s, out, "qconv_dw", bind, sizeof bind / sizeof *bind, weights, c->bias, rows);
     return true;
 }
 
@@ -373,7 +375,7 @@ static bool direct_bytes(conv_plan *c, const step *s, block *out)
                             dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
                             dim_binding("ROWS", dim_const(d, t.rows))};
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, "qconv", bind, sizeof bind / sizeof *bind, weights, rows);
+    append_kernel(c, s, out, "qconv", bind, sizeof bind / sizeof *bind, weights, c->bias, rows);
     return true;
 }
 
@@ -387,7 +389,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     c.oc /= k->conv.group;
     if (!read_shape(&c)) return false;
     const bool bytes = c.hook.int_acc, lanes = conv_is_depthwise(p, k);
-    if (bytes) add_zero_shares(&c);
+    if (bytes) c.bias = make_bias(&c, MOST_VECTORS * o->target->vl);
     c.lanes = whole_lanes(&c);
     hook_axes(&c);
     const bool done = bytes ? (lanes ? depthwise_bytes(&c, s, out) : direct_bytes(&c, s, out)) : lanes ? depthwise(&c, s, out) : direct(&c, s, out);

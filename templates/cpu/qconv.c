@@ -3,11 +3,12 @@
  *   OUT(sum over ic, kd, kh, kw of X[n][ic][od*SD + kd*DD][oh*SH + kh*DH][ow*SW + kw*DW] * (W[oc][ic][kd][kh][kw] + WZ),
  *       n, oc / VL, od * OH + oh, ow, oc % VL)
  *
- * with X unsigned, W signed and sums in int32, exact (they wrap). X's spatial index 0 is the first cell of the halo: padding lies in memory.
+ * that begins with the bias of oc, with X unsigned, W signed and sums in int32, exact (they wrap). X's spatial index 0 is the first cell of the halo: padding lies in memory.
  *
  * arguments  x  uint8, in blocks of XB channels, a multiple of 4: channel c of group g is lane c % XB of block g * IC / XB + c / XB; lanes beyond
  *               the last channel hold anything. Strides in elements: X_N image, X_C channel block, X_D, X_H, X_W; the first cell is element X_AT
  *            w  int8 [GROUPS][ceil(OC / NR)][ceil(IC / XB)][KD][KH][KW][XB / 4][NR][4] with NR = NV * VL, zero where oc or ic are beyond the last
+ *            bias  int32 [GROUPS * OC and up to NR behind them]
  * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
  * fixed      RY RX NV  rows, pixels of a row, and output vectors of the register tile; single rows do what RY leaves over
  *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
@@ -18,7 +19,7 @@
 #include "simd/simd.h"
 
 /* `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); constants at every call. */
-INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t oc0, int64_t oc,
+INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t n, int64_t oc0, int64_t oc,
                        int64_t row, int64_t ow HOOK_PARAMS)
 {
     vi acc[RY * RX][NV], sum[RY * RX];
@@ -28,7 +29,7 @@ INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *
     for (int p = 0; p < py * px; p++) {
         sum[p] = vi_set(0);
 #pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) acc[p][j] = vi_set(0);
+        for (int j = 0; j < nv; j++) acc[p][j] = vi_ld(bias + oc + j * VL);
     }
     for (int64_t block = 0; block < (IC + XB - 1) / XB; block++) {
         const int64_t lanes = IC % XB == 0 || block < IC / XB ? XB : IC % XB;
@@ -77,17 +78,17 @@ INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *
     }
 }
 
-INLINE void qconv_rows(const int py, const int nv, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
+INLINE void qconv_rows(const int py, const int nv, const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t n, int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
 {
     int64_t ow = 0;
-    for (; ow + RX <= OW; ow += RX) qconv_tile(py, RX, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RX <= OW; ow += RX) qconv_tile(py, RX, nv, x + ow * SW * X_W, w, bias, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX == 0) return;
-    for (; ow + RT <= OW; ow += RT) qconv_tile(py, RT, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RT <= OW; ow += RT) qconv_tile(py, RT, nv, x + ow * SW * X_W, w, bias, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX % RT == 0) return;
-    for (; ow < OW; ow++) qconv_tile(py, 1, nv, x + ow * SW * X_W, w, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow < OW; ow++) qconv_tile(py, 1, nv, x + ow * SW * X_W, w, bias, n, oc0, oc, row, ow HOOK_ARGS);
 }
 
-KERNEL void qconv(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void qconv(const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
     const int64_t block_size = (int64_t)((IC + XB - 1) / XB) * (KD * KH * KW * XB * NV * VL);
@@ -101,10 +102,10 @@ KERNEL void qconv(const uint8_t *restrict x, const int8_t *restrict w, int64_t l
                 const uint8_t *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;
-                if (rows == RY && whole) qconv_rows(RY, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (rows == RY) qconv_rows(RY, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (whole) qconv_rows(1, NV, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else qconv_rows(1, NVT, xr, wb, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                if (rows == RY && whole) qconv_rows(RY, NV, xr, wb, bias, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (rows == RY) qconv_rows(RY, NVT, xr, wb, bias, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else if (whole) qconv_rows(1, NV, xr, wb, bias, n, oc0, oc, od * OH + oh HOOK_ARGS);
+                else qconv_rows(1, NVT, xr, wb, bias, n, oc0, oc, od * OH + oh HOOK_ARGS);
             }
         }
     }

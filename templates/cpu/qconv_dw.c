@@ -2,12 +2,13 @@
  *
  *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw] * (W[c][kh][kw] + WZ), n, c / VL, oh, ow, c % VL)
  *
- * with X unsigned, W signed and sums in int32. X's spatial index 0 is the first cell of the halo: padding lies in memory. Four neighbouring pixels of
+ * that begins with the bias of c, with X unsigned, W signed and sums in int32. X's spatial index 0 is the first cell of the halo: padding lies in memory. Four neighbouring pixels of
  * a block are one load, which vb_turn makes four bytes of each channel; where a row of taps ends inside such a four, its weights are zero, so up to
  * three pixels behind the last that is needed are read, whatever they hold.
  *
  * arguments  x  uint8 [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H in elements, pixels VL apart; the first cell is element X_AT
  *            w  int8 [ceil(C / VL)][KH][ceil(KW / 4)][VL][4], zero where c or kw are beyond the last
+ *            bias  int32 [C, and up to VL behind them]
  * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
  * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
  *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others
@@ -16,11 +17,14 @@
 #include "simd/simd.h"
 
 /* `px` pixels, a constant at every call. */
-INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t *restrict w, int64_t n, int64_t block, int64_t oh, int64_t ow HOOK_PARAMS)
+INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t n, int64_t block, int64_t oh, int64_t ow HOOK_PARAMS)
 {
     vi acc[RX], sum[RX];
 #pragma GCC unroll 32
-    for (int p = 0; p < px; p++) acc[p] = sum[p] = vi_set(0);
+    for (int p = 0; p < px; p++) {
+        acc[p] = vi_ld(bias + block * VL);
+        sum[p] = vi_set(0);
+    }
 #pragma GCC unroll 1
     for (int64_t kh = 0; kh < KH; kh++) {
         const uint8_t *xk = x + kh * DH * X_H;
@@ -51,7 +55,7 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
     }
 }
 
-KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t blocks = (C + VL - 1) / VL;
     for (int64_t row = lo; row < hi; row++) {
@@ -59,10 +63,10 @@ KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, int64_
         const uint8_t *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
         const int8_t *wb = w + block * (KH * ((KW + 3) / 4) * (4 * VL));
         int64_t ow = 0;
-        for (; ow + RX <= OW; ow += RX) qconv_dw_tile(RX, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+        for (; ow + RX <= OW; ow += RX) qconv_dw_tile(RX, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
         if (OW % RX == 0) continue;
-        for (; ow + RT <= OW; ow += RT) qconv_dw_tile(RT, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+        for (; ow + RT <= OW; ow += RT) qconv_dw_tile(RT, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
         if (OW % RX % RT == 0) continue;
-        for (; ow < OW; ow++) qconv_dw_tile(1, xr + ow * SW * VL, wb, n, block, oh, ow HOOK_ARGS);
+        for (; ow < OW; ow++) qconv_dw_tile(1, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
     }
 }

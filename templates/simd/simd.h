@@ -237,7 +237,15 @@ SIMD_FN vi vf_to_i_in(vf a) { return (vi)_mm512_maskz_cvttps_epi32(_mm512_cmp_ps
 SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
 #endif
 
-/* Half to even, of what is NaN (which gives 0) or inside the range. */
+/* Half to even, of numbers inside the range. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vf_round_to_i(vf a) { return (vi)_mm512_cvtps_epi32((__m512)a); }
+#elif defined(SIMD_AVX2)
+SIMD_FN vi vf_round_to_i(vf a) { return (vi)_mm256_cvtps_epi32((__m256)a); }
+#else
+SIMD_FN vi vf_round_to_i(vf a) { return VCONVERT(vf_rint(a), vi); }
+#endif
+/* The same for NaN, too, which gives 0. */
 #if defined(SIMD_AVX512)
 SIMD_FN vi vf_round_in(vf a) { return (vi)_mm512_maskz_cvtps_epi32(_mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a); }
 #elif defined(SIMD_AVX2)

@@ -1,5 +1,6 @@
 /* fact.c - what is known about the value of a node from its arguments alone: the interval of an integer, whether a float can be negative,
  * whether evaluating it can fail. Computed once when a node is made; the constructors fold by it. */
+#include <math.h>
 #include <string.h>
 
 #include "expr/expr_impl.h"
@@ -80,6 +81,23 @@ static interval number_range(const ex_node *n)
     return (interval){n->i, n->i};
 }
 
+/* Of a float that is clamped between literals, rounded or not, as an integer: NaN gives 0. */
+static interval clamp_range(const exprs *x, ex e)
+{
+    const ex_node *n = ex_at(x, e);
+    const interval none = {INT64_MIN, INT64_MAX};
+    double v[2];
+    if (n->op == EX_RINT) return clamp_range(x, n->a[0]);
+    if (n->op != EX_MIN && n->op != EX_MAX) return none;
+    const int lit = ex_is_num(x, n->a[0], &v[0]) ? 0 : 1;
+    if (!ex_is_num(x, n->a[lit], &v[0])) return none;
+    const ex_node *in = ex_at(x, n->a[1 - lit]);
+    if (in->op != (n->op == EX_MIN ? EX_MAX : EX_MIN) || !(ex_is_num(x, in->a[0], &v[1]) || ex_is_num(x, in->a[1], &v[1]))) return none;
+    const double hi = n->op == EX_MIN ? v[0] : v[1], lo = n->op == EX_MIN ? v[1] : v[0];
+    if (!(fabs(lo) < 0x1p40) || !(fabs(hi) < 0x1p40) || lo > hi) return none;
+    return (interval){min_i64((int64_t)floor(lo), 0), max_i64((int64_t)ceil(hi), 0)};
+}
+
 static interval range_of(exprs *x, const ex_node *n)
 {
     const ctype t = (ctype)n->type;
@@ -91,6 +109,7 @@ static interval range_of(exprs *x, const ex_node *n)
     case EX_LOAD: return elem_range((elem)n->elem);
     case EX_CAST: {
         const ctype from = ex_type(x, n->a[0]);
+        if (ctype_is_float(from) && bounded(type_range(t)) && within(clamp_range(x, n->a[0]), type_range(t))) return clamp_range(x, n->a[0]);
         return !ctype_is_float(from) && within(a, type_range(t)) && (bounded(a) || from == t) ? a : type_range(t);
     }
     case EX_ROUND: return within(a, elem_range((elem)n->elem)) ? a : elem_range((elem)n->elem);

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Order: plan_limits, plan_alias, plan_tables, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -15,6 +15,9 @@ typedef struct {
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
 bool plan_limits(program *p);
+
+/* Computes what lookups in tables of bytes would give, where that is cheaper (table.c). After fuse, before any layout. */
+void plan_tables(program *p, const plan_options *o);
 
 /* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
 void plan_conv_layout(program *p, const plan_options *o);

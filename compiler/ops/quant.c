@@ -11,9 +11,9 @@
 /* The value of a zero point that is one known number. */
 static bool known_zero(lower_ctx *c, ex zero, int64_t *v)
 {
-    const ex_node *n = ex_at(c->x, zero);
     *v = 0;
     if (!zero) return true;
+    const ex_node *n = ex_at(c->x, zero);
     const slot_info *i = n->op == EX_LOAD ? slot_at(c->p, n->slot) : NULL;
     if (!i || i->kind != SLOT_CONST || tensor_count(i->data) != 1) return false;
     *v = elem_get_int(i->type, i->data->data, 0);

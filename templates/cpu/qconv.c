@@ -52,10 +52,12 @@ INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *
             w += XB * NV * VL;
         }
     }
+    if (WZ != 0) {
 #pragma GCC unroll 32
-    for (int p = 0; WZ != 0 && p < py * px; p++) {
+        for (int p = 0; p < py * px; p++) {
 #pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) acc[p][j] = vi_add(acc[p][j], vi_mul(sum[p], vi_set(WZ)));
+            for (int j = 0; j < nv; j++) acc[p][j] = vi_add(acc[p][j], vi_mul(sum[p], vi_set(WZ)));
+        }
     }
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32

@@ -40,8 +40,10 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
             for (int p = 0; p < px; p++) sum[p] = vi_dot4(sum[p], vb_turn(xk + (p * SW + four * 4) * VL), taps);
         }
     }
+    if (WZ != 0) {
 #pragma GCC unroll 32
-    for (int p = 0; WZ != 0 && p < px; p++) acc[p] = vi_add(acc[p], vi_mul(sum[p], vi_set(WZ)));
+        for (int p = 0; p < px; p++) acc[p] = vi_add(acc[p], vi_mul(sum[p], vi_set(WZ)));
+    }
     if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);

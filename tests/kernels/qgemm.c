@@ -1,5 +1,5 @@
 /* qgemm on random shapes: all remainders of rows, columns and sums, batches, row strides, ranges; exact at the ends of the bytes' ranges. */
-#include "check.h"
+#include "bytes.h"
 
 typedef struct {
     int64_t batch, m, n, k, lda;
@@ -32,22 +32,6 @@ static void out_v(vi acc, int64_t batch, int64_t m, int64_t n, const shape *s, c
 
 #include "cpu/qgemm.c"
 
-/* n random bytes, exactly; half of them 0x7f, 0x80 or 0xff. */
-static uint8_t *bytes(int64_t n)
-{
-    static const uint8_t ends[] = {0x7f, 0x80, 0xff};
-    void *p = NULL;
-    if (posix_memalign(&p, 64, (size_t)(n > 0 ? n : 1))) exit(3);
-    uint8_t *b = p;
-    for (int64_t i = 0; i < n; i++) b[i] = check_int(0, 1) ? ends[check_int(0, 2)] : (uint8_t)check_int(0, 255);
-    return b;
-}
-
-static int8_t signed_byte(uint8_t b)
-{
-    return (int8_t)(b < 128 ? b : b - 256);
-}
-
 /* Panels as qgemm.c wants them, from row-major [K][N]. */
 static void pack(const shape *s, int8_t *to, const uint8_t *b)
 {
@@ -55,7 +39,7 @@ static void pack(const shape *s, int8_t *to, const uint8_t *b)
         for (int64_t k = 0; k < (s->k + 3) / 4 * 4; k += 4)
             for (int64_t j = 0; j < NV * VL * 4; j++) {
                 const int64_t n = panel * NV * VL + j / 4, at = k + j % 4;
-                *to++ = n < s->n && at < s->k ? signed_byte(b[at * s->n + n]) : 0;
+                *to++ = n < s->n && at < s->k ? check_signed(b[at * s->n + n]) : 0;
             }
 }
 
@@ -63,8 +47,8 @@ static void check_shape(const shape *s)
 {
     const int64_t panels = (s->n + NV * VL - 1) / (NV * VL), blocks = (s->m + MC - 1) / MC;
     const int64_t packed = panels * NV * VL * ((s->k + 3) / 4 * 4);
-    uint8_t *a = bytes((s->batch * s->m - 1) * s->lda + s->k), *b = bytes(s->batch * s->k * s->n);
-    int8_t *bp = (int8_t *)bytes(s->batch * packed);
+    uint8_t *a = check_bytes((s->batch * s->m - 1) * s->lda + s->k), *b = check_bytes(s->batch * s->k * s->n);
+    int8_t *bp = (int8_t *)check_bytes(s->batch * packed);
     for (int64_t i = 0; i < s->batch; i++) pack(s, bp + i * packed, b + i * s->k * s->n);
     check_output y = check_output_new(s->batch * s->m * s->n);
     CHECK_RANGES(s->batch * panels * blocks, qgemm(a, bp, lo, hi, s, &y))
@@ -72,7 +56,7 @@ static void check_shape(const shape *s)
     for (int64_t i = 0; i < y.n; i++) {
         const uint8_t *row = a + i / s->n * s->lda, *column = b + i / (s->m * s->n) * s->k * s->n + i % s->n;
         int32_t sum = 0;
-        for (int64_t k = 0; k < s->k; k++) sum += row[k] * signed_byte(column[k * s->n]);
+        for (int64_t k = 0; k < s->k; k++) sum += row[k] * check_signed(column[k * s->n]);
         check_near("element", (double)y.value[i], sum, 0);
     }
     check_output_free(&y);

@@ -32,7 +32,7 @@ case $vl in # small register tiles: every remainder occurs, and the compiler is 
 8) tile="-DMR=6 -DNV=2 -DMT=3 -DMC=12 -DRY=1 -DRX=4 -DRT=3" ;;
 16) tile="-DMR=5 -DNV=2 -DMT=3 -DMC=10 -DRY=2 -DRX=3 -DRT=2" ;;
 esac
-[ "$kernel-$vl-$cc" = conv-1-gcc ] || [ "$kernel" != conv ] || tile="$tile -DKERNEL_OUTLINE" # inlined copies of conv take a minute
+[ "$kernel-$vl-$cc" = conv-1-gcc ] || { [ "$kernel" != conv ] && [ "$kernel" != qconv ]; } || tile="$tile -DKERNEL_OUTLINE" # inlined copies of conv take a minute
 sanitize="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 . "$source/tests/sanitizes.sh"
 [ "$cc" != gcc ] || sanitize="$sanitize --param asan-use-after-return=0" # with it, vectors of 64 bytes are misplaced: gcc's bug 110027

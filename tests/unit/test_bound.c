@@ -25,6 +25,13 @@ static const sample samples[] = {
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=62 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) "
                          "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
+    {"qconv", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RY=2 RX=3 RT=1 NV=2 NVT=1 XB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 SW=1 DD=1 "
+                         "DH=1 DW=1 WZ=0 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
+    {"qconv", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RY=1 RX=4 RT=2 NV=2 NVT=2 XB=16 IC=32 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 SW=2 DD=1 "
+                         "DH=1 DW=1 WZ=4 OD=1 OH=(d_rows) OW=(d_rows+1) X_AT=(-16) X_N=(d_rows) X_C=(d_rows) X_D=0 X_H=(d_rows) X_W=16 ROWS=(d_rows)"},
+    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 WZ=0 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36"},
+    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=4 RT=2 C=16 C_LANES=16 KH=5 KW=5 SH=2 SW=2 DH=1 WZ=-3 OH=(d_rows) OW=(d_rows) X_AT=(-16) "
+                            "X_N=(d_rows) X_C=(d_rows) X_H=(d_rows)"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 "
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 IC=3 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 "
@@ -55,7 +62,11 @@ static const char prelude[] =
     "INLINE void out5_v(vf a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
     "{ vf_st(y + (n + b + r + w) * d_rows + l, a); }\n"
     "INLINE void out5_s(float a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
-    "{ y[(n + b + r + w) * d_rows + l] = a; }\n";
+    "{ y[(n + b + r + w) * d_rows + l] = a; }\n"
+    "INLINE void int5_v(vi a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
+    "{ out5_v(vi_to_f(a), n, b, r, w, l, y, d_rows); }\n"
+    "INLINE void int5_s(int32_t a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
+    "{ out5_s((float)a, n, b, r, w, l, y, d_rows); }\n";
 
 static uint32_t parse(arena *mem, const sample *from, binding *out)
 {

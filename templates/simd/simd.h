@@ -237,16 +237,35 @@ SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
 #endif
 
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
-SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
+/* gcc converts these vectors lane by lane. */
 #if defined(SIMD_AVX512)
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return (vi)_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
+#elif defined(SIMD_AVX2)
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return (vi)_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN __m128i vi_low_halves(vi v) { return _mm_packus_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1)); }
+SIMD_FN void vi_st_u16(uint16_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, vi_low_halves(v & 0xffff)); }
+SIMD_FN void vi_st_s16(int16_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, vi_low_halves(v & 0xffff)); }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v)
+{
+    const __m128i halves = vi_low_halves(v & 0xff);
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(halves, halves));
+}
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { vi_st_u8((uint8_t *)p, v); }
 #else
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { *(vs8 *)(void *)p = VCONVERT(v, vs8); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu8); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }

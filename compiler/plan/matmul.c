@@ -265,7 +265,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k);
     dim batches = dim_const(d, 1);
     for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, matmul_extent(p, q->mm.batch[i]));
-    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2};
+    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
     const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
     const int64_t nr = (int64_t)t.nv * unit.vl;

@@ -74,6 +74,23 @@ check() {
     echo "ok: $name, --math $math, on $target"
 }
 
+# Bytes are multiplied four at a time, whatever the order of the bytes.
+bytes() { # COUNT SEED: that many integers from -128 to 127
+    awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) { s = (s * 25173 + 13849) % 65536; printf "%s%d", i ? ", " : "", int(s / 256) - 128 } }'
+}
+cat > "$work/bytes.onnxtxt" <<END
+<ir_version: 8, opset_import: ["" : 17]>
+bytes (float[3,11] x) => (float[3,5] y)
+<int8[11,5] w = {$(bytes 55 1)}, int8[5] z = {$(bytes 5 2)}>
+{
+    q, s, qz = DynamicQuantizeLinear(x)
+    i = MatMulInteger(q, w, qz, z)
+    f = Cast<to = 1>(i)
+    y = Mul(f, s)
+}
+END
+check bytes strict "$work/bytes.onnxtxt"
+
 sample=$source/samples/digits
 for math in strict default; do
     "$onnxcc" verify "$sample/digits.onnx" --target generic-c99 --math $math --inputs "$sample/inputs.npz" --expect "$sample/expected.npz" --rtol 1e-4

@@ -52,6 +52,9 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 typedef struct { int32_t b0, b1, b2, b3; } vb;
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
+SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b3 ^ 128}; return r; }
+SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 #else
 #if defined(__x86_64__) || defined(__i386__)
@@ -311,6 +314,15 @@ typedef uint16_t vb_halves_u __attribute__((vector_size(4 * VL)));
 SIMD_FN vb vb_set_u8(const uint8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
 /* 4 * VL bytes. */
 SIMD_FN vb vb_ld_s8(const int8_t *p) { return *(const vb_any *)(const void *)p; }
+SIMD_FN void vb_st_s8(int8_t *p, vb a) { *(vb_any *)(void *)p = a; }
+/* Lane k: p[k], p[s + k], p[2 * s + k], p[3 * s + k]. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) << 24 | vi_ld_u8(p + s) << 16 | vi_ld_u8(p + 2 * s) << 8 | vi_ld_u8(p + 3 * s); }
+#else
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) | vi_ld_u8(p + s) << 8 | vi_ld_u8(p + 2 * s) << 16 | vi_ld_u8(p + 3 * s) << 24; }
+#endif
+/* Unsigned bytes as signed ones that are 128 lower, and back. */
+SIMD_FN vb vb_flip(vb a) { return a ^ (int32_t)0x80808080u; }
 /* acc[k] + the sum of the four products of a's bytes, unsigned, by b's, signed, of lane k; exact, wrapping at 32 bits. Without an instruction
  * for it (the one for bytes and 16-bit sums saturates) the even bytes and the odd ones are multiplied as halves of a lane. */
 #if defined(SIMD_AVX512) && defined(__AVX512VNNI__)

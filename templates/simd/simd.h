@@ -59,6 +59,8 @@ SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 *
 #else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 typedef float vf __attribute__((vector_size(4 * VL)));
@@ -82,6 +84,8 @@ typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias))
 #define SIMD_AVX512 1
 #elif VL == 8 && defined(__AVX2__)
 #define SIMD_AVX2 1
+#elif VL == 4 && defined(__aarch64__) && defined(__ARM_NEON)
+#define SIMD_NEON 1
 #elif VL == 4 && defined(__SSE4_1__)
 #define SIMD_SSE41 1
 #endif
@@ -331,6 +335,8 @@ SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm512_dpbusd_epi32((__m512i
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
 #elif defined(SIMD_AVX2) && defined(__AVXVNNI__)
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
+#elif defined(SIMD_NEON) && defined(__ARM_FEATURE_MATMUL_INT8)
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)vusdotq_s32((int32x4_t)acc, (uint8x16_t)a, (int8x16_t)b); }
 #else
 SIMD_FN vb_halves vb_even_u8(vb a) { return (vb_halves)((vb_halves_u)a & 255); }
 SIMD_FN vb_halves vb_odd_u8(vb a) { return (vb_halves)((vb_halves_u)a >> 8); }
@@ -341,6 +347,12 @@ SIMD_FN vb_halves vb_odd_s8(vb b) { return (vb_halves)b >> 8; }
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 #elif defined(SIMD_AVX2)
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+#elif defined(SIMD_NEON)
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b)
+{
+    const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
+    return (vi)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
+}
 #elif VL == 4 && defined(__SSE2__) && !defined(SIMD_PLAIN)
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
 #else

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh TARGET ONNXCC SOURCE_DIR BINARY_DIR [PYTHON] - portable generated code on another machine: TARGET is cortex-m3, cortex-m4,
-# aarch64 or s390x.
+# aarch64 or s390x. On aarch64 the kernels for bytes run with its vectors, too.
 #
 # samples/digits (and the keyword spotting models of ../shared where they stand there) is compiled to generic C99, built for this machine and for the
 # target, and run on both. With --math strict the bits are the same; with the default, where a machine's fma may be used, the numbers nearly. This
@@ -98,6 +98,19 @@ for math in strict default; do
     if [ -f "$shared/corpus-tiny/kws_fp32.onnx" ]; then check kws_fp32 $math "$shared/corpus-tiny/kws_fp32.onnx"; fi
 done
 if [ -f "$shared/corpus-tiny/kws_int8.onnx" ]; then check kws_int8 strict "$shared/corpus-tiny/kws_int8.onnx"; fi
+
+# The vector forms of products of bytes, without and with the instruction for them.
+if [ "$target" = aarch64 ]; then
+    for kernel in dot4 qgemm qpack; do
+        for arch in -march=armv8-a -march=armv8.2-a+i8mm; do
+            # shellcheck disable=SC2086
+            "${tool}gcc" -static -std=c99 -D_POSIX_C_SOURCE=200112L $strict_flags $arch -DVL=4 -DMR=4 -DNV=2 -DMT=2 -DMC=8 -I"$source/templates" \
+                -I"$source/tests/kernels" "$source/tests/kernels/$kernel.c" -o "$work/$kernel" -lm || fail "${tool}gcc $arch cannot build $kernel"
+            "$emulator" -cpu max "$work/$kernel" || fail "$kernel on $target ($arch)"
+        done
+        echo "ok: $kernel on $target"
+    done
+fi
 
 # A file of weights has a byte order; code that would misread it does not compile.
 if [ "$target" = s390x ]; then

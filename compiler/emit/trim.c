@@ -352,7 +352,10 @@ static void cut(trimmer *t, const char *s)
                 t->comment = NULL;
                 while (*behind == ' ') behind++;
                 if (calls(behind)) end = behind; /* another call on the line */
-            } else add_piece(t, arena_strndup(t->mem, s, (size_t)(end - s)), declared_name(t->mem, s));
+            } else {
+                const char *piece_text = arena_strndup(t->mem, s, (size_t)(end - s));
+                add_piece(t, piece_text, declared_name(t->mem, piece_text));
+            }
         }
         s = end;
     }

@@ -161,7 +161,8 @@ static bool nest_demand(const producer *p, nest *n, demand *d)
     return true;
 }
 
-/* A matmul takes plain movement for its operands, whose indexes must stay affine; epilogues take what is cheap; other hooks movement. */
+/* A matmul takes plain movement for its operands, or for the bytes and the zero point of one, whose indexes must stay affine; epilogues take what
+ * is cheap; other hooks movement. */
 static bool operand_takes(const producer *p, ex operand, demand *d)
 {
     fuser *f = p->f;
@@ -169,8 +170,10 @@ static bool operand_takes(const producer *p, ex operand, demand *d)
     fuse_loads_of_ex(f, operand, p->slot, &l);
     if (!l.load.n) return true;
     d->sites += l.load.n;
-    if (!p->movement || operand != l.load.p[0]) return false;
-    const ex_node *loaded = ex_at(f->x, operand);
+    const ex load = l.load.p[0];
+    const ex_node *o = ex_at(f->x, operand), *loaded = ex_at(f->x, load);
+    const bool of_difference = o->op == EX_SUB && (o->a[0] == load || o->a[1] == load);
+    if (!p->movement || l.load.n != 1 || (operand != load && !of_difference)) return false;
     ex idx[MAX_RANK];
     for (uint32_t i = 0; i < loaded->n; i++) idx[i] = loaded->idx[i];
     const ex moved = stored_at((void *)(uintptr_t)p, loaded->n, idx);

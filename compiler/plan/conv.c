@@ -210,7 +210,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const int vl = c->o->target->vl;
     const slot weights = pack_conv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    const vector_unit unit = {.vl = vl, .registers = c->o->target->registers, .l2_bytes = c->o->target->l2};
     const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     const dim channel = dim_const(d, channels);
@@ -230,7 +230,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
     program *p = c->p;
     dims *d = p->dims;
     const int vl = c->o->target->vl;
-    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    const vector_unit unit = {.vl = vl, .registers = c->o->target->registers, .l2_bytes = c->o->target->l2};
     const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * 4;
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
     /* Strict: every target adds up in the order of the longest vectors. */

@@ -206,21 +206,15 @@ static bool join_batch(matmul_plan *q)
 
 /* ---- the step ---- */
 
-static binding dim_binding(const char *name, dim d)
+dim matmul_by_batch_index(program *p, const matmul_params *mm, dim at)
 {
-    return (binding){.name = name, .kind = BIND_DIM, .d = d};
-}
-
-/* `at` with each batch axis as a function of the one symbol batch_index that the kernel has. */
-static dim by_batch_index(matmul_plan *q, dim at)
-{
-    dims *d = q->p->dims;
+    dims *d = p->dims;
     dim index = dim_symbol(d, "batch_index", 0, INT64_MAX), from[MAX_RANK], to[MAX_RANK];
     uint32_t n = 0;
-    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
-        if (!dim_is_axis(d, q->mm.batch[i])) continue;
-        const dim e = matmul_extent(q->p, q->mm.batch[i]);
-        from[n] = q->mm.batch[i];
+    for (uint32_t i = mm->n_batch; i-- > 0;) {
+        if (!dim_is_axis(d, mm->batch[i])) continue;
+        const dim e = matmul_extent(p, mm->batch[i]);
+        from[n] = mm->batch[i];
         to[n++] = i ? dim_mod(d, index, e) : index;
         index = i ? dim_fdiv(d, index, e) : index;
     }
@@ -258,6 +252,19 @@ static void hook_axes(matmul_plan *q, dim batches)
     h->axis[2] = q->mm.n;
 }
 
+/* Panels of nv vectors: a constant, or filled by a step before the kernel's. */
+static void pack_b(matmul_plan *q, int nv, uint32_t *kept_batch)
+{
+    program *p = q->p;
+    const int64_t nr = (int64_t)nv * q->o->target->vl;
+    const char *name = arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name);
+    const bool constant = ex_is_constant(p, q->mm.b);
+    block steps = {0};
+    if (!constant && q->bytes && (q->b = qmatmul_pack(q, name, nv, kept_batch)) != 0) return;
+    q->b = q->bytes ? pack_qgemm_b(p, &steps, name, &q->mm, nr, kept_batch) : pack_gemm_b(p, &steps, name, &q->mm, nr, kept_batch);
+    if (!constant || !pack_now(p, &steps, q->b)) append(p, q->out, &steps);
+}
+
 static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
@@ -265,15 +272,12 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k);
     dim batches = dim_const(d, 1);
     for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, matmul_extent(p, q->mm.batch[i]));
-    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2};
+    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
     const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
     const int64_t nr = (int64_t)t.nv * unit.vl;
     uint32_t kept;
-    block steps = {0};
-    const char *panels_name = arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name);
-    q->b = q->bytes ? pack_qgemm_b(p, &steps, panels_name, &q->mm, nr, &kept) : pack_gemm_b(p, &steps, panels_name, &q->mm, nr, &kept);
-    if (!ex_is_constant(p, q->mm.b) || !pack_now(p, &steps, q->b)) append(p, q->out, &steps);
+    pack_b(q, t.nv, &kept);
     plan_layout(p);
     const dim panels = dim_cdiv(d, n, dim_const(d, nr)), matrix = dim_mulc(d, dim_mul(d, panels, dim_mul(d, k_steps, together)), nr);
     dim b_at = dim_const(d, 0), stride = matrix;
@@ -290,8 +294,8 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
                             dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
-                            dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", by_batch_index(q, base)),
-                            dim_binding("B_AT", by_batch_index(q, b_at))};
+                            dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", matmul_by_batch_index(p, &q->mm, base)),
+                            dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at))};
     memcpy(k->bind, bind, sizeof bind);
     k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
     hook_axes(q, batches);

@@ -21,6 +21,15 @@ bool matmul_step(matmul_plan *q);
 /* 1 for the constant 0 that stands for an axis of extent 1. */
 dim matmul_extent(program *p, dim axis);
 bool matmul_depends(program *p, ex e, dim axis);
+/* `at` with each batch axis as a function of the one symbol batch_index that the kernels have. */
+dim matmul_by_batch_index(program *p, const matmul_params *mm, dim at);
+static inline binding dim_binding(const char *name, dim d)
+{
+    return (binding){.name = name, .kind = BIND_DIM, .d = d};
+}
+
+/* B in panels for qgemm by the kernel qpack (qmatmul.c), appended to q->out; see pack_qgemm_b. 0: it can't read B. */
+slot qmatmul_pack(matmul_plan *q, const char *name, int nv, uint32_t *kept_batch);
 
 /* select_matmul for a product of bytes (qmatmul.c). */
 bool select_qmatmul(program *p, const plan_options *o, const step *s, block *out);

@@ -115,6 +115,77 @@ static ex correction(matmul_plan *q, const operand *a, const operand *b)
     return rows && columns ? ex_bin(x, EX_ADD, rows, columns) : rows ? rows : columns;
 }
 
+/* ---- B at run time ---- */
+
+/* The load in B's value, where it is that or unsigned bytes made signed. */
+static ex plain_load(program *p, ex b)
+{
+    const ex_node *n = ex_at(p->ex, b);
+    double v;
+    if (n->op == EX_LOAD) return b;
+    if (n->op != EX_ADD) return 0;
+    for (int i = 0; i < 2; i++) {
+        const ex_node *l = ex_at(p->ex, n->a[i]);
+        if (l->op == EX_LOAD && l->elem == ELEM_UINT8 && ex_is_num(p->ex, n->a[1 - i], &v) && v == -128) return n->a[i];
+    }
+    return 0;
+}
+
+/* B's offset as coefficients of k and n and the rest, which depends on batch axes alone. */
+static bool read_b(matmul_plan *q, const ex_node *load, dim *along_k, dim *along_n, dim *base)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    dim at, rest;
+    if (!ex_is_dim(p->ex, slot_address(p, load->slot, load->n, load->idx), &at)) return false;
+    at = dim_sub(d, at, slot_at(p, load->slot)->view.offset);
+    *along_k = *along_n = dim_const(d, 0);
+    rest = at;
+    if (dim_is_axis(d, q->mm.k) && !dim_affine(d, at, q->mm.k, along_k, &rest)) return false;
+    *base = rest;
+    if (dim_is_axis(d, q->mm.n) && !dim_affine(d, rest, q->mm.n, along_n, base)) return false;
+    return !dim_has_axis(d, *along_k) && !dim_has_axis(d, *along_n);
+}
+
+slot qmatmul_pack(matmul_plan *q, const char *name, int nv, uint32_t *kept_batch)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    const ex load = plain_load(p, q->mm.b);
+    if (!load) return 0;
+    const ex_node from = *ex_at(p->ex, load);
+    dim along_k, along_n, base, extent[MAX_RANK], batches = dim_const(d, 1);
+    if (!read_b(q, &from, &along_k, &along_n, &base)) return 0;
+    matmul_params kept = {0};
+    uint32_t rank = 0;
+    *kept_batch = 0;
+    for (uint32_t i = 0; i < q->mm.n_batch; i++) {
+        if (!matmul_depends(p, load, q->mm.batch[i])) continue;
+        *kept_batch |= 1u << i;
+        kept.batch[kept.n_batch++] = q->mm.batch[i];
+        extent[rank] = matmul_extent(p, q->mm.batch[i]);
+        batches = dim_mul(d, batches, extent[rank++]);
+    }
+    const dim n = matmul_extent(p, q->mm.n), k = matmul_extent(p, q->mm.k), lanes = dim_const(d, (int64_t)nv * q->o->target->vl), four = dim_const(d, 4);
+    const dim panels = dim_cdiv(d, n, lanes);
+    extent[rank++] = panels;
+    extent[rank++] = dim_cdiv(d, k, four);
+    extent[rank++] = lanes;
+    extent[rank++] = four;
+    const slot to = slot_new(p, name, ELEM_INT8, SLOT_TEMP, rank, extent);
+    kernel *pack = ARENA_NEW(p->mem, kernel);
+    const binding bind[] = {dim_binding("NV", dim_const(d, nv)), dim_binding("OFF", dim_const(d, load == q->mm.b ? 0 : 128)),
+                            {.name = "B_T", .kind = BIND_TYPE, .type = (elem)from.elem}, dim_binding("N", n), dim_binding("K", k), dim_binding("BATCH", batches),
+                            dim_binding("B_AT", matmul_by_batch_index(p, &kept, base)), dim_binding("B_K", along_k), dim_binding("B_N", along_n)};
+    const kernel_arg arg[] = {{to, ARG_OUT}, {from.slot, ARG_IN}};
+    *pack = (kernel){.kind = K_TEMPLATE, .name = "qpack", .n_bind = sizeof bind / sizeof *bind, .bind = arena_copy(p->mem, bind, sizeof bind), .n_arg = 2,
+                     .arg = arena_copy(p->mem, arg, sizeof arg), .range = dim_mul(d, batches, panels)};
+    step *s = ARENA_NEW(p->mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = arena_printf(p->mem, "pack %s", name), .kernel = pack};
+    VEC_PUSH(p->mem, q->out->steps, s);
+    return to;
+}
+
 /* ---- the step ---- */
 
 typedef struct {

@@ -4,12 +4,14 @@
  * one chain, lanes and rows that are wasted - and the cheapest wins; ties go to the first. Unknown extents are given as -1. */
 #ifndef ONNXCC_PLAN_TILE_H
 #define ONNXCC_PLAN_TILE_H
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct {
     int vl;           /* float lanes of a vector: 16, 8, 4, 1 */
     int registers;    /* vector registers */
     int64_t l2_bytes; /* cache of one core that a block should stay in */
+    bool halves;      /* products of bytes by 16-bit halves: two registers for a vector of each operand, seven instructions in place of one */
 } vector_unit;
 
 typedef struct {

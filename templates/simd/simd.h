@@ -52,11 +52,16 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 typedef struct { int32_t b0, b1, b2, b3; } vb;
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
+SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b3 ^ 128}; return r; }
+SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 SIMD_FN vb vb_turn(const uint8_t *p) { return vb_set_u8(p); }
 #else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 typedef float vf __attribute__((vector_size(4 * VL)));
@@ -80,6 +85,8 @@ typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias))
 #define SIMD_AVX512 1
 #elif VL == 8 && defined(__AVX2__)
 #define SIMD_AVX2 1
+#elif VL == 4 && defined(__aarch64__) && defined(__ARM_NEON)
+#define SIMD_NEON 1
 #elif VL == 4 && defined(__SSE4_1__)
 #define SIMD_SSE41 1
 #endif
@@ -255,16 +262,35 @@ SIMD_FN vi vf_round_in(vf a) { return vf_to_i_in(vf_rint(a)); }
 #endif
 
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
-SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
+/* gcc converts these vectors lane by lane. */
 #if defined(SIMD_AVX512)
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return (vi)_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8((__m512i)v)); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16((__m512i)v)); }
+#elif defined(SIMD_AVX2)
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return (vi)_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN __m128i vi_low_halves(vi v) { return _mm_packus_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1)); }
+SIMD_FN void vi_st_u16(uint16_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, vi_low_halves(v & 0xffff)); }
+SIMD_FN void vi_st_s16(int16_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, vi_low_halves(v & 0xffff)); }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v)
+{
+    const __m128i halves = vi_low_halves(v & 0xff);
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(halves, halves));
+}
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { vi_st_u8((uint8_t *)p, v); }
 #else
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { *(vs8 *)(void *)p = VCONVERT(v, vs8); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu8); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
@@ -336,6 +362,15 @@ SIMD_FN vb vb_turn(const uint8_t *p)
     return r;
 }
 #endif
+SIMD_FN void vb_st_s8(int8_t *p, vb a) { *(vb_any *)(void *)p = a; }
+/* Lane k: p[k], p[s + k], p[2 * s + k], p[3 * s + k]. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) << 24 | vi_ld_u8(p + s) << 16 | vi_ld_u8(p + 2 * s) << 8 | vi_ld_u8(p + 3 * s); }
+#else
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) | vi_ld_u8(p + s) << 8 | vi_ld_u8(p + 2 * s) << 16 | vi_ld_u8(p + 3 * s) << 24; }
+#endif
+/* Unsigned bytes as signed ones that are 128 lower, and back. */
+SIMD_FN vb vb_flip(vb a) { return a ^ (int32_t)0x80808080u; }
 /* acc[k] + the sum of the four products of a's bytes, unsigned, by b's, signed, of lane k; exact, wrapping at 32 bits. Without an instruction
  * for it (the one for bytes and 16-bit sums saturates) the even bytes and the odd ones are multiplied as halves of a lane. */
 #if defined(SIMD_AVX512) && defined(__AVX512VNNI__)
@@ -344,6 +379,8 @@ SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm512_dpbusd_epi32((__m512i
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
 #elif defined(SIMD_AVX2) && defined(__AVXVNNI__)
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)_mm256_dpbusd_avx_epi32((__m256i)acc, (__m256i)a, (__m256i)b); }
+#elif defined(SIMD_NEON) && defined(__ARM_FEATURE_MATMUL_INT8)
+SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return (vi)vusdotq_s32((int32x4_t)acc, (uint8x16_t)a, (int8x16_t)b); }
 #else
 SIMD_FN vb_halves vb_even_u8(vb a) { return (vb_halves)((vb_halves_u)a & 255); }
 SIMD_FN vb_halves vb_odd_u8(vb a) { return (vb_halves)((vb_halves_u)a >> 8); }
@@ -354,6 +391,12 @@ SIMD_FN vb_halves vb_odd_s8(vb b) { return (vb_halves)b >> 8; }
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm512_madd_epi16((__m512i)a, (__m512i)b); }
 #elif defined(SIMD_AVX2)
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm256_madd_epi16((__m256i)a, (__m256i)b); }
+#elif defined(SIMD_NEON)
+SIMD_FN vi vi_dot2(vb_halves a, vb_halves b)
+{
+    const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
+    return (vi)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
+}
 #elif VL == 4 && defined(__SSE2__) && !defined(SIMD_PLAIN)
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
 #else

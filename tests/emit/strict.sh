@@ -6,13 +6,17 @@ numbers() { # COUNT SEED: that many floats between -1 and 1
     awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) { s = (s * 25173 + 13849) % 65536; printf "%s%.6f", i ? ", " : "", s / 32768 - 1 } }'
 }
 
-# Channels below, at, above and between vector lengths; groups, depthwise, strides, borders; then a norm, a product and a softmax.
+bytes() { # COUNT SEED: that many integers from -128 to 127
+    awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) { s = (s * 25173 + 13849) % 65536; printf "%s%d", i ? ", " : "", int(s / 256) - 128 } }'
+}
+
+# Channels below, at, above and between vector lengths; groups, depthwise, strides, borders; then a norm, products of floats and of bytes, a softmax.
 cat > net.onnxtxt <<END
 <ir_version: 8, opset_import: ["" : 17]>
 net (float[1,3,11,9] x) => (float[1,10] y)
 <float[20,3,3,3] w0 = {$(numbers 540 1)}, float[40,20,3,3] w1 = {$(numbers 7200 2)}, float[40,20,1,1] w2 = {$(numbers 800 3)},
  float[40,1,3,3] w3 = {$(numbers 360 4)}, float[33,40,1,1] w4 = {$(numbers 1320 5)}, float[33] g = {$(numbers 33 6)}, float[33] b = {$(numbers 33 7)},
- float[33,10] w5 = {$(numbers 330 8)}>
+ float[33,10] w5 = {$(numbers 330 8)}, int8[33,10] w6 = {$(bytes 330 9)}, int8[10] z6 = {$(bytes 10 10)}>
 {
     c0 = Conv<pads = [1, 1, 1, 1]>(x, w0)
     r0 = Relu(c0)
@@ -27,7 +31,12 @@ net (float[1,3,11,9] x) => (float[1,10] y)
     f = Flatten(m)
     n = LayerNormalization(f, g, b)
     p = MatMul(n, w5)
-    y = Softmax(p)
+    q, qs, qz = DynamicQuantizeLinear(n)
+    i = MatMulInteger(q, w6, qz, z6)
+    if = Cast<to = 1>(i)
+    d = Mul(if, qs)
+    s = Add(p, d)
+    y = Softmax(s)
 }
 END
 
@@ -37,7 +46,8 @@ case $(uname -m) in
 x86_64)
     targets="$targets x86-64"
     if has avx2; then targets="$targets x86-64-v3"; fi
-    if has avx512bw; then targets="$targets x86-64-v4"; fi ;;
+    if has avx512bw; then targets="$targets x86-64-v4"; fi
+    if has avx512_vnni; then targets="$targets x86-64-v4-vnni"; fi ;;
 aarch64) targets="$targets aarch64" ;;
 esac
 
@@ -45,7 +55,10 @@ first=
 for target in $targets; do
     "$onnxcc" compile net.onnxtxt -o "$target" --name net --target "$target" --weights c --math strict
     flags=
-    case $target in x86-64-*) flags=-march=$target ;; esac
+    case $target in
+    x86-64-*-vnni) flags="-march=${target%-vnni} -mavx512vnni" ;;
+    x86-64-*) flags=-march=$target ;;
+    esac
     for compiler in $compilers; do
         # shellcheck disable=SC2086
         "$compiler" -std=c99 -O2 $flags -DMODEL=net_model -I"$target" "$here/answer.c" "$target"/*.c -o program -lm || fail "$compiler $target"

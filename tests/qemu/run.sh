@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh TARGET ONNXCC SOURCE_DIR BINARY_DIR [PYTHON] - portable generated code on another machine: TARGET is cortex-m3, cortex-m4,
-# aarch64 or s390x.
+# aarch64 or s390x. On aarch64 the kernels for bytes run with its vectors, too.
 #
 # samples/digits (and the keyword spotting models of ../shared where they stand there) is compiled to generic C99, built for this machine and for the
 # target, and run on both. With --math strict the bits are the same; with the default, where a machine's fma may be used, the numbers nearly. This
@@ -74,6 +74,23 @@ check() {
     echo "ok: $name, --math $math, on $target"
 }
 
+# Bytes are multiplied four at a time, whatever the order of the bytes.
+bytes() { # COUNT SEED: that many integers from -128 to 127
+    awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) { s = (s * 25173 + 13849) % 65536; printf "%s%d", i ? ", " : "", int(s / 256) - 128 } }'
+}
+cat > "$work/bytes.onnxtxt" <<END
+<ir_version: 8, opset_import: ["" : 17]>
+bytes (float[3,11] x) => (float[3,5] y)
+<int8[11,5] w = {$(bytes 55 1)}, int8[5] z = {$(bytes 5 2)}>
+{
+    q, s, qz = DynamicQuantizeLinear(x)
+    i = MatMulInteger(q, w, qz, z)
+    f = Cast<to = 1>(i)
+    y = Mul(f, s)
+}
+END
+check bytes strict "$work/bytes.onnxtxt"
+
 sample=$source/samples/digits
 for math in strict default; do
     "$onnxcc" verify "$sample/digits.onnx" --target generic-c99 --math $math --inputs "$sample/inputs.npz" --expect "$sample/expected.npz" --rtol 1e-4
@@ -81,6 +98,19 @@ for math in strict default; do
     if [ -f "$shared/corpus-tiny/kws_fp32.onnx" ]; then check kws_fp32 $math "$shared/corpus-tiny/kws_fp32.onnx"; fi
 done
 if [ -f "$shared/corpus-tiny/kws_int8.onnx" ]; then check kws_int8 strict "$shared/corpus-tiny/kws_int8.onnx"; fi
+
+# The vector forms of products of bytes, without and with the instruction for them.
+if [ "$target" = aarch64 ]; then
+    for kernel in dot4 qgemm qpack; do
+        for arch in -march=armv8-a -march=armv8.2-a+i8mm; do
+            # shellcheck disable=SC2086
+            "${tool}gcc" -static -std=c99 -D_POSIX_C_SOURCE=200112L $strict_flags $arch -DVL=4 -DMR=4 -DNV=2 -DMT=2 -DMC=8 -I"$source/templates" \
+                -I"$source/tests/kernels" "$source/tests/kernels/$kernel.c" -o "$work/$kernel" -lm || fail "${tool}gcc $arch cannot build $kernel"
+            "$emulator" -cpu max "$work/$kernel" || fail "$kernel on $target ($arch)"
+        done
+        echo "ok: $kernel on $target"
+    done
+fi
 
 # A file of weights has a byte order; code that would misread it does not compile.
 if [ "$target" = s390x ]; then

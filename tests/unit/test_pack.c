@@ -40,7 +40,7 @@ static slot counting(fixture *f, uint32_t rank, const int64_t *shape)
     return s;
 }
 
-static const float *packed_data(fixture *f, block *steps, slot packed)
+static const void *packed_data(fixture *f, block *steps, slot packed)
 {
     assert_true(pack_now(f->p, steps, packed));
     return slot_at(f->p, packed)->data->data;
@@ -98,9 +98,30 @@ static void a_transposed_operand_without_its_batch(void **state)
             for (int n = n0; n < n0 + NR; n++) assert_int_equal((int)*at++, n < N ? n * K + k + 1 : 0);
 }
 
+/* Four k of a column lie together, zeros behind the last. */
+static void an_operand_of_bytes(void **state)
+{
+    fixture *f = *state;
+    enum { N = 6, K = 5, NR = 4 };
+    dims *d = f->p->dims;
+    exprs *x = f->p->ex;
+    const slot w = counting(f, 2, (const int64_t[]){K, N});
+    matmul_params mm = {.m = dim_axis(d, dim_const(d, 3)), .n = dim_axis(d, dim_const(d, N)), .k = dim_axis(d, dim_const(d, K))};
+    mm.b = ex_cast(x, CT_I32, ex_load(x, w, ELEM_FLOAT, 2, (const ex[]){ex_dim(x, mm.k), ex_dim(x, mm.n)}));
+    block steps = {0};
+    uint32_t kept;
+    const slot packed = pack_qgemm_b(f->p, &steps, "packed", &mm, NR, &kept);
+    const int8_t *at = packed_data(f, &steps, packed);
+    for (int n0 = 0; n0 < 8; n0 += NR)
+        for (int k0 = 0; k0 < 8; k0 += 4)
+            for (int n = n0; n < n0 + NR; n++)
+                for (int k = k0; k < k0 + 4; k++) assert_int_equal(*at++, n < N && k < K ? k * N + n + 1 : 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(weights_of_a_grouped_convolution), T(weights_of_a_depthwise_convolution), T(a_transposed_operand_without_its_batch)};
+    const struct CMUnitTest tests[] = {T(weights_of_a_grouped_convolution), T(weights_of_a_depthwise_convolution), T(a_transposed_operand_without_its_batch),
+                                       T(an_operand_of_bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,8 @@
 
 #include "plan/tile.h"
 
-static const vector_unit units[] = {{16, 32, 1 << 20}, {8, 16, 1 << 18}, {4, 16, 1 << 18}, {4, 32, 1 << 18}, {1, 16, 1 << 15}};
+static const vector_unit units[] = {{16, 32, 1 << 20, false}, {8, 16, 1 << 18, false}, {4, 16, 1 << 18, false}, {4, 32, 1 << 18, false}, {1, 16, 1 << 15, false}};
+static const vector_unit by_halves[] = {{16, 32, 1 << 20, true}, {8, 16, 1 << 18, true}, {4, 16, 1 << 18, true}};
 
 static void a_tile_fits_the_registers_and_keeps_the_units_busy(void **state)
 {
@@ -27,6 +28,16 @@ static void rows_of_a_convolution_are_divided_without_a_rest_where_possible(void
         const conv_tile t = conv_tile_choose(&units[0], 512, widths[i], widths[i], 65536);
         assert_int_equal(widths[i] % t.rx, 0);
         assert_true(t.ry * t.rx * t.nv >= 21);
+    }
+}
+
+static void products_by_halves_leave_two_registers_for_each_vector(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof by_halves / sizeof *by_halves; i++) {
+        const gemm_tile t = gemm_tile_choose(&by_halves[i], 128, 768, 192);
+        assert_true(t.mr * t.nv + 2 * t.nv + 3 <= by_halves[i].registers);
+        assert_true(t.mr * t.nv >= 6);
     }
 }
 
@@ -58,7 +69,7 @@ static void unknown_extents_leave_a_second_tile_for_the_rest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
-                                       T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
+                                       T(products_by_halves_leave_two_registers_for_each_vector), T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
                                        T(unknown_extents_leave_a_second_tile_for_the_rest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,7 @@ typedef struct {
     double most;             /* no sum is further from 0 */
     int64_t columns;         /* output channels; -1: not known */
     value_id bias;           /* 0: none; a float value that is constant or dequantized from a constant */
+    double beta;             /* factor of the bias */
     value_id out;            /* float result, the bias included */
     node_id added;           /* the Add that brings the bias; 0: none */
 } product;
@@ -39,9 +40,10 @@ static double *real_numbers(region *r, value_id v, int64_t *count)
     const tensor *t = constant_of(r, v);
     quantization q = {0};
     if (!t && read_dequantized(r, v, &q)) t = constant_of(r, q.x);
-    if (!t || (q.id && q.axis > 0)) return NULL;
+    if (!t) return NULL;
     const tensor *scale = q.id ? constant_of(r, q.scale) : NULL, *zero = q.id ? constant_of(r, q.zero) : NULL;
     *count = tensor_count(t);
+    if (q.id && q.axis >= 0 && tensor_count(scale) != *count) return NULL; /* a vector, perhaps with dimensions of 1 before */
     double *x = ARENA_ARRAY(r->mem, double, *count + 1);
     for (int64_t i = 0; i < *count; i++) {
         const size_t k = (size_t)i, at = q.axis < 0 ? 0 : k;
@@ -161,7 +163,8 @@ static bool read_product(region *r, node_id id, product *p)
     if (k < 0 || p->most > INT32_MAX) return false;
     p->out = n->out[0];
     p->bias = node_in(n, 2);
-    return !p->bias || (is_bias(r, p, p->bias) && (p->kind != GEMM || node_float(n, "beta", 1) == 1)); /* else it stays in float */
+    p->beta = p->kind == GEMM ? (double)node_float(n, "beta", 1) : 1;
+    return !p->bias || is_bias(r, p, p->bias);
 }
 
 /* A constant vector that is added right after a product without a bias. */
@@ -232,7 +235,7 @@ static bool integer_bias(region *r, const product *p, double **out, uint32_t *n)
     *n = (uint32_t)(p->columns > 0 ? p->columns : count);
     *out = ARENA_ARRAY(r->mem, double, *n);
     for (uint32_t i = 0; i < *n; i++) {
-        const double v = rint(b[count == 1 ? 0 : i] / p->scale[p->channels == 1 ? 0 : i]);
+        const double v = rint(p->beta * b[count == 1 ? 0 : i] / p->scale[p->channels == 1 ? 0 : i]);
         if (!(fabs(v) + p->most <= INT32_MAX)) return false;
         (*out)[i] = v;
     }
@@ -293,7 +296,8 @@ static void with_float_result(region *r, product *p)
 {
     const node n = *node_at(r->m, p->id);
     int64_t count = 0;
-    const double *bias = p->bias ? real_numbers(r, p->bias, &count) : NULL;
+    double *bias = p->bias ? real_numbers(r, p->bias, &count) : NULL;
+    for (int64_t i = 0; i < count; i++) bias[i] *= p->beta;
     make_operands(r, p);
     const attr to = attr_int(r->m, "to", ELEM_FLOAT);
     const value_id in[4] = {p->x, p->w, zero_or(r, p, p->a.zero, p->a.type), zero_or(r, p, p->w_zero, p->b.type)};

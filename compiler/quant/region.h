@@ -79,10 +79,11 @@ value_id region_make(region *r, node_id like, const char *domain, const char *op
 node_id region_copies(region *r, node_id like, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 node_id region_copy(region *r, node_id like, uint32_t n_in, const value_id *in, value_id out); /* one output */
 void drop_node(region *r, node_id id); /* its outputs belong to nobody, or to a node made before */
-void replace_value(region *r, value_id v, value_id by); /* readers of v read `by` after region_settle(); as an output v becomes a copy */
+void replace_value(region *r, value_id v, value_id by); /* one value from region_settle() on; as an output v keeps its name, as a copy if need be */
 
 /* Constants named OF.ROLE. */
 value_id const_tensor(region *r, value_id of, const char *role, tensor *t);
+value_id unlisted_constant(region *r, value_id of, const char *role, tensor *t); /* no initializer of the graph: for the compiler's own use */
 value_id const_number(region *r, value_id of, const char *role, elem e, double v); /* a scalar */
 value_id const_numbers(region *r, value_id of, const char *role, elem e, uint32_t n, const double *v); /* a vector; a scalar when all are equal */
 #define INPUTS(...) (uint32_t)(sizeof((value_id[]){__VA_ARGS__}) / sizeof(value_id)), (const value_id[]){__VA_ARGS__}

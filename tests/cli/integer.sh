@@ -1,7 +1,7 @@
 # Models of integers: their generated C is clean and needs nothing of libm.
 . "$(dirname "$0")/lib.sh"
 for model in products tables sums movement clamps unsigned; do
-    expect 0 "$here/../passes/integer/$model.onnxtxt" --name=m --target=generic-c99 --verify-passes -o $model
+    expect 0 compile "$here/../passes/integer/$model.onnxtxt" --name=m --target=generic-c99 --verify-passes -o $model
     for cc in gcc clang; do
         command -v $cc > /dev/null || continue
         for level in -O0 -O2; do

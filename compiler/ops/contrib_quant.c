@@ -298,6 +298,7 @@ static bool same_name(edit *e)
 
 const contrib_row contrib_quant_rows[] = {
     {"DequantizeLinear", same_name},
+    {"DynamicQuantizeLSTM", dynamic_lstm},
     {"DynamicQuantizeMatMul", dynamic_matmul},
     {"MatMulIntegerToFloat", matmul_integer_to_float},
     {"MatMulNBits", matmul_4_bits},

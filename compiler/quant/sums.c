@@ -1,10 +1,10 @@
 /* sums.c - averages and softmax of dequantized values: sums of integers that are scaled once, exponentials from a table.
  *
  *     GlobalAveragePool(DQ(q)), ReduceMean(DQ(q)), an AveragePool over all   ->  (ReduceSum(q) - n * zero) * (scale / n)
- *     AveragePool(DQ(q)), and the others where n is not known                ->  (AveragePool(float(q)) - zero) * scale
  *     Softmax(DQ(q))                                                         ->  e / ReduceSum(e) with e = Lookup(ReduceMax(q) - q)
  *
- * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. */
+ * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages over windows, or of
+ * a number of elements that is not known, stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
 #include <string.h>
 
 #include "base/fmath.h"
@@ -94,22 +94,6 @@ static bool average(region *r, node_id id)
     return true;
 }
 
-/* The average of the integers themselves, as float; padding that counts would be another number. */
-static bool average_floats(region *r, node_id id)
-{
-    const node n = *node_at(r->m, id);
-    quantization d;
-    const bool windows = node_is(&n, "", "AveragePool") && !node_int(&n, "count_include_pad", 0);
-    if ((!windows && !node_is(&n, "", "GlobalAveragePool") && !node_is(&n, "", "ReduceMean")) || !read_dequantized_byte(r, n.in[0], &d)) return false;
-    drop_node(r, id);
-    value_id *in = arena_copy(r->m->mem, n.in, n.n_in * sizeof *in), mean = new_like(r, n.out[0], "mean");
-    in[0] = cast(r, id, d.x, ELEM_FLOAT, "numbers");
-    region_copy(r, id, n.n_in, in, mean);
-    if (d.one.zero) mean = region_make(r, id, "", "Sub", "offset", 0, NULL, INPUTS(mean, const_number(r, n.out[0], "zero", ELEM_FLOAT, d.one.zero)));
-    region_add(r, id, "", "Mul", 0, NULL, INPUTS(mean, const_number(r, n.out[0], "scale", ELEM_FLOAT, (double)d.one.scale)), n.out[0]);
-    return true;
-}
-
 /* ---- softmax ---- */
 
 /* exp(-i * scale): how far below the largest number of the row. */
@@ -143,7 +127,7 @@ void make_integer_sums(region *r)
     const uint32_t count = g->nodes.n;
     for (uint32_t i = 0; i < count; i++) {
         const node_id id = g->nodes.p[i];
-        if (!node_at(r->m, id)->dead && !average(r, id) && !average_floats(r, id)) (void)softmax(r, id);
+        if (!node_at(r->m, id)->dead && !average(r, id)) (void)softmax(r, id);
     }
     region_settle(r);
 }

@@ -2,7 +2,7 @@
  *
  * requires: types known, newest versions; dequantized constants are still nodes (infer does not fold them).
  * keeps: what the model computes up to one step of a quantized value: sums of integers are exact where float sums round.
- * breaks: the model has operators of domain "onnxcc", and can't be saved; dequantized constants that nothing integer reads are float
+ * breaks: the model has operators of domain OWN_DOMAIN, and can't be saved; dequantized constants that nothing integer reads are float
  * constants from here on; nodes that nobody reads are left to dead. */
 #include "quant/quant.h"
 

@@ -274,7 +274,7 @@ static bool with_quantized_result(region *r, product *p)
     drop_node(r, p->id);
     if (p->added) drop_node(r, p->added);
     if (p->kind == CONV) region_add(r, p->id, "", "QLinearConv", n.n_attr, n.attr, bias ? 9 : 8, in, out);
-    else region_add(r, p->id, bias ? "onnxcc" : "", "QLinearMatMul", 0, NULL, bias ? 9 : 8, in, out);
+    else region_add(r, p->id, bias ? OWN_DOMAIN : "", "QLinearMatMul", 0, NULL, bias ? 9 : 8, in, out);
     return true;
 }
 

@@ -115,7 +115,7 @@ static bool softmax(region *r, node_id id)
     const value_id most = region_make(r, id, "", "ReduceMax", "most", 0, NULL, INPUTS(d.x, axes));
     const value_id below = region_make(r, id, "", "Sub", "below", 0, NULL, INPUTS(cast(r, id, most, ELEM_INT32, "most_wide"), cast(r, id, d.x, ELEM_INT32, "wide")));
     const value_id at = cast(r, id, below, ELEM_UINT8, "index");
-    const value_id e = region_make(r, id, "onnxcc", "Lookup", "e", 0, NULL, INPUTS(at, exponentials(r, n.out[0], d.one.scale)));
+    const value_id e = region_make(r, id, OWN_DOMAIN, "Lookup", "e", 0, NULL, INPUTS(at, exponentials(r, n.out[0], d.one.scale)));
     const value_id sum = region_make(r, id, "", "ReduceSum", "sum", 0, NULL, INPUTS(e, axes));
     region_add(r, id, "", "Div", 0, NULL, INPUTS(e, sum), n.out[0]);
     return true;

@@ -27,7 +27,7 @@ typedef struct {
 static bool is_elementwise(const node *n)
 {
     static const char *const MORE[] = {"Cast", "DequantizeLinear", "QuantizeLinear", "Where"};
-    if (!strcmp(n->domain, "onnxcc")) return !strcmp(n->op, "Lookup");
+    if (!strcmp(n->domain, OWN_DOMAIN)) return !strcmp(n->op, "Lookup");
     if (*n->domain || n->n_out != 1) return false;
     for (size_t i = 0; i < sizeof MORE / sizeof *MORE; i++)
         if (!strcmp(n->op, MORE[i])) return true;
@@ -156,7 +156,7 @@ static void look_up(tabling *t, value_id v)
     }
     const value_id table = const_tensor(r, v, "table", y);
     drop_node(r, id);
-    region_add(r, id, "onnxcc", "Lookup", 0, NULL, INPUTS(root, table), v);
+    region_add(r, id, OWN_DOMAIN, "Lookup", 0, NULL, INPUTS(root, table), v);
 }
 
 static void find_wanted(tabling *t)

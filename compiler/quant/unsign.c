@@ -37,7 +37,7 @@ static bool follows(const unsigning *s, value_id v)
 
 static bool is_qlinear(const node *n)
 {
-    return node_is(n, "", "QLinearConv") || node_is(n, "", "QLinearMatMul") || node_is(n, "onnxcc", "QLinearMatMul");
+    return node_is(n, "", "QLinearConv") || node_is(n, "", "QLinearMatMul") || node_is(n, OWN_DOMAIN, "QLinearMatMul");
 }
 
 static bool is_integer_product(const node *n)
@@ -58,14 +58,14 @@ static bool zero_of_input(const node *n, uint32_t i, int *zero)
     *zero = NO_ZERO;
     if (is_operand(n, i)) *zero = (int)i + 2;
     else if (node_is(n, "", "DequantizeLinear") && i == 0) *zero = 2;
-    else return i == 0 && (node_is(n, "onnxcc", "Lookup") || node_is(n, "", "ArgMax") || node_is(n, "", "ArgMin"));
+    else return i == 0 && (node_is(n, OWN_DOMAIN, "Lookup") || node_is(n, "", "ArgMax") || node_is(n, "", "ArgMin"));
     return true;
 }
 
 static bool zero_of_output(const node *n, int *zero)
 {
     *zero = node_is(n, "", "QuantizeLinear") ? 2 : is_qlinear(n) ? 7 : NO_ZERO;
-    return *zero != NO_ZERO || node_is(n, "onnxcc", "Lookup");
+    return *zero != NO_ZERO || node_is(n, OWN_DOMAIN, "Lookup");
 }
 
 static bool zero_is_constant(region *r, const node *n, int zero)
@@ -201,7 +201,7 @@ static void change_node(unsigning *s, node_id id)
     if (!u || !output_can_change(r, n)) return;
     (void)zero_of_output(n, &zero);
     shift_zero(r, id, zero, ELEM_UINT8, 128);
-    if (node_is(node_at(r->m, id), "onnxcc", "Lookup")) node_at(r->m, id)->in[1] = shifted_constant(r, node_at(r->m, id)->in[1], ELEM_UINT8, 128, "uint8");
+    if (node_is(node_at(r->m, id), OWN_DOMAIN, "Lookup")) node_at(r->m, id)->in[1] = shifted_constant(r, node_at(r->m, id)->in[1], ELEM_UINT8, 128, "uint8");
     node_at(r->m, id)->out[0] = u;
     value_at(r->m, u)->producer = id;
     value_at(r->m, u)->output = 0;

@@ -86,8 +86,10 @@ static void one_direction(edit *e, int64_t dir, bool backward, value_id *out)
     model *m = e->m;
     const value_id xw = dynamic_product(e, input_of(e, X), of_direction(e, W, dir), of_direction(e, W_SCALE, dir), of_direction(e, W_ZERO, dir));
     const int64_t way = backward, first = 0, second = 1;
-    const attr a[4] = {{.name = intern(m->names, "body"), .kind = ATTR_GRAPH, .u.g = step_body(e, dir)}, attr_int(m, "num_scan_inputs", 1),
-                       attr_ints(m, "scan_input_directions", 1, &way), attr_ints(m, "scan_output_directions", 1, &way)};
+    const attr a[4] = {{.name = intern(m->names, "body"), .kind = ATTR_GRAPH, .u.g = step_body(e, dir)},
+                       attr_int(m, "num_scan_inputs", 1),
+                       attr_ints(m, "scan_input_directions", 1, &way),
+                       attr_ints(m, "scan_output_directions", 1, &way)};
     const value_id result[3] = {make_value(e, "h"), make_value(e, "c"), make_value(e, "y")};
     make_node(e, "Scan", 4, a, IN(first_state(e, H0, dir), first_state(e, C0, dir), xw), 3, result);
     out[0] = insert(e, "Unsqueeze", NULL, IN(result[2], const_ints(e, "axes", 1, &second)));

@@ -11,7 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 typedef enum { CONV, MATMUL, GEMM } product_kind;
@@ -19,17 +18,17 @@ typedef enum { CONV, MATMUL, GEMM } product_kind;
 typedef struct {
     node_id id;
     product_kind kind;
-    bool constant;           /* the second operand is: it is stored as int8 */
+    bool constant; /* the second operand is: it is stored as int8 */
     quantization a, b;
-    value_id x, w, w_zero;   /* integers; the zero point of w is a constant, or 0 for none */
-    uint32_t channels;       /* 1: one scale */
-    double *scale;           /* per channel: of a unit of the sum */
-    double most;             /* no sum is further from 0 */
-    int64_t columns;         /* output channels; -1: not known */
-    value_id bias;           /* 0: none; a float value that is constant or dequantized from a constant */
-    double beta;             /* factor of the bias */
-    value_id out;            /* float result, the bias included */
-    node_id added;           /* the Add that brings the bias; 0: none */
+    value_id x, w, w_zero; /* integers; the zero point of w is a constant, or 0 for none */
+    uint32_t channels;     /* 1: one scale */
+    double *scale;         /* per channel: of a unit of the sum */
+    double most;           /* no sum is further from 0 */
+    int64_t columns;       /* output channels; -1: not known */
+    value_id bias;         /* 0: none; a float value that is constant or dequantized from a constant */
+    double beta;           /* factor of the bias */
+    value_id out;          /* float result, the bias included */
+    node_id added;         /* the Add that brings the bias; 0: none */
 } product;
 
 /* ---- reading ---- */
@@ -264,7 +263,8 @@ static bool with_quantized_result(region *r, product *p)
     make_operands(r, p);
     const node n = *node_at(r->m, p->id);
     const float alpha = p->kind == GEMM ? node_float(&n, "alpha", 1) : 1;
-    value_id in[9] = {p->x, scalar_scale(r, p, p->a.one.scale * alpha), zero_or(r, p, p->a.zero, p->a.type), p->w, p->b.scale, zero_or(r, p, p->w_zero, p->b.type)};
+    value_id in[9] = {p->x,       scalar_scale(r, p, p->a.one.scale * alpha), zero_or(r, p, p->a.zero, p->a.type), p->w,
+                      p->b.scale, zero_or(r, p, p->w_zero, p->b.type)};
     if (p->a.zero && value_at(r->m, p->a.zero)->type.rank) in[2] = const_number(r, p->out, "zero", p->a.type, p->a.one.zero);
     in[6] = scalar_scale(r, p, y.one.scale);
     in[7] = const_number(r, p->out, "zero", y.type, y.one.zero);
@@ -308,11 +308,11 @@ static void with_float_result(region *r, product *p)
     const value_id real = region_make(r, p->id, "", "Cast", "float", 1, &to, 1, &sum);
     const value_id scale = channel_constant(r, p, "scale", p->channels, p->scale);
     if (!bias) {
-        region_add(r, p->id, "", "Mul", 0, NULL, INPUTS(real, scale), p->out);
+        region_add(r, p->id, "", "Mul", 0, NULL, IN(real, scale), p->out);
         return;
     }
-    const value_id scaled = region_make(r, p->id, "", "Mul", "scaled", 0, NULL, INPUTS(real, scale));
-    region_add(r, p->id, "", "Add", 0, NULL, INPUTS(scaled, channel_constant(r, p, "bias", (uint32_t)count, bias)), p->out);
+    const value_id scaled = region_make(r, p->id, "", "Mul", "scaled", 0, NULL, IN(real, scale));
+    region_add(r, p->id, "", "Add", 0, NULL, IN(scaled, channel_constant(r, p, "bias", (uint32_t)count, bias)), p->out);
 }
 
 void make_products(region *r)

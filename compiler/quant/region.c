@@ -270,7 +270,8 @@ static void put_node(region *r, node_id id)
     if (all_constant(r, node_at(m, id))) (void)fold_numbers(r->f, id, TABLE_SIZE);
 }
 
-node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, value_id out)
+node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in,
+                   value_id out)
 {
     model *m = r->m;
     const node_id id = node_new(m, r->g, domain, op, n_in, 1, n_attr);
@@ -286,7 +287,8 @@ node_id region_add(region *r, node_id like, const char *domain, const char *op, 
     return id;
 }
 
-value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
+value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in,
+                     const value_id *in)
 {
     const value_id out = new_like(r, node_at(r->m, like)->out[0], role);
     region_add(r, like, domain, op, n_attr, a, n_in, in, out);
@@ -342,7 +344,7 @@ void replace_value(region *r, value_id v, value_id by)
     if (id) drop_node(r, id);
     if (r->output[v] && take_name(r, v, by)) return;
     r->same[v] = by;
-    if (r->output[v] && id) region_add(r, id, "", "Identity", 0, NULL, INPUTS(by), v);
+    if (r->output[v] && id) region_add(r, id, "", "Identity", 0, NULL, IN(by), v);
 }
 
 value_id unlisted_constant(region *r, value_id of, const char *role, tensor *t)

@@ -3,12 +3,11 @@
  *     GlobalAveragePool(DQ(q)), ReduceMean(DQ(q)), an AveragePool over all   ->  (ReduceSum(q) - n * zero) * (scale / n)
  *     Softmax(DQ(q))                                                         ->  e / ReduceSum(e) with e = Lookup(ReduceMax(q) - q)
  *
- * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages over windows, or of
- * a number of elements that is not known, stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
+ * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages over windows,
+ * or of a number of elements that is not known, stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
 #include <string.h>
 
 #include "base/fmath.h"
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 static value_id cast(region *r, node_id like, value_id v, elem e, const char *role)
@@ -87,10 +86,13 @@ static bool average(region *r, node_id id)
     if (!numbers) return false;
     const attr keep = attr_int(r->m, "keepdims", strcmp(n.op, "ReduceMean") ? 1 : node_int(&n, "keepdims", 1));
     drop_node(r, id);
-    value_id sum = region_make(r, id, "", "ReduceSum", "sum", 1, &keep, INPUTS(cast(r, id, d.x, ELEM_INT32, "wide"), axes_constant(r, n.out[0], count, axes)));
-    if (d.one.zero) sum = region_make(r, id, "", "Sub", "offset", 0, NULL, INPUTS(sum, const_number(r, n.out[0], "zeros", ELEM_INT32, (double)(numbers * d.one.zero))));
+    value_id sum =
+        region_make(r, id, "", "ReduceSum", "sum", 1, &keep, IN(cast(r, id, d.x, ELEM_INT32, "wide"), axes_constant(r, n.out[0], count, axes)));
+    if (d.one.zero)
+        sum =
+            region_make(r, id, "", "Sub", "offset", 0, NULL, IN(sum, const_number(r, n.out[0], "zeros", ELEM_INT32, (double)(numbers * d.one.zero))));
     const value_id scale = const_number(r, n.out[0], "scale", ELEM_FLOAT, (double)d.one.scale / (double)numbers);
-    region_add(r, id, "", "Mul", 0, NULL, INPUTS(cast(r, id, sum, ELEM_FLOAT, "float"), scale), n.out[0]);
+    region_add(r, id, "", "Mul", 0, NULL, IN(cast(r, id, sum, ELEM_FLOAT, "float"), scale), n.out[0]);
     return true;
 }
 
@@ -112,12 +114,13 @@ static bool softmax(region *r, node_id id)
     const int64_t axis = node_int(&n, "axis", -1);
     const value_id axes = axes_constant(r, n.out[0], 1, &axis);
     drop_node(r, id);
-    const value_id most = region_make(r, id, "", "ReduceMax", "most", 0, NULL, INPUTS(d.x, axes));
-    const value_id below = region_make(r, id, "", "Sub", "below", 0, NULL, INPUTS(cast(r, id, most, ELEM_INT32, "most_wide"), cast(r, id, d.x, ELEM_INT32, "wide")));
+    const value_id most = region_make(r, id, "", "ReduceMax", "most", 0, NULL, IN(d.x, axes));
+    const value_id below =
+        region_make(r, id, "", "Sub", "below", 0, NULL, IN(cast(r, id, most, ELEM_INT32, "most_wide"), cast(r, id, d.x, ELEM_INT32, "wide")));
     const value_id at = cast(r, id, below, ELEM_UINT8, "index");
-    const value_id e = region_make(r, id, OWN_DOMAIN, "Lookup", "e", 0, NULL, INPUTS(at, exponentials(r, n.out[0], d.one.scale)));
-    const value_id sum = region_make(r, id, "", "ReduceSum", "sum", 0, NULL, INPUTS(e, axes));
-    region_add(r, id, "", "Div", 0, NULL, INPUTS(e, sum), n.out[0]);
+    const value_id e = region_make(r, id, OWN_DOMAIN, "Lookup", "e", 0, NULL, IN(at, exponentials(r, n.out[0], d.one.scale)));
+    const value_id sum = region_make(r, id, "", "ReduceSum", "sum", 0, NULL, IN(e, axes));
+    region_add(r, id, "", "Div", 0, NULL, IN(e, sum), n.out[0]);
     return true;
 }
 

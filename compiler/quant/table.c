@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "ops/families.h"
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 typedef struct {
@@ -37,8 +36,8 @@ static bool is_elementwise(const node *n)
 
 static bool is_costly(const node *n)
 {
-    static const char *const COSTLY[] = {"Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "Gelu", "Log",
-                                         "Mish", "Pow", "Selu", "Sigmoid", "Sin", "Sinh", "Softplus", "Swish", "Tan", "Tanh"};
+    static const char *const COSTLY[] = {"Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh",   "Celu", "Cos",  "Cosh",     "Elu",   "Erf", "Exp",
+                                         "Gelu", "Log",   "Mish", "Pow",   "Selu", "Sigmoid", "Sin",  "Sinh", "Softplus", "Swish", "Tan", "Tanh"};
     for (size_t i = 0; i < sizeof COSTLY / sizeof *COSTLY; i++)
         if (!strcmp(n->op, COSTLY[i])) return true;
     return false;
@@ -156,7 +155,7 @@ static void look_up(tabling *t, value_id v)
     }
     const value_id table = const_tensor(r, v, "table", y);
     drop_node(r, id);
-    region_add(r, id, OWN_DOMAIN, "Lookup", 0, NULL, INPUTS(root, table), v);
+    region_add(r, id, OWN_DOMAIN, "Lookup", 0, NULL, IN(root, table), v);
 }
 
 static void find_wanted(tabling *t)
@@ -175,7 +174,12 @@ void make_tables(region *r)
 {
     const graph *g = graph_at(r->m, r->g);
     const uint32_t n = r->n, count = g->nodes.n;
-    tabling t = {r, ARENA_ARRAY(r->mem, value_id, n), ARENA_ARRAY(r->mem, value_id, n), ARENA_ARRAY(r->mem, uint8_t, n), ARENA_ARRAY(r->mem, uint8_t, n), ARENA_ARRAY(r->mem, uint8_t, n)};
+    tabling t = {r,
+                 ARENA_ARRAY(r->mem, value_id, n),
+                 ARENA_ARRAY(r->mem, value_id, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n)};
     for (uint32_t i = 0; i < g->inputs.n; i++) start_at(&t, g->inputs.p[i]);
     for (uint32_t i = 0; i < count; i++) {
         const node_id id = g->nodes.p[i];

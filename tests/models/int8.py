@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Compares quantized models with onnxruntime running the same file without graph optimization, output by output.
 
-    int8.py ONNXCC [--corpus DIR] [--tiny DIR] [--text DIR] [--inputs N] [--work DIR] [--floor PERCENT] [MODEL...]
+    int8.py ONNXCC [--corpus DIR] [--tiny DIR] [--text DIR] [--inputs N] [--values] [--work DIR] [--floor PERCENT] [MODEL...]
 
+--values: instead, every 8-bit value that a model computes is compared by itself: each is an output, and what reads it reads onnxruntime's
+numbers, so that differences do not add up on the way (one input; within one step means of that value).
 --text DIR compares the models in text form there instead of whole ones, symbolic dimensions set to 2.
 Every model runs on its own cases (corpus) or on random ones, then on variations of the first until there are N inputs. A step is one unit of
 an integer output, the scale of the DequantizeLinear that makes a float output, or 1/255 of the range of any other float output
@@ -102,7 +104,7 @@ class Tally:
         if not self.outputs:
             return "| | |"
         mark = " r" if self.by_range else ""
-        return f"{100 * self.equal / self.outputs:.2f}% | {100 * self.near / self.outputs:.3f}% | {self.worst:.3g}{mark} |"
+        return f"{100 * self.equal / self.outputs:.3f}% | {100 * self.near / self.outputs:.3f}% | {self.worst:.3g}{mark} |"
 
 
 def open_session(path, level):
@@ -133,6 +135,48 @@ def compare(tool, path, cases, count, work, size=1):
             tally.add(ours[name], want, step)
             peer.add(other, want, step)
     return tally, peer
+
+
+def cut_apart(path, given, work):
+    """A model whose 8-bit values are all inputs (where they are read) and outputs (where they are computed), those inputs, and the wanted outputs."""
+    model = onnx.load(path)
+    graph = model.graph
+    had = [o.name for o in graph.output]
+    made = [o for n in graph.node if n.op_type != "Constant" for o in n.output if o]
+    graph.output.extend(onnx.ValueInfoProto(name=v) for v in made if v not in had)
+    everything = os.path.join(work, "everything.onnx")
+    onnx.save(model, everything)
+    session = open_session(everything, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    names = [o.name for o in session.get_outputs()]
+    values = dict(zip(names, session.run(names, given)))
+    cut = [v for v in made if values[v].dtype in (np.int8, np.uint8) and values[v].size > 1]
+    inputs, info = dict(given), {}
+    for v in cut:
+        info[v] = onnx.helper.make_tensor_value_info(v, onnx.helper.np_dtype_to_tensor_dtype(values[v].dtype), values[v].shape)
+        entry = graph.input.add()
+        entry.CopyFrom(info[v])
+        entry.name = inputs_name = v + "/given"
+        inputs[inputs_name] = values[v]
+    for n in graph.node:
+        for k, v in enumerate(n.input):
+            if v in info:
+                n.input[k] = v + "/given"
+    del graph.output[:]
+    graph.output.extend(info.values())
+    whole = os.path.join(work, "cut.onnx")
+    onnx.save(model, whole)
+    return whole, inputs, {v: values[v] for v in cut}
+
+
+def compare_values(tool, path, cases, work):
+    rng = np.random.default_rng(1)
+    session = open_session(path, onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL)
+    given = cases[0] if cases else {i.name: random_input(i, rng) for i in session.get_inputs()}
+    whole, inputs, wanted = cut_apart(path, given, work)
+    tally, ours = Tally(), run_ours(tool, whole, inputs, work)
+    for name, want in wanted.items():
+        tally.add(ours[name], want, 1.0)
+    return tally, len(wanted)
 
 
 def text_models(a, work):
@@ -174,15 +218,22 @@ def main():
     ap.add_argument("--corpus", default=os.path.join(shared, "corpus"))
     ap.add_argument("--tiny", default=os.path.join(shared, "corpus-tiny"))
     ap.add_argument("--text")
+    ap.add_argument("--values", action="store_true")
     ap.add_argument("--inputs", type=int, default=4)
     ap.add_argument("--work")
     ap.add_argument("--floor", type=float)
     a = ap.parse_intermixed_args()
     below, count = [], 0
     with tempfile.TemporaryDirectory() as scratch:
-        print("| model | outputs | equal | within 1 step | largest, steps | its own: equal | within 1 step | largest |\n|---|---|---|---|---|---|---|---|")
+        head = "| model | outputs | equal | within 1 step | largest, steps | its own: equal | within 1 step | largest |\n|---|---|---|---|---|---|---|---|"
+        print("| model | values | elements | equal | within 1 step | largest |\n|---|---|---|---|---|---|" if a.values else head)
         for name, path, cases in (text_models if a.text else models)(a, a.work or scratch):
             try:
+                if a.values:
+                    count += 1
+                    tally, number = compare_values(a.tool, path, cases, scratch)
+                    print(f"| {name} | {number} | {tally.outputs} | {tally.row()}", flush=True)
+                    continue
                 tally, peer = compare(a.tool, path, cases, a.inputs, scratch, 2 if a.text else 1)
             except PEER_ERRORS as e:
                 print(f"| {name} | skipped: onnxruntime: {str(e).splitlines()[0][:80]} | | | | | | |", flush=True)

@@ -86,7 +86,11 @@ static value_id image_of(tabling *t, node_id id)
     if (old.n_attr) memcpy(n->attr, old.attr, old.n_attr * sizeof *old.attr);
     for (uint32_t i = 0; i < old.n_in; i++) n->in[i] = old.in[i] && !constant_of(t->r, old.in[i]) ? t->image[old.in[i]] : old.in[i];
     n->out[0] = out;
-    if (!infer_node(m, copy) || !fold_numbers(t->r->f, copy, TABLE_SIZE)) return 0;
+    const uint32_t problems = m->diag->list.n, errors = m->diag->errors;
+    const bool done = infer_node(m, copy) && fold_numbers(t->r->f, copy, TABLE_SIZE);
+    m->diag->list.n = problems; /* what can't be computed here is no fault of the model */
+    m->diag->errors = errors;
+    if (!done) return 0;
     const tensor *y = value_at(m, out)->data;
     return y && y->data && tensor_count(y) == TABLE_SIZE ? out : 0;
 }

@@ -45,19 +45,12 @@ static value_id as_float(edit *e, value_id v)
     return v ? cast_to(e, v, ELEM_FLOAT) : one_float(e, 0);
 }
 
-/* x * y + z. With a constant operand the sum becomes a table in the end, so the way through double, which rounds once as a fused multiply-add does,
- * costs nothing; without one, rounding twice is another result for one in a thousand sums. */
-static value_id multiply_add(edit *e, value_id x, value_id y, value_id z, bool once)
+/* x * y + z, rounded once as by a fused multiply-add: in double, where the product is exact. Rounding twice gives another sum for one in a thousand
+ * pairs of numbers, and a whole network may hang on it. */
+static value_id multiply_add(edit *e, value_id x, value_id y, value_id z)
 {
-    if (!once) return insert(e, "Add", NULL, IN(insert(e, "Mul", NULL, IN(x, y)), z));
     const value_id product = insert(e, "Mul", NULL, IN(cast_to(e, x, ELEM_DOUBLE), cast_to(e, y, ELEM_DOUBLE)));
     return cast_to(e, insert(e, "Add", NULL, IN(product, cast_to(e, z, ELEM_DOUBLE))), ELEM_FLOAT);
-}
-
-static bool one_number(edit *e, value_id v)
-{
-    const tensor *t = data_of(e, v);
-    return t && tensor_count(t) == 1;
 }
 
 /* Sums and products of quantized numbers as onnxruntime computes them: in units of the result, the zero point added before rounding. For ties this
@@ -65,12 +58,11 @@ static bool one_number(edit *e, value_id v)
 static bool q_add(edit *e)
 {
     if (elem_type_of(e, input_of(e, 0)) == ELEM_NONE) return true;
-    const bool once = one_number(e, input_of(e, 0)) || one_number(e, input_of(e, 3));
     const value_id a = insert(e, "Div", NULL, IN(input_of(e, 1), input_of(e, 6))), b = insert(e, "Div", NULL, IN(input_of(e, 4), input_of(e, 6)));
-    const value_id zeros = insert(e, "Add", NULL, IN(insert(e, "Mul", NULL, IN(a, as_float(e, input_of(e, 2)))), insert(e, "Mul", NULL, IN(b, as_float(e, input_of(e, 5))))));
+    const value_id zb = insert(e, "Mul", NULL, IN(b, as_float(e, input_of(e, 5)))), zeros = multiply_add(e, as_float(e, input_of(e, 2)), a, zb);
     const value_id fixed = insert(e, "Sub", NULL, IN(as_float(e, input_of(e, 7)), zeros));
-    const value_id second = multiply_add(e, as_float(e, input_of(e, 3)), b, fixed, once);
-    return become_rounded(e, multiply_add(e, as_float(e, input_of(e, 0)), a, second, once));
+    const value_id second = multiply_add(e, as_float(e, input_of(e, 3)), b, fixed);
+    return become_rounded(e, multiply_add(e, as_float(e, input_of(e, 0)), a, second));
 }
 
 static value_id without_zero(edit *e, value_id x, value_id zero)

@@ -16,8 +16,8 @@ pass_check *pass_check_new(arena *mem, model *m);
 typedef enum {
     KEEPS_BITS,
     ROUNDS_ANEW, /* floats may differ by 1e-5 of the largest magnitude in their output */
-    MOVES_A_STEP /* of an output's elements 99 in 100 (in an output of fewer: all but one) differ by no more than one step: 1 in integers of 8 bits, 1/128 of
-                  * the largest magnitude in floats; other integers are equal in as many. Inputs with NaN and infinities are not compared */
+    MOVES_A_STEP /* an output's elements may differ by half a step on average, in an output of few by four: a step is 1 in integers of 8 bits, 1/128 of
+                  * the largest magnitude in floats, a tenth of a difference in other integers. Inputs with NaN and infinities are not compared */
 } pass_change;
 
 /* Runs the model again and compares with the run before. Integers are equal (but see above), and so is where NaN and infinities stand. False after

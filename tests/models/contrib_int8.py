@@ -3,8 +3,8 @@
 
     contrib_int8.py ONNXCC [OPERATOR...]
 
-Integers may differ by one step in one element of a hundred (QLinearAdd rounds once more than onnxruntime does on processors with a fused
-multiply-add), floats by 1e-5 of the largest. What onnxruntime does not implement is said. Exit code 77 without onnxruntime."""
+Integers may differ by one step in one element of a hundred (averages; the others are equal where onnxruntime uses fused multiply-adds), floats by
+1e-5 of the largest. What onnxruntime does not implement is said. Exit code 77 without onnxruntime."""
 import os
 import subprocess
 import sys

@@ -64,11 +64,11 @@ static fuse_options fusion_rules(const compile_options *o)
 }
 
 /* What holds after each pass: nodes that nobody needs are gone, so that the next one sees true counts of uses. */
-static bool after_pass(model *m, const compile_options *o, compiled *out, pass_check *check, const char *name, bool exact)
+static bool after_pass(model *m, const compile_options *o, compiled *out, pass_check *check, const char *name, pass_change change)
 {
     remove_dead(m);
     dump(m, o, out, name);
-    return ir_verify(m) && (!check || pass_check_after(check, name, exact));
+    return ir_verify(m) && (!check || pass_check_after(check, name, change));
 }
 
 /* Rewrites of the typed graph. Quantized regions become integers before passes look at what stands between their quantizations. */
@@ -81,10 +81,10 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < n; i++) {
         if (!passes[i].in_compile) continue;
         passes[i].run(m, &context);
-        if (!after_pass(m, o, out, check, passes[i].name, passes[i].exact)) return false;
+        if (!after_pass(m, o, out, check, passes[i].name, passes[i].exact ? KEEPS_BITS : ROUNDS_ANEW)) return false;
         if (strcmp(passes[i].name, "identity")) continue;
         use_integers(m);
-        if (!after_pass(m, o, out, check, "integer", false)) return false;
+        if (!after_pass(m, o, out, check, "integer", MOVES_A_STEP)) return false;
     }
     const fuse_options rules = fusion_rules(o);
     const char *why;

@@ -8,6 +8,7 @@
 
 static bool wanted(const command *c, const op_def *op)
 {
+    if (!strcmp(op->domain, OWN_DOMAIN)) return false;
     if (!c->o->args.n) return true;
     for (uint32_t i = 0; i < c->o->args.n; i++)
         if (strcasestr(op->name, c->o->args.p[i]) || !strcmp(op->domain, c->o->args.p[i])) return true;

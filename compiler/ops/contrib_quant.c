@@ -21,11 +21,61 @@ static bool become_quantized(edit *e, value_id x, value_id scale, value_id zero)
     return true;
 }
 
-static bool q_binary(edit *e)
+static value_id one_float(edit *e, float v)
 {
-    const char *op = edited(e)->op + strlen("QLinear");
-    const value_id a = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2)), b = dequantized(e, input_of(e, 3), input_of(e, 4), input_of(e, 5));
-    return become_quantized(e, insert(e, op, NULL, IN(a, b)), input_of(e, 6), input_of(e, 7));
+    return const_floats(e, "number", 1, &v);
+}
+
+/* The edited node becomes x rounded and saturated to the type of its input 0: a quantization with scale 1 and zero point 0. */
+static bool become_rounded(edit *e, value_id x)
+{
+    const attr to = attr_int(e->m, "to", elem_type_of(e, input_of(e, 0)));
+    const value_id zero = const_int(e, "zero", 0);
+    return become_quantized(e, x, one_float(e, 1), insert(e, "Cast", &to, 1, &zero));
+}
+
+static value_id cast_to(edit *e, value_id v, elem t)
+{
+    const attr to = attr_int(e->m, "to", t);
+    return insert(e, "Cast", &to, 1, &v);
+}
+
+static value_id as_float(edit *e, value_id v)
+{
+    return v ? cast_to(e, v, ELEM_FLOAT) : one_float(e, 0);
+}
+
+/* x * y + z, rounded once as by a fused multiply-add: in double, where the product is exact. Rounding twice gives another sum for one in a thousand
+ * pairs of numbers, and a whole network may hang on it. */
+static value_id multiply_add(edit *e, value_id x, value_id y, value_id z)
+{
+    const value_id product = insert(e, "Mul", NULL, IN(cast_to(e, x, ELEM_DOUBLE), cast_to(e, y, ELEM_DOUBLE)));
+    return cast_to(e, insert(e, "Add", NULL, IN(product, cast_to(e, z, ELEM_DOUBLE))), ELEM_FLOAT);
+}
+
+/* Sums and products of quantized numbers as onnxruntime computes them: in units of the result, the zero point added before rounding. For ties this
+ * is not what DequantizeLinear, the operator and QuantizeLinear give. */
+static bool q_add(edit *e)
+{
+    if (elem_type_of(e, input_of(e, 0)) == ELEM_NONE) return true;
+    const value_id a = insert(e, "Div", NULL, IN(input_of(e, 1), input_of(e, 6))), b = insert(e, "Div", NULL, IN(input_of(e, 4), input_of(e, 6)));
+    const value_id zb = insert(e, "Mul", NULL, IN(b, as_float(e, input_of(e, 5)))), zeros = multiply_add(e, as_float(e, input_of(e, 2)), a, zb);
+    const value_id fixed = insert(e, "Sub", NULL, IN(as_float(e, input_of(e, 7)), zeros));
+    const value_id second = multiply_add(e, as_float(e, input_of(e, 3)), b, fixed);
+    return become_rounded(e, multiply_add(e, as_float(e, input_of(e, 0)), a, second));
+}
+
+static value_id without_zero(edit *e, value_id x, value_id zero)
+{
+    return insert(e, "Sub", NULL, IN(as_float(e, x), as_float(e, zero)));
+}
+
+static bool q_mul(edit *e)
+{
+    if (elem_type_of(e, input_of(e, 0)) == ELEM_NONE) return true;
+    const value_id scale = insert(e, "Div", NULL, IN(insert(e, "Mul", NULL, IN(input_of(e, 1), input_of(e, 4))), input_of(e, 6)));
+    const value_id product = insert(e, "Mul", NULL, IN(without_zero(e, input_of(e, 0), input_of(e, 2)), without_zero(e, input_of(e, 3), input_of(e, 5))));
+    return become_rounded(e, insert(e, "Add", NULL, IN(insert(e, "Mul", NULL, IN(product, scale)), as_float(e, input_of(e, 7)))));
 }
 
 static bool q_leaky_relu(edit *e)
@@ -100,19 +150,25 @@ static value_id integer_product(edit *e, value_id a, value_id b, value_id a_zero
     return insert(e, "MatMulInteger", NULL, b_zero ? 4 : a_zero ? 3 : 2, in);
 }
 
-/* alpha * (op(A) * op(B) + C), with C in units of the product. */
+static value_id dequantized_along(edit *e, value_id x, value_id scale, value_id zero, int64_t axis)
+{
+    const attr a = attr_int(e->m, "axis", axis);
+    const value_id in[3] = {x, scale, zero};
+    return insert(e, "DequantizeLinear", &a, zero ? 3 : 2, in);
+}
+
+/* alpha * (op(A) * op(B) + C), with C in units of the product: a Gemm of dequantized operands, which the pass `integer` takes back to integers. */
 static bool q_gemm(edit *e)
 {
-    value_id a = input_of(e, 0), b = input_of(e, 3);
-    const value_id c = input_of(e, 6), y_scale = input_of(e, 7);
+    const value_id y_scale = input_of(e, 7), y_zero = input_of(e, 8);
     const float alpha = node_float(edited(e), "alpha", 1.0f);
-    if (node_int(edited(e), "transA", 0)) a = insert(e, "Transpose", NULL, 1, &a);
-    if (node_int(edited(e), "transB", 0)) b = insert(e, "Transpose", NULL, 1, &b);
-    value_id sum = integer_product(e, a, b, input_of(e, 2), input_of(e, 5));
-    if (c) sum = insert(e, "Add", NULL, IN(sum, c));
-    value_id y = scaled_product(e, sum, input_of(e, 1), input_of(e, 4));
-    if (alpha != 1.0f) y = insert(e, "Mul", NULL, IN(y, const_floats(e, "alpha", 1, &alpha)));
-    if (y_scale) return become_quantized(e, y, y_scale, input_of(e, 8));
+    const bool turn_a = node_int(edited(e), "transA", 0) != 0, turn_b = node_int(edited(e), "transB", 0) != 0;
+    const value_id a = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2)), b = dequantized_along(e, input_of(e, 3), input_of(e, 4), input_of(e, 5), !turn_b);
+    value_id c = input_of(e, 6);
+    if (c) c = dequantized_along(e, c, insert(e, "Mul", NULL, IN(input_of(e, 1), input_of(e, 4))), 0, -1);
+    const attr attrs[4] = {attr_float(e->m, "alpha", alpha), attr_float(e->m, "beta", alpha), attr_int(e->m, "transA", turn_a), attr_int(e->m, "transB", turn_b)};
+    const value_id in[3] = {a, b, c}, y = make(e, "Gemm", 4, attrs, c ? 3 : 2, in);
+    if (y_scale) return become_quantized(e, y, y_scale, y_zero);
     become(e, "Identity", NULL, 1, &y);
     edited(e)->domain = intern(e->m->names, "");
     return true;
@@ -234,18 +290,19 @@ static bool same_name(edit *e)
 
 const contrib_row contrib_quant_rows[] = {
     {"DequantizeLinear", same_name},
+    {"DynamicQuantizeLSTM", dynamic_lstm},
     {"DynamicQuantizeMatMul", dynamic_matmul},
     {"MatMulIntegerToFloat", matmul_integer_to_float},
     {"MatMulNBits", matmul_4_bits},
     {"QAttention", q_attention},
     {"QEmbedLayerNormalization", q_embed_norm},
     {"QGemm", q_gemm},
-    {"QLinearAdd", q_binary},
+    {"QLinearAdd", q_add},
     {"QLinearAveragePool", q_average_pool},
     {"QLinearConcat", q_concat},
     {"QLinearGlobalAveragePool", q_global_pool},
     {"QLinearLeakyRelu", q_leaky_relu},
-    {"QLinearMul", q_binary},
+    {"QLinearMul", q_mul},
     {"QLinearSigmoid", q_sigmoid},
     {"QLinearSoftmax", q_softmax},
     {"QuantizeLinear", same_name},

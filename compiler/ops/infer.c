@@ -132,7 +132,7 @@ static bool infer_one(walk *w, node_id id)
         if (!type_known(m, n->in[i])) return false; /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_find(n->domain, n->op);
-    if (!op || !op->infer) {
+    if (!op || !op->infer || !strcmp(n->domain, OWN_DOMAIN)) {
         diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");

@@ -101,6 +101,7 @@ void low_end(lower_ctx *c, nest_builder *b);
 ex ex_one(lower_ctx *c, ctype t);
 
 /* ---- registry ---- */
+#define OWN_DOMAIN "onnxcc" /* operators that only passes make; a model that brings them is refused */
 typedef struct op_def {
     const char *domain, *name;
     bool (*infer)(infer_ctx *c);

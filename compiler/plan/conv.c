@@ -122,6 +122,12 @@ static void append_kernel(conv_plan *c, const step *s, block *out, const char *n
     VEC_PUSH(p->mem, out->steps, made);
 }
 
+static vector_unit unit_of(const conv_plan *c)
+{
+    const target *t = c->o->target;
+    return (vector_unit){t->vl, t->registers, t->l2, c->hook.int_acc && !t->dot4};
+}
+
 static const char *weights_name(conv_plan *c)
 {
     const char *name = slot_at(c->p, c->k->arg[2].slot)->name;
@@ -210,7 +216,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const int vl = c->o->target->vl;
     const slot weights = pack_conv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const vector_unit unit = {.vl = vl, .registers = c->o->target->registers, .l2_bytes = c->o->target->l2};
+    const vector_unit unit = unit_of(c);
     const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     const dim channel = dim_const(d, channels);
@@ -230,7 +236,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
     program *p = c->p;
     dims *d = p->dims;
     const int vl = c->o->target->vl;
-    const vector_unit unit = {.vl = vl, .registers = c->o->target->registers, .l2_bytes = c->o->target->l2};
+    const vector_unit unit = unit_of(c);
     const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * 4;
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
     /* Strict: every target adds up in the order of the longest vectors. */
@@ -336,7 +342,7 @@ static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
     const int vl = c->o->target->vl;
     const slot weights = pack_qconv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    const vector_unit unit = unit_of(c);
     const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     const dim channel = dim_const(d, channels);
@@ -356,7 +362,7 @@ static bool direct_bytes(conv_plan *c, const step *s, block *out)
     program *p = c->p;
     dims *d = p->dims;
     const int vl = c->o->target->vl;
-    vector_unit unit = {vl, c->o->target->registers, c->o->target->l2};
+    vector_unit unit = unit_of(c);
     if (weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
     const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic;
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);

@@ -2,16 +2,16 @@
  *
  * requires: types known, newest versions; dequantized constants are still nodes (infer does not fold them).
  * keeps: what the model computes up to one step of a quantized value: sums of integers are exact where float sums round.
- * breaks: the model has operators of domain "onnxcc", and can't be saved; dequantized constants that nothing integer reads are float
+ * breaks: the model has operators of domain OWN_DOMAIN, and can't be saved; dequantized constants that nothing integer reads are float
  * constants from here on; nodes that nobody reads are left to dead. */
 #include "quant/quant.h"
 
 #include "quant/region.h"
 
 /* Nodes of constants that inference left alone, in order. */
-static void fold_rest(region *r)
+static void fold_rest(region *r, graph_id id)
 {
-    const graph *g = graph_at(r->m, r->g);
+    const graph *g = graph_at(r->m, id);
     for (uint32_t i = 0; i < g->nodes.n; i++) {
         const node *n = node_at(r->m, g->nodes.p[i]);
         bool constant = n->n_in > 0;
@@ -40,7 +40,6 @@ static void convert_graph(region *r, graph_id g)
     make_products(r);
     make_unsigned(r);
     make_integer_sums(r);
-    fold_rest(r);
 }
 
 static bool in_function(model *m, graph_id g)
@@ -68,5 +67,7 @@ void use_integers(model *m)
     const uint32_t graphs = m->graphs.n;
     for (graph_id g = 1; g < graphs; g++)
         if (!in_function(m, g)) convert_graph(&r, g);
+    for (graph_id g = 1; g < graphs; g++) /* bodies read what is around them: when all are done */
+        if (!in_function(m, g)) fold_rest(&r, g);
     arena_free(scratch);
 }

@@ -10,7 +10,6 @@
  * Rounding and saturation never change the order of two numbers, so Max, Min, MaxPool and ArgMax may come first. */
 #include <string.h>
 
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 enum { CLIMB = 16 }; /* nodes between a product and its QuantizeLinear that are looked at, so that the pass is linear */
@@ -19,29 +18,29 @@ enum { CLIMB = 16 }; /* nodes between a product and its QuantizeLinear that are 
 
 static bool nearest(const node *n)
 {
-    return !strcmp(node_string(n, "mode", "nearest"), "nearest") && strcmp(node_string(n, "coordinate_transformation_mode", "half_pixel"), "tf_crop_and_resize");
+    return !strcmp(node_string(n, "mode", "nearest"), "nearest") &&
+           strcmp(node_string(n, "coordinate_transformation_mode", "half_pixel"), "tf_crop_and_resize");
 }
+
+static bool one_of(const char *const *list, size_t count, const char *op)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strcmp(list[i], op)) return true;
+    return false;
+}
+#define ONE_OF(list, op) one_of(list, sizeof(list) / sizeof *(list), op)
 
 movement movement_of(region *r, const node *n)
 {
-    static const struct {
-        const char *op;
-        movement how;
-    } ROWS[] = {{"Compress", MOVES_FIRST},     {"Concat", MOVES_ALL},         {"DepthToSpace", MOVES_FIRST}, {"Expand", MOVES_FIRST},
-                {"Flatten", MOVES_FIRST},      {"Gather", MOVES_FIRST},       {"GatherElements", MOVES_FIRST}, {"GatherND", MOVES_FIRST},
-                {"Identity", MOVES_FIRST},     {"Max", MOVES_ALL},            {"MaxPool", MOVES_FIRST},      {"Min", MOVES_ALL},
-                {"Pad", MOVES_FIRST},          {"Reshape", MOVES_FIRST},      {"Resize", MOVES_FIRST},       {"ReverseSequence", MOVES_FIRST},
-                {"Slice", MOVES_FIRST},        {"SpaceToDepth", MOVES_FIRST}, {"Split", MOVES_FIRST},        {"Squeeze", MOVES_FIRST},
-                {"Tile", MOVES_FIRST},         {"Transpose", MOVES_FIRST},    {"Unsqueeze", MOVES_FIRST},    {"Where", MOVES_BRANCHES}};
+    static const char *const FIRST[] = {"Compress",     "DepthToSpace", "Expand",  "Flatten", "Gather",    "GatherElements",  "GatherND",
+                                        "Identity",     "MaxPool",      "Pad",     "Reshape", "Resize",    "ReverseSequence", "Slice",
+                                        "SpaceToDepth", "Split",        "Squeeze", "Tile",    "Transpose", "Unsqueeze"};
+    static const char *const ALL[] = {"Concat", "Max", "Min"};
     if (*n->domain) return MOVES_NOTHING;
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++) {
-        if (strcmp(ROWS[i].op, n->op)) continue;
-        if (!strcmp(n->op, "Resize") && !nearest(n)) return MOVES_NOTHING;
-        if (!strcmp(n->op, "MaxPool") && n->n_out > 1 && n->out[1]) return MOVES_NOTHING;
-        if (!strcmp(n->op, "Pad") && node_in(n, 2) && !region_constant(r, n->in[2])) return MOVES_NOTHING;
-        return ROWS[i].how;
-    }
-    return MOVES_NOTHING;
+    if (!strcmp(n->op, "Resize") && !nearest(n)) return MOVES_NOTHING;
+    if (!strcmp(n->op, "MaxPool") && n->n_out > 1 && n->out[1]) return MOVES_NOTHING;
+    if (!strcmp(n->op, "Pad") && node_in(n, 2) && !region_constant(r, n->in[2])) return MOVES_NOTHING;
+    return ONE_OF(FIRST, n->op) ? MOVES_FIRST : ONE_OF(ALL, n->op) ? MOVES_ALL : strcmp(n->op, "Where") ? MOVES_NOTHING : MOVES_BRANCHES;
 }
 
 bool is_moved(movement how, uint32_t input)
@@ -147,7 +146,7 @@ static value_id clamped(region *r, node_id like, const char *op, value_id v, aff
 {
     const value_id number = const_number(r, out ? out : v, op, a.type, bound);
     const value_id to = out ? out : new_like(r, v, op);
-    region_add(r, like, "", op, 0, NULL, INPUTS(v, number), to);
+    region_add(r, like, "", op, 0, NULL, IN(v, number), to);
     return to;
 }
 
@@ -206,8 +205,7 @@ static bool comes_from_product(region *r, value_id v)
 static bool worth_hoisting(region *r, const node *n)
 {
     static const char *const SELECTS[] = {"Compress", "Gather", "GatherElements", "GatherND", "Max", "Min", "Slice", "Split", "Where"};
-    for (size_t i = 0; i < sizeof SELECTS / sizeof *SELECTS; i++)
-        if (!strcmp(n->op, SELECTS[i])) return false;
+    if (ONE_OF(SELECTS, n->op)) return false;
     return !strcmp(n->op, "Concat") || comes_from_product(r, n->in[0]);
 }
 

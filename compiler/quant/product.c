@@ -11,7 +11,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 typedef enum { CONV, MATMUL, GEMM } product_kind;
@@ -19,16 +18,17 @@ typedef enum { CONV, MATMUL, GEMM } product_kind;
 typedef struct {
     node_id id;
     product_kind kind;
-    bool constant;           /* the second operand is: it is stored as int8 */
+    bool constant; /* the second operand is: it is stored as int8 */
     quantization a, b;
-    value_id x, w, w_zero;   /* integers; the zero point of w is a constant, or 0 for none */
-    uint32_t channels;       /* 1: one scale */
-    double *scale;           /* per channel: of a unit of the sum */
-    double most;             /* no sum is further from 0 */
-    int64_t columns;         /* output channels; -1: not known */
-    value_id bias;           /* 0: none; a float value that is constant or dequantized from a constant */
-    value_id out;            /* float result, the bias included */
-    node_id added;           /* the Add that brings the bias; 0: none */
+    value_id x, w, w_zero; /* integers; the zero point of w is a constant, or 0 for none */
+    uint32_t channels;     /* 1: one scale */
+    double *scale;         /* per channel: of a unit of the sum */
+    double most;           /* no sum is further from 0 */
+    int64_t columns;       /* output channels; -1: not known */
+    value_id bias;         /* 0: none; a float value that is constant or dequantized from a constant */
+    double beta;           /* factor of the bias */
+    value_id out;          /* float result, the bias included */
+    node_id added;         /* the Add that brings the bias; 0: none */
 } product;
 
 /* ---- reading ---- */
@@ -39,9 +39,10 @@ static double *real_numbers(region *r, value_id v, int64_t *count)
     const tensor *t = region_constant(r, v);
     quantization q = {0};
     if (!t && read_dequantized(r, v, &q)) t = region_constant(r, q.x);
-    if (!t || (q.id && q.axis > 0)) return NULL;
+    if (!t) return NULL;
     const tensor *scale = q.id ? region_constant(r, q.scale) : NULL, *zero = q.id ? region_constant(r, q.zero) : NULL;
     *count = tensor_count(t);
+    if (q.id && q.axis >= 0 && tensor_count(scale) != *count) return NULL; /* a vector, perhaps with dimensions of 1 before */
     double *x = ARENA_ARRAY(r->mem, double, *count + 1);
     for (int64_t i = 0; i < *count; i++) {
         const size_t k = (size_t)i, at = q.axis < 0 ? 0 : k;
@@ -161,7 +162,8 @@ static bool read_product(region *r, node_id id, product *p)
     if (k < 0 || p->most > INT32_MAX) return false;
     p->out = n->out[0];
     p->bias = node_in(n, 2);
-    return !p->bias || (is_bias(r, p, p->bias) && (p->kind != GEMM || node_float(n, "beta", 1) == 1)); /* else it stays in float */
+    p->beta = p->kind == GEMM ? (double)node_float(n, "beta", 1) : 1;
+    return !p->bias || is_bias(r, p, p->bias);
 }
 
 /* A constant vector that is added right after a product without a bias. */
@@ -232,7 +234,7 @@ static bool integer_bias(region *r, const product *p, double **out, uint32_t *n)
     *n = (uint32_t)(p->columns > 0 ? p->columns : count);
     *out = ARENA_ARRAY(r->mem, double, *n);
     for (uint32_t i = 0; i < *n; i++) {
-        const double v = rint(b[count == 1 ? 0 : i] / p->scale[p->channels == 1 ? 0 : i]);
+        const double v = rint(p->beta * b[count == 1 ? 0 : i] / p->scale[p->channels == 1 ? 0 : i]);
         if (!(fabs(v) + p->most <= INT32_MAX)) return false;
         (*out)[i] = v;
     }
@@ -261,7 +263,8 @@ static bool with_quantized_result(region *r, product *p)
     make_operands(r, p);
     const node n = *node_at(r->m, p->id);
     const float alpha = p->kind == GEMM ? node_float(&n, "alpha", 1) : 1;
-    value_id in[9] = {p->x, scalar_scale(r, p, p->a.one.scale * alpha), zero_or(r, p, p->a.zero, p->a.type), p->w, p->b.scale, zero_or(r, p, p->w_zero, p->b.type)};
+    value_id in[9] = {p->x,       scalar_scale(r, p, p->a.one.scale * alpha), zero_or(r, p, p->a.zero, p->a.type), p->w,
+                      p->b.scale, zero_or(r, p, p->w_zero, p->b.type)};
     if (p->a.zero && value_at(r->m, p->a.zero)->type.rank) in[2] = const_number(r, p->out, "zero", p->a.type, p->a.one.zero);
     in[6] = scalar_scale(r, p, y.one.scale);
     in[7] = const_number(r, p->out, "zero", y.type, y.one.zero);
@@ -271,7 +274,7 @@ static bool with_quantized_result(region *r, product *p)
     drop_node(r, p->id);
     if (p->added) drop_node(r, p->added);
     if (p->kind == CONV) region_add(r, p->id, "", "QLinearConv", n.n_attr, n.attr, bias ? 9 : 8, in, out);
-    else region_add(r, p->id, bias ? "onnxcc" : "", "QLinearMatMul", 0, NULL, bias ? 9 : 8, in, out);
+    else region_add(r, p->id, bias ? OWN_DOMAIN : "", "QLinearMatMul", 0, NULL, bias ? 9 : 8, in, out);
     return true;
 }
 
@@ -293,7 +296,8 @@ static void with_float_result(region *r, product *p)
 {
     const node n = *node_at(r->m, p->id);
     int64_t count = 0;
-    const double *bias = p->bias ? real_numbers(r, p->bias, &count) : NULL;
+    double *bias = p->bias ? real_numbers(r, p->bias, &count) : NULL;
+    for (int64_t i = 0; i < count; i++) bias[i] *= p->beta;
     make_operands(r, p);
     const attr to = attr_int(r->m, "to", ELEM_FLOAT);
     const value_id in[4] = {p->x, p->w, zero_or(r, p, p->a.zero, p->a.type), zero_or(r, p, p->w_zero, p->b.type)};
@@ -304,11 +308,11 @@ static void with_float_result(region *r, product *p)
     const value_id real = region_make(r, p->id, "", "Cast", "float", 1, &to, 1, &sum);
     const value_id scale = channel_constant(r, p, "scale", p->channels, p->scale);
     if (!bias) {
-        region_add(r, p->id, "", "Mul", 0, NULL, INPUTS(real, scale), p->out);
+        region_add(r, p->id, "", "Mul", 0, NULL, IN(real, scale), p->out);
         return;
     }
-    const value_id scaled = region_make(r, p->id, "", "Mul", "scaled", 0, NULL, INPUTS(real, scale));
-    region_add(r, p->id, "", "Add", 0, NULL, INPUTS(scaled, channel_constant(r, p, "bias", (uint32_t)count, bias)), p->out);
+    const value_id scaled = region_make(r, p->id, "", "Mul", "scaled", 0, NULL, IN(real, scale));
+    region_add(r, p->id, "", "Add", 0, NULL, IN(scaled, channel_constant(r, p, "bias", (uint32_t)count, bias)), p->out);
 }
 
 void make_products(region *r)

@@ -172,7 +172,7 @@ static elem elem_type(region *r, value_id v)
 
 bool read_dequantized(region *r, value_id v, quantization *q)
 {
-    const node_id id = producer_of(r, v);
+    const node_id id = v && !value_at(r->m, v)->data ? value_at(r->m, v)->producer : 0; /* in this graph or one around it */
     if (!id || !node_is(node_at(r->m, id), "", "DequantizeLinear")) return false;
     const node *n = node_at(r->m, id);
     *q = (quantization){.id = id, .x = n->in[0], .type = elem_type(r, n->in[0])};
@@ -270,7 +270,8 @@ static void put_node(region *r, node_id id)
     if (all_constant(r, node_at(m, id))) (void)fold_numbers(r->f, id, TABLE_SIZE);
 }
 
-node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, value_id out)
+node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in,
+                   value_id out)
 {
     model *m = r->m;
     const node_id id = node_new(m, r->g, domain, op, n_in, 1, n_attr);
@@ -286,7 +287,8 @@ node_id region_add(region *r, node_id like, const char *domain, const char *op, 
     return id;
 }
 
-value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
+value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in,
+                     const value_id *in)
 {
     const value_id out = new_like(r, node_at(r->m, like)->out[0], role);
     region_add(r, like, domain, op, n_attr, a, n_in, in, out);
@@ -322,26 +324,45 @@ void drop_node(region *r, node_id id)
         if (n->out[i] && value_at(r->m, n->out[i])->producer == id) value_at(r->m, n->out[i])->producer = 0;
 }
 
+/* The node that computes `by` gives it the name v instead. */
+static bool take_name(region *r, value_id v, value_id by)
+{
+    model *m = r->m;
+    const node_id id = producer_of(r, by);
+    if (!id || by >= r->n || r->output[by] || r->same[by]) return false;
+    node_at(m, id)->out[value_at(m, by)->output] = v;
+    value_at(m, v)->producer = id;
+    value_at(m, v)->output = value_at(m, by)->output;
+    value_at(m, by)->producer = 0;
+    r->same[by] = v;
+    return true;
+}
+
 void replace_value(region *r, value_id v, value_id by)
 {
     const node_id id = producer_of(r, v);
+    if (id) drop_node(r, id);
+    if (r->output[v] && take_name(r, v, by)) return;
     r->same[v] = by;
-    if (!id) return;
-    drop_node(r, id);
-    if (r->output[v]) region_add(r, id, "", "Identity", 0, NULL, 1, &by, v);
+    if (r->output[v] && id) region_add(r, id, "", "Identity", 0, NULL, IN(by), v);
+}
+
+value_id unlisted_constant(region *r, value_id of, const char *role, tensor *t)
+{
+    model *m = r->m;
+    const value_id v = new_like(r, of, role);
+    t->name = value_at(m, v)->name;
+    value_at(m, v)->data = t;
+    dim *shape = shape_new(m, t->rank);
+    for (uint32_t i = 0; i < t->rank; i++) shape[i] = dim_const(m->dims, t->shape[i]);
+    value_at(m, v)->type = type_tensor(t->type, (int32_t)t->rank, shape);
+    return v;
 }
 
 value_id const_tensor(region *r, value_id of, const char *role, tensor *t)
 {
-    model *m = r->m;
-    const value_id v = new_like(r, of, role);
-    value *x = value_at(m, v);
-    t->name = x->name;
-    x->data = t;
-    dim *shape = shape_new(m, t->rank);
-    for (uint32_t i = 0; i < t->rank; i++) shape[i] = dim_const(m->dims, t->shape[i]);
-    value_at(m, v)->type = type_tensor(t->type, (int32_t)t->rank, shape);
-    VEC_PUSH(m->mem, graph_at(m, r->g)->initializers, v);
+    const value_id v = unlisted_constant(r, of, role, t);
+    VEC_PUSH(r->m->mem, graph_at(r->m, r->g)->initializers, v);
     return v;
 }
 

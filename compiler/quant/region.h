@@ -7,6 +7,7 @@
 #define ONNXCC_QUANT_REGION_H
 #include "ir/ir.h"
 #include "ops/fold.h"
+#include "ops/version_edit.h" /* IN, attributes */
 
 enum { TABLE_SIZE = 256 }; /* values of an 8-bit integer */
 
@@ -72,27 +73,29 @@ bool same_shape(region *r, value_id a, value_id b);
 /* ---- making ---- */
 value_id new_like(region *r, value_id of, const char *role); /* a value named OF.ROLE */
 /* A node in place of `like`, whose name it gets; the type of `out` is inferred. Constant results are computed at once. */
-node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, value_id out);
+node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in,
+                   value_id out);
 /* The same with a new output, named after output 0 of `like`. */
-value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
+value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in,
+                     const value_id *in);
 /* A node like another, attributes included, with other inputs and outputs. */
 node_id region_copies(region *r, node_id like, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 node_id region_copy(region *r, node_id like, uint32_t n_in, const value_id *in, value_id out); /* one output */
-void drop_node(region *r, node_id id); /* its outputs belong to nobody, or to a node made before */
-void replace_value(region *r, value_id v, value_id by); /* readers of v read `by` after region_settle(); as an output v becomes a copy */
+void drop_node(region *r, node_id id);                  /* its outputs belong to nobody, or to a node made before */
+void replace_value(region *r, value_id v, value_id by); /* one value from region_settle() on; as an output v keeps its name, as a copy if need be */
 
 /* Constants named OF.ROLE. */
 value_id const_tensor(region *r, value_id of, const char *role, tensor *t);
+value_id unlisted_constant(region *r, value_id of, const char *role, tensor *t);   /* no initializer of the graph: for the compiler's own use */
 value_id const_number(region *r, value_id of, const char *role, elem e, double v); /* a scalar */
 value_id const_numbers(region *r, value_id of, const char *role, elem e, uint32_t n, const double *v); /* a vector; a scalar when all are equal */
-#define INPUTS(...) (uint32_t)(sizeof((value_id[]){__VA_ARGS__}) / sizeof(value_id)), (const value_id[]){__VA_ARGS__}
 
 /* ---- the rewrites, in the order in which they run; each leaves the region settled ---- */
-void move_quantization(region *r);   /* move.c: movement and order-preserving operators work on the integers */
-void make_tables(region *r);         /* table.c: functions of one 8-bit value become lookups */
-void make_products(region *r);       /* product.c: products of integers */
-void make_unsigned(region *r);       /* unsign.c: int8 activations of products become uint8 */
-void make_integer_sums(region *r);   /* sums.c: averages and softmax */
+void move_quantization(region *r); /* move.c: movement and order-preserving operators work on the integers */
+void make_tables(region *r);       /* table.c: functions of one 8-bit value become lookups */
+void make_products(region *r);     /* product.c: products of integers */
+void make_unsigned(region *r);     /* unsign.c: int8 activations of products become uint8 */
+void make_integer_sums(region *r); /* sums.c: averages and softmax */
 
 /* move.c: which inputs of a node hold the numbers that it moves or selects without computing. */
 typedef enum { MOVES_NOTHING, MOVES_FIRST, MOVES_ALL, MOVES_BRANCHES /* inputs 1 and 2 */ } movement;

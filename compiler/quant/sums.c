@@ -1,14 +1,13 @@
 /* sums.c - averages and softmax of dequantized values: sums of integers that are scaled once, exponentials from a table.
  *
  *     GlobalAveragePool(DQ(q)), ReduceMean(DQ(q)), an AveragePool over all   ->  (ReduceSum(q) - n * zero) * (scale / n)
- *     AveragePool(DQ(q))                                                     ->  (AveragePool(q) - zero) * scale
  *     Softmax(DQ(q))                                                         ->  e / ReduceSum(e) with e = Lookup(ReduceMax(q) - q)
  *
- * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. */
+ * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages over windows,
+ * or of a number of elements that is not known, stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
 #include <string.h>
 
 #include "base/fmath.h"
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 static value_id cast(region *r, node_id like, value_id v, elem e, const char *role)
@@ -87,25 +86,13 @@ static bool average(region *r, node_id id)
     if (!numbers) return false;
     const attr keep = attr_int(r->m, "keepdims", strcmp(n.op, "ReduceMean") ? 1 : node_int(&n, "keepdims", 1));
     drop_node(r, id);
-    value_id sum = region_make(r, id, "", "ReduceSum", "sum", 1, &keep, INPUTS(cast(r, id, d.x, ELEM_INT32, "wide"), axes_constant(r, n.out[0], count, axes)));
-    if (d.one.zero) sum = region_make(r, id, "", "Sub", "offset", 0, NULL, INPUTS(sum, const_number(r, n.out[0], "zeros", ELEM_INT32, (double)(numbers * d.one.zero))));
+    value_id sum =
+        region_make(r, id, "", "ReduceSum", "sum", 1, &keep, IN(cast(r, id, d.x, ELEM_INT32, "wide"), axes_constant(r, n.out[0], count, axes)));
+    if (d.one.zero)
+        sum =
+            region_make(r, id, "", "Sub", "offset", 0, NULL, IN(sum, const_number(r, n.out[0], "zeros", ELEM_INT32, (double)(numbers * d.one.zero))));
     const value_id scale = const_number(r, n.out[0], "scale", ELEM_FLOAT, (double)d.one.scale / (double)numbers);
-    region_add(r, id, "", "Mul", 0, NULL, INPUTS(cast(r, id, sum, ELEM_FLOAT, "float"), scale), n.out[0]);
-    return true;
-}
-
-/* An average of numbers with the same zero point and scale; padding that counts would be another number. */
-static bool average_windows(region *r, node_id id)
-{
-    const node n = *node_at(r->m, id);
-    quantization d;
-    if (!node_is(&n, "", "AveragePool") || !read_dequantized_byte(r, n.in[0], &d) || node_int(&n, "count_include_pad", 0)) return false;
-    drop_node(r, id);
-    const value_id x = cast(r, id, d.x, ELEM_FLOAT, "numbers");
-    value_id mean = new_like(r, n.out[0], "mean");
-    region_copy(r, id, 1, &x, mean);
-    if (d.one.zero) mean = region_make(r, id, "", "Sub", "offset", 0, NULL, INPUTS(mean, const_number(r, n.out[0], "zero", ELEM_FLOAT, d.one.zero)));
-    region_add(r, id, "", "Mul", 0, NULL, INPUTS(mean, const_number(r, n.out[0], "scale", ELEM_FLOAT, (double)d.one.scale)), n.out[0]);
+    region_add(r, id, "", "Mul", 0, NULL, IN(cast(r, id, sum, ELEM_FLOAT, "float"), scale), n.out[0]);
     return true;
 }
 
@@ -127,12 +114,13 @@ static bool softmax(region *r, node_id id)
     const int64_t axis = node_int(&n, "axis", -1);
     const value_id axes = axes_constant(r, n.out[0], 1, &axis);
     drop_node(r, id);
-    const value_id most = region_make(r, id, "", "ReduceMax", "most", 0, NULL, INPUTS(d.x, axes));
-    const value_id below = region_make(r, id, "", "Sub", "below", 0, NULL, INPUTS(cast(r, id, most, ELEM_INT32, "most_wide"), cast(r, id, d.x, ELEM_INT32, "wide")));
+    const value_id most = region_make(r, id, "", "ReduceMax", "most", 0, NULL, IN(d.x, axes));
+    const value_id below =
+        region_make(r, id, "", "Sub", "below", 0, NULL, IN(cast(r, id, most, ELEM_INT32, "most_wide"), cast(r, id, d.x, ELEM_INT32, "wide")));
     const value_id at = cast(r, id, below, ELEM_UINT8, "index");
-    const value_id e = region_make(r, id, "onnxcc", "Lookup", "e", 0, NULL, INPUTS(at, exponentials(r, n.out[0], d.one.scale)));
-    const value_id sum = region_make(r, id, "", "ReduceSum", "sum", 0, NULL, INPUTS(e, axes));
-    region_add(r, id, "", "Div", 0, NULL, INPUTS(e, sum), n.out[0]);
+    const value_id e = region_make(r, id, OWN_DOMAIN, "Lookup", "e", 0, NULL, IN(at, exponentials(r, n.out[0], d.one.scale)));
+    const value_id sum = region_make(r, id, "", "ReduceSum", "sum", 0, NULL, IN(e, axes));
+    region_add(r, id, "", "Div", 0, NULL, IN(e, sum), n.out[0]);
     return true;
 }
 
@@ -142,7 +130,7 @@ void make_integer_sums(region *r)
     const uint32_t count = g->nodes.n;
     for (uint32_t i = 0; i < count; i++) {
         const node_id id = g->nodes.p[i];
-        if (!node_at(r->m, id)->dead && !average(r, id) && !average_windows(r, id)) (void)softmax(r, id);
+        if (!node_at(r->m, id)->dead && !average(r, id)) (void)softmax(r, id);
     }
     region_settle(r);
 }

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "ops/families.h"
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 typedef struct {
@@ -19,6 +18,7 @@ typedef struct {
     value_id *image; /* by value id: a constant, the value for each of the 256 roots */
     uint8_t *costly; /* by value id: computing it takes an exponential or the like */
     uint8_t *wanted; /* by value id: something that is no such function reads it */
+    uint8_t *bound;  /* by value id: it is the root, or maxima and minima of it and constants: as good as a lookup */
 } tabling;
 
 /* ---- the function of a node ---- */
@@ -26,7 +26,7 @@ typedef struct {
 static bool is_elementwise(const node *n)
 {
     static const char *const MORE[] = {"Cast", "DequantizeLinear", "QuantizeLinear", "Where"};
-    if (!strcmp(n->domain, "onnxcc")) return !strcmp(n->op, "Lookup");
+    if (!strcmp(n->domain, OWN_DOMAIN)) return !strcmp(n->op, "Lookup");
     if (*n->domain || n->n_out != 1) return false;
     for (size_t i = 0; i < sizeof MORE / sizeof *MORE; i++)
         if (!strcmp(n->op, MORE[i])) return true;
@@ -36,8 +36,8 @@ static bool is_elementwise(const node *n)
 
 static bool is_costly(const node *n)
 {
-    static const char *const COSTLY[] = {"Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "Gelu", "Log",
-                                         "Mish", "Pow", "Selu", "Sigmoid", "Sin", "Sinh", "Softplus", "Swish", "Tan", "Tanh"};
+    static const char *const COSTLY[] = {"Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh",   "Celu", "Cos",  "Cosh",     "Elu",   "Erf", "Exp",
+                                         "Gelu", "Log",   "Mish", "Pow",   "Selu", "Sigmoid", "Sin",  "Sinh", "Softplus", "Swish", "Tan", "Tanh"};
     for (size_t i = 0; i < sizeof COSTLY / sizeof *COSTLY; i++)
         if (!strcmp(n->op, COSTLY[i])) return true;
     return false;
@@ -70,7 +70,7 @@ static value_id root_image(tabling *t, value_id root)
     const elem e = value_at(t->r->m, root)->type.elem;
     tensor *x = tensor_new(t->r->m->mem, e, 1, (const int64_t[]){TABLE_SIZE});
     for (int i = 0; i < TABLE_SIZE; i++) elem_set_int(e, (void *)(uintptr_t)x->data, (size_t)i, i + lowest_byte(e));
-    return t->image[root] = const_tensor(t->r, root, "all", x);
+    return t->image[root] = unlisted_constant(t->r, root, "all", x);
 }
 
 /* Runs a copy of the node on the images of its inputs. 0: it can't be run. */
@@ -86,9 +86,21 @@ static value_id image_of(tabling *t, node_id id)
     if (old.n_attr) memcpy(n->attr, old.attr, old.n_attr * sizeof *old.attr);
     for (uint32_t i = 0; i < old.n_in; i++) n->in[i] = old.in[i] && !region_constant(t->r, old.in[i]) ? t->image[old.in[i]] : old.in[i];
     n->out[0] = out;
-    if (!infer_node(m, copy) || !fold_numbers(t->r->f, copy, TABLE_SIZE)) return 0;
+    const uint32_t problems = m->diag->list.n, errors = m->diag->errors;
+    const bool done = infer_node(m, copy) && fold_numbers(t->r->f, copy, TABLE_SIZE);
+    m->diag->list.n = problems; /* what can't be computed here is no fault of the model */
+    m->diag->errors = errors;
+    if (!done) return 0;
     const tensor *y = value_at(m, out)->data;
     return y && y->data && tensor_count(y) == TABLE_SIZE ? out : 0;
+}
+
+static bool is_bound(const tabling *t, const node *n, value_id root)
+{
+    if (strcmp(n->op, "Max") && strcmp(n->op, "Min")) return false;
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] != root && !t->bound[n->in[i]] && !region_constant(t->r, n->in[i])) return false;
+    return true;
 }
 
 static void follow_node(tabling *t, node_id id)
@@ -101,7 +113,9 @@ static void follow_node(tabling *t, node_id id)
     for (uint32_t i = 0; i < n->n_in; i++) costly |= t->costly[n->in[i]];
     t->image[out] = image_of(t, id);
     if (!t->image[out]) return;
+    n = node_at(t->r->m, id); /* nodes move while new ones are made */
     t->root[out] = root;
+    t->bound[out] = is_bound(t, n, root);
     t->costly[out] = costly;
 }
 
@@ -132,22 +146,12 @@ static bool is_identity(region *r, value_id root, const tensor *y)
     return true;
 }
 
-/* The producer is as good as a lookup: a bound, or a lookup already. */
-static bool is_simple(tabling *t, const node *n, value_id root)
-{
-    if (!strcmp(n->op, "Lookup") || !strcmp(n->op, "Identity")) return n->in[0] == root;
-    if (strcmp(n->op, "Max") && strcmp(n->op, "Min")) return false;
-    for (uint32_t i = 0; i < n->n_in; i++)
-        if (n->in[i] != root && !region_constant(t->r, n->in[i])) return false;
-    return true;
-}
-
 static void look_up(tabling *t, value_id v)
 {
     region *r = t->r;
     const value_id root = t->root[v];
     const node_id id = producer_of(r, v);
-    if (!id || root == v || is_simple(t, node_at(r->m, id), root)) return;
+    if (!id || root == v || t->bound[v] || (!strcmp(node_at(r->m, id)->op, "Lookup") && node_at(r->m, id)->in[0] == root)) return;
     tensor *y = table_of(t, v);
     if (is_identity(r, root, y)) {
         replace_value(r, v, root);
@@ -155,7 +159,7 @@ static void look_up(tabling *t, value_id v)
     }
     const value_id table = const_tensor(r, v, "table", y);
     drop_node(r, id);
-    region_add(r, id, "onnxcc", "Lookup", 0, NULL, INPUTS(root, table), v);
+    region_add(r, id, OWN_DOMAIN, "Lookup", 0, NULL, IN(root, table), v);
 }
 
 static void find_wanted(tabling *t)
@@ -174,7 +178,12 @@ void make_tables(region *r)
 {
     const graph *g = graph_at(r->m, r->g);
     const uint32_t n = r->n, count = g->nodes.n;
-    tabling t = {r, ARENA_ARRAY(r->mem, value_id, n), ARENA_ARRAY(r->mem, value_id, n), ARENA_ARRAY(r->mem, uint8_t, n), ARENA_ARRAY(r->mem, uint8_t, n)};
+    tabling t = {r,
+                 ARENA_ARRAY(r->mem, value_id, n),
+                 ARENA_ARRAY(r->mem, value_id, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n),
+                 ARENA_ARRAY(r->mem, uint8_t, n)};
     for (uint32_t i = 0; i < g->inputs.n; i++) start_at(&t, g->inputs.p[i]);
     for (uint32_t i = 0; i < count; i++) {
         const node_id id = g->nodes.p[i];

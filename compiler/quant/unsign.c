@@ -6,14 +6,13 @@
  * type uint8 become int8 the other way round. */
 #include <string.h>
 
-#include "ops/version_edit.h"
 #include "quant/region.h"
 
 typedef struct {
     region *r;
-    value_id *group;    /* by value id: union-find */
-    uint8_t *worth;     /* by group: one of its values is an operand of a product */
-    value_id *changed;  /* by value id: its uint8 form; 0: it stays */
+    value_id *group;   /* by value id: union-find */
+    uint8_t *worth;    /* by group: one of its values is an operand of a product */
+    value_id *changed; /* by value id: its uint8 form; 0: it stays */
 } unsigning;
 
 static value_id group_of(const unsigning *s, value_id v)
@@ -37,7 +36,7 @@ static bool follows(const unsigning *s, value_id v)
 
 static bool is_qlinear(const node *n)
 {
-    return node_is(n, "", "QLinearConv") || node_is(n, "", "QLinearMatMul") || node_is(n, "onnxcc", "QLinearMatMul");
+    return node_is(n, "", "QLinearConv") || node_is(n, "", "QLinearMatMul") || node_is(n, OWN_DOMAIN, "QLinearMatMul");
 }
 
 static bool is_integer_product(const node *n)
@@ -58,14 +57,14 @@ static bool zero_of_input(const node *n, uint32_t i, int *zero)
     *zero = NO_ZERO;
     if (is_operand(n, i)) *zero = (int)i + 2;
     else if (node_is(n, "", "DequantizeLinear") && i == 0) *zero = 2;
-    else return i == 0 && (node_is(n, "onnxcc", "Lookup") || node_is(n, "", "ArgMax") || node_is(n, "", "ArgMin"));
+    else return i == 0 && (node_is(n, OWN_DOMAIN, "Lookup") || node_is(n, "", "ArgMax") || node_is(n, "", "ArgMin"));
     return true;
 }
 
 static bool zero_of_output(const node *n, int *zero)
 {
     *zero = node_is(n, "", "QuantizeLinear") ? 2 : is_qlinear(n) ? 7 : NO_ZERO;
-    return *zero != NO_ZERO || node_is(n, "onnxcc", "Lookup");
+    return *zero != NO_ZERO || node_is(n, OWN_DOMAIN, "Lookup");
 }
 
 static bool zero_is_constant(region *r, const node *n, int zero)
@@ -201,7 +200,8 @@ static void change_node(unsigning *s, node_id id)
     if (!u || !output_can_change(r, n)) return;
     (void)zero_of_output(n, &zero);
     shift_zero(r, id, zero, ELEM_UINT8, 128);
-    if (node_is(node_at(r->m, id), "onnxcc", "Lookup")) node_at(r->m, id)->in[1] = shifted_constant(r, node_at(r->m, id)->in[1], ELEM_UINT8, 128, "uint8");
+    if (node_is(node_at(r->m, id), OWN_DOMAIN, "Lookup"))
+        node_at(r->m, id)->in[1] = shifted_constant(r, node_at(r->m, id)->in[1], ELEM_UINT8, 128, "uint8");
     node_at(r->m, id)->out[0] = u;
     value_at(r->m, u)->producer = id;
     value_at(r->m, u)->output = 0;
@@ -213,7 +213,7 @@ static void convert(region *r, node_id like, value_id from, value_id to, elem e,
     const attr wide = attr_int(r->m, "to", ELEM_INT32), narrow = attr_int(r->m, "to", e);
     const value_id w = new_like(r, from, "wide"), sum = new_like(r, from, "shifted");
     region_add(r, like, "", "Cast", 1, &wide, 1, &from, w);
-    region_add(r, like, "", "Add", 0, NULL, INPUTS(w, const_number(r, from, "shift", ELEM_INT32, add)), sum);
+    region_add(r, like, "", "Add", 0, NULL, IN(w, const_number(r, from, "shift", ELEM_INT32, add)), sum);
     region_add(r, like, "", "Cast", 1, &narrow, 1, &sum, to);
 }
 
@@ -236,7 +236,9 @@ static void make_weights_signed(region *r, node_id id)
     const node *n = node_at(r->m, id);
     const uint32_t w = is_qlinear(n) ? 3 : 1;
     const value_id v = node_in(n, w);
-    if ((!is_qlinear(n) && !is_integer_product(n)) || !region_constant(r, v) || region_constant(r, v)->type != ELEM_UINT8 || !zero_is_constant(r, n, (int)w + 2)) return;
+    if ((!is_qlinear(n) && !is_integer_product(n)) || !region_constant(r, v) || region_constant(r, v)->type != ELEM_UINT8 ||
+        !zero_is_constant(r, n, (int)w + 2))
+        return;
     shift_zero(r, id, (int)w + 2, ELEM_INT8, -128);
     put_input(r, id, w, shifted_constant(r, v, ELEM_INT8, -128, "int8"));
 }

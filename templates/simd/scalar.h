@@ -190,21 +190,22 @@ SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }
 #endif
 SIMD_FN float sf_add(float a, float b) { return a + b; }
 SIMD_FN float sf_mul(float a, float b) { return a * b; }
-/* Half to even. Where that is no instruction and float is computed as float, adding 2^23 does it: no function of a library for integer models. */
-#if defined(__SSE4_1__) || defined(__aarch64__) || !defined(__FLT_EVAL_METHOD__) || __FLT_EVAL_METHOD__ != 0
-SIMD_FN float sf_rint(float a) { return rintf(a); }
-#else
-SIMD_FN float sf_rint(float a)
-{
-    const float whole = a < 0 ? a - 8388608.0f + 8388608.0f : a + 8388608.0f - 8388608.0f;
-    if (!(fabsf(a) < 8388608.0f)) return a;
-    return whole != 0.0f ? whole : a * 0.0f; /* keeps the sign of zero */
-}
-#endif
 SIMD_FN float sf_set(float a) { return a; }
 SIMD_FN int32_t si_set(int32_t a) { return a; }
 SIMD_FN float sf_abs(float a) { return fabsf(a); }
 SIMD_FN float sf_sqrt(float a) { return sqrtf(a); }
+#if defined(__SSE4_1__) || defined(__aarch64__) || defined(__ARM_FEATURE_DIRECTED_ROUNDING)
+SIMD_FN float sf_rint(float a) { return rintf(a); }
+#else
+/* Half to even without libm, whose rintf is a call where the processor has no such instruction: beside 2^23 there is no room for halves. */
+SIMD_FN float sf_rint(float a)
+{
+    const uint32_t sign = sf_bits_u(a) & 0x80000000u;
+    const float whole = su_float(sign | 0x4b000000u); /* 2^23 with the sign of a */
+    if ((sf_bits_u(a) ^ sign) >= 0x4b000000u) return a; /* a whole number, infinity or NaN */
+    return su_float(sf_bits_u(su_float(sf_bits_u(a + whole)) - whole) | sign); /* through bits: no wider type holds the sum */
+}
+#endif
 SIMD_FN float sf_floor(float a) { return floorf(a); }
 SIMD_FN float sf_ceil(float a) { return ceilf(a); }
 SIMD_FN float sf_trunc(float a) { return truncf(a); }

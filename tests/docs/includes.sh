@@ -14,9 +14,9 @@ deny() { # FOLDER FORBIDDEN...
 deny base ir schema proto check expr ops passes quant plan target emit driver
 deny ir schema proto check expr ops passes quant plan target emit driver
 deny expr ops passes quant plan target emit driver
-deny ops quant plan target emit driver
+deny ops passes quant plan target emit driver
 deny passes quant plan emit driver
-deny quant plan emit driver
+deny quant plan target emit driver
 deny plan passes quant emit driver
 deny emit passes quant driver
 if grep -ln 'onnx.pb-c.h' "$top"/compiler/*/*.[ch] | grep -v -e /proto/ -e /check/; then bad=1; fi

@@ -70,9 +70,9 @@ static bool into_pool(rewrite *r, node_id id, bool wants_lowest)
     const node *pad = rewrite_producer_is(r, node_at(r->m, id)->in[0], "Pad");
     const int64_t *window = node_ints(node_at(r->m, id), "kernel_shape", &n), *own = node_ints(node_at(r->m, id), "pads", &count);
     int64_t pads[2 * MANY];
-    if (!pad || !window || own || !spatial_pads(r->m, pad, pads, &spatial) || n != spatial) return false;
+    if (!pad || !window || !spatial_pads(r->m, pad, pads, &spatial) || n != spatial || (own && count != 2 * spatial)) return false;
     for (uint32_t i = 0; i < 2 * spatial; i++)
-        if (pads[i] >= window[i % spatial]) return false;
+        if (pads[i] + (own ? own[i] : 0) >= window[i % spatial]) return false;
     return into_window(r, id, wants_lowest);
 }
 

@@ -7,6 +7,7 @@
  *     Transpose(Transpose(x))         Transpose(x)
  *     Reshape(Transpose(Reshape(x)))  Transpose(x)                    [b, h, l, s] as [b * h, l, s], turned, and apart again
  *     Unsqueeze(Gather(x, 3))         Gather(x, [3])                  scalars of shape arithmetic
+ *     Unsqueeze(ReduceSum(x))         ReduceSum(x), keepdims          the same axes; any reduction
  *
  * requires: types known. keeps: every bit. breaks: nothing. A view in between that something else reads too stays for that reader.
  * Sizes are at least 1: a shape that is written with -1 is not the same for a tensor without elements. */
@@ -181,6 +182,24 @@ static bool gather_one(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
+/* A reduction that leaves its axes out, which are put back as 1. */
+static bool keep_reduced(rewrite *r, node_id id, bool *gone)
+{
+    (void)gone;
+    model *m = r->m;
+    const node *n = node_at(m, id), *found = rewrite_producer(r, n->in[0]);
+    if (!found || *found->domain || strncmp(found->op, "Reduce", 6) != 0 || node_int(found, "keepdims", 1) || !rewrite_only_use(r, n->in[0])) return false;
+    const node reduce = *found;
+    const type *from = ranked(m, reduce.in[0]), *to = ranked(m, n->out[0]);
+    uint8_t inner[MANY] = {0}, outer[MANY] = {0};
+    if (!from || !to || from->rank != to->rank || !mark_axes(m, &reduce, from->rank, inner) || !mark_axes(m, n, to->rank, outer) || memcmp(inner, outer, MANY) != 0)
+        return false;
+    (void)rewrite_becomes(r, id, "", reduce.op, reduce.n_in, reduce.in);
+    for (uint32_t i = 0; i < reduce.n_attr; i++) node_set_attr(m, node_at(m, id), reduce.attr[i]);
+    set_attr_int(m, id, "keepdims", 1);
+    return true;
+}
+
 /* ---- Transpose ---- */
 
 static bool join_transpose(rewrite *r, node_id id, bool *gone)
@@ -224,7 +243,7 @@ static bool turn_in_place(rewrite *r, node_id id, bool *gone)
 }
 
 static const rule_row RULES[] = {
-    {"Reshape", turn_in_place},    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", join_unsqueeze},
+    {"Reshape", turn_in_place},    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", keep_reduced}, {"Unsqueeze", join_unsqueeze},
     {"Squeeze", join_squeeze},     {NULL, join_views},       {"Transpose", join_transpose}, {NULL, NULL},
 };
 

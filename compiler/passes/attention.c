@@ -111,15 +111,15 @@ static bool read_attention(rewrite *r, const node *n, dot_products *a)
            q->shape[3] == k->shape[3];
 }
 
-/* Dimensions of the mask: those of the scores, or 1 where `may_stretch` allows. */
-static bool mask_fits(model *m, const dot_products *a, bool may_stretch)
+/* Dimensions of the mask: those of the scores, or 1 for batch and heads. The standard would stretch the others too; onnxruntime does not. */
+static bool mask_fits(model *m, const dot_products *a)
 {
     const type *t = four_floats(m, a->mask), *q = four_floats(m, a->q), *v = four_floats(m, a->v);
     if (!a->mask) return true;
     if (!t) return false;
     const dim want[] = {q->shape[0], q->shape[1], q->shape[2], v->shape[2]};
     for (uint32_t i = 0; i < 4; i++)
-        if (t->shape[i] != want[i] && !((may_stretch || i < 2) && dim_is(m->dims, t->shape[i], 1))) return false;
+        if (t->shape[i] != want[i] && !(i < 2 && dim_is(m->dims, t->shape[i], 1))) return false;
     return true;
 }
 
@@ -138,7 +138,7 @@ static bool standard(rewrite *r, node_id id, bool *gone)
     model *m = r->m;
     dot_products a;
     const node n = *node_at(m, id);
-    if (!op_has(m, "Attention", 23) || !read_attention(r, &n, &a) || a.k_inner || !mask_fits(m, &a, true)) return false;
+    if (!op_has(m, "Attention", 23) || !read_attention(r, &n, &a) || a.k_inner || !mask_fits(m, &a)) return false;
     (void)rewrite_becomes(r, id, "", "Attention", a.mask ? 4 : 3, (const value_id[]){a.q, a.k, a.v, a.mask});
     set_scale(m, id, &a);
     return true;
@@ -189,7 +189,7 @@ static bool microsoft(rewrite *r, node_id id, bool *gone)
     const value_id out = reshape->in[0];
     const type *y = four_floats(m, out);
     if (!y || !order_is(m, back, "0213") || !only_early_zeros(m, reshape) || !rewrite_only_use(r, back->in[0]) || !rewrite_only_use(r, out)) return false;
-    if (!read_attention(r, rewrite_producer(r, back->in[0]), &a) || !mask_fits(m, &a, false)) return false;
+    if (!read_attention(r, rewrite_producer(r, back->in[0]), &a) || !mask_fits(m, &a)) return false;
     int64_t heads, size;
     if (!dim_is_const(m->dims, y->shape[2], &heads) || !dim_is_const(m->dims, y->shape[3], &size)) return false;
     const value_id q = heads_together(r, a.q, false), k = heads_together(r, a.k, a.k_inner), v = heads_together(r, a.v, false);

@@ -50,7 +50,8 @@ static graph copied_graph(arena *mem, graph g)
 
 static snapshot take(model *m, arena *scratch)
 {
-    snapshot s = {.mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
+    snapshot s = {
+        .mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
     s.value = ARENA_ARRAY(scratch, definition, s.n_values);
     s.data = ARENA_ARRAY(scratch, const tensor *, s.n_values);
     s.node = ARENA_ARRAY(scratch, node, s.n_nodes);
@@ -149,7 +150,8 @@ static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *us
     return false;
 }
 
-/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole. */
+/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole.
+ */
 static void drop_large(model *m, const snapshot *s, size_t limit)
 {
     if (all_fit(m, s, limit)) return;

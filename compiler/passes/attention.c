@@ -3,8 +3,8 @@
  *     softmax(s q k' + mask) v            q, k, v: [batch, heads, length, size]; s anywhere: on q, on k, on the product
  *
  *     Attention(q, k, v, mask)                        ai.onnx, from opset 23 on
- *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k and v
- *                                                     may also be [batch, heads, length, size], as a cache keeps them
+ *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k
+ * and v may also be [batch, heads, length, size], as a cache keeps them
  *
  * A guard against rows of NaN (Where(IsNaN(p), 0, p), as PyTorch exports) is taken along: such rows come from masks of -infinity, which the guard is
  * kept for, or from inputs that are not finite.
@@ -19,9 +19,9 @@
 #include "passes/passes.h"
 
 typedef struct {
-    value_id q, k, v;   /* four dimensions */
-    bool k_inner;       /* k stands as [batch, length, heads, size] */
-    value_id mask;      /* 0: none */
+    value_id q, k, v; /* four dimensions */
+    bool k_inner;     /* k stands as [batch, length, heads, size] */
+    value_id mask;    /* 0: none */
     double scale;
 } dot_products;
 
@@ -107,8 +107,8 @@ static bool read_attention(rewrite *r, const node *n, dot_products *a)
     const type *q = four_floats(m, a->q), *k = four_floats(m, a->k), *v = four_floats(m, a->v), *y = four_floats(m, n->out[0]);
     if (!v || !y || !same_value_type(m, n->in[0], softmax->out[0])) return false;
     const uint32_t heads = a->k_inner ? 2 : 1, length = a->k_inner ? 1 : 2;
-    return q->shape[0] == k->shape[0] && k->shape[0] == v->shape[0] && q->shape[1] == k->shape[heads] && q->shape[1] == v->shape[1] && k->shape[length] == v->shape[2] &&
-           q->shape[3] == k->shape[3];
+    return q->shape[0] == k->shape[0] && k->shape[0] == v->shape[0] && q->shape[1] == k->shape[heads] && q->shape[1] == v->shape[1] &&
+           k->shape[length] == v->shape[2] && q->shape[3] == k->shape[3];
 }
 
 /* Dimensions of the mask: those of the scores, or 1 for batch and heads. The standard would stretch the others too; onnxruntime does not. */
@@ -146,7 +146,8 @@ static bool standard(rewrite *r, node_id id, bool *gone)
 
 /* ---- MultiHeadAttention of onnxruntime ---- */
 
-/* What v = Transpose(Reshape(x)) makes [batch, heads, length, size] of, if x is [batch, length, heads * size]; `turned`: v has not been transposed. */
+/* What v = Transpose(Reshape(x)) makes [batch, heads, length, size] of, if x is [batch, length, heads * size]; `turned`: v has not been transposed.
+ */
 static value_id heads_together(rewrite *r, value_id v, bool turned)
 {
     model *m = r->m;
@@ -188,7 +189,8 @@ static bool microsoft(rewrite *r, node_id id, bool *gone)
     const node *reshape = node_at(m, id), *back = c->reader == FOR_ONNXRUNTIME ? rewrite_producer_is(r, reshape->in[0], "Transpose") : NULL;
     const value_id out = reshape->in[0];
     const type *y = four_floats(m, out);
-    if (!y || !order_is(m, back, "0213") || !only_early_zeros(m, reshape) || !rewrite_only_use(r, back->in[0]) || !rewrite_only_use(r, out)) return false;
+    if (!y || !order_is(m, back, "0213") || !only_early_zeros(m, reshape) || !rewrite_only_use(r, back->in[0]) || !rewrite_only_use(r, out))
+        return false;
     if (!read_attention(r, rewrite_producer(r, back->in[0]), &a) || !mask_fits(m, &a)) return false;
     int64_t heads, size;
     if (!dim_is_const(m->dims, y->shape[2], &heads) || !dim_is_const(m->dims, y->shape[3], &size)) return false;

@@ -35,7 +35,9 @@ static bool skip_norm(rewrite *r, node_id id, bool *gone)
     const node n = *node_at(m, id);
     const node *sum = n.n_out == 1 ? rewrite_producer_is(r, n.in[0], "Add") : NULL;
     const type *x = floats(m, n.in[0]);
-    if (!sum || !x || x->rank != 3 || !rewrite_only_use(r, n.in[0]) || !same_value_type(m, sum->in[0], n.in[0]) || !same_value_type(m, sum->in[1], n.in[0])) return false;
+    if (!sum || !x || x->rank != 3 || !rewrite_only_use(r, n.in[0]) || !same_value_type(m, sum->in[0], n.in[0]) ||
+        !same_value_type(m, sum->in[1], n.in[0]))
+        return false;
     const int64_t axis = node_int(&n, "axis", -1);
     const type *g = floats(m, n.in[1]);
     if ((axis != -1 && axis != 2) || !g || g->rank != 1) return false;
@@ -74,7 +76,8 @@ static bool bias_gelu(rewrite *r, node_id id, bool *gone)
     (void)gone;
     model *m = r->m;
     const node n = *node_at(m, id);
-    if (n.n_in != 1 || (!node_is(&n, MS, "Gelu") && !(node_is(&n, "", "Gelu") && !strcmp(node_string(&n, "approximate", "none"), "none")))) return false;
+    if (n.n_in != 1 || (!node_is(&n, MS, "Gelu") && !(node_is(&n, "", "Gelu") && !strcmp(node_string(&n, "approximate", "none"), "none"))))
+        return false;
     const node *sum = rewrite_producer_is(r, n.in[0], "Add");
     const type *x = floats(m, n.in[0]);
     if (!sum || !x || x->rank < 1 || !rewrite_only_use(r, n.in[0])) return false;
@@ -94,7 +97,8 @@ static void become_fused(rewrite *r, node_id id, const node *conv, value_id adde
     const node from = *conv;
     (void)rewrite_becomes(r, id, MS, "FusedConv", added ? 4 : from.n_in, in);
     for (uint32_t i = 0; i < from.n_attr; i++) node_set_attr(m, node_at(m, id), from.attr[i]);
-    node_set_attr(m, node_at(m, id), (attr){.name = intern(m->names, "activation"), .kind = ATTR_STRING, .n = (uint32_t)strlen(activation), .u.s = activation});
+    node_set_attr(m, node_at(m, id),
+                  (attr){.name = intern(m->names, "activation"), .kind = ATTR_STRING, .n = (uint32_t)strlen(activation), .u.s = activation});
     if (!n) return;
     const float *kept = arena_copy(m->mem, numbers, n * sizeof *numbers);
     node_set_attr(m, node_at(m, id), (attr){.name = intern(m->names, "activation_params"), .kind = ATTR_FLOATS, .n = n, .u.floats = kept});
@@ -152,7 +156,13 @@ static bool fused_sum(rewrite *r, node_id id, bool *gone)
     return false;
 }
 
-static const rule_row RULES[] = {{"LayerNormalization", skip_norm}, {NULL, skip_bias}, {NULL, bias_gelu}, {NULL, fused_conv}, {"Clip", fused_clip}, {"Relu", fused_sum}, {NULL, NULL}};
+static const rule_row RULES[] = {{"LayerNormalization", skip_norm},
+                                 {NULL, skip_bias},
+                                 {NULL, bias_gelu},
+                                 {NULL, fused_conv},
+                                 {"Clip", fused_clip},
+                                 {"Relu", fused_sum},
+                                 {NULL, NULL}};
 
 void make_microsoft(model *m, const struct pass_context *c)
 {

@@ -14,11 +14,11 @@ enum { ROUNDS = 12 };
 enum { LARGEST_CONSTANT = 1 << 16 }; /* bytes that a folded constant may take when no constant of its size goes for it */
 
 /* Passes that need no context. */
-#define PLAIN(name, pass)                            \
-    static void name(model *m, const pass_context *c) \
-    {                                                \
-        (void)c;                                     \
-        pass(m);                                     \
+#define PLAIN(name, pass)                                                                                                                            \
+    static void name(model *m, const pass_context *c)                                                                                                \
+    {                                                                                                                                                \
+        (void)c;                                                                                                                                     \
+        pass(m);                                                                                                                                     \
     }
 PLAIN(run_branch, take_branches)
 PLAIN(run_fold, keep_folded_outputs)
@@ -105,8 +105,8 @@ static uint64_t fingerprint(const model *m)
 
 /* ---- the tool ---- */
 
-/* Values are rounded to whole steps on the way: a pass that changes a last bit would make some of them another step, which is a large difference. Such
- * passes run only when they are asked for by name. */
+/* Values are rounded to whole steps on the way: a pass that changes a last bit would make some of them another step, which is a large difference.
+ * Such passes run only when they are asked for by name. */
 static bool quantizes(const model *m)
 {
     static const char *const OPS[] = {"QuantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention"};

@@ -144,7 +144,8 @@ static bool undo_split(rewrite *r, node_id id, bool *gone)
 
 static bool broadcasts(const node *n)
 {
-    static const char *const OPS[] = {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where", "Max", "Min"};
+    static const char *const OPS[] = {
+        "Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where", "Max", "Min"};
     for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
         if (op_is(n, OPS[i])) return true;
     return false;
@@ -188,7 +189,8 @@ static bool skip_expand(rewrite *r, node_id id, bool *gone)
     return false;
 }
 
-static const rule_row RULES[] = {{"Slice", join_slices}, {"Squeeze", slice_one}, {"Concat", undo_split}, {"Concat", flatten_concat}, {NULL, skip_expand}, {NULL, NULL}};
+static const rule_row RULES[] = {{"Slice", join_slices},     {"Squeeze", slice_one}, {"Concat", undo_split},
+                                 {"Concat", flatten_concat}, {NULL, skip_expand},    {NULL, NULL}};
 
 void merge_pieces(model *m)
 {

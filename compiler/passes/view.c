@@ -188,11 +188,13 @@ static bool keep_reduced(rewrite *r, node_id id, bool *gone)
     (void)gone;
     model *m = r->m;
     const node *n = node_at(m, id), *found = rewrite_producer(r, n->in[0]);
-    if (!found || *found->domain || strncmp(found->op, "Reduce", 6) != 0 || node_int(found, "keepdims", 1) || !rewrite_only_use(r, n->in[0])) return false;
+    if (!found || *found->domain || strncmp(found->op, "Reduce", 6) != 0 || node_int(found, "keepdims", 1) || !rewrite_only_use(r, n->in[0]))
+        return false;
     const node reduce = *found;
     const type *from = ranked(m, reduce.in[0]), *to = ranked(m, n->out[0]);
     uint8_t inner[MANY] = {0}, outer[MANY] = {0};
-    if (!from || !to || from->rank != to->rank || !mark_axes(m, &reduce, from->rank, inner) || !mark_axes(m, n, to->rank, outer) || memcmp(inner, outer, MANY) != 0)
+    if (!from || !to || from->rank != to->rank || !mark_axes(m, &reduce, from->rank, inner) || !mark_axes(m, n, to->rank, outer) ||
+        memcmp(inner, outer, MANY) != 0)
         return false;
     (void)rewrite_becomes(r, id, "", reduce.op, reduce.n_in, reduce.in);
     for (uint32_t i = 0; i < reduce.n_attr; i++) node_set_attr(m, node_at(m, id), reduce.attr[i]);
@@ -233,7 +235,9 @@ static bool turn_in_place(rewrite *r, node_id id, bool *gone)
     const int32_t last = x->rank - 1;
     for (int32_t i = 0; i < last - 1; i++)
         if (x->shape[i] != y->shape[i]) return false;
-    if (mid->shape[1] != x->shape[last - 1] || mid->shape[2] != x->shape[last] || y->shape[last - 1] != x->shape[last] || y->shape[last] != x->shape[last - 1]) return false;
+    if (mid->shape[1] != x->shape[last - 1] || mid->shape[2] != x->shape[last] || y->shape[last - 1] != x->shape[last] ||
+        y->shape[last] != x->shape[last - 1])
+        return false;
     int64_t perm[MANY];
     for (int32_t i = 0; i < x->rank; i++) perm[i] = i < last - 1 ? i : 2 * last - 1 - i;
     const value_id in = flat->in[0];
@@ -243,8 +247,8 @@ static bool turn_in_place(rewrite *r, node_id id, bool *gone)
 }
 
 static const rule_row RULES[] = {
-    {"Reshape", turn_in_place},    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", keep_reduced}, {"Unsqueeze", join_unsqueeze},
-    {"Squeeze", join_squeeze},     {NULL, join_views},       {"Transpose", join_transpose}, {NULL, NULL},
+    {"Reshape", turn_in_place},    {"Reshape", settle_shape}, {"Reshape", skip_views}, {"Unsqueeze", gather_one},     {"Unsqueeze", keep_reduced},
+    {"Unsqueeze", join_unsqueeze}, {"Squeeze", join_squeeze}, {NULL, join_views},      {"Transpose", join_transpose}, {NULL, NULL},
 };
 
 void merge_views(model *m)

@@ -2,7 +2,7 @@
  *
  *     softmax(s q k' + mask) v            q, k, v: [batch, heads, length, size]; s anywhere: on q, on k, on the product
  *
- *     Attention(q, k, v, mask)                        ai.onnx, from opset 23 on
+ *     Attention(q, k, v, mask)                        ai.onnx, from opset 23 on; k and v without the repetition of their heads, if there is one
  *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k
  * and v may also be [batch, heads, length, size], as a cache keeps them
  *
@@ -144,6 +144,38 @@ static bool standard(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
+/* x [batch, heads, length, size], when v repeats every head of it some times: Reshape(Expand(Unsqueeze(x))). 0: it does not. */
+static value_id repeated_heads(rewrite *r, value_id v)
+{
+    model *m = r->m;
+    const node *join = rewrite_producer_is(r, v, "Reshape"), *expand = join ? rewrite_producer_is(r, join->in[0], "Expand") : NULL;
+    const node *apart = expand ? rewrite_producer(r, expand->in[0]) : NULL;
+    if (!apart || (!op_is(apart, "Unsqueeze") && !op_is(apart, "Reshape"))) return 0;
+    const type *x = four_floats(m, apart->in[0]), *y = four_floats(m, v), *wide = &value_at(m, expand->out[0])->type, *one = &value_at(m, apart->out[0])->type;
+    int64_t heads, times, all;
+    if (!x || !y || wide->kind != TYPE_TENSOR || wide->rank != 5 || one->kind != TYPE_TENSOR || one->rank != 5 || !dim_is(m->dims, one->shape[2], 1)) return 0;
+    for (int32_t i = 0, k = 0; i < 5; i++) {
+        if (i == 2) continue;
+        if (wide->shape[i] != x->shape[k] || one->shape[i] != x->shape[k] || (k != 1 && y->shape[k] != x->shape[k])) return 0;
+        k++;
+    }
+    if (!dim_is_const(m->dims, x->shape[1], &heads) || !dim_is_const(m->dims, wide->shape[2], &times) || !dim_is_const(m->dims, y->shape[1], &all)) return 0;
+    return all == heads * times ? apart->in[0] : 0;
+}
+
+/* Attention has groups of its own: heads of q that share one of k and v. */
+static bool share_heads(rewrite *r, node_id id, bool *gone)
+{
+    (void)gone;
+    const node n = *node_at(r->m, id);
+    if (!four_floats(r->m, n.in[0]) || n.n_in > 4 || n.n_out > 1) return false;
+    const value_id k = repeated_heads(r, n.in[1]), v = k ? repeated_heads(r, n.in[2]) : 0;
+    if (!v || four_floats(r->m, k)->shape[1] != four_floats(r->m, v)->shape[1]) return false;
+    rewrite_set_input(r, id, 1, k);
+    rewrite_set_input(r, id, 2, v);
+    return true;
+}
+
 /* ---- MultiHeadAttention of onnxruntime ---- */
 
 /* What v = Transpose(Reshape(x)) makes [batch, heads, length, size] of, if x is [batch, length, heads * size]; `turned`: v has not been transposed.
@@ -207,7 +239,7 @@ static bool microsoft(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
-static const rule_row RULES[] = {{"MatMul", standard}, {"Reshape", microsoft}, {NULL, NULL}};
+static const rule_row RULES[] = {{"MatMul", standard}, {"Attention", share_heads}, {"Reshape", microsoft}, {NULL, NULL}};
 
 void make_attentions(model *m, const struct pass_context *c)
 {

@@ -64,40 +64,19 @@ static bool settle_shape(rewrite *r, node_id id, bool *gone)
     return reshape_to(r, id, n->in[0]);
 }
 
-/* mark[i]: axis i is in the node's list; of a tensor of that rank. */
-static bool mark_axes(model *m, const node *n, int32_t rank, uint8_t *mark)
+/* As many elements for all sizes. Where that is not known, the node fails for some sizes, which has to stay so. */
+static bool same_count(model *m, value_id a, value_id b)
 {
-    const int64_t *axes;
-    uint32_t count;
-    if (!list_param(m, n, "axes", 1, &axes, &count) || !axes || rank > MANY) return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const int64_t a = axes[i] < 0 ? axes[i] + rank : axes[i];
-        if (a < 0 || a >= rank) return false;
-        mark[a] = 1;
-    }
-    return true;
-}
-
-/* Squeeze of dimensions that are known to be 1: of others it is an error at run time, which has to stay one. */
-static bool squeezes_ones(model *m, const node *n)
-{
-    const type *t = ranked(m, n->in[0]);
-    uint8_t mark[MANY] = {0};
-    if (!t) return false;
-    if (!node_attr(n, "axes") && !node_in(n, 1)) return true;
-    if (!mark_axes(m, n, t->rank, mark)) return false;
-    for (int32_t i = 0; i < t->rank; i++)
-        if (mark[i] && !dim_is(m->dims, t->shape[i], 1)) return false;
-    return true;
+    const type *x = ranked(m, a), *y = ranked(m, b);
+    return x && y && dim_product(m->dims, x->shape, (uint32_t)x->rank) == dim_product(m->dims, y->shape, (uint32_t)y->rank);
 }
 
 /* Elements stay in their order in memory. */
 static bool is_view(model *m, const node *n)
 {
-    static const char *const VIEWS[] = {"Reshape", "Flatten", "Unsqueeze", "Identity"};
+    static const char *const VIEWS[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"};
     for (size_t i = 0; i < sizeof VIEWS / sizeof *VIEWS; i++)
-        if (op_is(n, VIEWS[i])) return true;
-    if (op_is(n, "Squeeze")) return squeezes_ones(m, n);
+        if (op_is(n, VIEWS[i])) return same_count(m, n->in[0], n->out[0]);
     return op_is(n, "Transpose") && transpose_moves_nothing(m, n);
 }
 
@@ -134,6 +113,20 @@ static bool join_views(rewrite *r, node_id id, bool *gone)
 /* ---- Squeeze and Unsqueeze ---- */
 
 enum { AXES_AS_INPUT = 13 };
+
+/* mark[i]: axis i is in the node's list; of a tensor of that rank. */
+static bool mark_axes(model *m, const node *n, int32_t rank, uint8_t *mark)
+{
+    const int64_t *axes;
+    uint32_t count;
+    if (!list_param(m, n, "axes", 1, &axes, &count) || !axes || rank > MANY) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t a = axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (a < 0 || a >= rank) return false;
+        mark[a] = 1;
+    }
+    return true;
+}
 
 static bool set_axes(rewrite *r, node_id id, value_id x, const uint8_t *mark, int32_t rank)
 {

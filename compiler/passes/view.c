@@ -42,6 +42,13 @@ static bool target_of(model *m, const type *from, const type *to, int64_t *shape
     return open <= 1;
 }
 
+/* As many elements for all sizes. Where that is not known, the node fails for some sizes, which has to stay so. */
+static bool same_count(model *m, value_id a, value_id b)
+{
+    const type *x = ranked(m, a), *y = ranked(m, b);
+    return x && y && dim_product(m->dims, x->shape, (uint32_t)x->rank) == dim_product(m->dims, y->shape, (uint32_t)y->rank);
+}
+
 static bool reshape_to(rewrite *r, node_id id, value_id x)
 {
     model *m = r->m;
@@ -62,13 +69,6 @@ static bool settle_shape(rewrite *r, node_id id, bool *gone)
     const node *n = node_at(m, id);
     if (constant_of(m, node_in(n, 1)) || !node_in(n, 1) || !m->written_back) return false;
     return reshape_to(r, id, n->in[0]);
-}
-
-/* As many elements for all sizes. Where that is not known, the node fails for some sizes, which has to stay so. */
-static bool same_count(model *m, value_id a, value_id b)
-{
-    const type *x = ranked(m, a), *y = ranked(m, b);
-    return x && y && dim_product(m->dims, x->shape, (uint32_t)x->rank) == dim_product(m->dims, y->shape, (uint32_t)y->rank);
 }
 
 /* Elements stay in their order in memory. */
@@ -97,7 +97,7 @@ static bool skip_views(rewrite *r, node_id id, bool *gone)
         x = above->in[0];
         above = view_before(r, x);
     }
-    return x != before && reshape_to(r, id, x);
+    return x != before && same_count(r->m, x, node_at(r->m, id)->out[0]) && reshape_to(r, id, x);
 }
 
 /* One view of another that nothing else reads. */
@@ -107,7 +107,7 @@ static bool join_views(rewrite *r, node_id id, bool *gone)
     const node *n = node_at(r->m, id);
     if (op_is(n, "Reshape") || op_is(n, "Identity") || !is_view(r->m, n) || !rewrite_only_use(r, n->in[0])) return false;
     const node *above = view_before(r, n->in[0]);
-    return above && !op_is(above, "Identity") && reshape_to(r, id, above->in[0]);
+    return above && !op_is(above, "Identity") && same_count(r->m, above->in[0], n->out[0]) && reshape_to(r, id, above->in[0]);
 }
 
 /* ---- Squeeze and Unsqueeze ---- */

@@ -23,7 +23,7 @@ except ImportError as e:
 
 from optimize import count, difference, optimize, session, valid
 
-FLOOR = 1e-2  # a range below this one is rounding noise: the norm of a row of equal numbers
+FLOOR = 0.1  # a range below this one is rounding noise: the norm of a row of equal numbers
 TOLERANCE = 2e-5  # of an output's range: deep models round a few times more than those of the corpus
 SIZES = [{"n": 1, "m": 1}, {"n": 3, "m": 5}, {"n": 2, "m": 2}]
 

@@ -17,7 +17,7 @@ typedef struct graph_pass {
     bool exact;       /* keeps every bit of every result */
     bool in_compile;  /* also runs on the main road */
     pass_level level; /* least level that it belongs to */
-    const char *what; /* one line for --help and docs */
+    const char *what; /* one line */
 } graph_pass;
 const graph_pass *graph_passes(uint32_t *n); /* in the order in which they run */
 

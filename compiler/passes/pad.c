@@ -26,7 +26,8 @@ static bool spatial_pads(model *m, const node *pad, int64_t *pads, uint32_t *n)
     const type *t = &value_at(m, pad->out[0])->type;
     const int64_t *list;
     uint32_t count;
-    if (t->kind != TYPE_TENSOR || t->rank < 3 || t->rank > MANY || strcmp(node_string(pad, "mode", "constant"), "constant") || node_in(pad, 3)) return false;
+    if (t->kind != TYPE_TENSOR || t->rank < 3 || t->rank > MANY || strcmp(node_string(pad, "mode", "constant"), "constant") || node_in(pad, 3))
+        return false;
     const uint32_t rank = (uint32_t)t->rank;
     if (!list_param(m, pad, "pads", 1, &list, &count) || !list || count != 2 * rank) return false;
     for (uint32_t i = 0; i < count; i++)
@@ -70,9 +71,9 @@ static bool into_pool(rewrite *r, node_id id, bool wants_lowest)
     const node *pad = rewrite_producer_is(r, node_at(r->m, id)->in[0], "Pad");
     const int64_t *window = node_ints(node_at(r->m, id), "kernel_shape", &n), *own = node_ints(node_at(r->m, id), "pads", &count);
     int64_t pads[2 * MANY];
-    if (!pad || !window || own || !spatial_pads(r->m, pad, pads, &spatial) || n != spatial) return false;
+    if (!pad || !window || !spatial_pads(r->m, pad, pads, &spatial) || n != spatial || (own && count != 2 * spatial)) return false;
     for (uint32_t i = 0; i < 2 * spatial; i++)
-        if (pads[i] >= window[i % spatial]) return false;
+        if (pads[i] + (own ? own[i] : 0) >= window[i % spatial]) return false;
     return into_window(r, id, wants_lowest);
 }
 

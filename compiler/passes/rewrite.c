@@ -206,7 +206,7 @@ static bool try_rules(rewrite *r, node_id id)
         again = false;
         for (const rule_row *row = list->rules; row->rule && !again && !gone; row++) {
             const node *n = node_at(r->m, id);
-            if (!n->n_out || !n->out[0] || (row->op ? !op_is(n, row->op) : !op_readable(n))) continue;
+            if (!n->n_out || !n->out[0] || !node_in(n, 0) || (row->op ? !op_is(n, row->op) : !op_readable(n))) continue;
             again = row->rule(r, id, &gone);
         }
     }

@@ -13,7 +13,7 @@ bad=0
 for model in "$folder"/*.onnxtxt; do
     expected=${model%.onnxtxt}.expected
     case $pass in
-        identity | batchnorm | cse) "$onnxcc" compile "$model" --name=m --target=generic-c99 --dump="$pass" > "$work/got" 2> "$work/err" ;;
+        identity | integer | batchnorm | cse) "$onnxcc" compile "$model" --name=m --target=generic-c99 --dump="$pass" > "$work/got" 2> "$work/err" ;;
         *)
             case $model in *onnxruntime*) reader=onnxruntime ;; *) reader=portable ;; esac
             "$onnxcc" optimize "$model" -o "$work/got.onnxtxt" --passes "$pass" --for=$reader --verify-passes -q 2> "$work/err" && cp "$work/got.onnxtxt" "$work/got"

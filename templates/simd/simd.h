@@ -365,10 +365,14 @@ SIMD_FN vb vb_turn(const uint8_t *p)
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { *(vb_any *)(void *)p = a; }
 /* Lane k: p[k], p[s + k], p[2 * s + k], p[3 * s + k]. */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) << 24 | vi_ld_u8(p + s) << 16 | vi_ld_u8(p + 2 * s) << 8 | vi_ld_u8(p + 3 * s); }
+SIMD_FN vb vb_rows(vu a, vu b, vu c, vu d) { return (vb)(a << 24 | b << 16 | c << 8 | d); }
 #else
-SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { return vi_ld_u8(p) | vi_ld_u8(p + s) << 8 | vi_ld_u8(p + 2 * s) << 16 | vi_ld_u8(p + 3 * s) << 24; }
+SIMD_FN vb vb_rows(vu a, vu b, vu c, vu d) { return (vb)(a | b << 8 | c << 16 | d << 24); }
 #endif
+SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s)
+{
+    return vb_rows((vu)vi_ld_u8(p), (vu)vi_ld_u8(p + s), (vu)vi_ld_u8(p + 2 * s), (vu)vi_ld_u8(p + 3 * s));
+}
 /* Unsigned bytes as signed ones that are 128 lower, and back. */
 SIMD_FN vb vb_flip(vb a) { return a ^ (int32_t)0x80808080u; }
 /* acc[k] + the sum of the four products of a's bytes, unsigned, by b's, signed, of lane k; exact, wrapping at 32 bits. Without an instruction

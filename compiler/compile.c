@@ -50,6 +50,14 @@ static void dump_plan(program *p, const compile_options *o, compiled *out, const
     program_text(p, &out->dump);
 }
 
+/* A name that no pass has is a mistake. */
+static bool dumped(model *m, const compile_options *o, const compiled *out)
+{
+    if (!o->dump || out->dump.mem) return true;
+    diag_error(m->diag, EXIT_USAGE, "", "dump-unknown", "--dump: no pass is called '%s'", o->dump);
+    return diag_hint(m->diag, "import, inline, infer, dead, the passes of `onnxcc optimize` that compiling runs, integer, lower, fuse, layout, plan");
+}
+
 /* Operators without a lowering of ours are computed by the body that the standard gives, where it gives one. */
 static bool no_lowering(void *ctx, model *m, const node *n)
 {
@@ -102,7 +110,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
     const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true};
-    if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
+    if (!infer_model(m, &infer) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");
@@ -143,5 +151,5 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < o->states.n; i++)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     dump_plan(p, o, out, "plan");
-    return emit_c(p, &memory, o, t, out);
+    return dumped(m, o, out) && emit_c(p, &memory, o, t, out);
 }

@@ -7,6 +7,7 @@
 
 #include "base/embedded.h"
 #include "proto/load.h"
+#include "target/target.h"
 
 static const char *cc_command(void)
 {
@@ -147,6 +148,10 @@ model *load_for_build(arena *a, diag *d, const char *path)
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, compiled *out, const char **library)
 {
     out->mem = a;
+    if (!target_runs_here(o->target)) {
+        diag_error(m->diag, EXIT_USAGE, "", "target-foreign", "this machine can't run code for '%s'", o->target);
+        return diag_hint(m->diag, "`onnxcc compile` writes it; `generic-c99` runs everywhere");
+    }
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
     return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && call_cc(a, m->diag, out, folder, flags, *library);

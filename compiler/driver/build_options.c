@@ -32,6 +32,7 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
         else ok = has_lo;
     } else ok = false;
     if (!ok || *p || out->lo > out->hi) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
+    if (has_lo && out->lo < 1) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim %s: sizes begin at 1", s);
     return true;
 }
 

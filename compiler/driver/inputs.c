@@ -21,6 +21,29 @@ bool inputs_read(command *c, tensor_set *into)
     return true;
 }
 
+static bool is_input(model *m, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    const graph *g = model_main(m);
+    text known = {.mem = m->mem};
+    if (!equals || !access(word, F_OK)) return true;
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        const char *name = value_at(m, g->inputs.p[i])->name;
+        if (strlen(name) == (size_t)(equals - word) && !strncmp(name, word, strlen(name))) return true;
+        text_addf(&known, i ? ", '%s'" : "'%s'", name);
+    }
+    diag_error(m->diag, EXIT_USAGE, "", "no-input", "the model has no input '%.*s'", (int)(equals - word), word);
+    return diag_hint(m->diag, "it has %s", known.n ? known.p : "none");
+}
+
+bool inputs_named(command *c, model *m)
+{
+    bool ok = true;
+    for (uint32_t i = 1; i < c->o->args.n; i++) ok &= is_input(m, c->o->args.p[i]);
+    for (uint32_t i = 0; i < c->o->n[OPT_INPUT]; i++) ok &= is_input(m, c->o->values[OPT_INPUT][i]);
+    return ok;
+}
+
 const char *build_folder(command *c, bool *temporary)
 {
     const char *keep = opt_text(c->o, OPT_KEEP, NULL), *why;

@@ -32,7 +32,7 @@ static void try_package(command *c, const char *python, const char *package)
     text said = {.mem = c->mem};
     const char *argv[] = {python, "-c", arena_printf(c->mem, "import %s; print(%s.__version__)", package, package), NULL};
     const bool ok = process_run(argv, &said) == 0;
-    show(c, package, ok, ok ? said.p : "not installed: bench --against can't use it");
+    show(c, package, ok, ok ? said.p : "not there: bench --against can't use it (ONNXCC_PYTHON names the Python that has it)");
 }
 
 exit_code verb_doctor(command *c)

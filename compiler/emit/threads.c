@@ -65,7 +65,7 @@ void print_for(emit *e, text *out)
 {
     if (e->o->threads < 2) return;
     text_addf(out,
-              "static void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n)\n{\n"
+              "static __attribute__((unused)) void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n)\n{\n"
               "    if (n > 1 && env && env->parallel_for) env->parallel_for(env->parallel_ctx, fn, arg, n, 1);\n"
               "    else fn(arg, 0, n);\n}\n\n",
               e->name);

@@ -346,7 +346,8 @@ void plan_conv_layout(program *p, const plan_options *o)
     for (slot s = 1; s < p->slot.n; s++)
         if (slot_at(p, s)->alias_of) l.shared[s] = l.shared[slot_at(p, s)->alias_of] = l.refused[s] = l.refused[slot_at(p, s)->alias_of] = 1;
     program_steps(p, look_step, &l);
-    for (slot s = 1; s < p->slot.n && l.vl > 1; s++) {
+    /* Strict: sums over what convolutions make are in one order on all targets, so it lies row-major on all. */
+    for (slot s = 1; s < p->slot.n && l.vl > 1 && o->math != MATH_STRICT; s++) {
         slot_info *i = slot_at(p, s);
         if (!l.wanted[s] || l.refused[s] || !blockable(&l, s)) continue;
         i->view.rank = i->rank;

@@ -262,12 +262,58 @@ static void count_step(void *ctx, step *s)
     if (s->id > *n) *n = s->id;
 }
 
+/* Constants by content: a table of buffers, where the next free place behind a hash is looked at. */
+typedef struct {
+    uint32_t *buf, size; /* 0: free; a power of two */
+    const tensor **data; /* by buffer */
+} contents;
+
+static uint64_t content_hash(const tensor *t)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)t->type;
+    const unsigned char *p = t->data;
+    size_t i = 0;
+    for (; i + 8 <= t->bytes; i += 8) {
+        uint64_t w;
+        memcpy(&w, p + i, sizeof w);
+        h = (h ^ w) * 0x100000001b3u;
+        h ^= h >> 29;
+    }
+    for (; i < t->bytes; i++) h = (h ^ p[i]) * 0x100000001b3u;
+    return h ^ h >> 32;
+}
+
+/* The buffer that holds the same bytes as buffer `buf` with data t; itself when it is the first. */
+static uint32_t same_content(contents *c, uint32_t buf, const tensor *t)
+{
+    for (uint64_t at = content_hash(t);; at++) {
+        uint32_t *place = &c->buf[at & (c->size - 1)];
+        if (!*place) {
+            c->data[buf] = t;
+            return *place = buf;
+        }
+        const tensor *o = c->data[*place];
+        if (o->type == t->type && o->bytes == t->bytes && !memcmp(o->data, t->data, t->bytes)) return *place;
+    }
+}
+
+/* Equal constants are one, such as the weights that each turn of an unrolled recurrence packs anew. */
 static void place_weights(program *p, memory_plan *out)
 {
+    contents c = {.size = 2};
+    while (c.size < 2 * p->buf.n) c.size *= 2;
+    c.buf = ARENA_ARRAY(p->mem, uint32_t, c.size);
+    c.data = ARENA_ARRAY(p->mem, const tensor *, p->buf.n + 1);
     for (slot s = 1; s < p->slot.n; s++) {
-        const slot_info *i = slot_at(p, s);
+        slot_info *i = slot_at(p, s);
         buf_info *b = i->view.buf ? &p->buf.p[i->view.buf] : NULL;
         if (!b || b->kind != SLOT_CONST || !b->first || b->offset >= 0) continue;
+        const uint32_t first = i->alias_of || i->has_views || i->data->strings ? i->view.buf : same_content(&c, i->view.buf, i->data);
+        if (first != i->view.buf) {
+            if (b->first < p->buf.p[first].first) p->buf.p[first].first = b->first;
+            i->view.buf = first;
+            continue;
+        }
         b->bytes_max = (int64_t)i->data->bytes;
         b->offset = out->weights_bytes;
         out->weights_bytes += padded(b->bytes_max ? b->bytes_max : 1); /* an empty one has an address, too */

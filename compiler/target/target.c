@@ -60,3 +60,15 @@ const target *target_find(const char *name)
         if (!strcmp(TABLE[i].name, name)) return &TABLE[i];
     return NULL;
 }
+
+bool target_runs_here(const char *name)
+{
+    if (!name) return true;
+#if !defined(__x86_64__)
+    if (!strncmp(name, "x86-64", 6)) return false;
+#endif
+#if !defined(__aarch64__)
+    if (!strcmp(name, "aarch64")) return false;
+#endif
+    return true;
+}

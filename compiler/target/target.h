@@ -21,4 +21,6 @@ typedef struct target {
 /* NULL: there is no target of that name. "native" is the best one that the machine running the compiler can execute. */
 const target *target_find(const char *name);
 const target *target_table(uint32_t *n);
+/* Whether code for the target called so can run on the machine that onnxcc runs on: its architecture, not its extensions. NULL and unknown: true. */
+bool target_runs_here(const char *name);
 #endif

@@ -17,7 +17,7 @@ INLINE void mul_acc_some(const int some, float *restrict y, const float *restric
         for (int i = 0; i < some; i++) sum = vf_fma(vf_set(x[i]), vf_ld(w + i * w_row + n), sum);
         vf_st(y + n, sum);
     }
-    for (; n < columns; n++) {
+    for (int64_t rest = columns % VL; rest > 0; rest--, n++) {
         float sum = y[n];
         for (int i = 0; i < some; i++) sum = sf_fma(x[i], w[i * w_row + n], sum);
         y[n] = sum;

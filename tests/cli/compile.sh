@@ -36,3 +36,18 @@ expect 0 relu.onnx -o strict --math strict
 says strict/relu.c "#define SIMD_NO_FMA"
 expect 0 compile relu.onnx -o bounds --dim n=1..4 -v
 says err "arena 0 bytes"
+# Mistakes that only the types show, a pass that is none, and sizes that are none.
+cat > types.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+types (float[3] x, int32[3] i) => (float[3] y)
+{
+    y = Add(x, i)
+}
+END
+expect 3 compile types.onnxtxt -o types
+says err "[type-mismatch]" "input 1 'i' is int32"
+expect 2 relu.onnx -o bogus --dump=bogus
+says err "no pass is called 'bogus'"
+expect 2 relu.onnx -o none --dim n=0
+expect 2 relu.onnx -o none --dim n=0..4
+says err "sizes begin at 1"

@@ -6,6 +6,11 @@ expect 0 run relu.onnx x=x.pb -o y.npy
 says out "y: float[2,3] = 1 0 3 0 5 0"
 expect 0 run relu.onnx --input x=y.npy --threads 2
 says out "y: float[2,3] = 1 0 3 0 5 0"
+expect 2 run relu.onnx nosuch=x.pb
+says err "no input 'nosuch'" "it has 'x'"
+case $(uname -m) in x86_64) foreign=aarch64 ;; *) foreign=x86-64 ;; esac
+expect 2 run relu.onnx -i x.pb --target=$foreign
+says err "can't run code for '$foreign'"
 expect 2 run relu.onnx
 says err "input 'x'"
 expect 2 run relu.onnx -i x.pb --dim n=5

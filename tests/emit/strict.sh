@@ -13,7 +13,7 @@ bytes() { # COUNT SEED: that many integers from -128 to 127
 # Channels below, at, above and between vector lengths; groups, depthwise, strides, borders; then a norm, products of floats and of bytes, a softmax.
 cat > net.onnxtxt <<END
 <ir_version: 8, opset_import: ["" : 17]>
-net (float[1,3,11,9] x) => (float[1,10] y)
+net (float[1,3,11,9] x) => (float[1,10] y, float[1,1,6,5] e, float[1,40,1,1] a)
 <float[20,3,3,3] w0 = {$(numbers 540 1)}, float[40,20,3,3] w1 = {$(numbers 7200 2)}, float[40,20,1,1] w2 = {$(numbers 800 3)},
  float[40,1,3,3] w3 = {$(numbers 360 4)}, float[33,40,1,1] w4 = {$(numbers 1320 5)}, float[33] g = {$(numbers 33 6)}, float[33] b = {$(numbers 33 7)},
  float[33,10] w5 = {$(numbers 330 8)}, int8[33,10] w6 = {$(bytes 330 9)}, int8[10] z6 = {$(bytes 10 10)}>
@@ -26,6 +26,8 @@ net (float[1,3,11,9] x) => (float[1,10] y)
     s2 = Add(c2, c1)
     c3 = Conv<group = 40, pads = [1, 1, 1, 1]>(s2, w3)
     r3 = HardSwish(c3)
+    e = ReduceMean<axes = [1]>(r3)
+    a = GlobalAveragePool(r3)
     c4 = Conv(r3, w4)
     m = GlobalAveragePool(c4)
     f = Flatten(m)

@@ -11,6 +11,7 @@
 #include "check/check.h"
 #include "emit/emit.h"
 #include "ops/ops.h"
+#include "passes/optimize.h"
 #include "passes/passes.h"
 #include "passes/verify.h"
 #include "plan/plan.h"
@@ -64,14 +65,13 @@ static fuse_options fusion_rules(const compile_options *o)
 /* Rewrites of the typed graph. Each may leave nodes that nobody needs: they go right after it, so that the next one sees true counts of uses. */
 static bool simplify(model *m, const compile_options *o, compiled *out)
 {
-    static const struct {
-        const char *name;
-        void (*run)(model *m);
-        bool exact; /* keeps every bit of every result */
-    } passes[] = {{"identity", remove_identities, true}, {"batchnorm", fold_batchnorm, false}, {"cse", merge_common, true}};
+    const pass_context context = {0};
+    uint32_t n;
+    const graph_pass *passes = graph_passes(&n);
     pass_check *check = o->verify_passes ? pass_check_new(out->mem, m) : NULL;
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
-        passes[i].run(m);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!passes[i].in_compile) continue;
+        passes[i].run(m, &context);
         remove_dead(m);
         dump(m, o, out, passes[i].name);
         if (!ir_verify(m) || (check && !pass_check_after(check, passes[i].name, passes[i].exact))) return false;
@@ -91,7 +91,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
     if (!set_shapes(m, o)) return false;
-    const infer_options infer = {FOLD_LIMIT};
+    const infer_options infer = {.fold_limit = FOLD_LIMIT};
     if (!infer_model(m, &infer) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);

@@ -80,6 +80,16 @@ bool diag_hint(diag *d, const char *fmt, ...)
     return false;
 }
 
+void diag_allow(diag *d, const char *code)
+{
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        problem *p = &d->list.p[i];
+        if (p->sev != SEV_ERROR || (code ? strcmp(p->code, code) != 0 : p->exit != EXIT_UNSUPPORTED)) continue;
+        p->sev = SEV_WARNING;
+        d->errors -= p->times;
+    }
+}
+
 exit_code diag_exit(const diag *d)
 {
     for (uint32_t i = 0; i < d->list.n; i++)

@@ -52,6 +52,9 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 /* Adds a hint to the problem reported last. Returns false, so that `return diag_hint(...)` may follow diag_error. */
 bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Makes warnings of the errors with that code, or (code NULL) of those that say what onnxcc can't do: they are no faults of the model. */
+void diag_allow(diag *d, const char *code);
+
 exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */
 void diag_print(const diag *d, FILE *to);
 void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","where","message","hint"}]} and a newline */

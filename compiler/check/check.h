@@ -5,7 +5,7 @@
  * problems that it finds, in one run. */
 #ifndef ONNXCC_CHECK_CHECK_H
 #define ONNXCC_CHECK_CHECK_H
-#include "ir/ir.h"
+#include "proto/load.h"
 
 /* Sets node->version of every node of every graph and function body to the since_version that its opset import selects (0 for a call of a
  * model-local function and for domains that the standard does not define), and checks: IR and opset versions are known; every domain is
@@ -22,6 +22,9 @@ bool check_types(model *m);
  * order), then check_model_basic. Whether everything holds is in d->errors. The model, where it can be read at all; else NULL. `path` as in
  * model_load_bytes. */
 model *check_model_file(arena *mem, diag *d, const char *path);
+/* The same for tools that go on with the model: loaded with these options (proto/load.h). NULL when there are errors. A file in the text form
+ * (*.onnxtxt) is read too. */
+model *model_load_checked(arena *mem, diag *d, const char *path, const load_options *o);
 model *check_model_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path);
 
 /* The function that a node calls; NULL when it is an operator. */

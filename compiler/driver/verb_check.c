@@ -22,23 +22,12 @@ static bool check_domains(model *m)
     return ok;
 }
 
-/* Makes warnings of the errors with that code, or (code NULL) of those that say what onnxcc can't do: they are no faults of the model. */
-static void allow(diag *d, const char *code)
-{
-    for (uint32_t i = 0; i < d->list.n; i++) {
-        problem *p = &d->list.p[i];
-        if (p->sev != SEV_ERROR || (code ? strcmp(p->code, code) != 0 : p->exit != EXIT_UNSUPPORTED)) continue;
-        p->sev = SEV_WARNING;
-        d->errors -= p->times;
-    }
-}
-
 /* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
-    const infer_options o = {FOLD_LIMIT};
+    const infer_options o = {.fold_limit = FOLD_LIMIT};
     if (inline_functions(m) && infer_model(m, &o)) check_types(m);
-    allow(m->diag, NULL);
+    diag_allow(m->diag, NULL);
 }
 
 static void check_file(command *c, diag *d, arena *a, const char *path)
@@ -46,7 +35,7 @@ static void check_file(command *c, diag *d, arena *a, const char *path)
     model *m = check_model_file(a, d, path);
     if (!m) return;
     if (opt_flag(c->o, OPT_CUSTOM_DOMAINS)) check_domains(m);
-    if (opt_flag(c->o, OPT_SKIP_OPSET)) allow(d, "opset-unknown");
+    if (opt_flag(c->o, OPT_SKIP_OPSET)) diag_allow(d, "opset-unknown");
     if (opt_flag(c->o, OPT_FULL) && !d->errors) check_inferred(m);
 }
 

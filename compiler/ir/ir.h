@@ -27,6 +27,8 @@ typedef struct tensor {
     size_t bytes;
     const char **strings;
     const char *name; /* may be NULL */
+    const void *source; /* as the file has it, see `keep_source` in proto/load.h; NULL: made here */
+    bool sparse;        /* the source is a sparse tensor */
 } tensor;
 
 typedef enum { TYPE_UNKNOWN, TYPE_TENSOR, TYPE_SEQUENCE, TYPE_OPTIONAL, TYPE_MAP, TYPE_SPARSE } type_kind;
@@ -48,6 +50,8 @@ typedef struct value {
     dim *content;           /* not NULL: the elements of a small integer tensor as dims (n_content of them, row-major) */
     uint32_t n_content;
     const char *doc;
+    const tensor *initial; /* of a graph input: what it is when the caller gives nothing; no constant, since the caller may */
+    const void *source;    /* its declaration in the file, see `keep_source` in proto/load.h */
 } value;
 
 typedef enum {
@@ -73,6 +77,7 @@ typedef struct attr {
         const graph_id *graphs;
         const type *type;
     } u;
+    const void *source; /* see `keep_source` in proto/load.h; not set in an attribute that was made or changed here */
 } attr;
 
 typedef struct node {
@@ -87,6 +92,7 @@ typedef struct node {
     origin_id origin;
     graph_id graph; /* that it stands in */
     const char *doc;
+    const void *source; /* see `keep_source` in proto/load.h */
     bool dead;
 } node;
 
@@ -104,6 +110,7 @@ typedef struct graph {
     VEC(node_id) nodes;  /* in topological order */
     VEC(value_id) inputs, outputs;
     VEC(value_id) initializers;
+    const void *source; /* see `keep_source` in proto/load.h */
 } graph;
 
 typedef struct opset {
@@ -117,6 +124,7 @@ typedef struct function {
     uint32_t n_attr;
     attr *attr; /* declared attributes; kind ATTR_NONE: without default */
     VEC(opset) opsets;
+    const void *source; /* see `keep_source` in proto/load.h */
 } function;
 
 /* Two sizes that the model needs to be equal although their names differ; checked at the start of a run. */
@@ -155,6 +163,8 @@ typedef struct model {
     VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
     VEC(size_limit) limits; /* what the user says about them, before they exist */
+    const void *source;     /* see `keep_source` in proto/load.h */
+    bool written_back;      /* nodes stand at the versions that the model imports (else at the newest), and no size is taken as equal to another without proof */
 } model;
 
 model *model_new(arena *mem, diag *d);

@@ -180,11 +180,13 @@ static void print_typed(printer *p, value_id v)
 
 static void print_initializer(printer *p, value_id v)
 {
-    print_tensor_head(p, value_at(p->m, v)->data);
+    const value *x = value_at(p->m, v);
+    const tensor *t = x->data ? x->data : x->initial;
+    print_tensor_head(p, t);
     text_add(p->out, " ");
     print_value(p, v);
     text_add(p->out, " = ");
-    print_data(p, value_at(p->m, v)->data);
+    print_data(p, t);
 }
 
 /* ---- attributes ---- */

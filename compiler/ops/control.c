@@ -48,11 +48,26 @@ static bool merge_branches(infer_ctx *c, uint32_t i, value_id a, value_id b)
     return out_tensor(c, i, x->elem, x->rank, out);
 }
 
+/* The condition is a constant: the other branch may be one that could never run. Pass `branch` puts this one in place of the If. */
+static bool infer_taken(infer_ctx *c, graph_id g)
+{
+    if (!infer_subgraph(c, g)) return false;
+    const graph *gr = graph_at(c->m, g);
+    if (gr->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
+    for (uint32_t i = 0; i < c->n->n_out; i++)
+        if (c->n->out[i]) value_at(c->m, c->n->out[i])->type = value_at(c->m, gr->outputs.p[i])->type;
+    return true;
+}
+
 bool infer_If(infer_ctx *c)
 {
     const graph_id then = body_of(c->n, "then_branch"), otherwise = body_of(c->n, "else_branch");
     if (!then || !otherwise) return infer_error(c, "attribute-missing", "a branch is missing");
-    if (!infer_subgraph(c, then) || !infer_subgraph(c, otherwise)) return false;
+    dim condition;
+    int64_t known;
+    if (in_scalar(c, 0, &condition) && dim_is_const(c->d, condition, &known)) return infer_taken(c, known ? then : otherwise);
+    const bool first = infer_subgraph(c, then), second = infer_subgraph(c, otherwise);
+    if (!first || !second) return false;
     const graph *a = graph_at(c->m, then), *b = graph_at(c->m, otherwise);
     if (a->outputs.n < c->n->n_out || b->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
     for (uint32_t i = 0; i < c->n->n_out; i++)

@@ -89,6 +89,37 @@ static bool inputs_given(model *m, const node *n)
     return true;
 }
 
+/* The body of a loop that was inferred under a wrong assumption (that sizes stay from one iteration to the next, for example): nothing is known of
+ * it. */
+static void forget_graph(model *m, graph_id g)
+{
+    for (node_id i = 1; i < m->nodes.n; i++) {
+        const node *n = node_at(m, i);
+        graph_id at = n->graph;
+        while (at && at != g) at = graph_at(m, at)->parent;
+        for (uint32_t k = 0; at && k < n->n_out; k++) {
+            value *v = n->out[k] ? value_at(m, n->out[k]) : NULL;
+            if (!v) continue;
+            v->type = (type){.rank = -1};
+            v->content = NULL;
+            v->n_content = 0;
+            if (v->producer) v->data = NULL;
+        }
+    }
+    const graph *gr = graph_at(m, g);
+    for (uint32_t i = 0; i < gr->inputs.n; i++) value_at(m, gr->inputs.p[i])->type = (type){.rank = -1};
+}
+
+static void forget_bodies(model *m, const node *n)
+{
+    if (node_is(n, "", "If")) return; /* its branches were inferred from what is known outside */
+    for (uint32_t i = 0; i < n->n_attr; i++) {
+        const attr *a = &n->attr[i];
+        if (a->kind == ATTR_GRAPH) forget_graph(m, a->u.g);
+        for (uint32_t k = 0; a->kind == ATTR_GRAPHS && k < a->n; k++) forget_graph(m, a->u.graphs[k]);
+    }
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -108,7 +139,7 @@ static bool infer_one(walk *w, node_id id)
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op->infer(&c)) return false;
     n = node_at(m, id);
-    if (no_fold(n)) return true;
+    if (no_fold(n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
     if (!done && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
@@ -120,7 +151,11 @@ static bool infer_graph(walk *w, graph_id g)
 {
     graph *gr = graph_at(w->m, g);
     bool ok = true;
-    for (uint32_t i = 0; i < gr->nodes.n; i++) ok = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]) && ok;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) {
+        const bool good = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]);
+        if (!good && w->o->tolerant) forget_bodies(w->m, node_at(w->m, gr->nodes.p[i]));
+        ok &= good;
+    }
     return ok;
 }
 

@@ -222,6 +222,16 @@ bool assume_equal(infer_ctx *c, dim a, dim b)
     return true;
 }
 
+/* What two sizes broadcast to when nothing may be taken for granted. They are equal or one of them is 1, so it is the larger one, unless there may be none
+ * at all. */
+static dim stretched(dims *d, dim x, dim y)
+{
+    if (dim_range(d, x).lo < 1 || dim_range(d, y).lo < 1) return dim_fresh(d, "stretched", 0, INT64_MAX);
+    if (dim_kind_of(d, y) == DIM_MIN && (dim_args(d, y)[0] == x || dim_args(d, y)[1] == x)) return x;
+    if (dim_kind_of(d, x) == DIM_MIN && (dim_args(d, x)[0] == y || dim_args(d, x)[1] == y)) return y;
+    return dim_max(d, x, y);
+}
+
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank)
 {
     const int32_t r = ra > rb ? ra : rb;
@@ -229,6 +239,7 @@ bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb,
         const dim one = dim_const(c->d, 1), x = i - r + ra >= 0 ? a[i - r + ra] : one, y = i - r + rb >= 0 ? b[i - r + rb] : one;
         if (x == y || y == one) out[i] = x;
         else if (x == one) out[i] = y;
+        else if (c->m->written_back && !dim_is_const(c->d, x, NULL) && !dim_is_const(c->d, y, NULL)) out[i] = stretched(c->d, x, y);
         else if (!assume_equal(c, x, y)) {
             text t = {.mem = c->m->mem};
             dim_text(c->d, x, &t);

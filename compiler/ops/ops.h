@@ -115,6 +115,7 @@ const op_def *op_table(uint32_t *n);
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
     int64_t fold_limit; /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    bool tolerant;      /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
 bool infer_node(model *m, node_id n); /* one node; false after a report */

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "passes/forms.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -30,6 +31,8 @@ typedef struct {
     bool takes_bias;        /* MatMul has no place for one */
     enum { CHANNEL_FIRST, CHANNEL_SECOND, CHANNEL_LAST } layout; /* where the weights have them; second: within a group */
     double beta;            /* factor of Gemm's bias */
+    node_id adder;          /* Add after a MatMul that is its bias; 0: none */
+    uint32_t adder_input;   /* which input of it the bias is */
 } product;
 
 static bool is_real(elem e)
@@ -58,7 +61,7 @@ static bool read_product(rewrite *r, node_id id, product *p)
 {
     model *m = r->m;
     const node *n = node_at(m, id);
-    const tensor *w = *n->domain ? NULL : constant(m, node_in(n, 1));
+    const tensor *w = *n->domain || !op_readable(n) ? NULL : constant(m, node_in(n, 1));
     const type *y = n->n_out ? &value_at(m, n->out[0])->type : NULL;
     if (!w || !y || y->kind != TYPE_TENSOR || y->elem != w->type || y->rank < 2) return false;
     *p = (product){.id = id, .weights = n->in[1], .bias = node_in(n, 2), .group = 1, .axis = 1, .takes_bias = true, .beta = 1};
@@ -146,7 +149,7 @@ static bool extend(rewrite *r, const product *p, const node *n, value_id x, affi
 {
     model *m = r->m;
     const size_t bytes = (size_t)f->n * sizeof(double);
-    if (*n->domain || !n->n_out || !n->out[0] || !same_value_type(m, x, n->out[0])) return false;
+    if (*n->domain || !op_readable(n) || !n->n_out || !n->out[0] || !same_value_type(m, x, n->out[0])) return false;
     affine next = {arena_copy(r->mem, f->a, bytes), arena_copy(r->mem, f->b, bytes), f->n, false};
     const bool batch = !strcmp(n->op, "BatchNormalization");
     if (batch ? !add_batch_normalization(m, p, n, &next) : !add_arithmetic(m, p, n, x, &next)) return false;
@@ -218,6 +221,15 @@ static value_id constant_value(model *m, graph_id g, const char *of, const char 
     return v;
 }
 
+static void give_output(model *m, node_id id, value_id out)
+{
+    node *n = node_at(m, id);
+    value_at(m, n->out[0])->producer = 0;
+    n->out[0] = out;
+    value_at(m, out)->producer = id;
+    value_at(m, out)->output = 0;
+}
+
 /* The product computes `out`, the last value of the chain. False when a number would not be finite. */
 static bool fold_into(model *m, const product *p, const affine *f, value_id out)
 {
@@ -227,19 +239,22 @@ static bool fold_into(model *m, const product *p, const affine *f, value_id out)
     const char *of = value_at(m, out)->name;
     const value_id weights = w ? constant_value(m, g, of, "weights", w) : p->weights, added = bias ? constant_value(m, g, of, "bias", bias) : 0;
     node *n = node_at(m, p->id);
+    n->in[1] = weights;
+    if (p->adder) {
+        n = node_at(m, p->adder);
+        n->in[p->adder_input] = added;
+        give_output(m, p->adder, out);
+        return true;
+    }
     if (added && n->n_in < 3) {
         value_id *in = ARENA_ARRAY(m->mem, value_id, 3);
         memcpy(in, n->in, 2 * sizeof *in);
         n->in = in;
         n->n_in = 3;
     }
-    n->in[1] = weights;
     if (added) n->in[2] = added;
     if (added) node_drop_attr(n, "beta");
-    value_at(m, n->out[0])->producer = 0;
-    n->out[0] = out;
-    value_at(m, out)->producer = p->id;
-    value_at(m, out)->output = 0;
+    give_output(m, p->id, out);
     return true;
 }
 
@@ -268,6 +283,21 @@ static node_id only_reader(rewrite *r, value_id v, graph_id g)
     return id && node_at(r->m, id)->graph == g ? id : 0;
 }
 
+/* MatMul has no bias of its own; a constant one that is added right after it serves as one. Returns the value of the sum, or the product's. */
+static value_id find_adder(rewrite *r, product *p, value_id y, graph_id g)
+{
+    model *m = r->m;
+    const node_id id = p->takes_bias ? 0 : only_reader(r, y, g);
+    const node *n = id ? node_at(m, id) : NULL;
+    if (!n || !op_is(n, "Add") || n->n_in != 2 || n->in[0] == n->in[1] || !same_value_type(m, y, n->out[0])) return y;
+    p->adder_input = n->in[0] == y;
+    if (!per_channel(p, value_at(m, y)->type.rank, constant(m, n->in[p->adder_input]))) return y;
+    p->adder = id;
+    p->bias = n->in[p->adder_input];
+    p->takes_bias = true;
+    return n->out[0];
+}
+
 /* Follows the chain after a product and folds what it can. Its nodes are dropped when the walk comes to them: nothing reads them then. */
 static bool visit(rewrite *r, node_id id)
 {
@@ -278,7 +308,7 @@ static bool visit(rewrite *r, node_id id)
     affine f = {ARENA_ARRAY(r->mem, double, p.channels), ARENA_ARRAY(r->mem, double, p.channels), p.channels, false};
     for (int64_t i = 0; i < f.n; i++) f.a[i] = 1;
     const graph_id g = node_at(m, id)->graph;
-    value_id last = node_at(m, id)->out[0];
+    value_id last = find_adder(r, &p, node_at(m, id)->out[0], g);
     VEC(node_id) chain = {0};
     for (node_id next; (next = only_reader(r, last, g)) != 0;) {
         const node *n = node_at(m, next);

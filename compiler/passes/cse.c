@@ -1,12 +1,14 @@
 /* cse.c - common subexpressions: nodes that compute the same from the same become one, and constants with equal type, shape and bytes are
  * one value. A hash of each, so the time is linear in the model and in the bytes of its weights.
  *
- * requires: types known (infer). Two results of equal nodes whose shapes have symbols of their own (NonZero twice) stay two.
+ * requires: types known (infer). Two results of equal nodes whose shapes have symbols of their own (NonZero twice) stay two, unless the model is
+ * written back: then the next analysis gives them one symbol.
  * keeps: names of graph outputs; random operators and operators with subgraphs. A node in a subgraph may give way to one outside, never the
  * other way round: a branch not taken computes nothing.
  * breaks: nothing. */
 #include <string.h>
 
+#include "passes/forms.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 #include "schema/schema.h"
@@ -133,13 +135,14 @@ static bool equal_nodes(model *m, const node *a, const node *b)
 {
     if (a->version != b->version || a->n_in != b->n_in || a->n_out != b->n_out || a->n_attr != b->n_attr) return false;
     if (strcmp(a->op, b->op) || strcmp(a->domain, b->domain)) return false;
+    if (a->source && b->source && a->overload != b->overload) return false;
     if (a->n_in && memcmp(a->in, b->in, a->n_in * sizeof *a->in)) return false;
     for (uint32_t i = 0; i < b->n_attr; i++) {
         const attr *other = node_attr(a, b->attr[i].name);
         if (!other || !equal_attrs(other, &b->attr[i])) return false;
     }
     for (uint32_t i = 0; i < b->n_out; i++)
-        if (b->out[i] && (!a->out[i] || !same_value_type(m, a->out[i], b->out[i]))) return false;
+        if (b->out[i] && (!a->out[i] || (!m->written_back && !same_value_type(m, a->out[i], b->out[i])))) return false;
     return true;
 }
 
@@ -164,12 +167,7 @@ static void unify_constant(rewrite *r, value_id id)
 /* An output of the graph whose name no other node can take is copied from the equal value instead of computed again. */
 static void copy_instead(model *m, node *n, value_id same)
 {
-    n->domain = intern(m->names, "");
-    n->op = intern(m->names, "Identity");
-    n->version = schema_newest("", "Identity")->since;
-    n->n_attr = 0;
-    n->n_in = 1;
-    n->in[0] = same;
+    (void)node_becomes(m, value_at(m, n->out[0])->producer, "", "Identity", 1, &same);
 }
 
 static bool replace(rewrite *r, node_id id, node_id by)

@@ -7,6 +7,7 @@
  * breaks: nothing; nodes inside a chain that nobody reads any more are left to dead. */
 #include <string.h>
 
+#include "passes/forms.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -56,11 +57,9 @@ static bool keeps_order(const node *n)
 static bool gives_back(rewrite *r, const node *n)
 {
     static const char *const ALWAYS[] = {"Cast", "CastLike", "Expand", "Tile"};
-    static const char *const LISTS[] = {"Concat", "Sum", "Max", "Min", "Mean"};
     model *m = r->m;
     if (*n->domain) return false;
     if (keeps_order(n) || ONE_OF(ALWAYS, n->op)) return true;
-    if (ONE_OF(LISTS, n->op)) return n->n_in == 1;
     if (!strcmp(n->op, "Dropout")) {
         const value_id mask = n->n_out > 1 ? n->out[1] : 0;
         return !node_is_random(m, n) && (!mask || (!r->uses[mask] && !r->output[mask]));
@@ -70,8 +69,7 @@ static bool gives_back(rewrite *r, const node *n)
     return false;
 }
 
-/* order[i]: the dimension of the node's input that becomes dimension i. */
-static bool transpose_order(model *m, const node *n, uint32_t *order, uint32_t *rank)
+bool transpose_order(model *m, const node *n, uint32_t *order, uint32_t *rank)
 {
     const type *t = &value_at(m, n->in[0])->type;
     if (!node_is(n, "", "Transpose") || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK) return false;
@@ -94,6 +92,12 @@ static bool moves_nothing(model *m, const type *t, const uint32_t *order, uint32
         last = order[i];
     }
     return true;
+}
+
+bool transpose_moves_nothing(model *m, const node *n)
+{
+    uint32_t order[MAX_RANK], rank;
+    return transpose_order(m, n, order, &rank) && moves_nothing(m, &value_at(m, n->in[0])->type, order, rank);
 }
 
 /* A chain of Transposes back to a value that has the same elements in the same places; 0: there is none. */
@@ -129,14 +133,22 @@ static value_id undo_shape(rewrite *r, const node *n)
     return 0;
 }
 
+/* Whatever the type. */
+static bool is_plain_copy(const node *n)
+{
+    static const char *const LISTS[] = {"Concat", "Sum", "Max", "Min", "Mean"};
+    return !*n->domain && (!strcmp(n->op, "Identity") || (n->n_in == 1 && ONE_OF(LISTS, n->op)));
+}
+
 static bool visit(rewrite *r, node_id id)
 {
     model *m = r->m;
     const node *n = node_at(m, id);
     const value_id out = n->n_out ? n->out[0] : 0;
+    if (!op_readable(n)) return false;
     if (!out || value_at(m, out)->data || !node_in(n, 0)) return false;
     value_id same = 0;
-    if (gives_back(r, n) && same_value_type(m, n->in[0], out)) same = n->in[0];
+    if (is_plain_copy(n) || (gives_back(r, n) && same_value_type(m, n->in[0], out))) same = n->in[0];
     if (!same) same = keeps_order(n) ? undo_shape(r, n) : undo_transpose(r, n);
     return same && rewrite_alias(r, out, same);
 }

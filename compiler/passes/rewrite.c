@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/ops.h"
+#include "passes/forms.h"
 
 static void count_graph(rewrite *r, graph_id id)
 {
@@ -130,6 +131,96 @@ void rewrite_run(rewrite *r, rewrite_visit visit, rewrite_scope scope)
     rename_outputs(r);
     w.visit = NULL;
     walk_graph(&w, 1);
+}
+
+/* ---- rules ---- */
+
+node *rewrite_producer(rewrite *r, value_id v)
+{
+    const value *x = v ? value_at(r->m, v) : NULL;
+    return x && x->producer && !x->data ? node_at(r->m, x->producer) : NULL;
+}
+
+node *rewrite_producer_is(rewrite *r, value_id v, const char *op)
+{
+    node *n = rewrite_producer(r, v);
+    return n && op_is(n, op) ? n : NULL;
+}
+
+bool rewrite_only_use(rewrite *r, value_id v)
+{
+    return v && v < r->n && r->uses[v] == 1 && !r->output[v];
+}
+
+static void count_use(rewrite *r, value_id v, int change)
+{
+    if (v && v < r->n) r->uses[v] += (uint32_t)change;
+}
+
+void rewrite_set_input(rewrite *r, node_id id, uint32_t i, value_id v)
+{
+    node *n = node_at(r->m, id);
+    v = rewrite_resolve(r, v);
+    count_use(r, n->in[i], -1);
+    count_use(r, v, 1);
+    n->in[i] = v;
+}
+
+node *rewrite_becomes(rewrite *r, node_id id, const char *domain, const char *op, uint32_t n_in, const value_id *in)
+{
+    const node old = *node_at(r->m, id);
+    node *n = node_becomes(r->m, id, domain, op, n_in, in);
+    for (uint32_t i = 0; i < n_in; i++) n->in[i] = rewrite_resolve(r, in[i]);
+    for (uint32_t i = 0; i < old.n_in; i++) count_use(r, old.in[i], -1);
+    for (uint32_t i = 0; i < n_in; i++) count_use(r, n->in[i], 1);
+    return n;
+}
+
+/* What goes reads nothing any more, and its readers read something else. */
+static void settle_uses(rewrite *r, node_id id)
+{
+    const node *n = node_at(r->m, id);
+    for (uint32_t i = 0; i < n->n_in; i++) count_use(r, n->in[i], -1);
+    for (uint32_t k = 0; k < n->n_out; k++) {
+        const value_id v = n->out[k], same = rewrite_resolve(r, v);
+        if (v && v < r->n && same < r->n && same != v) r->uses[same] += r->uses[v];
+    }
+}
+
+typedef struct {
+    const rule_row *rules;
+    void *ctx;
+} rule_list;
+
+void *rewrite_context(rewrite *r)
+{
+    return ((const rule_list *)r->ctx)->ctx;
+}
+
+static bool try_rules(rewrite *r, node_id id)
+{
+    enum { MOST = 64 }; /* changes of one node */
+    const rule_list *list = r->ctx;
+    bool gone = false, again = true;
+    for (uint32_t turn = 0; turn < MOST && again; turn++) {
+        again = false;
+        for (const rule_row *row = list->rules; row->rule && !again && !gone; row++) {
+            const node *n = node_at(r->m, id);
+            if (!n->n_out || !n->out[0] || !node_in(n, 0) || (row->op ? !op_is(n, row->op) : !op_readable(n))) continue;
+            again = row->rule(r, id, &gone);
+        }
+    }
+    if (gone) settle_uses(r, id);
+    return gone;
+}
+
+void rewrite_rules(model *m, const rule_row *rules, void *ctx)
+{
+    arena *scratch = arena_new();
+    rule_list list = {rules, ctx};
+    rewrite r = rewrite_new(m, scratch, &list);
+    rewrite_run(&r, try_rules, NULL);
+    arena_free(scratch);
 }
 
 /* ---- questions ---- */

@@ -31,10 +31,31 @@ value_id rewrite_resolve(rewrite *r, value_id v);
  * it is no output of a graph, or the node that computes `same` gives it that name. */
 bool rewrite_alias(rewrite *r, value_id v, value_id same);
 
+/* For rules, which look at a few nodes around one. `uses` is kept true by those that change inputs. */
+node *rewrite_producer(rewrite *r, value_id v);                /* that computes v; NULL: an input or a constant */
+node *rewrite_producer_is(rewrite *r, value_id v, const char *op); /* the same if it is that operator of ai.onnx (op_is), else NULL */
+bool rewrite_only_use(rewrite *r, value_id v);                 /* one node reads it, once, and it is no output */
+void rewrite_set_input(rewrite *r, node_id id, uint32_t i, value_id v);
+/* The node computes op(in...) from now on (node_becomes in forms.h). */
+node *rewrite_becomes(rewrite *r, node_id id, const char *domain, const char *op, uint32_t n_in, const value_id *in);
+
+/* A rule looks at one node, whose inputs are resolved; true: it did something, the node is *gone or stays changed. */
+typedef bool (*rewrite_rule)(rewrite *r, node_id id, bool *gone);
+typedef struct {
+    const char *op; /* of ai.onnx, at a version that op_is knows; NULL: all */
+    rewrite_rule rule;
+} rule_row;
+/* Tries the rules at every node, again from the first one after each that did something; ended by a row without a rule. */
+void rewrite_rules(model *m, const rule_row *rules, void *ctx);
+void *rewrite_context(rewrite *r); /* what rewrite_rules was given */
+
 /* Tensors of the same element type and, as far as the compiler can prove, the same shape. */
 bool same_tensor_type(const type *a, const type *b);
 bool same_value_type(model *m, value_id a, value_id b);
 /* Operators whose results differ from run to run (Dropout in training is one of them). */
 bool node_is_random(model *m, const node *n);
 bool node_has_graph(const node *n);
+/* Transpose (identity.c). order[i]: the dimension of the node's input that becomes dimension i. False: another operator, or not known. */
+bool transpose_order(model *m, const node *n, uint32_t *order, uint32_t *rank);
+bool transpose_moves_nothing(model *m, const node *n); /* only dimensions of 1 change places */
 #endif

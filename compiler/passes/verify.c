@@ -8,7 +8,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "check/check.h"
 #include "ops/ops.h"
+#include "passes/inline.h"
+#include "proto/save.h"
 
 enum { WORK = 1 << 26 };        /* points of all nests of one trial */
 static const double TOLERANCE = 1e-5; /* of an output's largest magnitude, for passes that round anew */
@@ -17,7 +20,7 @@ typedef enum { DATA_RANDOM, DATA_EXTREME, DATA_SPECIAL } data_kind;
 
 static const struct {
     int64_t size;   /* of free dims, as far as their ranges allow */
-    bool different; /* every other symbol is one larger */
+    bool different; /* some symbols are one larger */
     data_kind data;
 } TRIAL[] = {{2, false, DATA_RANDOM}, {3, true, DATA_EXTREME}, {1, false, DATA_RANDOM}, {8, false, DATA_SPECIAL}, {16, false, DATA_RANDOM}};
 enum { TRIALS = sizeof TRIAL / sizeof *TRIAL };
@@ -40,6 +43,7 @@ struct pass_check {
     model *m;
     outcome trial[TRIALS];
     uint32_t compared;
+    double difference; /* the largest of the last pass, in parts of the largest magnitude */
 };
 
 /* A program being run. */
@@ -64,13 +68,21 @@ static int64_t symbol_value(void *ctx, dim d)
     return 0;
 }
 
+/* By name, not by place: after a pass there may be fewer symbols. */
+static int64_t odd_name(const char *name)
+{
+    uint32_t h = 0;
+    for (; *name; name++) h = h * 31 + (unsigned char)*name;
+    return h >> 3 & 1;
+}
+
 static void choose_sizes(machine *x)
 {
     program *p = x->p;
     x->symbol = ARENA_ARRAY(x->mem, int64_t, p->symbols.n + 1);
     for (uint32_t i = 0; i < p->symbols.n; i++) {
         const interval range = dim_range(p->dims, p->symbols.p[i]);
-        int64_t v = TRIAL[x->trial].size + (TRIAL[x->trial].different ? i % 2 : 0);
+        int64_t v = TRIAL[x->trial].size + (TRIAL[x->trial].different ? odd_name(dim_name(p->dims, p->symbols.p[i])) : 0);
         if (v > range.hi) v = range.hi;
         if (v < range.lo) v = range.lo;
         x->symbol[i] = v;
@@ -273,12 +285,14 @@ static double rounding_of(elem t)
 }
 
 /* The first element that differs; -1: none. */
-static int64_t first_difference(const result *a, const result *b, bool exact)
+static int64_t first_difference(pass_check *c, const result *a, const result *b, bool exact)
 {
     const bool real = elem_of(a->type)->kind == 'f';
-    const double slack = real && !exact ? (TOLERANCE + 2 * rounding_of(a->type)) * largest(a) : 0;
+    const double most = real ? largest(a) : 0, slack = exact ? 0 : (TOLERANCE + 2 * rounding_of(a->type)) * most;
     for (int64_t i = 0; i < a->count; i++) {
         const size_t k = (size_t)i;
+        const double off = real ? fabs(elem_get_double(a->type, a->data, k) - elem_get_double(b->type, b->data, k)) : 0;
+        if (off > c->difference * most && isfinite(off)) c->difference = off / most;
         const bool same = real ? equal_reals(elem_get_double(a->type, a->data, k), elem_get_double(b->type, b->data, k), slack)
                                : elem_get_int(a->type, a->data, k) == elem_get_int(b->type, b->data, k);
         if (!same) return i;
@@ -290,13 +304,14 @@ static bool compare(pass_check *c, const char *pass, const outcome *before, cons
 {
     model *m = c->m;
     const graph *g = model_main(m);
+    if (after->why && m->written_back) return true;
     if (after->why) return diag_error(m->diag, EXIT_INTERNAL, "", "verify-pass", "after pass %s the model does not run: %s", pass, after->why);
     for (uint32_t i = 0; i < g->outputs.n; i++) {
         const result *a = &before->out[i], *b = &after->out[i];
         const char *where = at_value(m, g->outputs.p[i]);
         if (a->type != b->type || a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof *a->shape))
             return diag_error(m->diag, EXIT_INTERNAL, where, "verify-pass", "has another type or shape after pass %s", pass);
-        const int64_t at = first_difference(a, b, exact);
+        const int64_t at = first_difference(c, a, b, exact);
         if (at < 0) continue;
         return diag_error(m->diag, EXIT_INTERNAL, where, "verify-pass", "element %lld is %.9g after pass %s, %.9g before", (long long)at,
                           elem_get_double(b->type, b->data, (size_t)at), pass, elem_get_double(a->type, a->data, (size_t)at));
@@ -317,12 +332,13 @@ pass_check *pass_check_new(arena *mem, model *m)
 static bool run_again(pass_check *c, const char *pass, bool exact, bool plain, const fuse_options *rules)
 {
     c->compared = 0;
+    c->difference = 0;
     for (uint32_t i = 0; i < TRIALS; i++) {
         if (c->trial[i].why || (plain && TRIAL[i].data != DATA_RANDOM)) continue;
         const outcome after = run_trial(c, i, rules);
         if (!compare(c, pass, &c->trial[i], &after, exact)) return false;
         c->trial[i] = after;
-        c->compared++;
+        c->compared += !after.why;
     }
     return true;
 }
@@ -343,6 +359,58 @@ bool pass_check_fusion(pass_check *c, const fuse_options *rules)
     for (uint32_t i = 0; i < TRIALS; i++)
         if (!c->trial[i].why) c->trial[i] = run_trial(c, i, &constants);
     return run_again(c, "fuse", true, false, &exact) && (!rules->reciprocals || run_again(c, "fuse (reciprocals)", false, true, rules));
+}
+
+/* ---- models that are written back ---- */
+
+static bool without_lowering(void *ctx, model *m, const node *n)
+{
+    (void)ctx, (void)m;
+    const op_def *op = op_find(n->domain, n->op);
+    return !op || !op->lower;
+}
+
+/* What someone gets who loads the file that would be written now, brought to the newest versions. NULL: it can't be run here. */
+static model *runnable_copy(arena *mem, model *m)
+{
+    diag *quiet = diag_new(mem, NULL);
+    text bytes = {.mem = mem};
+    const infer_options infer = {.fold_limit = 1 << 16};
+    if (!model_encode(m, quiet, &bytes)) return NULL;
+    model *copy = model_load_bytes(mem, quiet, bytes.p, bytes.n, m->path, NULL);
+    const bool ok = copy && check_model_basic(copy) && inline_functions(copy) && inline_operators(copy, without_lowering, NULL, NULL) && infer_model(copy, &infer);
+    return ok ? copy : NULL;
+}
+
+/* Where the copy's messages go: to the model's own, about its values. */
+static void take_copy(pass_check *c, model *m)
+{
+    c->m = runnable_copy(c->mem, m);
+    if (!c->m) return;
+    c->m->diag = m->diag;
+    c->m->written_back = true;
+}
+
+pass_check *pass_check_written(arena *mem, model *m)
+{
+    pass_check *c = ARENA_NEW(mem, pass_check);
+    c->mem = mem;
+    take_copy(c, m);
+    for (uint32_t i = 0; i < TRIALS; i++) c->trial[i] = c->m ? run_trial(c, i, NULL) : (outcome){.why = "it holds what can't be run here"};
+    return c;
+}
+
+bool pass_check_written_after(pass_check *c, model *m, const char *pass, bool exact, double *difference)
+{
+    *difference = -1;
+    take_copy(c, m);
+    if (!c->m) { /* from here on nothing is comparable */
+        for (uint32_t i = 0; i < TRIALS; i++) c->trial[i].why = "it holds what can't be run here";
+        return true;
+    }
+    if (!pass_check_after(c, pass, exact)) return false;
+    if (c->compared) *difference = c->difference;
+    return true;
 }
 
 uint32_t pass_check_trials(const pass_check *c, const char **why)

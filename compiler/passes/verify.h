@@ -20,6 +20,12 @@ bool pass_check_after(pass_check *c, const char *pass, bool exact);
  * but by constants that become part of expressions and by `reciprocals`, which are compared on random inputs within the slack above. */
 bool pass_check_fusion(pass_check *c, const fuse_options *rules);
 
+/* The same for a model that is written back, whose nodes stand at their own versions: a copy of it, at the newest ones, runs. Types need not be known. What
+ * can't be run is no error here, since such nodes are left alone; *difference is the largest that was seen, in parts of the largest magnitude, or -1
+ * when nothing was compared. */
+pass_check *pass_check_written(arena *mem, model *m);
+bool pass_check_written_after(pass_check *c, model *m, const char *pass, bool exact, double *difference);
+
 /* Trials that ran before and after the last pass; 0 with *why (in the arena): the model is too large, or holds what can't be run here. */
 uint32_t pass_check_trials(const pass_check *c, const char **why);
 #endif

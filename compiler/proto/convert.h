@@ -14,6 +14,7 @@ typedef struct converter {
     scope *producers; /* for node_order() */
     uint64_t dense_limit;
     bool overridable_inputs;
+    bool keep_source;
     const text_places *places; /* NULL: the model is no text */
     uint32_t line, column;     /* where the node or value that is converted stands in the text; 0: not known */
 } converter;

@@ -125,6 +125,7 @@ static void convert_lists(converter *c, const Onnx__AttributeProto *p, attr *a)
 static bool convert_attr(converter *c, const Onnx__AttributeProto *p, graph_id g, const place *at, attr *a)
 {
     *a = (attr){.name = keep(c, p->name), .kind = kind_of(p), .ref = p->ref_attr_name && *p->ref_attr_name ? keep(c, p->ref_attr_name) : NULL};
+    if (c->keep_source) a->source = p;
     if ((unsigned)a->kind > ATTR_TYPES)
         return diag_error(c->d, EXIT_INVALID, where_of(c, at), "attribute-value", "the attribute's kind %d is unknown", (int)a->kind);
     if (a->ref) return true;
@@ -204,6 +205,7 @@ static bool convert_node(converter *c, const Onnx__NodeProto *p, graph_id g, uin
     n->overload = keep(c, p->overload);
     if (p->doc_string && *p->doc_string) n->doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     n->origin = origin_new(c, p, n, index);
+    if (c->keep_source) n->source = p;
     const bool constant = node_is(n, "", "Constant");
     attr *attrs = n->attr;
     value_id *out = n->out;
@@ -261,6 +263,7 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
 static bool describe(converter *c, const Onnx__ValueInfoProto *p, value_id v, const place *at)
 {
     value *val = value_at(c->m, v);
+    if (c->keep_source && !val->source) val->source = p;
     if (p->doc_string && *p->doc_string) val->doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     if (val->type.kind != TYPE_UNKNOWN || !p->type) return true;
     type t;
@@ -303,12 +306,13 @@ static bool add_initializer(converter *c, const tensor *t, graph_id g, const pla
     }
     if (!*t->name) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-name", "an initializer has no name");
     const value_id input = scope_find_here(c->names, t->name);
-    if (input && value_at(m, input)->data) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-twice", "value '%s' is defined twice in its graph", t->name);
+    if (input && (value_at(m, input)->data || value_at(m, input)->initial)) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-twice", "value '%s' is defined twice in its graph", t->name);
     if (input && g != 1) return true; /* a body's formal input gets its value from the operator, never from a default */
     const value_id v = input ? input : define(c, t->name, at);
     if (!v) return false;
     value *val = value_at(m, v);
-    val->data = t;
+    if (input && c->overridable_inputs && c->m->ir_version >= 4) val->initial = t; /* before, an initializer is a constant */
+    else val->data = t;
     if (!input || !c->overridable_inputs) val->type = type_tensor(t->type, (int32_t)t->rank, constant_shape(m, t));
     VEC_PUSH(c->mem, graph_at(m, g)->initializers, v);
     return true;
@@ -368,6 +372,7 @@ static bool convert_graph_outputs(converter *c, const Onnx__GraphProto *p, graph
 static bool fill_graph(converter *c, const Onnx__GraphProto *p, graph_id g, const place *at)
 {
     graph *gr = graph_at(c->m, g);
+    if (c->keep_source) gr->source = p;
     gr->name = keep(c, p->name);
     if (p->doc_string && *p->doc_string) gr->doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     scope_enter(c->names);
@@ -416,7 +421,7 @@ static void convert_function_attrs(converter *c, const Onnx__FunctionProto *p, f
 static void convert_function(converter *c, const Onnx__FunctionProto *p, const place *at)
 {
     model *m = c->m;
-    function f = {.domain = domain_of(c, p->domain), .name = keep(c, p->name), .overload = keep(c, p->overload), .body = graph_new(m, 0, given(p->name))};
+    function f = {.domain = domain_of(c, p->domain), .name = keep(c, p->name), .overload = keep(c, p->overload), .body = graph_new(m, 0, given(p->name)), .source = c->keep_source ? p : NULL};
     if (p->doc_string && *p->doc_string) f.doc = arena_strndup(c->mem, p->doc_string, strlen(p->doc_string));
     scope_enter(c->names);
     for (uint32_t i = 0; i < p->n_input; i++) {
@@ -480,6 +485,8 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
     converter c = {.mem = mem, .d = d, .m = m, .files = externals_new(mem, d, f->folder), .names = scope_new(mem), .producers = scope_new(mem), .places = f->places};
     c.dense_limit = o && o->dense ? o->dense : (uint64_t)256 << 20;
     c.overridable_inputs = o && o->overridable_inputs;
+    c.keep_source = o && o->keep_source;
+    if (c.keep_source) m->source = p;
     convert_header(&c, p);
     const place at_graph = {NULL, "graph", -1, NULL};
     bool ok = fill_graph(&c, p->graph, 1, &at_graph);
@@ -496,7 +503,7 @@ static model *finish(arena *mem, diag *d, proto_file *f, const load_options *o)
 {
     if (!f) return NULL;
     model *m = model_from_proto(mem, d, f, o);
-    proto_release(f);
+    if (!o || !o->keep_source) proto_release(f);
     return m;
 }
 

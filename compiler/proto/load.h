@@ -7,7 +7,10 @@
 typedef struct load_options {
     uint64_t memory;         /* bytes that the protobuf form may take, weights not counted; 0: 16 x file + 64 MiB */
     uint64_t dense;          /* bytes that one sparse tensor may take when made dense; 0: 256 MiB */
-    bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default); else they become constants */
+    bool keep_source;        /* nodes, attributes, tensors, values and graphs point to their messages, which live as long as `mem`: model_save writes those, and so
+                              * keeps what the IR has no place for */
+    bool any_order;          /* of a checked model: nodes that stand before what they use are put in order, with a warning, as onnxruntime does */
+    bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default; from IR version 4 on in `initial`); else they become constants */
 } load_options;
 
 /* Reads a model (a file named *.onnxtxt or *.onnxtext in text form): maps the file, looks it over (prescan.h), unpacks it, converts it. Everything lives in `mem`, the mapped files too: tensors

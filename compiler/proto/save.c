@@ -1,9 +1,13 @@
-/* save.c - the IR to the protobuf form and its bytes; see save.h. The protobuf form points to names and weights of the model. */
+/* save.c - the IR to the protobuf form and its bytes; see save.h. The protobuf form points to names and weights of the model.
+ *
+ * What was loaded with `keep_source` and not changed since is its message from the file; what was changed is a copy of it with other names, inputs
+ * and attributes. */
 #include "proto/save.h"
 
 #include <string.h>
 
 #include "ir/labels.h"
+#include "ir/scope.h"
 #include "onnx.pb-c.h"
 
 typedef struct {
@@ -12,6 +16,7 @@ typedef struct {
     arena *a;
     const char **label; /* by value id */
     uint8_t *is_output; /* by value id: of some graph */
+    scope *written;     /* names of values, for annotations */
 } writer;
 
 #define NEW(w, T, lower) ((T *)message_new((w)->a, sizeof(T), &onnx__##lower##__descriptor))
@@ -20,6 +25,13 @@ static void *message_new(arena *a, size_t bytes, const ProtobufCMessageDescripto
     ProtobufCMessage *message = arena_alloc(a, bytes);
     protobuf_c_message_init(kind, message);
     return message;
+}
+
+/* A message to fill: a copy of the one in the file, or a new one. What it points to stays the file's. */
+#define COPY(w, T, lower, from) ((T *)message_copy((w)->a, from, sizeof(T), &onnx__##lower##__descriptor))
+static void *message_copy(arena *a, const void *source, size_t bytes, const ProtobufCMessageDescriptor *kind)
+{
+    return source ? arena_copy(a, source, bytes) : message_new(a, bytes, kind);
 }
 
 /* protobuf-c's structures are not const; what is packed is only read. NULL for "", which is not written. */
@@ -109,9 +121,10 @@ static Onnx__TypeProto *write_type(writer *w, const type *t)
 static Onnx__ValueInfoProto *write_info(writer *w, value_id v)
 {
     const value *val = value_at(w->m, v);
-    Onnx__ValueInfoProto *p = NEW(w, Onnx__ValueInfoProto, value_info_proto);
+    Onnx__ValueInfoProto *p = COPY(w, Onnx__ValueInfoProto, value_info_proto, val->source);
     type constant = {.kind = TYPE_TENSOR};
     p->name = entry(name_of(w, v));
+    if (val->source) return p; /* as declared */
     if (val->type.kind != TYPE_UNKNOWN) p->type = write_type(w, &val->type);
     else if (val->data) {
         constant.elem = val->data->type;
@@ -126,8 +139,9 @@ static Onnx__ValueInfoProto *write_info(writer *w, value_id v)
 
 static Onnx__TensorProto *write_tensor(writer *w, const tensor *t, const char *name)
 {
-    Onnx__TensorProto *p = NEW(w, Onnx__TensorProto, tensor_proto);
+    Onnx__TensorProto *p = COPY(w, Onnx__TensorProto, tensor_proto, t->sparse ? NULL : t->source);
     p->name = borrowed(name);
+    if (t->source && !t->sparse) return p; /* external data stays where it is */
     p->has_data_type = true;
     p->data_type = (int32_t)t->type;
     p->n_dims = t->rank;
@@ -176,7 +190,8 @@ static void write_lists(writer *w, const attr *a, Onnx__AttributeProto *p)
 
 static Onnx__AttributeProto *write_attr(writer *w, const attr *a, const char *where)
 {
-    Onnx__AttributeProto *p = NEW(w, Onnx__AttributeProto, attribute_proto);
+    Onnx__AttributeProto *p = COPY(w, Onnx__AttributeProto, attribute_proto, a->source);
+    if (a->source && a->kind != ATTR_GRAPH && a->kind != ATTR_GRAPHS) return p;
     p->name = entry(a->name);
     p->has_type = a->kind != ATTR_NONE;
     p->type = (Onnx__AttributeProto__AttributeType)a->kind;
@@ -209,12 +224,14 @@ static Onnx__AttributeProto *write_attr(writer *w, const attr *a, const char *wh
 
 static Onnx__NodeProto *write_node(writer *w, const node *n)
 {
-    Onnx__NodeProto *p = NEW(w, Onnx__NodeProto, node_proto);
-    p->name = borrowed(n->name);
-    p->op_type = entry(n->op);
-    p->domain = borrowed(n->domain);
-    p->overload = borrowed(n->overload);
-    p->doc_string = borrowed(n->doc);
+    Onnx__NodeProto *p = COPY(w, Onnx__NodeProto, node_proto, n->source);
+    if (!n->source) {
+        p->name = borrowed(n->name);
+        p->op_type = entry(n->op);
+        p->domain = borrowed(n->domain);
+        p->overload = borrowed(n->overload);
+        p->doc_string = borrowed(n->doc);
+    }
     p->n_input = n->n_in;
     p->input = names_of(w, n->in, n->n_in);
     p->n_output = n->n_out;
@@ -258,7 +275,7 @@ static Onnx__ValueInfoProto **write_infos(writer *w, const value_id *v, uint32_t
     return list;
 }
 
-/* The types of what nodes compute, outputs of the graph left out. */
+/* The types of what nodes compute, outputs of the graph left out. With a source: those that it declares. */
 static void write_inner_types(writer *w, const graph *g, Onnx__GraphProto *p)
 {
     VEC(Onnx__ValueInfoProto *) list = {0};
@@ -266,7 +283,8 @@ static void write_inner_types(writer *w, const graph *g, Onnx__GraphProto *p)
         const node *n = node_at(w->m, g->nodes.p[i]);
         for (uint32_t k = 0; k < n->n_out; k++) {
             const value_id v = n->out[k];
-            if (v && !w->is_output[v] && value_at(w->m, v)->type.kind != TYPE_UNKNOWN) VEC_PUSH(w->a, list, write_info(w, v));
+            const value *x = value_at(w->m, v);
+            if (v && !w->is_output[v] && (w->m->source ? x->source != NULL : x->type.kind != TYPE_UNKNOWN)) VEC_PUSH(w->a, list, write_info(w, v));
         }
     }
     p->n_value_info = list.n;
@@ -289,28 +307,53 @@ static void list_initializers_as_inputs(writer *w, const graph *g, const value_i
     p->input = write_infos(w, list.p, list.n);
 }
 
+static void write_initializers(writer *w, const graph *g, const value_id *loose, uint32_t n_loose, Onnx__GraphProto *p)
+{
+    const uint32_t n = g->initializers.n + n_loose;
+    p->n_initializer = p->n_sparse_initializer = 0;
+    p->initializer = ARENA_ARRAY(w->a, Onnx__TensorProto *, n);
+    p->sparse_initializer = ARENA_ARRAY(w->a, Onnx__SparseTensorProto *, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const value_id v = i < g->initializers.n ? g->initializers.p[i] : loose[i - g->initializers.n];
+        const value *x = value_at(w->m, v);
+        const tensor *t = x->data ? x->data : x->initial;
+        if (t->source && t->sparse && t->name == name_of(w, v)) p->sparse_initializer[p->n_sparse_initializer++] = (Onnx__SparseTensorProto *)(uintptr_t)t->source;
+        else p->initializer[p->n_initializer++] = write_tensor(w, t, name_of(w, v));
+    }
+}
+
+/* Of the file's annotations for quantization, those of values that are still there. */
+static void keep_annotations(writer *w, Onnx__GraphProto *p)
+{
+    Onnx__TensorAnnotation **list = p->quantization_annotation;
+    const size_t n = p->n_quantization_annotation;
+    if (!n) return;
+    p->n_quantization_annotation = 0;
+    p->quantization_annotation = ARENA_ARRAY(w->a, Onnx__TensorAnnotation *, n);
+    for (size_t i = 0; i < n; i++)
+        if (list[i]->tensor_name && scope_find(w->written, intern(w->m->names, list[i]->tensor_name))) p->quantization_annotation[p->n_quantization_annotation++] = list[i];
+}
+
 static Onnx__GraphProto *write_graph(writer *w, graph_id id)
 {
     const graph *g = graph_at(w->m, id);
     uint32_t n_loose = 0;
     const value_id *loose = id == 1 ? loose_constants(w->m, w->a, id, &n_loose) : NULL;
-    Onnx__GraphProto *p = NEW(w, Onnx__GraphProto, graph_proto);
-    p->name = entry(*g->name ? g->name : "graph"); /* the standard wants one */
-    p->doc_string = borrowed(g->doc);
+    Onnx__GraphProto *p = COPY(w, Onnx__GraphProto, graph_proto, g->source);
+    if (!g->source) {
+        p->name = entry(*g->name ? g->name : "graph"); /* the standard wants one */
+        p->doc_string = borrowed(g->doc);
+    }
     p->n_input = g->inputs.n;
     p->input = write_infos(w, g->inputs.p, g->inputs.n);
     p->n_output = g->outputs.n;
     p->output = write_infos(w, g->outputs.p, g->outputs.n);
-    p->n_initializer = (size_t)g->initializers.n + n_loose;
-    p->initializer = ARENA_ARRAY(w->a, Onnx__TensorProto *, p->n_initializer);
-    for (uint32_t i = 0; i < g->initializers.n + n_loose; i++) {
-        const value_id v = i < g->initializers.n ? g->initializers.p[i] : loose[i - g->initializers.n];
-        p->initializer[i] = write_tensor(w, value_at(w->m, v)->data, name_of(w, v));
-    }
+    write_initializers(w, g, loose, n_loose, p);
     if (w->m->ir_version < 4) list_initializers_as_inputs(w, g, loose, n_loose, p);
     p->n_node = g->nodes.n;
     p->node = write_nodes(w, g, NULL, 0);
     write_inner_types(w, g, p);
+    keep_annotations(w, p);
     return p;
 }
 
@@ -328,8 +371,19 @@ static Onnx__OperatorSetIdProto **write_opsets(writer *w, const opset *o, uint32
     return list;
 }
 
+/* The file's, then those that were added. */
+static void write_imports(writer *w, Onnx__ModelProto *p)
+{
+    const Onnx__ModelProto *source = w->m->source;
+    const size_t kept = source ? source->n_opset_import : 0;
+    p->n_opset_import = w->m->opsets.n;
+    p->opset_import = write_opsets(w, w->m->opsets.p, w->m->opsets.n);
+    for (size_t i = 0; i < kept; i++) p->opset_import[i] = source->opset_import[i];
+}
+
 static Onnx__FunctionProto *write_function(writer *w, const function *f)
 {
+    if (f->source) return (Onnx__FunctionProto *)(uintptr_t)f->source;
     const graph *g = graph_at(w->m, f->body);
     uint32_t n_constants;
     const value_id *constants = loose_constants(w->m, w->a, f->body, &n_constants);
@@ -355,10 +409,9 @@ static Onnx__FunctionProto *write_function(writer *w, const function *f)
     return p;
 }
 
-static Onnx__ModelProto *write_model(writer *w)
+static void write_head(writer *w, Onnx__ModelProto *p)
 {
     model *m = w->m;
-    Onnx__ModelProto *p = NEW(w, Onnx__ModelProto, model_proto);
     p->has_ir_version = true;
     p->ir_version = m->ir_version;
     p->producer_name = borrowed(m->producer);
@@ -367,12 +420,6 @@ static Onnx__ModelProto *write_model(writer *w)
     p->doc_string = borrowed(m->doc);
     p->has_model_version = m->model_version != 0;
     p->model_version = m->model_version;
-    p->graph = write_graph(w, 1);
-    p->n_opset_import = m->opsets.n;
-    p->opset_import = write_opsets(w, m->opsets.p, m->opsets.n);
-    p->n_functions = m->functions.n;
-    p->functions = ARENA_ARRAY(w->a, Onnx__FunctionProto *, m->functions.n);
-    for (uint32_t i = 0; i < m->functions.n; i++) p->functions[i] = write_function(w, &m->functions.p[i]);
     p->n_metadata_props = m->metadata.n;
     p->metadata_props = ARENA_ARRAY(w->a, Onnx__StringStringEntryProto *, m->metadata.n);
     for (uint32_t i = 0; i < m->metadata.n; i++) {
@@ -380,6 +427,19 @@ static Onnx__ModelProto *write_model(writer *w)
         p->metadata_props[i]->key = entry(m->metadata.p[i].key);
         p->metadata_props[i]->value = entry(m->metadata.p[i].value);
     }
+}
+
+static Onnx__ModelProto *write_model(writer *w)
+{
+    model *m = w->m;
+    Onnx__ModelProto *p = COPY(w, Onnx__ModelProto, model_proto, m->source);
+    if (!m->source) write_head(w, p);
+    p->n_training_info = 0; /* the loader has warned */
+    p->graph = write_graph(w, 1);
+    write_imports(w, p);
+    p->n_functions = m->functions.n;
+    p->functions = ARENA_ARRAY(w->a, Onnx__FunctionProto *, m->functions.n);
+    for (uint32_t i = 0; i < m->functions.n; i++) p->functions[i] = write_function(w, &m->functions.p[i]);
     return p;
 }
 
@@ -398,7 +458,10 @@ static void append(ProtobufCBuffer *self, size_t n, const uint8_t *data)
 bool model_encode(model *m, diag *d, text *out)
 {
     const uint32_t errors = d->errors;
-    writer w = {m, d, out->mem, value_labels(m, out->mem), ARENA_ARRAY(out->mem, uint8_t, m->values.n)};
+    writer w = {m, d, out->mem, value_labels(m, out->mem), ARENA_ARRAY(out->mem, uint8_t, m->values.n), scope_new(out->mem)};
+    scope_enter(w.written);
+    for (value_id v = 1; v < m->values.n; v++)
+        if (w.label[v]) scope_define(w.written, w.label[v], v);
     for (uint32_t i = 1; i < m->graphs.n; i++)
         for (uint32_t k = 0; k < graph_at(m, i)->outputs.n; k++) w.is_output[graph_at(m, i)->outputs.p[k]] = 1;
     const Onnx__ModelProto *p = write_model(&w);

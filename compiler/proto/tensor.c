@@ -179,6 +179,7 @@ tensor *convert_tensor(converter *c, const Onnx__TensorProto *p, const place *at
         return NULL;
     }
     const bool ok = external ? convert_external(c, p, at, t) : p->has_raw_data ? convert_raw(c, p, at, t) : convert_typed(c, p, at, t);
+    if (c->keep_source) t->source = p;
     return ok ? t : NULL;
 }
 
@@ -247,5 +248,7 @@ tensor *convert_sparse(converter *c, const Onnx__SparseTensorProto *p, const pla
         memcpy(out + (size_t)k * each, (const unsigned char *)values->data + i * each, each);
     }
     t->data = out;
+    t->source = c->keep_source ? p : NULL;
+    t->sparse = true;
     return t;
 }

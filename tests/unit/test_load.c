@@ -255,7 +255,7 @@ static void an_input_with_an_initializer_is_a_constant(void **state)
     assert_non_null(named(m, "w")->data);
     m = model_parse_with(mem, d, TEXT, NULL, &(load_options){.overridable_inputs = true});
     assert_int_equal(model_main(m)->inputs.n, 2);
-    assert_non_null(named(m, "w")->data);
+    assert_non_null(named(m, "w")->initial);
 }
 
 static void nodes_out_of_order_are_sorted_with_a_warning(void **state)

@@ -22,7 +22,7 @@ static const char *result(arena *mem, const char *inputs, const char *constants,
                                       *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
     model *m = model_parse(mem, d, source, "test.txt");
     if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
-    const infer_options o = {1 << 16};
+    const infer_options o = {.fold_limit = 1 << 16};
     if (!infer_model(m, &o)) return d->list.n ? d->list.p[0].code : "not inferred";
     const value *y = value_at(m, model_main(m)->outputs.p[0]);
     text t = {.mem = mem};

@@ -28,7 +28,7 @@ static const char CONV[] = "<ir_version: 8, opset_import: [\"\": 17]>\n"
 
 static void load(const char *model_source)
 {
-    const infer_options infer = {1 << 16};
+    const infer_options infer = {.fold_limit = 1 << 16};
     m = model_parse(mem, diag_new(mem, "model.onnxtxt"), model_source, NULL);
     assert_non_null(m);
     assert_true(check_model_basic(m) && infer_model(m, &infer));

@@ -429,7 +429,7 @@ static void inference_adapts_nodes_when_it_knows_their_inputs(void **state)
     add_output(m, 1, "u");
     import_opset(m, "", 11);
     assert_true(check_model_basic(m));
-    if (!infer_model(m, &(infer_options){16})) {
+    if (!infer_model(m, &(infer_options){.fold_limit = 16})) {
         diag_print(m->diag, stderr);
         fail();
     }
@@ -447,7 +447,7 @@ static void inference_walks_over_what_adapters_insert(void **state)
     add_output(m, 1, "u");
     import_opset(m, "", 11);
     assert_true(check_model_basic(m));
-    if (!infer_model(m, &(infer_options){16})) {
+    if (!infer_model(m, &(infer_options){.fold_limit = 16})) {
         diag_print(m->diag, stderr);
         fail();
     }
@@ -464,7 +464,7 @@ static void a_hole_in_a_list_of_inputs_is_an_error_of_inference(void **state)
     add_node(m, 1, "Sum", "x, _", "y");
     import_opset(m, "", 13);
     assert_true(check_model_basic(m));
-    assert_false(infer_model(m, &(infer_options){16}));
+    assert_false(infer_model(m, &(infer_options){.fold_limit = 16}));
     assert_string_equal(m->diag->list.p[0].code, "input-missing");
 }
 

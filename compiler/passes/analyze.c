@@ -1,0 +1,157 @@
+/* analyze.c - infers a copy of the nodes and takes the copy away again; see analyze.h.
+ *
+ * Inference wants calls expanded and every node at its operator's newest version, and gets there by rewriting. So the nodes and the lists of the
+ * graphs are kept aside meanwhile. Values are not: an adapter or an expansion makes new ones, but those of the file keep their ids and get
+ * their types, data and content in place. */
+#include "passes/analyze.h"
+
+#include <string.h>
+
+#include "ops/ops.h"
+#include "passes/inline.h"
+
+typedef struct {
+    node_id producer;
+    uint32_t output;
+    const char *name;
+    type declared;
+} definition;
+
+typedef struct {
+    arena *mem;
+    uint32_t n_values, n_nodes, n_graphs, n_equal, n_origins;
+    definition *value;
+    node *node;
+    graph *graph;
+    const tensor **data;
+} snapshot;
+
+/* The lists of the kept nodes are the model's own, since passes may keep pointing to them; inference works on copies. */
+static node copied_node(arena *mem, node n)
+{
+    n.in = arena_copy(mem, n.in, n.n_in * sizeof *n.in);
+    n.out = arena_copy(mem, n.out, n.n_out * sizeof *n.out);
+    n.attr = arena_copy(mem, n.attr, n.n_attr * sizeof *n.attr);
+    return n;
+}
+
+static graph copied_graph(arena *mem, graph g)
+{
+    g.nodes.p = arena_copy(mem, g.nodes.p, g.nodes.n * sizeof *g.nodes.p);
+    g.inputs.p = arena_copy(mem, g.inputs.p, g.inputs.n * sizeof *g.inputs.p);
+    g.outputs.p = arena_copy(mem, g.outputs.p, g.outputs.n * sizeof *g.outputs.p);
+    g.initializers.p = arena_copy(mem, g.initializers.p, g.initializers.n * sizeof *g.initializers.p);
+    g.nodes.cap = g.nodes.n;
+    g.inputs.cap = g.inputs.n;
+    g.outputs.cap = g.outputs.n;
+    g.initializers.cap = g.initializers.n;
+    return g;
+}
+
+static snapshot take(model *m, arena *scratch)
+{
+    snapshot s = {.mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
+    s.value = ARENA_ARRAY(scratch, definition, s.n_values);
+    s.data = ARENA_ARRAY(scratch, const tensor *, s.n_values);
+    s.node = ARENA_ARRAY(scratch, node, s.n_nodes);
+    s.graph = ARENA_ARRAY(scratch, graph, s.n_graphs);
+    for (value_id v = 1; v < s.n_values; v++) {
+        const value *x = value_at(m, v);
+        s.value[v] = (definition){x->producer, x->output, x->name, x->type};
+        s.data[v] = x->data;
+    }
+    for (node_id n = 1; n < s.n_nodes; n++) {
+        s.node[n] = *node_at(m, n);
+        *node_at(m, n) = copied_node(m->mem, s.node[n]);
+    }
+    for (graph_id g = 1; g < s.n_graphs; g++) {
+        s.graph[g] = *graph_at(m, g);
+        *graph_at(m, g) = copied_graph(m->mem, s.graph[g]);
+    }
+    return s;
+}
+
+static void put_back(model *m, const snapshot *s)
+{
+    m->values.n = s->n_values;
+    m->nodes.n = s->n_nodes;
+    m->graphs.n = s->n_graphs;
+    m->equal.n = s->n_equal;
+    m->origins.n = s->n_origins;
+    for (value_id v = 1; v < s->n_values; v++) {
+        value_at(m, v)->producer = s->value[v].producer;
+        value_at(m, v)->output = s->value[v].output;
+        value_at(m, v)->name = s->value[v].name;
+    }
+    for (node_id n = 1; n < s->n_nodes; n++) *node_at(m, n) = s->node[n];
+    for (graph_id g = 1; g < s->n_graphs; g++) *graph_at(m, g) = s->graph[g];
+}
+
+/* Operators without a definition of ours are understood through the standard's body. */
+static bool not_ours(void *ctx, model *m, const node *n)
+{
+    (void)ctx, (void)m;
+    const op_def *op = op_find(n->domain, n->op);
+    return !op || !op->infer;
+}
+
+/* A constant of the node at least as large, which nothing else reads: it goes when the node does. */
+static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *uses)
+{
+    for (uint32_t i = 0; i < n->n_in; i++) {
+        const tensor *t = n->in[i] ? value_at(m, n->in[i])->data : NULL;
+        if (t && t->bytes >= bytes && uses[n->in[i]] == 1) return true;
+    }
+    return false;
+}
+
+/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole. */
+static void drop_large(model *m, const snapshot *s, size_t limit)
+{
+    uint32_t *uses = ARENA_ARRAY(s->mem, uint32_t, s->n_values);
+    for (node_id n = 1; n < s->n_nodes; n++)
+        for (uint32_t k = 0; k < s->node[n].n_in && !s->node[n].dead; k++) uses[s->node[n].in[k]]++;
+    for (graph_id g = 1; g < s->n_graphs; g++)
+        for (uint32_t k = 0; k < s->graph[g].outputs.n; k++) uses[s->graph[g].outputs.p[k]]++;
+    for (value_id v = 1; v < s->n_values; v++) {
+        value *x = value_at(m, v);
+        if (x->data && !s->data[v] && x->producer && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
+    }
+}
+
+/* What the file declares can't be: the number of dimensions, or one of them, is another. */
+static bool contradicts(model *m, const type *declared, const type *t)
+{
+    int64_t a, b;
+    if (declared->kind != TYPE_TENSOR || t->kind != TYPE_TENSOR || declared->rank < 0 || t->rank < 0) return false;
+    if (declared->rank != t->rank) return true;
+    for (int32_t i = 0; i < t->rank; i++)
+        if (dim_is_const(m->dims, declared->shape[i], &a) && dim_is_const(m->dims, t->shape[i], &b) && a != b) return true;
+    return false;
+}
+
+/* Exporters get declarations wrong, and nobody notices as long as shapes are computed during the run. Once passes have made constants of them,
+ * checkers do: a wrong declaration is not written again. */
+static void drop_wrong_declarations(model *m, const snapshot *s)
+{
+    for (value_id v = 1; v < s->n_values; v++) {
+        value *x = value_at(m, v);
+        if (x->source && x->producer && contradicts(m, &s->value[v].declared, &x->type)) x->source = NULL;
+    }
+}
+
+void analyze(model *m, size_t limit)
+{
+    arena *scratch = arena_new();
+    diag *said = m->diag;
+    const snapshot before = take(m, scratch);
+    const infer_options o = {.fold_limit = (int64_t)limit, .tolerant = true};
+    m->diag = diag_new(scratch, NULL);
+    m->written_back = true;
+    if (inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) (void)infer_model(m, &o);
+    m->diag = said;
+    put_back(m, &before);
+    drop_large(m, &before, limit);
+    drop_wrong_declarations(m, &before);
+    arena_free(scratch);
+}

@@ -1,0 +1,14 @@
+/* analyze.h - what is known of the values of a model that stays as its file says it. */
+#ifndef ONNXCC_PASSES_ANALYZE_H
+#define ONNXCC_PASSES_ANALYZE_H
+#include "ir/ir.h"
+
+/* For tools that write the model back. Requires: node->version set (check_model_basic). Then every value has its type, its constant data and its
+ * symbolic content as inference finds them (ops.h), for all that can be inferred; nodes, graphs and names are as they were, at the versions that
+ * the model imports, calls of functions are still calls. What can't be inferred (an operator that is not supported, a body with sizes that
+ * change) keeps the type that the file declares or has none, and nothing is reported.
+ *
+ * No size is taken as equal to another one unless that is proved (model.written_back): what a tool writes is run by others, who do not check it.
+ * A constant of more than `limit` bytes that no constant of the file has becomes none: it stays a node. */
+void analyze(model *m, size_t limit);
+#endif

@@ -7,6 +7,7 @@
 #include "driver/calibrate.h"
 #include "driver/command.h"
 #include "driver/data_set.h"
+#include "ops/version.h"
 #include "passes/analyze.h"
 #include "passes/inline.h"
 #include "passes/optimize.h"
@@ -47,24 +48,26 @@ static bool read_options(command *c, quantize_options *o)
 
 /* ---- the model ---- */
 
-/* What folds into products first: they are quantized as they will run. */
-static bool prepare_model(command *c, model *m)
+enum { RAISED_OPSET = 13 }; /* with scales per channel */
+
+/* Models that are older than the operators that a mode needs. */
+static bool raise_opset(model *m, const quantize_options *o)
+{
+    const int has = model_opset(m, "");
+    if (!has || has >= quantize_least_opset(o->mode)) return true;
+    analyze(m, LARGEST_CONSTANT); /* adapters look at types */
+    return version_raise(m, RAISED_OPSET);
+}
+
+/* What folds into products goes first: they are quantized as they will run. */
+static bool prepare_model(command *c, model *m, const quantize_options *q)
 {
     const optimize_options o = {.level = LEVEL_EXTENDED};
     optimize_report report;
     if (m->functions.n && !inline_functions(m)) return false;
-    if (!optimize_model(m, c->mem, &o, &report)) return false;
+    if (!raise_opset(m, q) || !optimize_model(m, c->mem, &o, &report)) return false;
     analyze(m, LARGEST_CONSTANT);
     return true;
-}
-
-static bool check_opset(command *c, const model *m, const quantize_options *o)
-{
-    const int least = quantize_least_opset(o->mode), has = model_opset(m, "");
-    if (has >= least) return true;
-    diag_error(c->diag, EXIT_UNSUPPORTED, "", "opset", "the model's opset is %d; --mode=%s is written with operators of opset %d", has,
-               o->mode == QUANTIZE_STATIC ? "static" : "dynamic", least);
-    return false;
 }
 
 /* ---- the report ---- */
@@ -180,9 +183,11 @@ exit_code verb_quantize(command *c)
     if (!read_options(c, &o)) return diag_exit(c->diag);
     c->diag->file = s.in;
     model *m = model_load_checked(c->mem, c->diag, s.in, &load);
-    if (!m || !prepare_model(c, m) || !check_opset(c, m, &o)) return diag_exit(c->diag);
+    const int had = m ? model_opset(m, "") : 0;
+    if (!m || !prepare_model(c, m, &o)) return diag_exit(c->diag);
     s.before = file_bytes(s.in);
     quantize_plan *p = quantize_choose(c->mem, m, &o);
+    if (model_opset(m, "") != had) VEC_PUSH(c->mem, p->notes, arena_printf(c->mem, "the model's opset is %d now, it was %d", model_opset(m, ""), had));
     if (!write_quantized(c, p, &s)) return diag_exit(c->diag);
     if (c->json) print_json(c->json, p, &s);
     if (c->json != stdout && !c->quiet) print_table(c->out, p, &s);

@@ -105,6 +105,12 @@ static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *us
     return false;
 }
 
+/* What a Constant holds stands in the file already. */
+static bool is_stored(const snapshot *s, const value *x)
+{
+    return node_is(&s->node[x->producer], "", "Constant");
+}
+
 /* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole. */
 static void drop_large(model *m, const snapshot *s, size_t limit)
 {
@@ -115,7 +121,7 @@ static void drop_large(model *m, const snapshot *s, size_t limit)
         for (uint32_t k = 0; k < s->graph[g].outputs.n; k++) uses[s->graph[g].outputs.p[k]]++;
     for (value_id v = 1; v < s->n_values; v++) {
         value *x = value_at(m, v);
-        if (x->data && !s->data[v] && x->producer && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
+        if (x->data && !s->data[v] && x->producer && !is_stored(s, x) && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
     }
 }
 

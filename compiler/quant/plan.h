@@ -11,6 +11,9 @@ uint32_t data_inputs(const node *n);
 
 /* Weights in 8 bits, symmetric: q * scale. `scale` has one element, or one for each output channel. */
 typedef struct weights8 {
+    value_id of;
+    elem type;
+    bool rows;
     value_id q, scale;
     const float *s;
     int64_t n; /* elements of scale */

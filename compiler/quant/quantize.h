@@ -71,6 +71,7 @@ typedef struct quantize_plan {
     observed **seen;        /* by value id: what calibration saw; only of values that same_as names and that are quantized */
     node_id *absorbed;      /* by value id: Relu or Clip that vanishes in the rounding of this value's producer; 0: none */
     uint32_t n_values, n_nodes;
+    VEC(struct weights8 *) weights; /* made so far: what several products share is stored once */
     VEC(const char *) notes; /* what the report says about the whole model */
 } quantize_plan;
 

@@ -124,6 +124,16 @@ static tensor *quantize_elements(quantize_plan *p, const strided *s, const float
     return t;
 }
 
+/* The same weights in the same form that another product has. */
+static const weights8 *made_before(const quantize_plan *p, const weights8 *w)
+{
+    for (uint32_t i = 0; i < p->weights.n; i++) {
+        const weights8 *x = p->weights.p[i];
+        if (x->of == w->of && x->type == w->type && x->rows == w->rows && x->n == w->n && !memcmp(x->s, w->s, (size_t)w->n * sizeof *w->s)) return x;
+    }
+    return NULL;
+}
+
 weights8 weights_quantized(quantize_plan *p, const product *pr, weights_form form)
 {
     model *m = p->m;
@@ -133,7 +143,7 @@ weights8 weights_quantized(quantize_plan *p, const product *pr, weights_form for
         if (i < pr->axis) s.outer *= w->shape[i];
         if (i > pr->axis) s.inner *= w->shape[i];
     }
-    weights8 out = {.n = form.per_channel ? s.channels : 1};
+    weights8 out = {.of = pr->weights, .type = form.type, .rows = form.rows, .n = form.per_channel ? s.channels : 1};
     float *scale = ARENA_ARRAY(m->mem, float, s.channels);
     double least = 0;
     for (int64_t c = 0; c < out.n; c++) scale[c] = form.per_channel ? scale_of(p, &s, c, c + 1) : scale_of(p, &s, 0, s.channels);
@@ -144,8 +154,11 @@ weights8 weights_quantized(quantize_plan *p, const product *pr, weights_form for
     if (!form.per_channel && (double)scale[0] < least) scale[0] = (float)least;
     const char *of = value_at(m, pr->weights)->name;
     out.s = scale;
+    const weights8 *same = made_before(p, &out);
+    if (same) return *same;
     out.q = new_constant(m, of, "quantized", quantize_elements(p, &s, scale, out.n, form, &out.sqnr));
     out.scale = floats_value(m, of, "scale", out.n > 1, &out.n, scale);
+    VEC_PUSH(p->mem, p->weights, arena_copy(p->mem, &out, sizeof out));
     return out;
 }
 
@@ -166,16 +179,28 @@ value_id floats_value(model *m, const char *of, const char *role, uint32_t rank,
     return new_constant(m, of, role, t);
 }
 
+/* A name that no node has: onnxruntime refuses models where two have the same. */
+static const char *node_name(model *m, const char *of, const char *op)
+{
+    for (uint32_t k = 1;; k++) {
+        const char *name = intern(m->names, arena_printf(m->mem, k > 1 ? "%s.%s.%u" : "%s.%s", of, op, k));
+        bool taken = false;
+        for (node_id n = 1; n < m->nodes.n && !taken; n++) taken = node_at(m, n)->name == name;
+        if (!taken) return name;
+    }
+}
+
 value_id emit_node(node_list *to, const char *op, uint32_t n_in, const value_id *in, uint32_t n_out, value_id *others)
 {
     model *m = to->m;
+    const char *name = node_name(m, to->of, op);
     const node_id id = node_new(m, to->graph, "", op, n_in, n_out, 0);
     node *n = node_at(m, id);
     n->version = op_version(m, "", op);
-    n->name = intern(m->names, arena_printf(m->mem, "%s.%s", to->of, op));
+    n->name = name;
     memcpy(n->in, in, n_in * sizeof *in);
     for (uint32_t k = 0; k < n_out; k++) {
-        const value_id v = value_new(m, arena_printf(m->mem, k ? "%s.%s.%u" : "%s.%s", to->of, op, k));
+        const value_id v = value_new(m, arena_printf(m->mem, k ? "%s.out%u" : "%s", name, k));
         value_at(m, v)->producer = id;
         value_at(m, v)->output = k;
         node_at(m, id)->out[k] = v;

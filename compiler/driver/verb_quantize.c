@@ -94,12 +94,14 @@ static void print_decibel(FILE *to, double v)
 static void print_table(FILE *to, const quantize_plan *p, const summary *s)
 {
     const bool stat = p->o->mode == QUANTIZE_STATIC;
-    fputs(stat ? "   input  weights  outside  layer\n" : " weights  layer\n", to);
+    fputs(stat ? "   input  weights   output  outside  layer\n" : " weights  layer\n", to);
     for (uint32_t i = 0; i < p->layers.n; i++) {
         const layer *l = &p->layers.p[i];
         if (stat) {
             print_decibel(to, l->sqnr[0]);
             print_decibel(to, l->sqnr[1]);
+            fputc(' ', to);
+            print_decibel(to, l->sqnr[2]);
             if (isnan(l->sqnr[0])) fputs("         -", to);
             else fprintf(to, " %8.3f%%", 100 * l->saturated);
         } else {
@@ -130,6 +132,7 @@ static void print_json(FILE *to, const quantize_plan *p, const summary *s)
         fprintf(to, ",\"op\":\"%s\",\"quantized\":%s", l->op, l->kept ? "false" : "true");
         json_decibel(to, "sqnr_input", l->sqnr[0]);
         json_decibel(to, "sqnr_weights", l->sqnr[1]);
+        json_decibel(to, "sqnr_output", l->sqnr[2]);
         if (!isnan(l->sqnr[0])) fprintf(to, ",\"saturated\":%.9g", l->saturated);
         if (l->kept) {
             fputs(",\"reason\":", to);

@@ -54,7 +54,7 @@ typedef struct layer {
     const char *kept;  /* why it stays in float; NULL: it's quantized */
     product p;
     struct weights8 *w8; /* its weights, once quantize_judge made them; static mode */
-    double sqnr[3];    /* dB: of its input, weights, output; NAN: not measured, INFINITY: without error */
+    double sqnr[3];    /* dB, of rounding its input, weights, output; NAN: not measured or not rounded, INFINITY: without error */
     double saturated;  /* share of input values outside the range, 0 to 1 */
 } layer;
 

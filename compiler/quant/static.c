@@ -57,20 +57,26 @@ static double together(const layer *l)
     return decibel(1, noise);
 }
 
+static void take_measures(const quantize_plan *p, layer *l)
+{
+    const value_id y = node_at(p->m, l->id)->out[0], out = p->absorbed[y] ? node_at(p->m, p->absorbed[y])->out[0] : y;
+    const observed *in = p->seen[p->first_same[l->p.x]], *rounded = p->integer[out] ? p->seen[p->first_same[out]] : NULL;
+    l->sqnr[1] = l->w8->sqnr;
+    if (rounded && rounded->count) l->sqnr[2] = decibel(rounded->power, rounded->noise);
+    if (!in || !in->count) return;
+    l->sqnr[0] = decibel(in->power, in->noise);
+    l->saturated = (double)in->outside / (double)in->count;
+}
+
 void quantize_judge(quantize_plan *p)
 {
     for (uint32_t i = 0; i < p->layers.n; i++) {
         layer *l = &p->layers.p[i];
         if (l->kept) continue;
         const quant_params in = quantize_params(p, l->p.x);
-        const observed *s = p->seen[p->first_same[l->p.x]];
         l->w8 = ARENA_NEW(p->mem, weights8);
         *l->w8 = weights_quantized(p, &l->p, (weights_form){ELEM_INT8, per_channel(p), false, least_scales(p, &l->p, (double)in.scale)});
-        l->sqnr[1] = l->w8->sqnr;
-        if (s && s->count) {
-            l->sqnr[0] = decibel(s->power, s->noise);
-            l->saturated = (double)s->outside / (double)s->count;
-        }
+        take_measures(p, l);
     }
     for (uint32_t i = 0; i < p->layers.n; i++) {
         layer *l = &p->layers.p[i];

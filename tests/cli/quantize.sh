@@ -69,6 +69,38 @@ expect 0 text mixed.onnx
 [ "$(grep -c 'int8\[4,4\]' out)" = 1 ] || fail "shared weights are not stored once"
 [ "$(grep -c '"w.scale" =' out)" = 1 ] || fail "their scales are not"
 
+# What is between products: a residual block, a Clip that rounding does and one that it does not, a product whose result is an output, islands.
+mkdir -p block
+{ printf '\010\001\010\001\010\003\010\003\020\001\112\044'; for v in 1 2 3; do printf '\000\000\200\077\000\000\000\100\000\000\200\277'; done; } > block/input_0.pb
+cat > block.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,1,3,3] x) => (float[n,2] y, float[n,2,3,3] c2, float[n,2,3,3] z)
+<float[2,1,1,1] w1 = {4, -1}, float[2] b1 = {1, 0.5}, float[2,2,1,1] w2 = {1, 0.5, -1, 2}, float[2,2] w3 = {1, 2, 3, 4}, float zero = {0}, float six = {6}, float one = {1}>
+{
+  c1 = Conv (x, w1, b1)
+  r1 = Clip (c1, zero, six)
+  c2 = Conv (r1, w2)
+  s = Add (c2, r1)
+  r2 = Relu (s)
+  k = Clip (r2, one, six)
+  p = GlobalAveragePool (k)
+  f = Flatten (p)
+  y = Gemm (f, w3)
+  e = Exp (x)
+  z = Mul (e, c2)
+}
+EOF
+expect 0 quantize block.onnxtxt -o block.onnx --calibrate block
+says out "3 of 3 products in 8 bits, 5 other nodes with them"
+expect 0 check block.onnx --full
+expect 0 text block.onnx
+says out ' c2 = DequantizeLinear' ' z = Mul (e, c2)' ' y = Gemm (f, ' '= Add (c2, r1)' ' = Clip (' ' e = Exp (x)'
+[ "$(grep -c ' = Clip (' out)" = 1 ] || fail "not one of two Clips is left"
+if grep -q Relu out; then fail "Relu is still there"; fi
+[ "$(grep -c QuantizeLinear out)" = 12 ] || fail "unexpected number of Q and DQ: $(grep -c QuantizeLinear out)"
+expect 0 quantize block.onnxtxt -o openvino.onnx --calibrate block --for openvino
+expect 0 run openvino.onnx --input block/input_0.pb
+
 # A model older than the operators is raised.
 sed 's/"": 12/"": 9/' mixed.onnxtxt > old.onnxtxt
 expect 0 quantize old.onnxtxt -o old.onnx

@@ -16,6 +16,7 @@ deny ir schema proto check expr ops passes plan target emit driver
 deny expr ops passes plan target emit driver
 deny ops plan target emit driver
 deny passes plan emit driver
+deny quant plan target emit driver
 deny plan passes emit driver
 deny emit passes driver
 if grep -ln 'onnx.pb-c.h' "$top"/compiler/*/*.[ch] | grep -v -e /proto/ -e /check/; then bad=1; fi

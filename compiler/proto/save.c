@@ -435,6 +435,7 @@ static Onnx__ModelProto *write_model(writer *w)
     model *m = w->m;
     Onnx__ModelProto *p = COPY(w, Onnx__ModelProto, model_proto, m->source);
     if (!m->source) write_head(w, p);
+    if (p->ir_version < m->ir_version) p->ir_version = m->ir_version; /* the model was raised */
     p->n_training_info = 0; /* the loader has warned */
     p->graph = write_graph(w, 1);
     write_imports(w, p);

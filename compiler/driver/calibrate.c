@@ -119,7 +119,8 @@ static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const
     if (how == LOOK_BINS) observe_bins(s, k->p->mem, x, n);
     if (how == LOOK_ERROR) observe_error(s, &k->param[i], x, n);
     if (how != LOOK_RANGE || observe_range(s, x, n)) return true;
-    return diag_error(k->c->diag, EXIT_INVALID, at_value(k->p->m, k->values.p[i]), "not-finite", "element %lld is not finite for '%s'", (long long)s->strange, set);
+    return diag_error(k->c->diag, EXIT_INVALID, at_value(k->p->m, k->values.p[i]), "not-finite", "element %lld is not finite for '%s'",
+                      (long long)s->strange, set);
 }
 
 static void show_progress(const calibration *k, look how, uint32_t done)
@@ -165,7 +166,9 @@ static bool calibrate_in(calibration *k, const char *folder)
     const char *library;
     if (!command_compile_options(c, &co)) return false;
     co.emit = 0;
+    co.math = MATH_STRICT; /* the same ranges on every machine, so the same model */
     model *m = observed_model(k);
+    /* -O1: more takes longer than it saves, since a set runs three times at most. */
     if (!m || !build_library(c->mem, m, &co, folder, "-O1", &built, &library)) return false;
     bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
     if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);

@@ -42,7 +42,8 @@ static bool read_options(command *c, quantize_options *o)
     if (o->mode == QUANTIZE_DYNAMIC && calibration)
         return diag_error(c->diag, EXIT_USAGE, "", "arguments", "--mode=dynamic does not calibrate: leave --calibrate out");
     if (o->mode == QUANTIZE_DYNAMIC && c->o->n[OPT_ACTIVATIONS] && o->activations != ELEM_UINT8)
-        return diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported", "DynamicQuantizeLinear gives u8: --activations=s8 is for --mode=static");
+        return diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported",
+                          "DynamicQuantizeLinear gives u8: --activations=s8 is for --mode=static");
     return true;
 }
 
@@ -190,7 +191,8 @@ exit_code verb_quantize(command *c)
     if (!m || !prepare_model(c, m, &o)) return diag_exit(c->diag);
     s.before = file_bytes(s.in);
     quantize_plan *p = quantize_choose(c->mem, m, &o);
-    if (model_opset(m, "") != had) VEC_PUSH(c->mem, p->notes, arena_printf(c->mem, "the model's opset is %d now, it was %d", model_opset(m, ""), had));
+    if (model_opset(m, "") != had)
+        VEC_PUSH(c->mem, p->notes, arena_printf(c->mem, "the model's opset is %d now, it was %d", model_opset(m, ""), had));
     if (!write_quantized(c, p, &s)) return diag_exit(c->diag);
     if (c->json) print_json(c->json, p, &s);
     if (c->json != stdout && !c->quiet) print_table(c->out, p, &s);

@@ -14,13 +14,34 @@ static const struct {
     node_role role;
     int least; /* version from which readers have it in 8 bits */
 } ROLES[] = {
-    {"Conv", ROLE_PRODUCT, 1},         {"Gemm", ROLE_PRODUCT, 7},      {"MatMul", ROLE_PRODUCT, 1},      {"Reshape", ROLE_MOVE, 5},
-    {"Transpose", ROLE_MOVE, 1},       {"Squeeze", ROLE_MOVE, 1},      {"Unsqueeze", ROLE_MOVE, 1},      {"Flatten", ROLE_MOVE, 9},
-    {"Slice", ROLE_MOVE, 1},           {"Gather", ROLE_MOVE, 1},       {"Split", ROLE_MOVE, 2},          {"MaxPool", ROLE_MOVE, 12},
-    {"DepthToSpace", ROLE_MOVE, 1},    {"SpaceToDepth", ROLE_MOVE, 1}, {"Expand", ROLE_MOVE, 8},         {"Resize", ROLE_MOVE, 11},
-    {"Relu", ROLE_CLAMP, 6},           {"Clip", ROLE_CLAMP, 6},        {"Add", ROLE_MATH, 7},            {"Mul", ROLE_MATH, 7},
-    {"Concat", ROLE_MATH, 4},          {"AveragePool", ROLE_MATH, 7},  {"GlobalAveragePool", ROLE_MATH, 1}, {"LeakyRelu", ROLE_MATH, 6},
-    {"Sigmoid", ROLE_MATH, 6},         {"HardSigmoid", ROLE_MATH, 6},  {"HardSwish", ROLE_MATH, 14},     {"Tanh", ROLE_MATH, 6},
+    {"Conv", ROLE_PRODUCT, 1},
+    {"Gemm", ROLE_PRODUCT, 7},
+    {"MatMul", ROLE_PRODUCT, 1},
+    {"Reshape", ROLE_MOVE, 5},
+    {"Transpose", ROLE_MOVE, 1},
+    {"Squeeze", ROLE_MOVE, 1},
+    {"Unsqueeze", ROLE_MOVE, 1},
+    {"Flatten", ROLE_MOVE, 9},
+    {"Slice", ROLE_MOVE, 1},
+    {"Gather", ROLE_MOVE, 1},
+    {"Split", ROLE_MOVE, 2},
+    {"MaxPool", ROLE_MOVE, 12},
+    {"DepthToSpace", ROLE_MOVE, 1},
+    {"SpaceToDepth", ROLE_MOVE, 1},
+    {"Expand", ROLE_MOVE, 8},
+    {"Resize", ROLE_MOVE, 11},
+    {"Relu", ROLE_CLAMP, 6},
+    {"Clip", ROLE_CLAMP, 6},
+    {"Add", ROLE_MATH, 7},
+    {"Mul", ROLE_MATH, 7},
+    {"Concat", ROLE_MATH, 4},
+    {"AveragePool", ROLE_MATH, 7},
+    {"GlobalAveragePool", ROLE_MATH, 1},
+    {"LeakyRelu", ROLE_MATH, 6},
+    {"Sigmoid", ROLE_MATH, 6},
+    {"HardSigmoid", ROLE_MATH, 6},
+    {"HardSwish", ROLE_MATH, 14},
+    {"Tanh", ROLE_MATH, 6},
 };
 
 static node_role role_of(const node *n)
@@ -106,7 +127,8 @@ static const char *product_kept(quantize_plan *p, const node *n, const char *nam
     const char *why = kept_by_user(p, n, name);
     if (!why) why = read_product(p, out->id, out);
     if (!why && p->o->mode == QUANTIZE_STATIC && n->graph != 1) why = "it stands in a body of control flow, which calibration does not see";
-    if (!why && p->o->mode == QUANTIZE_STATIC && (out->turned || out->alpha != 1 || out->beta != 1)) why = "its alpha, beta or transA have no form in integers";
+    if (!why && p->o->mode == QUANTIZE_STATIC && (out->turned || out->alpha != 1 || out->beta != 1))
+        why = "its alpha, beta or transA have no form in integers";
     return why;
 }
 
@@ -246,7 +268,8 @@ static void choose(quantize_plan *p)
     f.consumed = ARENA_ARRAY(scratch, uint8_t, p->n_values);
     f.makes = ARENA_ARRAY(scratch, uint8_t, p->n_values);
     count_uses(&f);
-    while (round_of_reasons(&f)) {}
+    while (round_of_reasons(&f)) {
+    }
     settle(&f);
     arena_free(scratch);
 }

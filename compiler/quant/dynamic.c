@@ -79,7 +79,8 @@ static void write_product(writer *w, layer *l)
     }
     const input8 in = quantized_input(w, x);
     w->to.of = l->name;
-    const weights8 w8 = weights_quantized(w->p, &pr, (weights_form){conv ? ELEM_UINT8 : ELEM_INT8, !w->p->o->per_tensor, !conv && pr.axis == 0, NULL});
+    const weights8 w8 =
+        weights_quantized(w->p, &pr, (weights_form){conv ? ELEM_UINT8 : ELEM_INT8, !w->p->o->per_tensor, !conv && pr.axis == 0, NULL});
     l->sqnr[1] = w8.sqnr;
     float *scale = ARENA_ARRAY(w->p->mem, float, w8.n);
     for (int64_t i = 0; i < w8.n; i++) scale[i] = w8.s[i] * pr.alpha;

@@ -25,7 +25,7 @@ typedef struct quantize_options {
     const char *const *keep;      /* patterns (* and ?) of names of nodes that stay in float */
     const char *const *keep_type; /* operators that do */
     uint32_t n_keep, n_keep_type;
-    double least_sqnr;            /* dB: a layer that is worse stays in float */
+    double least_sqnr; /* dB: a layer that is worse stays in float */
 } quantize_options;
 
 /* What becomes of a node in static mode. */
@@ -44,35 +44,35 @@ typedef struct product {
     uint32_t axis;             /* of the output channels in the weights */
     int64_t channels, depth;   /* depth: numbers that are added up for one output */
     float alpha, beta;
-    bool turned;               /* Gemm's transA */
+    bool turned; /* Gemm's transA */
 } product;
 
 /* A node that the report names. */
 typedef struct layer {
     node_id id;
     const char *name, *op;
-    const char *kept;  /* why it stays in float; NULL: it's quantized */
+    const char *kept; /* why it stays in float; NULL: it's quantized */
     product p;
     struct weights8 *w8; /* its weights, once quantize_judge made them; static mode */
-    double sqnr[3];    /* dB, of rounding its input, weights, output; NAN: not measured or not rounded, INFINITY: without error */
-    double saturated;  /* share of input values outside the range, 0 to 1 */
+    double sqnr[3];      /* dB, of rounding its input, weights, output; NAN: not measured or not rounded, INFINITY: without error */
+    double saturated;    /* share of input values outside the range, 0 to 1 */
 } layer;
 
 typedef struct quantize_plan {
     model *m;
     arena *mem;
     const quantize_options *o;
-    VEC(layer) layers;      /* products in order of the graph, quantized and not */
-    node_role *role;        /* by node id; ROLE_NONE: float */
-    product *product;       /* by node id, where role is ROLE_PRODUCT */
-    value_id *same_as;      /* by value id: whose parameters it has; itself at first */
-    value_id *first_same;   /* the same before any layer was taken back: what was observed */
-    uint8_t *integer;       /* by value id: its producer's result is quantized */
-    observed **seen;        /* by value id: what calibration saw; only of values that same_as names and that are quantized */
-    node_id *absorbed;      /* by value id: Relu or Clip that vanishes in the rounding of this value's producer; 0: none */
+    VEC(layer) layers;    /* products in order of the graph, quantized and not */
+    node_role *role;      /* by node id; ROLE_NONE: float */
+    product *product;     /* by node id, where role is ROLE_PRODUCT */
+    value_id *same_as;    /* by value id: whose parameters it has; itself at first */
+    value_id *first_same; /* the same before any layer was taken back: what was observed */
+    uint8_t *integer;     /* by value id: its producer's result is quantized */
+    observed **seen;      /* by value id: what calibration saw; only of values that same_as names and that are quantized */
+    node_id *absorbed;    /* by value id: Relu or Clip that vanishes in the rounding of this value's producer; 0: none */
     uint32_t n_values, n_nodes;
     VEC(struct weights8 *) weights; /* made so far: what several products share is stored once */
-    VEC(const char *) notes; /* what the report says about the whole model */
+    VEC(const char *) notes;        /* what the report says about the whole model */
 } quantize_plan;
 
 /* Finds products and what stands between them. Lives in `mem`. */

@@ -5,7 +5,7 @@
 
 #include "base/fmath.h"
 
-enum { CANDIDATES = 100 };         /* clipping ranges that the search tries */
+enum { CANDIDATES = 100 };            /* clipping ranges that the search tries */
 static const double COVERED = 0.9999; /* share of the values inside the percentile's range */
 
 observed *observed_new(arena *mem)

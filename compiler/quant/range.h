@@ -14,12 +14,12 @@ enum { RANGE_BINS = 2048 };
 typedef enum { RANGE_MINMAX, RANGE_PERCENTILE, RANGE_MSE } range_method;
 
 typedef struct observed {
-    double lo, hi;             /* of all values; lo > hi: none was seen */
+    double lo, hi; /* of all values; lo > hi: none was seen */
     uint64_t count;
-    uint64_t *bins, zeros;     /* RANGE_BINS between lo and hi, zeros left out; NULL before the second look */
-    double noise, power;       /* third look: sums of squares of the error and of the value */
-    uint64_t outside;          /* third look: values that saturate */
-    int64_t strange;           /* index of a value that is not finite, in the tensor where it was seen; -1: none */
+    uint64_t *bins, zeros; /* RANGE_BINS between lo and hi, zeros left out; NULL before the second look */
+    double noise, power;   /* third look: sums of squares of the error and of the value */
+    uint64_t outside;      /* third look: values that saturate */
+    int64_t strange;       /* index of a value that is not finite, in the tensor where it was seen; -1: none */
 } observed;
 
 /* y = (q - zero) * scale, q of type `type`, which has values from `least` to `most`. */

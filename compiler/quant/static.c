@@ -17,9 +17,9 @@
 typedef struct {
     quantize_plan *p;
     node_list to;
-    value_id *pair;  /* by value id: the float value after its pair; 0: not made */
-    uint8_t *gone;   /* by node id: a clamp that vanished */
-    layer **layer;   /* by node id, of products */
+    value_id *pair; /* by value id: the float value after its pair; 0: not made */
+    uint8_t *gone;  /* by node id: a clamp that vanished */
+    layer **layer;  /* by node id, of products */
 } writer;
 
 /* ---- parameters ---- */
@@ -120,7 +120,8 @@ static value_id constant_pair(writer *w, value_id v)
     tensor *stored = tensor_new(m->mem, q.type, t->rank, t->shape);
     elem_set_int(q.type, (void *)(uintptr_t)stored->data, 0, quantize_one(&q, (float)x));
     w->to.of = of;
-    const value_id in[3] = {new_constant(m, of, "quantized", stored), scalar_value(m, of, "scale", ELEM_FLOAT, (double)q.scale), zero_point(w, of, &q)};
+    const value_id in[3] = {new_constant(m, of, "quantized", stored), scalar_value(m, of, "scale", ELEM_FLOAT, (double)q.scale),
+                            zero_point(w, of, &q)};
     return emit_node(&w->to, "DequantizeLinear", 3, in, 1, NULL);
 }
 

@@ -90,7 +90,7 @@ static float scale_of(quantize_plan *p, const strided *s, int64_t from, int64_t 
     const int64_t depth = s->inner * s->outer;
     if (p->o->method == RANGE_MSE && p->o->mode == QUANTIZE_STATIC) {
         arena *scratch = arena_new();
-        float *all = ARENA_ARRAY(scratch, float, depth * (to - from));
+        float *all = ARENA_ARRAY(scratch, float, depth *(to - from));
         for (int64_t c = from; c < to; c++)
             for (int64_t k = 0; k < depth; k++) all[(c - from) * depth + k] = (float)weight_at(s, c, k);
         const float scale = weight_scale_mse(all, depth * (to - from), 1);

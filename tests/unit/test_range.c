@@ -1,9 +1,9 @@
 /* From values that were seen to scale and zero point: quant/range.h. */
+#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
 
 #include "quant/range.h"
 
@@ -168,8 +168,15 @@ static void weights_are_symmetric_and_may_be_clipped(void **state)
 #define T(f) cmocka_unit_test(f)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(zero_is_represented_exactly), T(ends_of_the_range_are_the_ends_of_the_type), T(halves_are_rounded_to_even),
-        T(a_tensor_of_zeros_gets_a_scale), T(what_is_not_finite_is_named), T(looks_over_several_tensors_add_up), T(a_percentile_leaves_rare_values_outside),
-        T(the_least_squared_error_weighs_outliers_against_steps), T(the_third_look_measures_error_and_saturation), T(weights_are_symmetric_and_may_be_clipped)};
+    const struct CMUnitTest tests[] = {T(zero_is_represented_exactly),
+                                       T(ends_of_the_range_are_the_ends_of_the_type),
+                                       T(halves_are_rounded_to_even),
+                                       T(a_tensor_of_zeros_gets_a_scale),
+                                       T(what_is_not_finite_is_named),
+                                       T(looks_over_several_tensors_add_up),
+                                       T(a_percentile_leaves_rare_values_outside),
+                                       T(the_least_squared_error_weighs_outliers_against_steps),
+                                       T(the_third_look_measures_error_and_saturation),
+                                       T(weights_are_symmetric_and_may_be_clipped)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

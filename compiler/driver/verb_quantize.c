@@ -51,22 +51,38 @@ static bool read_options(command *c, quantize_options *o)
 
 enum { RAISED_OPSET = 13 }; /* with scales per channel */
 
-/* Models that are older than the operators that a mode needs. */
-static bool raise_opset(model *m, const quantize_options *o)
+/* Functions become nodes, and the nodes go to RAISED_OPSET. Adapters look at types. */
+static bool raise_opset(model *m)
 {
-    const int has = model_opset(m, "");
-    if (!has || has >= quantize_least_opset(o->mode)) return true;
-    analyze(m, LARGEST_CONSTANT); /* adapters look at types */
+    if (m->functions.n && !inline_functions(m)) return false;
+    analyze(m, LARGEST_CONSTANT);
     return version_raise(m, RAISED_OPSET);
 }
 
+/* The model at an opset that has what the mode needs, and what it would like: scales per channel. *had is the file's own. */
+static model *load_model(command *c, const quantize_options *o, const char *path, int *had)
+{
+    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true};
+    model *m = model_load_checked(c->mem, c->diag, path, &load);
+    if (!m) return NULL;
+    *had = model_opset(m, "");
+    const bool needs = *had < quantize_least_opset(o->mode), likes = o->mode == QUANTIZE_STATIC && !o->per_tensor && *had < RAISED_OPSET;
+    if (!*had || (!needs && !likes)) return m;
+    if (!needs) m->diag = diag_new(c->mem, path); /* what can't be raised is quantized as it is */
+    if (raise_opset(m)) {
+        m->diag = c->diag;
+        return m;
+    }
+    return needs ? NULL : model_load_checked(c->mem, c->diag, path, &load);
+}
+
 /* What folds into products goes first: they are quantized as they will run. */
-static bool prepare_model(command *c, model *m, const quantize_options *q)
+static bool prepare_model(command *c, model *m)
 {
     const optimize_options o = {.level = LEVEL_EXTENDED};
     optimize_report report;
     if (m->functions.n && !inline_functions(m)) return false;
-    if (!raise_opset(m, q) || !optimize_model(m, c->mem, &o, &report)) return false;
+    if (!optimize_model(m, c->mem, &o, &report)) return false;
     analyze(m, LARGEST_CONSTANT);
     return true;
 }
@@ -177,7 +193,7 @@ static bool write_quantized(command *c, quantize_plan *p, summary *s)
 
 exit_code verb_quantize(command *c)
 {
-    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true};
+    int had = 0;
     summary s = {.in = c->o->args.p[0], .out = opt_text(c->o, OPT_OUTPUT, NULL)};
     quantize_options o;
     if (!s.out) {
@@ -186,13 +202,14 @@ exit_code verb_quantize(command *c)
     }
     if (!read_options(c, &o)) return diag_exit(c->diag);
     c->diag->file = s.in;
-    model *m = model_load_checked(c->mem, c->diag, s.in, &load);
-    const int had = m ? model_opset(m, "") : 0;
-    if (!m || !prepare_model(c, m, &o)) return diag_exit(c->diag);
+    model *m = load_model(c, &o, s.in, &had);
+    if (!m || !prepare_model(c, m)) return diag_exit(c->diag);
     s.before = file_bytes(s.in);
     quantize_plan *p = quantize_choose(c->mem, m, &o);
     if (model_opset(m, "") != had)
         VEC_PUSH(c->mem, p->notes, arena_printf(c->mem, "the model's opset is %d now, it was %d", model_opset(m, ""), had));
+    if (had && o.mode == QUANTIZE_STATIC && !o.per_tensor && model_opset(m, "") < RAISED_OPSET)
+        VEC_PUSH(c->mem, p->notes, "weights have one scale for each node: scales per channel came with opset 13, to which this model can't be raised");
     if (!write_quantized(c, p, &s)) return diag_exit(c->diag);
     if (c->json) print_json(c->json, p, &s);
     if (c->json != stdout && !c->quiet) print_table(c->out, p, &s);

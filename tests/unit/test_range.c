@@ -1,9 +1,9 @@
 /* From values that were seen to scale and zero point: quant/range.h. */
-#include <cmocka.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <cmocka.h>
 
 #include "quant/range.h"
 

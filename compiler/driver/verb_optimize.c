@@ -53,6 +53,15 @@ static int by_count(const void *a, const void *b)
     return d ? d : strcmp(x->op, y->op);
 }
 
+static const char *what_of(const char *pass)
+{
+    uint32_t n;
+    const graph_pass *p = graph_passes(&n);
+    for (uint32_t i = 0; i < n; i++)
+        if (!strcmp(p[i].name, pass)) return p[i].what;
+    return "";
+}
+
 static void print_table(FILE *to, const op_table_text *t, const optimize_report *r)
 {
     fputs("  before    after  operator\n", to);
@@ -63,7 +72,7 @@ static void print_table(FILE *to, const op_table_text *t, const optimize_report 
     fprintf(to, "%8u %8u  in all\n\n  before    after  pass\n", t->before, t->after);
     for (uint32_t i = 0; i < r->passes.n; i++) {
         const pass_result *p = &r->passes.p[i];
-        fprintf(to, "%8u %8u  %s", p->before, p->after, p->name);
+        fprintf(to, "%8u %8u  %-12s %s", p->before, p->after, p->name, what_of(p->name));
         if (p->difference >= 0) fprintf(to, "  (largest difference %.3g)", p->difference);
         fputc('\n', to);
     }

@@ -120,6 +120,21 @@ static void forget_bodies(model *m, const node *n)
     }
 }
 
+/* A node with an input of unknown type: a few things are known all the same. False in any case. */
+static bool infer_unknown(walk *w, node_id id)
+{
+    infer_ctx c = {w->m, w->m->dims, id, node_at(w->m, id), w};
+    const attr *a = c.n->attr;
+    const bool plain = !node_attr(c.n, "start") && !node_attr(c.n, "end");
+    const dim rank = dim_fresh(c.d, "rank", 0, INT64_MAX);
+    if (!w->o->tolerant) return false;
+    if (node_is(c.n, "", "Size")) (void)out_tensor(&c, 0, ELEM_INT64, 0, NULL);
+    if (node_is(c.n, "", "Shape") && plain) (void)out_tensor(&c, 0, ELEM_INT64, 1, &rank);
+    for (uint32_t i = 0, n = node_is(c.n, "", "If") ? c.n->n_attr : 0; i < n; i++)
+        if (a[i].kind == ATTR_GRAPH) (void)infer_subgraph(&c, a[i].u.g);
+    return false;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -128,7 +143,7 @@ static bool infer_one(walk *w, node_id id)
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);
-        if (!type_known(m, n->in[i])) return false; /* follows from a problem that was reported where it arose */
+        if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_find(n->domain, n->op);
     if (!op || !op->infer) {

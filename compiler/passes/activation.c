@@ -63,7 +63,8 @@ static bool gelu(rewrite *r, node_id id, bool *gone)
 {
     (void)gone;
     static const char *const INNER[] = {"Erf", "Tanh", NULL};
-    static const formula OUTER = {.c = {{0, 0.5}, {0, 0.5}}}, ERF = {.c = {{0, 0.70710678118654752}}}, TANH = {.c = {{0, 0.79788456080286536, 0, 0.79788456080286536 * 0.044715}}};
+    static const formula OUTER = {.c = {{0, 0.5}, {0, 0.5}}}, ERF = {.c = {{0, 0.70710678118654752}}},
+                         TANH = {.c = {{0, 0.79788456080286536, 0, 0.79788456080286536 * 0.044715}}};
     model *m = r->m;
     const value_id v = node_at(m, id)->out[0];
     value_id t;
@@ -158,7 +159,8 @@ static bool swishes(rewrite *r, node_id id, bool *gone)
 }
 
 static const rule_row RULES[] = {
-    {"Mul", gelu}, {"Add", gelu}, {"Div", gelu}, {"Mul", hard_swish}, {"Div", hard_swish}, {"Mul", hard_sigmoid}, {"Div", hard_sigmoid}, {"Mul", swishes}, {NULL, NULL},
+    {"Mul", gelu},         {"Add", gelu},         {"Div", gelu},    {"Mul", hard_swish}, {"Div", hard_swish},
+    {"Mul", hard_sigmoid}, {"Div", hard_sigmoid}, {"Mul", swishes}, {NULL, NULL},
 };
 
 void make_activations(model *m, const struct pass_context *c)

@@ -138,7 +138,11 @@ bool is_mean(rewrite *r, value_id v, value_id *w, int64_t *axis)
     if (!n || !node_int(n, "keepdims", 1) || t->kind != TYPE_TENSOR || t->rank < 1) return false;
     if (!list_param(m, n, "axes", 1, &axes, &count) || !axes || !count || count > (uint32_t)t->rank) return false;
     uint64_t mark = 0;
-    for (uint32_t i = 0; i < count; i++) mark |= 1ull << (axes[i] < 0 ? axes[i] + t->rank : axes[i]);
+    for (uint32_t i = 0; i < count; i++) {
+        const int64_t a = axes[i] < 0 ? axes[i] + t->rank : axes[i];
+        if (a < 0 || a >= t->rank || a >= 64) return false;
+        mark |= 1ull << a;
+    }
     for (uint32_t i = 0; i < count; i++)
         if (!(mark >> (t->rank - 1 - (int32_t)i) & 1)) return false;
     *w = n->in[0];

@@ -1,7 +1,8 @@
 /* algebra.h - what a value is as a formula, whatever nodes an exporter wrote it with: rules that recognise fused operators match this form.
  *
  * A formula is a polynomial in a tensor x and one other tensor t with number coefficients: sums, differences, products, quotients by
- * constants, Neg and Pow with a small whole exponent are computed with. So 0.5 * x * (1 + t), (x / 2) + (t * x) / 2 and x * ((t + 1) * 0.5) are one. */
+ * constants, Neg and Pow with a small whole exponent are computed with. So 0.5 * x * (1 + t), (x / 2) + (t * x) / 2 and x * ((t + 1) * 0.5) are one.
+ */
 #ifndef ONNXCC_PASSES_ALGEBRA_H
 #define ONNXCC_PASSES_ALGEBRA_H
 #include "passes/rewrite.h"

@@ -50,7 +50,8 @@ static graph copied_graph(arena *mem, graph g)
 
 static snapshot take(model *m, arena *scratch)
 {
-    snapshot s = {.mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
+    snapshot s = {
+        .mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
     s.value = ARENA_ARRAY(scratch, definition, s.n_values);
     s.data = ARENA_ARRAY(scratch, const tensor *, s.n_values);
     s.node = ARENA_ARRAY(scratch, node, s.n_nodes);
@@ -95,6 +96,50 @@ static bool not_ours(void *ctx, model *m, const node *n)
     return !op || !op->infer;
 }
 
+/* ---- which constants may stand in the file ---- */
+
+/* What inference made a constant of: not one of the file's, as an initializer or a Constant. */
+static bool is_folded(model *m, const snapshot *s, value_id v)
+{
+    const value *x = value_at(m, v);
+    return x->data && !s->data[v] && x->producer && !node_is(node_at(m, x->producer), "", "Constant");
+}
+
+static bool all_constant(model *m, const node *n)
+{
+    bool all = n->n_out > 0;
+    for (uint32_t k = 0; k < n->n_out; k++) all &= !n->out[k] || value_at(m, n->out[k])->data;
+    return all;
+}
+
+/* How often every value is read; `remaining`: by nodes that are not constants themselves. */
+static uint32_t *count_uses(model *m, const snapshot *s, bool remaining)
+{
+    uint32_t *uses = ARENA_ARRAY(s->mem, uint32_t, s->n_values);
+    for (node_id id = 1; id < s->n_nodes; id++) {
+        const node *n = node_at(m, id);
+        if (n->dead || (remaining && all_constant(m, n))) continue;
+        for (uint32_t k = 0; k < n->n_in; k++) uses[n->in[k]]++;
+    }
+    for (graph_id g = 1; g < s->n_graphs; g++)
+        for (uint32_t k = 0; k < s->graph[g].outputs.n; k++) uses[s->graph[g].outputs.p[k]]++;
+    return uses;
+}
+
+/* All of them together take no more room than what nobody reads any more gives. */
+static bool all_fit(model *m, const snapshot *s, size_t limit)
+{
+    const uint32_t *before = count_uses(m, s, false), *after = count_uses(m, s, true);
+    size_t added = 0, freed = 0;
+    for (value_id v = 1; v < s->n_values; v++) {
+        const tensor *t = value_at(m, v)->data;
+        if (!t) continue;
+        if (!is_folded(m, s, v)) freed += before[v] && !after[v] ? t->bytes : 0;
+        else if (t->bytes > limit) added += after[v] ? t->bytes : 0;
+    }
+    return added <= freed;
+}
+
 /* A constant of the node at least as large, which nothing else reads: it goes when the node does. */
 static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *uses)
 {
@@ -105,23 +150,15 @@ static bool makes_room(model *m, const node *n, size_t bytes, const uint32_t *us
     return false;
 }
 
-/* What a Constant holds stands in the file already. */
-static bool is_stored(const snapshot *s, const value *x)
-{
-    return node_is(&s->node[x->producer], "", "Constant");
-}
-
-/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole. */
+/* Constants that are too large to stand in the file. In the order of values, which is that of the file: a chain of nodes on one constant goes whole.
+ */
 static void drop_large(model *m, const snapshot *s, size_t limit)
 {
-    uint32_t *uses = ARENA_ARRAY(s->mem, uint32_t, s->n_values);
-    for (node_id n = 1; n < s->n_nodes; n++)
-        for (uint32_t k = 0; k < s->node[n].n_in && !s->node[n].dead; k++) uses[s->node[n].in[k]]++;
-    for (graph_id g = 1; g < s->n_graphs; g++)
-        for (uint32_t k = 0; k < s->graph[g].outputs.n; k++) uses[s->graph[g].outputs.p[k]]++;
+    if (all_fit(m, s, limit)) return;
+    const uint32_t *uses = count_uses(m, s, false);
     for (value_id v = 1; v < s->n_values; v++) {
         value *x = value_at(m, v);
-        if (x->data && !s->data[v] && x->producer && !is_stored(s, x) && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
+        if (is_folded(m, s, v) && x->data->bytes > limit && !makes_room(m, node_at(m, x->producer), x->data->bytes, uses)) x->data = NULL;
     }
 }
 

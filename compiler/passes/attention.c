@@ -2,9 +2,9 @@
  *
  *     softmax(s q k' + mask) v            q, k, v: [batch, heads, length, size]; s anywhere: on q, on k, on the product
  *
- *     Attention(q, k, v, mask)                        ai.onnx, from opset 23 on
- *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k and v
- *                                                     may also be [batch, heads, length, size], as a cache keeps them
+ *     Attention(q, k, v, mask)                        ai.onnx, from opset 23 on; k and v without the repetition of their heads, if there is one
+ *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k
+ * and v may also be [batch, heads, length, size], as a cache keeps them
  *
  * A guard against rows of NaN (Where(IsNaN(p), 0, p), as PyTorch exports) is taken along: such rows come from masks of -infinity, which the guard is
  * kept for, or from inputs that are not finite.
@@ -19,9 +19,9 @@
 #include "passes/passes.h"
 
 typedef struct {
-    value_id q, k, v;   /* four dimensions */
-    bool k_inner;       /* k stands as [batch, length, heads, size] */
-    value_id mask;      /* 0: none */
+    value_id q, k, v; /* four dimensions */
+    bool k_inner;     /* k stands as [batch, length, heads, size] */
+    value_id mask;    /* 0: none */
     double scale;
 } dot_products;
 
@@ -107,19 +107,19 @@ static bool read_attention(rewrite *r, const node *n, dot_products *a)
     const type *q = four_floats(m, a->q), *k = four_floats(m, a->k), *v = four_floats(m, a->v), *y = four_floats(m, n->out[0]);
     if (!v || !y || !same_value_type(m, n->in[0], softmax->out[0])) return false;
     const uint32_t heads = a->k_inner ? 2 : 1, length = a->k_inner ? 1 : 2;
-    return q->shape[0] == k->shape[0] && k->shape[0] == v->shape[0] && q->shape[1] == k->shape[heads] && q->shape[1] == v->shape[1] && k->shape[length] == v->shape[2] &&
-           q->shape[3] == k->shape[3];
+    return q->shape[0] == k->shape[0] && k->shape[0] == v->shape[0] && q->shape[1] == k->shape[heads] && q->shape[1] == v->shape[1] &&
+           k->shape[length] == v->shape[2] && q->shape[3] == k->shape[3];
 }
 
-/* Dimensions of the mask: those of the scores, or 1 where `may_stretch` allows. */
-static bool mask_fits(model *m, const dot_products *a, bool may_stretch)
+/* Dimensions of the mask: those of the scores, or 1 for batch and heads. The standard would stretch the others too; onnxruntime does not. */
+static bool mask_fits(model *m, const dot_products *a)
 {
     const type *t = four_floats(m, a->mask), *q = four_floats(m, a->q), *v = four_floats(m, a->v);
     if (!a->mask) return true;
     if (!t) return false;
     const dim want[] = {q->shape[0], q->shape[1], q->shape[2], v->shape[2]};
     for (uint32_t i = 0; i < 4; i++)
-        if (t->shape[i] != want[i] && !((may_stretch || i < 2) && dim_is(m->dims, t->shape[i], 1))) return false;
+        if (t->shape[i] != want[i] && !(i < 2 && dim_is(m->dims, t->shape[i], 1))) return false;
     return true;
 }
 
@@ -138,15 +138,48 @@ static bool standard(rewrite *r, node_id id, bool *gone)
     model *m = r->m;
     dot_products a;
     const node n = *node_at(m, id);
-    if (!op_has(m, "Attention", 23) || !read_attention(r, &n, &a) || a.k_inner || !mask_fits(m, &a, true)) return false;
+    if (!op_has(m, "Attention", 23) || !read_attention(r, &n, &a) || a.k_inner || !mask_fits(m, &a)) return false;
     (void)rewrite_becomes(r, id, "", "Attention", a.mask ? 4 : 3, (const value_id[]){a.q, a.k, a.v, a.mask});
     set_scale(m, id, &a);
     return true;
 }
 
+/* x [batch, heads, length, size], when v repeats every head of it some times: Reshape(Expand(Unsqueeze(x))). 0: it does not. */
+static value_id repeated_heads(rewrite *r, value_id v)
+{
+    model *m = r->m;
+    const node *join = rewrite_producer_is(r, v, "Reshape"), *expand = join ? rewrite_producer_is(r, join->in[0], "Expand") : NULL;
+    const node *apart = expand ? rewrite_producer(r, expand->in[0]) : NULL;
+    if (!apart || (!op_is(apart, "Unsqueeze") && !op_is(apart, "Reshape"))) return 0;
+    const type *x = four_floats(m, apart->in[0]), *y = four_floats(m, v), *wide = &value_at(m, expand->out[0])->type, *one = &value_at(m, apart->out[0])->type;
+    int64_t heads, times, all;
+    if (!x || !y || wide->kind != TYPE_TENSOR || wide->rank != 5 || one->kind != TYPE_TENSOR || one->rank != 5 || !dim_is(m->dims, one->shape[2], 1)) return 0;
+    for (int32_t i = 0, k = 0; i < 5; i++) {
+        if (i == 2) continue;
+        if (wide->shape[i] != x->shape[k] || one->shape[i] != x->shape[k] || (k != 1 && y->shape[k] != x->shape[k])) return 0;
+        k++;
+    }
+    if (!dim_is_const(m->dims, x->shape[1], &heads) || !dim_is_const(m->dims, wide->shape[2], &times) || !dim_is_const(m->dims, y->shape[1], &all)) return 0;
+    return all == heads * times ? apart->in[0] : 0;
+}
+
+/* Attention has groups of its own: heads of q that share one of k and v. */
+static bool share_heads(rewrite *r, node_id id, bool *gone)
+{
+    (void)gone;
+    const node n = *node_at(r->m, id);
+    if (!four_floats(r->m, n.in[0]) || n.n_in > 4 || n.n_out > 1) return false;
+    const value_id k = repeated_heads(r, n.in[1]), v = k ? repeated_heads(r, n.in[2]) : 0;
+    if (!v || four_floats(r->m, k)->shape[1] != four_floats(r->m, v)->shape[1]) return false;
+    rewrite_set_input(r, id, 1, k);
+    rewrite_set_input(r, id, 2, v);
+    return true;
+}
+
 /* ---- MultiHeadAttention of onnxruntime ---- */
 
-/* What v = Transpose(Reshape(x)) makes [batch, heads, length, size] of, if x is [batch, length, heads * size]; `turned`: v has not been transposed. */
+/* What v = Transpose(Reshape(x)) makes [batch, heads, length, size] of, if x is [batch, length, heads * size]; `turned`: v has not been transposed.
+ */
 static value_id heads_together(rewrite *r, value_id v, bool turned)
 {
     model *m = r->m;
@@ -188,8 +221,9 @@ static bool microsoft(rewrite *r, node_id id, bool *gone)
     const node *reshape = node_at(m, id), *back = c->reader == FOR_ONNXRUNTIME ? rewrite_producer_is(r, reshape->in[0], "Transpose") : NULL;
     const value_id out = reshape->in[0];
     const type *y = four_floats(m, out);
-    if (!y || !order_is(m, back, "0213") || !only_early_zeros(m, reshape) || !rewrite_only_use(r, back->in[0]) || !rewrite_only_use(r, out)) return false;
-    if (!read_attention(r, rewrite_producer(r, back->in[0]), &a) || !mask_fits(m, &a, false)) return false;
+    if (!y || !order_is(m, back, "0213") || !only_early_zeros(m, reshape) || !rewrite_only_use(r, back->in[0]) || !rewrite_only_use(r, out))
+        return false;
+    if (!read_attention(r, rewrite_producer(r, back->in[0]), &a) || !mask_fits(m, &a)) return false;
     int64_t heads, size;
     if (!dim_is_const(m->dims, y->shape[2], &heads) || !dim_is_const(m->dims, y->shape[3], &size)) return false;
     const value_id q = heads_together(r, a.q, false), k = heads_together(r, a.k, a.k_inner), v = heads_together(r, a.v, false);
@@ -205,7 +239,7 @@ static bool microsoft(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
-static const rule_row RULES[] = {{"MatMul", standard}, {"Reshape", microsoft}, {NULL, NULL}};
+static const rule_row RULES[] = {{"MatMul", standard}, {"Attention", share_heads}, {"Reshape", microsoft}, {NULL, NULL}};
 
 void make_attentions(model *m, const struct pass_context *c)
 {

@@ -12,7 +12,10 @@ static graph_id taken(model *m, const node *n)
     double condition;
     if (!node_is(n, "", "If") || !scalar_constant(m, node_in(n, 0), &condition) || !op_version(m, "", "Identity")) return 0;
     const attr *a = node_attr(n, condition != 0 ? "then_branch" : "else_branch");
+    const attr *other = node_attr(n, condition != 0 ? "else_branch" : "then_branch");
     if (!a || a->kind != ATTR_GRAPH || graph_at(m, a->u.g)->outputs.n < n->n_out) return 0;
+    if (!other || other->kind != ATTR_GRAPH || n->n_out > 1 + graph_at(m, other->u.g)->nodes.n)
+        return 0;                             /* the copies would be more than what goes */
     for (uint32_t i = 0; i < n->n_out; i++) { /* Identity of sequences is a newer form; such an If is rare */
         const type *t = n->out[i] ? &value_at(m, n->out[i])->type : NULL;
         if (t && t->kind != TYPE_TENSOR && t->kind != TYPE_UNKNOWN) return 0;

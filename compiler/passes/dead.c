@@ -65,6 +65,29 @@ static void drop_initializers(model *m, graph *g, const uint8_t *needed)
     g->inputs.n = inputs;
 }
 
+static void mark_listed(const model *m, graph_id g, uint8_t *listed)
+{
+    const graph *gr = m->graphs.p[g];
+    for (uint32_t i = 0; i < gr->nodes.n; i++) {
+        const node *n = &m->nodes.p[gr->nodes.p[i]];
+        listed[gr->nodes.p[i]] = 1;
+        for (uint32_t k = 0; k < n->n_attr; k++) {
+            const attr *a = &n->attr[k];
+            if (a->kind == ATTR_GRAPH) mark_listed(m, a->u.g, listed);
+            for (uint32_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++) mark_listed(m, a->u.graphs[j], listed);
+        }
+    }
+}
+
+/* Nodes of bodies that went with their node: what they read is not needed for them. */
+static void drop_bodies(model *m, const uint8_t *in_function, arena *scratch)
+{
+    uint8_t *listed = ARENA_ARRAY(scratch, uint8_t, m->nodes.n);
+    mark_listed(m, 1, listed);
+    for (node_id n = 1; n < m->nodes.n; n++)
+        if (!listed[n] && !in_function[node_at(m, n)->graph]) node_at(m, n)->dead = true;
+}
+
 void remove_dead(model *m)
 {
     arena *scratch = arena_new();
@@ -79,6 +102,7 @@ void remove_dead(model *m)
         }
         for (graph_id g = 1; g < m->graphs.n; g++)
             if (!in_function[g]) drop_initializers(m, graph_at(m, g), needed);
+        drop_bodies(m, in_function, scratch);
     }
     arena_free(scratch);
 }

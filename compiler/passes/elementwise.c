@@ -138,7 +138,8 @@ static bool clip_relu(rewrite *r, node_id id, bool *gone)
 }
 
 static const rule_row RULES[] = {
-    {NULL, neutral}, {"Add", add_nothing}, {"Cast", join_casts}, {"Not", not_not}, {"Where", where_not}, {"Relu", relu_again}, {"Clip", clip_relu}, {NULL, NULL},
+    {NULL, neutral},      {"Add", add_nothing}, {"Cast", join_casts}, {"Not", not_not},
+    {"Where", where_not}, {"Relu", relu_again}, {"Clip", clip_relu},  {NULL, NULL},
 };
 
 void simplify_elementwise(model *m)

@@ -10,10 +10,16 @@ static const struct {
     const char *op;
     int least;
 } LEAST[] = {
-    {"Add", 7},          {"And", 7},     {"BatchNormalization", 7}, {"Cast", 6},    {"Clip", 6},    {"Concat", 4},   {"Div", 7},      {"Dropout", 7},
-    {"Equal", 7},        {"Gemm", 7},    {"Greater", 7},            {"Less", 7},    {"Max", 8},     {"Mean", 8},     {"Min", 8},      {"Mul", 7},
-    {"Or", 7},           {"PRelu", 7},   {"Pad", 2},                {"Pow", 7},     {"Reshape", 5}, {"Softmax", 13}, {"LogSoftmax", 13}, {"Split", 2},
-    {"Sub", 7},          {"Sum", 8},     {"Tile", 6},               {"Xor", 7},     {"AveragePool", 7},
+    {"Add", 7},      {"And", 7},         {"BatchNormalization", 7},
+    {"Cast", 6},     {"Clip", 6},        {"Concat", 4},
+    {"Div", 7},      {"Dropout", 7},     {"Equal", 7},
+    {"Gemm", 7},     {"Greater", 7},     {"Less", 7},
+    {"Max", 8},      {"Mean", 8},        {"Min", 8},
+    {"Mul", 7},      {"Or", 7},          {"PRelu", 7},
+    {"Pad", 2},      {"Pow", 7},         {"Reshape", 5},
+    {"Softmax", 13}, {"LogSoftmax", 13}, {"Split", 2},
+    {"Sub", 7},      {"Sum", 8},         {"Tile", 6},
+    {"Xor", 7},      {"AveragePool", 7},
 };
 
 bool op_readable(const node *n)
@@ -32,7 +38,9 @@ bool op_is(const node *n, const char *op)
 
 int op_version(const model *m, const char *domain, const char *op)
 {
-    const op_schema *s = !m->written_back ? schema_newest(domain, op) : model_opset(m, domain) ? schema_find(domain, op, model_opset(m, domain)) : NULL;
+    const op_schema *s = !m->written_back         ? schema_newest(domain, op)
+                         : model_opset(m, domain) ? schema_find(domain, op, model_opset(m, domain))
+                                                  : NULL;
     return s && !s->deprecated ? s->since : 0;
 }
 
@@ -79,7 +87,8 @@ void set_attr_int(model *m, node_id id, const char *name, int64_t v)
 
 void set_attr_ints(model *m, node_id id, const char *name, uint32_t count, const int64_t *v)
 {
-    node_set_attr(m, node_at(m, id), (attr){.name = intern(m->names, name), .kind = ATTR_INTS, .n = count, .u.ints = arena_copy(m->mem, v, count * sizeof *v)});
+    node_set_attr(m, node_at(m, id),
+                  (attr){.name = intern(m->names, name), .kind = ATTR_INTS, .n = count, .u.ints = arena_copy(m->mem, v, count * sizeof *v)});
 }
 
 void set_attr_float(model *m, node_id id, const char *name, float v)

@@ -1,7 +1,7 @@
 /* gemm.c - pass `gemm`: MatMul of two matrices followed by Add becomes Gemm.
  *
- * requires: types known. breaks: the order of additions, so the last bits. Gemm adds C without stretching the product: C's dimensions have to be 1 or those
- * of the result. */
+ * requires: types known. breaks: the order of additions, so the last bits. Gemm adds C without stretching the product: C's dimensions have to be 1 or
+ * those of the result. */
 #include <string.h>
 
 #include "passes/forms.h"

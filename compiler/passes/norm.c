@@ -76,7 +76,8 @@ static bool recognise(rewrite *r, node_id id, bool *gone)
         const value_id d = n.in[i];
         if (n.n_in != 2 || !core(r, &n, d, n.in[1 - i], &axis, &epsilon)) continue;
         const node *centred = rewrite_producer_is(r, d, "Sub");
-        if (centred && is_mean(r, centred->in[1], &of, &mean_axis) && of == centred->in[0] && mean_axis == axis && op_has(r->m, "LayerNormalization", 17))
+        if (centred && is_mean(r, centred->in[1], &of, &mean_axis) && of == centred->in[0] && mean_axis == axis &&
+            op_has(r->m, "LayerNormalization", 17))
             return become_norm(r, id, "LayerNormalization", of, axis, epsilon);
         return op_has(r->m, "RMSNormalization", 23) && become_norm(r, id, "RMSNormalization", d, axis, epsilon);
     }

@@ -14,11 +14,11 @@ enum { ROUNDS = 12 };
 enum { LARGEST_CONSTANT = 1 << 16 }; /* bytes that a folded constant may take when no constant of its size goes for it */
 
 /* Passes that need no context. */
-#define PLAIN(name, pass)                            \
-    static void name(model *m, const pass_context *c) \
-    {                                                \
-        (void)c;                                     \
-        pass(m);                                     \
+#define PLAIN(name, pass)                                                                                                                            \
+    static void name(model *m, const pass_context *c)                                                                                                \
+    {                                                                                                                                                \
+        (void)c;                                                                                                                                     \
+        pass(m);                                                                                                                                     \
     }
 PLAIN(run_branch, take_branches)
 PLAIN(run_fold, keep_folded_outputs)
@@ -27,6 +27,7 @@ PLAIN(run_elementwise, simplify_elementwise)
 PLAIN(run_sizes, share_sizes)
 PLAIN(run_view, merge_views)
 PLAIN(run_pieces, merge_pieces)
+PLAIN(run_state, drop_zero_states)
 PLAIN(run_pad, merge_pads)
 PLAIN(run_batchnorm, fold_batchnorm)
 PLAIN(run_gemm, make_gemms)
@@ -41,6 +42,7 @@ static const graph_pass PASSES[] = {
     {"sizes", run_sizes, true, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
     {"view", run_view, true, true, LEVEL_BASIC, "Reshape, Squeeze, Transpose and the like in a row become one"},
     {"pieces", run_pieces, true, true, LEVEL_BASIC, "so do Slice, Concat, Split and Expand"},
+    {"state", run_state, true, true, LEVEL_BASIC, "initial states of LSTM, GRU and RNN that are zero are left out"},
     {"pad", run_pad, true, true, LEVEL_BASIC, "Pad goes into Conv and pools"},
     {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
     {"gemm", run_gemm, false, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
@@ -105,8 +107,8 @@ static uint64_t fingerprint(const model *m)
 
 /* ---- the tool ---- */
 
-/* Values are rounded to whole steps on the way: a pass that changes a last bit would make some of them another step, which is a large difference. Such
- * passes run only when they are asked for by name. */
+/* Values are rounded to whole steps on the way: a pass that changes a last bit would make some of them another step, which is a large difference.
+ * Such passes run only when they are asked for by name. */
 static bool quantizes(const model *m)
 {
     static const char *const OPS[] = {"QuantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "QAttention"};

@@ -14,10 +14,10 @@ typedef struct pass_context {
 typedef struct graph_pass {
     const char *name;
     void (*run)(model *m, const pass_context *c);
-    bool exact;        /* keeps every bit of every result */
-    bool in_compile;   /* also runs on the main road */
-    pass_level level;  /* least level that it belongs to */
-    const char *what;  /* one line for --help and docs */
+    bool exact;       /* keeps every bit of every result */
+    bool in_compile;  /* also runs on the main road */
+    pass_level level; /* least level that it belongs to */
+    const char *what; /* one line */
 } graph_pass;
 const graph_pass *graph_passes(uint32_t *n); /* in the order in which they run */
 

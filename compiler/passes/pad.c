@@ -26,7 +26,8 @@ static bool spatial_pads(model *m, const node *pad, int64_t *pads, uint32_t *n)
     const type *t = &value_at(m, pad->out[0])->type;
     const int64_t *list;
     uint32_t count;
-    if (t->kind != TYPE_TENSOR || t->rank < 3 || t->rank > MANY || strcmp(node_string(pad, "mode", "constant"), "constant") || node_in(pad, 3)) return false;
+    if (t->kind != TYPE_TENSOR || t->rank < 3 || t->rank > MANY || strcmp(node_string(pad, "mode", "constant"), "constant") || node_in(pad, 3))
+        return false;
     const uint32_t rank = (uint32_t)t->rank;
     if (!list_param(m, pad, "pads", 1, &list, &count) || !list || count != 2 * rank) return false;
     for (uint32_t i = 0; i < count; i++)

@@ -12,6 +12,7 @@ void share_sizes(model *m);                                 /* sizes.c: tensors 
 void merge_pieces(model *m);                                /* pieces.c: Slice, Concat, Split, Expand */
 void simplify_elementwise(model *m);                        /* elementwise.c: Mul by 1, casts in a row, Relu before Clip and the like */
 void take_branches(model *m);                               /* branch.c: If with a constant condition */
+void drop_zero_states(model *m);                            /* state.c: initial states of LSTM, GRU, RNN that are zero */
 void merge_pads(model *m);                                  /* pad.c: Pad into Conv and pools */
 void make_gemms(model *m);                                  /* gemm.c: MatMul and Add become Gemm */
 void make_norms(model *m);                                  /* norm.c: LayerNormalization, RMSNormalization */

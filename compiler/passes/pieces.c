@@ -1,6 +1,7 @@
 /* pieces.c - pass `pieces`: nodes that take tensors apart and put them together are merged with their like.
  *
  *     Slice(Slice(x))                   Slice(x)      when they cut different axes
+ *     Squeeze(Slice(x, 3, 4))           Gather(x, 3)
  *     Concat(a, Concat(b, c))           Concat(a, b, c)
  *     Concat(Split(x))                  x             all parts, in order
  *     Add(Expand(x), y)                 Add(x, y)     any operator that broadcasts and gives the same shape without the Expand
@@ -64,6 +65,39 @@ static bool join_slices(rewrite *r, node_id id, bool *gone)
     return true;
 }
 
+/* One element of one axis: its index, from the front or the end. */
+static bool one_element(const cut *c, int64_t *index)
+{
+    if (c->n != 1 || (c->steps && c->steps[0] != 1)) return false;
+    *index = c->starts[0];
+    if (*index == -1) return c->ends[0] >= INT32_MAX;
+    return c->ends[0] == *index + 1;
+}
+
+static bool slice_one(rewrite *r, node_id id, bool *gone)
+{
+    enum { FROM_THE_END = 11 };
+    (void)gone;
+    model *m = r->m;
+    const node n = *node_at(m, id), *slice = rewrite_producer_is(r, n.in[0], "Slice");
+    if (!slice || !rewrite_only_use(r, n.in[0])) return false;
+    const type *t = &value_at(m, n.in[0])->type;
+    const int64_t *axes;
+    uint32_t count;
+    int64_t index;
+    cut c;
+    if (t->kind != TYPE_TENSOR || t->rank < 1 || !read_cut(m, slice, &c) || !one_element(&c, &index)) return false;
+    if (!list_param(m, &n, "axes", 1, &axes, &count) || !axes || count != 1) return false;
+    const int64_t cut_axis = c.axes ? c.axes[0] : 0, at = cut_axis < 0 ? cut_axis + t->rank : cut_axis;
+    if ((axes[0] < 0 ? axes[0] + t->rank : axes[0]) != at || !op_has(m, "Gather", index < 0 ? FROM_THE_END : 1)) return false;
+    tensor *scalar = tensor_new(m->mem, ELEM_INT64, 0, NULL);
+    elem_set_int(ELEM_INT64, (void *)(uintptr_t)scalar->data, 0, index);
+    const value_id x = slice->in[0], which = new_constant(m, value_at(m, n.out[0])->name, "index", scalar);
+    (void)rewrite_becomes(r, id, "", "Gather", 2, (const value_id[]){x, which});
+    if (at) set_attr_int(m, id, "axis", at);
+    return true;
+}
+
 /* ---- Concat and Split ---- */
 
 static int64_t axis_of(model *m, const node *n, int64_t otherwise)
@@ -110,7 +144,8 @@ static bool undo_split(rewrite *r, node_id id, bool *gone)
 
 static bool broadcasts(const node *n)
 {
-    static const char *const OPS[] = {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where", "Max", "Min"};
+    static const char *const OPS[] = {
+        "Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where", "Max", "Min"};
     for (size_t i = 0; i < sizeof OPS / sizeof *OPS; i++)
         if (op_is(n, OPS[i])) return true;
     return false;
@@ -154,7 +189,8 @@ static bool skip_expand(rewrite *r, node_id id, bool *gone)
     return false;
 }
 
-static const rule_row RULES[] = {{"Slice", join_slices}, {"Concat", undo_split}, {"Concat", flatten_concat}, {NULL, skip_expand}, {NULL, NULL}};
+static const rule_row RULES[] = {{"Slice", join_slices},     {"Squeeze", slice_one}, {"Concat", undo_split},
+                                 {"Concat", flatten_concat}, {NULL, skip_expand},    {NULL, NULL}};
 
 void merge_pieces(model *m)
 {

@@ -42,6 +42,13 @@ static bool target_of(model *m, const type *from, const type *to, int64_t *shape
     return open <= 1;
 }
 
+/* As many elements for all sizes. Where that is not known, the node fails for some sizes, which has to stay so. */
+static bool same_count(model *m, value_id a, value_id b)
+{
+    const type *x = ranked(m, a), *y = ranked(m, b);
+    return x && y && dim_product(m->dims, x->shape, (uint32_t)x->rank) == dim_product(m->dims, y->shape, (uint32_t)y->rank);
+}
+
 static bool reshape_to(rewrite *r, node_id id, value_id x)
 {
     model *m = r->m;
@@ -69,7 +76,7 @@ static bool is_view(model *m, const node *n)
 {
     static const char *const VIEWS[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"};
     for (size_t i = 0; i < sizeof VIEWS / sizeof *VIEWS; i++)
-        if (op_is(n, VIEWS[i])) return true;
+        if (op_is(n, VIEWS[i])) return same_count(m, n->in[0], n->out[0]);
     return op_is(n, "Transpose") && transpose_moves_nothing(m, n);
 }
 
@@ -90,7 +97,7 @@ static bool skip_views(rewrite *r, node_id id, bool *gone)
         x = above->in[0];
         above = view_before(r, x);
     }
-    return x != before && reshape_to(r, id, x);
+    return x != before && same_count(r->m, x, node_at(r->m, id)->out[0]) && reshape_to(r, id, x);
 }
 
 /* One view of another that nothing else reads. */
@@ -100,7 +107,7 @@ static bool join_views(rewrite *r, node_id id, bool *gone)
     const node *n = node_at(r->m, id);
     if (op_is(n, "Reshape") || op_is(n, "Identity") || !is_view(r->m, n) || !rewrite_only_use(r, n->in[0])) return false;
     const node *above = view_before(r, n->in[0]);
-    return above && !op_is(above, "Identity") && reshape_to(r, id, above->in[0]);
+    return above && !op_is(above, "Identity") && same_count(r->m, above->in[0], n->out[0]) && reshape_to(r, id, above->in[0]);
 }
 
 /* ---- Squeeze and Unsqueeze ---- */
@@ -188,11 +195,13 @@ static bool keep_reduced(rewrite *r, node_id id, bool *gone)
     (void)gone;
     model *m = r->m;
     const node *n = node_at(m, id), *found = rewrite_producer(r, n->in[0]);
-    if (!found || *found->domain || strncmp(found->op, "Reduce", 6) != 0 || node_int(found, "keepdims", 1) || !rewrite_only_use(r, n->in[0])) return false;
+    if (!found || *found->domain || strncmp(found->op, "Reduce", 6) != 0 || node_int(found, "keepdims", 1) || !rewrite_only_use(r, n->in[0]))
+        return false;
     const node reduce = *found;
     const type *from = ranked(m, reduce.in[0]), *to = ranked(m, n->out[0]);
     uint8_t inner[MANY] = {0}, outer[MANY] = {0};
-    if (!from || !to || from->rank != to->rank || !mark_axes(m, &reduce, from->rank, inner) || !mark_axes(m, n, to->rank, outer) || memcmp(inner, outer, MANY) != 0)
+    if (!from || !to || from->rank != to->rank || !mark_axes(m, &reduce, from->rank, inner) || !mark_axes(m, n, to->rank, outer) ||
+        memcmp(inner, outer, MANY) != 0)
         return false;
     (void)rewrite_becomes(r, id, "", reduce.op, reduce.n_in, reduce.in);
     for (uint32_t i = 0; i < reduce.n_attr; i++) node_set_attr(m, node_at(m, id), reduce.attr[i]);
@@ -233,7 +242,9 @@ static bool turn_in_place(rewrite *r, node_id id, bool *gone)
     const int32_t last = x->rank - 1;
     for (int32_t i = 0; i < last - 1; i++)
         if (x->shape[i] != y->shape[i]) return false;
-    if (mid->shape[1] != x->shape[last - 1] || mid->shape[2] != x->shape[last] || y->shape[last - 1] != x->shape[last] || y->shape[last] != x->shape[last - 1]) return false;
+    if (mid->shape[1] != x->shape[last - 1] || mid->shape[2] != x->shape[last] || y->shape[last - 1] != x->shape[last] ||
+        y->shape[last] != x->shape[last - 1])
+        return false;
     int64_t perm[MANY];
     for (int32_t i = 0; i < x->rank; i++) perm[i] = i < last - 1 ? i : 2 * last - 1 - i;
     const value_id in = flat->in[0];
@@ -243,8 +254,8 @@ static bool turn_in_place(rewrite *r, node_id id, bool *gone)
 }
 
 static const rule_row RULES[] = {
-    {"Reshape", turn_in_place},    {"Reshape", settle_shape},     {"Reshape", skip_views},  {"Unsqueeze", gather_one}, {"Unsqueeze", keep_reduced}, {"Unsqueeze", join_unsqueeze},
-    {"Squeeze", join_squeeze},     {NULL, join_views},       {"Transpose", join_transpose}, {NULL, NULL},
+    {"Reshape", turn_in_place},    {"Reshape", settle_shape}, {"Reshape", skip_views}, {"Unsqueeze", gather_one},     {"Unsqueeze", keep_reduced},
+    {"Unsqueeze", join_unsqueeze}, {"Squeeze", join_squeeze}, {NULL, join_views},      {"Transpose", join_transpose}, {NULL, NULL},
 };
 
 void merge_views(model *m)

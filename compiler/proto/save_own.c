@@ -78,7 +78,8 @@ static bool make_folders(saver *s, const char *folder, const char *location)
 {
     for (const char *slash = strchr(location, '/'); slash; slash = strchr(slash + 1, '/')) {
         const char *path = arena_printf(s->a, "%s/%.*s", folder, (int)(slash - location), location);
-        if (mkdir(path, 0777) && errno != EEXIST) return diag_error(s->d, EXIT_IO, "", "write-failed", "can't make folder '%s': %s", path, strerror(errno));
+        if (mkdir(path, 0777) && errno != EEXIST)
+            return diag_error(s->d, EXIT_IO, "", "write-failed", "can't make folder '%s': %s", path, strerror(errno));
     }
     return true;
 }

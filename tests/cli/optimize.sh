@@ -63,6 +63,26 @@ expect 5 optimize external.onnxtxt -o there/sub/model.onnx
 says err "write-external"
 [ ! -e there/sub/model.onnx ] || fail "a model was written after an error"
 
+# Constants of a branch that is never taken go with it.
+cat > branch.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["": 17]>
+g (float[n] x) => (float[n] y)
+{
+  c = Constant <value = bool {1}> ()
+  y = If (c) <
+    then_branch = a () => (float[n] p) { p = Relu (x) },
+    else_branch = b () => (float[n] q) {
+      never = Constant <value = float {7.0}> ()
+      q = Add (x, never)
+    }
+  >
+}
+EOF
+expect 0 optimize branch.onnxtxt -o branch.onnx -q
+expect 0 text branch.onnx
+says out "y = Relu (x)"
+if grep -q "never" out; then fail "a constant of the branch that is not taken is still there"; fi
+
 # Levels and passes.
 expect 0 optimize keep.onnxtxt -o keep2.onnx --passes identity,cse
 if grep -q "batchnorm" out; then fail "a pass ran that was not asked for"; fi

@@ -158,7 +158,8 @@ static void a_pass_leaves_the_rest_as_it_stood(void **state)
     assert_true(optimize_model(m, mem, &(optimize_options){.level = LEVEL_ALL}, &report));
     assert_int_equal(count_nodes(m), 2);
     assert_true(model_encode(m, d, &out));
-    assert_true(holds(&out, "a field of the future") && holds(&out, "the doc") && holds(&out, "a sum") && holds(&out, "weights") && holds(&out, "producer"));
+    assert_true(holds(&out, "a field of the future") && holds(&out, "the doc") && holds(&out, "a sum") && holds(&out, "weights") &&
+                holds(&out, "producer"));
     assert_false(holds(&out, "Identity"));
     assert_false(holds(&out, "SCALE_TENSOR")); /* speaks of t, which is y now */
 }

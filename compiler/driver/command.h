@@ -18,6 +18,7 @@ exit_code verb_compile(command *c);
 exit_code verb_check(command *c);
 exit_code verb_inspect(command *c);
 exit_code verb_optimize(command *c);
+exit_code verb_quantize(command *c);
 exit_code verb_run(command *c);
 exit_code verb_verify(command *c);
 exit_code verb_bench(command *c);

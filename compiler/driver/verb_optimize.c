@@ -122,7 +122,7 @@ static bool read_passes(command *c, optimize_options *o)
 static bool read_options(command *c, optimize_options *o)
 {
     *o = (optimize_options){.level = LEVEL_ALL, .verify = opt_flag(c->o, OPT_VERIFY_PASSES)};
-    o->reader = opt_choice(c->o, OPT_FOR) ? FOR_ONNXRUNTIME : FOR_PORTABLE;
+    o->reader = opt_choice(c->o, OPT_FOR) == 1 ? FOR_ONNXRUNTIME : FOR_PORTABLE; /* OpenVINO fuses by itself */
     if (c->o->n[OPT_LEVEL]) o->level = (pass_level)opt_choice(c->o, OPT_LEVEL);
     return read_passes(c, o);
 }

@@ -120,6 +120,53 @@ static bool in_function(model *m, graph_id g)
     return g != 1;
 }
 
+/* Adapters write the nodes that they add in the newest form; the opset may have an older one that says the same. */
+static bool settle_version(model *m, node_id id, int to)
+{
+    node *n = node_at(m, id);
+    const op_schema *s = schema_find(n->domain, n->op, to);
+    if (s && !s->deprecated && version_same(s)->since >= n->version) {
+        n->version = s->since;
+        return true;
+    }
+    return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "version-raise", "opset %d can't say what version %d says", to, n->version);
+}
+
+static bool raise_graph(model *m, graph_id g, int to)
+{
+    edit e = {.m = m, .graph = g};
+    graph *gr = graph_at(m, g);
+    bool ok = true;
+    for (uint32_t i = 0; i < gr->nodes.n; i++) {
+        e.id = gr->nodes.p[i];
+        e.serial = 0;
+        e.follow.n = 0;
+        for (bool more = !*edited(&e)->domain && edited(&e)->version > 0; more && ok;) {
+            const op_schema *now = schema_find("", edited(&e)->op, edited(&e)->version), *next = now ? schema_next(now) : NULL;
+            more = next && next->since <= to;
+            if (more) ok &= step(&e, &more);
+        }
+        VEC_PUSH(m->mem, e.list, e.id);
+        for (uint32_t k = e.follow.n; k-- > 0;) VEC_PUSH(m->mem, e.list, e.follow.p[k]);
+    }
+    for (uint32_t i = 0; i < e.list.n && ok; i++)
+        if (!*node_at(m, e.list.p[i])->domain) ok = settle_version(m, e.list.p[i], to);
+    gr->nodes.p = e.list.p;
+    gr->nodes.n = e.list.n;
+    gr->nodes.cap = e.list.cap;
+    return ok;
+}
+
+bool version_raise(model *m, int to)
+{
+    for (graph_id g = 1; g < m->graphs.n; g++)
+        if (!in_function(m, g) && !raise_graph(m, g, to)) return false;
+    for (uint32_t i = 0; i < m->opsets.n; i++)
+        if (!*m->opsets.p[i].domain) m->opsets.p[i].version = to;
+    if (m->ir_version < schema_ir_for_opset(to)) m->ir_version = schema_ir_for_opset(to);
+    return true;
+}
+
 bool version_to_newest(model *m)
 {
     bool ok = true;

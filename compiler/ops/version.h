@@ -15,6 +15,10 @@
  * Reports [version-...] with EXIT_UNSUPPORTED for forms that later versions cannot say, all of them in one run, and returns false. */
 bool version_to_newest(model *m);
 
+/* For tools that write a model back (model.written_back): every node of ai.onnx goes to the form that opset version `opset`, newer than the model's, has, and
+ * the model imports that version. Requires what version_to_newest does. False after reporting [version-...]. */
+bool version_raise(model *m, int opset);
+
 /* The newest version of an operator that says the same as version s without any change to the node. */
 const struct op_schema *version_same(const struct op_schema *s);
 

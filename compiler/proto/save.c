@@ -378,7 +378,8 @@ static void write_imports(writer *w, Onnx__ModelProto *p)
     const size_t kept = source ? source->n_opset_import : 0;
     p->n_opset_import = w->m->opsets.n;
     p->opset_import = write_opsets(w, w->m->opsets.p, w->m->opsets.n);
-    for (size_t i = 0; i < kept; i++) p->opset_import[i] = source->opset_import[i];
+    for (size_t i = 0; i < kept; i++)
+        if (source->opset_import[i]->version == w->m->opsets.p[i].version) p->opset_import[i] = source->opset_import[i];
 }
 
 static Onnx__FunctionProto *write_function(writer *w, const function *f)
@@ -434,6 +435,7 @@ static Onnx__ModelProto *write_model(writer *w)
     model *m = w->m;
     Onnx__ModelProto *p = COPY(w, Onnx__ModelProto, model_proto, m->source);
     if (!m->source) write_head(w, p);
+    if (p->ir_version < m->ir_version) p->ir_version = m->ir_version; /* the model was raised */
     p->n_training_info = 0; /* the loader has warned */
     p->graph = write_graph(w, 1);
     write_imports(w, p);

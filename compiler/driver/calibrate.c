@@ -1,0 +1,193 @@
+/* calibrate.c - see calibrate.h. */
+#include "driver/calibrate.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "driver/build.h"
+#include "driver/data_set.h"
+#include "passes/forms.h"
+#include "proto/load.h"
+#include "proto/save.h"
+
+typedef enum { LOOK_RANGE, LOOK_BINS, LOOK_ERROR } look;
+
+typedef struct {
+    command *c;
+    quantize_plan *p;
+    session s;
+    value_list values;
+    uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
+    folder_list sets;    /* .npz files and folders */
+    quant_params *param; /* by place in `values`: for the third look */
+} calibration;
+
+/* ---- data ---- */
+
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool find_sets(calibration *k, const char *path)
+{
+    arena *mem = k->c->mem;
+    struct stat st;
+    if (stat(path, &st)) return diag_error(k->c->diag, EXIT_IO, "", "no-data", "there is no '%s' to calibrate with", path);
+    if (!S_ISDIR(st.st_mode)) {
+        VEC_PUSH(mem, k->sets, path);
+        return true;
+    }
+    k->sets = data_set_folders(mem, path);
+    const uint32_t folders = k->sets.n;
+    DIR *at = opendir(path);
+    for (const struct dirent *e; at && (e = readdir(at));)
+        if (ends_with(e->d_name, ".npz")) VEC_PUSH(mem, k->sets, arena_printf(mem, "%s/%s", path, e->d_name));
+    if (at) closedir(at);
+    if (k->sets.n > folders) qsort(k->sets.p + folders, k->sets.n - folders, sizeof *k->sets.p, by_name);
+    if (k->sets.n) return true;
+    diag_error(k->c->diag, EXIT_IO, "", "no-data", "'%s' holds nothing to calibrate with", path);
+    return diag_hint(k->c->diag, "give an .npz with a tensor for each input, or a folder of them, or one with test_data_set_0/input_0.pb and so on");
+}
+
+static bool read_set(calibration *k, const char *path, arena *mem, tensor_set *inputs)
+{
+    *inputs = (tensor_set){.mem = mem};
+    struct stat st;
+    if (stat(path, &st) || !S_ISDIR(st.st_mode)) return tensors_read(k->c->diag, path, NULL, inputs);
+    data_set set;
+    if (!data_set_read(mem, k->c->diag, path, &set)) return false;
+    *inputs = set.inputs;
+    return true;
+}
+
+/* ---- the model with its values as outputs ---- */
+
+/* Where the value is among the outputs, which gets it if need be; inputs of the model go through an Identity. */
+static uint32_t output_of(model *m, value_id v)
+{
+    graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        if (g->outputs.p[i] == v) return i;
+    value_id out = v;
+    if (!value_at(m, v)->producer) {
+        const node_id id = node_new(m, 1, "", "Identity", 1, 1, 0);
+        out = value_new(m, arena_printf(m->mem, "%s.observed", value_at(m, v)->name));
+        value_at(m, out)->type = value_at(m, v)->type;
+        value_at(m, out)->producer = id;
+        node_at(m, id)->version = op_version(m, "", "Identity");
+        node_at(m, id)->in[0] = v;
+        node_at(m, id)->out[0] = out;
+        VEC_PUSH(m->mem, g->nodes, id);
+    }
+    VEC_PUSH(m->mem, g->outputs, out);
+    return g->outputs.n - 1;
+}
+
+/* The plan's model as a model of its own, whose file it could be. */
+static model *observed_model(calibration *k)
+{
+    model *m = k->p->m;
+    graph *g = model_main(m);
+    arena *mem = k->c->mem;
+    const uint32_t outputs = g->outputs.n, nodes = g->nodes.n;
+    k->output = ARENA_ARRAY(mem, uint32_t, k->values.n + 1);
+    for (uint32_t i = 0; i < k->values.n; i++) k->output[i] = output_of(m, k->values.p[i]);
+    text bytes = {.mem = mem};
+    const bool ok = model_encode(m, k->c->diag, &bytes);
+    g->outputs.n = outputs;
+    g->nodes.n = nodes;
+    return ok ? model_load_bytes(mem, k->c->diag, bytes.p, bytes.n, m->path, NULL) : NULL;
+}
+
+/* ---- looks ---- */
+
+static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const char *set)
+{
+    observed *s = k->p->seen[k->values.p[i]];
+    const float *x = t->data; /* outputs are aligned, in the host's byte order */
+    const int64_t n = tensor_count(t);
+    if (how == LOOK_BINS) observe_bins(s, k->p->mem, x, n);
+    if (how == LOOK_ERROR) observe_error(s, &k->param[i], x, n);
+    if (how != LOOK_RANGE || observe_range(s, x, n)) return true;
+    return diag_error(k->c->diag, EXIT_INVALID, at_value(k->p->m, k->values.p[i]), "not-finite", "element %lld is not finite for '%s'",
+                      (long long)s->strange, set);
+}
+
+static void show_progress(const calibration *k, look how, uint32_t done)
+{
+    static const char *const WHAT[] = {"ranges", "histograms", "errors"};
+    if (k->c->quiet || !isatty(2)) return;
+    fprintf(stderr, "\rcalibrating, %s: %u of %u sets%s", WHAT[how], done, k->sets.n, done == k->sets.n ? "\r\033[K" : "");
+    fflush(stderr);
+}
+
+static bool run_set(calibration *k, const char *path, look how, arena *mem)
+{
+    tensor_set inputs, outputs = {.mem = mem};
+    k->s.mem = mem;
+    if (!read_set(k, path, mem, &inputs) || !session_bind(&k->s, &inputs) || !session_call(&k->s, NULL) || !session_outputs(&k->s, &outputs)) {
+        diag_hint(k->c->diag, "the calibration data is '%s'", path);
+        return false;
+    }
+    for (uint32_t i = 0; i < k->values.n; i++)
+        if (!look_at(k, i, outputs.list.p[k->output[i]], how, path)) return false;
+    return true;
+}
+
+static bool look_at_all(calibration *k, look how)
+{
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < k->sets.n; i++) {
+        arena *mem = arena_new();
+        show_progress(k, how, i);
+        ok = run_set(k, k->sets.p[i], how, mem);
+        k->s.mem = k->c->mem;
+        arena_free(mem);
+    }
+    show_progress(k, how, k->sets.n);
+    return ok;
+}
+
+static bool calibrate_in(calibration *k, const char *folder)
+{
+    command *c = k->c;
+    compile_options co;
+    compiled built = {0};
+    const char *library;
+    if (!command_compile_options(c, &co)) return false;
+    co.emit = 0;
+    co.math = MATH_STRICT; /* the same ranges on every machine, so the same model */
+    model *m = observed_model(k);
+    /* -O1: more takes longer than it saves, since a set runs three times at most. */
+    if (!m || !build_library(c->mem, m, &co, folder, "-O1", &built, &library)) return false;
+    bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
+    if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
+    k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);
+    for (uint32_t i = 0; i < k->values.n; i++) k->param[i] = quantize_params(k->p, k->values.p[i]);
+    ok = ok && look_at_all(k, LOOK_ERROR);
+    session_close(&k->s);
+    return ok;
+}
+
+bool calibrate(command *c, quantize_plan *p, const char *path, uint32_t *sets)
+{
+    calibration k = {.c = c, .p = p, .values = quantize_observed(p)};
+    if (!find_sets(&k, path)) return false;
+    *sets = k.sets.n;
+    if (!k.values.n) return true;
+    const char *folder = folder_temporary(c->mem, c->diag);
+    if (!folder) return false;
+    const bool ok = calibrate_in(&k, folder);
+    folder_remove(folder);
+    return ok;
+}

@@ -35,7 +35,11 @@ static bool add_bias(rewrite *r, node_id id, bool *gone)
         const value_id c = n.in[1 - i];
         if (!product || !rewrite_only_use(r, n.in[i]) || !matrix(m, product->in[0]) || !matrix(m, product->in[1])) continue;
         if (!same_value_type(m, n.in[i], n.out[0]) || !fits(m, c, y)) continue;
-        (void)rewrite_becomes(r, id, "", "Gemm", 3, (const value_id[]){product->in[0], product->in[1], c});
+        const char *name = product->name;
+        const origin_id from = product->origin;
+        node *gemm = rewrite_becomes(r, id, "", "Gemm", 3, (const value_id[]){product->in[0], product->in[1], c});
+        gemm->name = name; /* it is the product that reports and options speak of */
+        gemm->origin = from;
         return true;
     }
     return false;

@@ -75,12 +75,18 @@ static bool fits(const char *pattern, const char *s)
     return !*pattern;
 }
 
+/* The operator in the file that a pass may have made another of. */
+static const char *source_op(const quantize_plan *p, const node *n)
+{
+    return n->origin ? p->m->origins.p[n->origin].op : n->op;
+}
+
 static const char *kept_by_user(const quantize_plan *p, const node *n, const char *name)
 {
     for (uint32_t i = 0; i < p->o->n_keep; i++)
         if (fits(p->o->keep[i], name)) return arena_printf(p->mem, "--keep %s", p->o->keep[i]);
     for (uint32_t i = 0; i < p->o->n_keep_type; i++)
-        if (!strcmp(p->o->keep_type[i], n->op)) return arena_printf(p->mem, "--keep-type %s", p->o->keep_type[i]);
+        if (!strcmp(p->o->keep_type[i], n->op) || !strcmp(p->o->keep_type[i], source_op(p, n))) return arena_printf(p->mem, "--keep-type %s", p->o->keep_type[i]);
     return NULL;
 }
 

@@ -36,15 +36,22 @@ bool slot_is_local(const printer *w, slot s)
     return slot_at(w->p, s)->kind == SLOT_LOCAL;
 }
 
-/* Vector forms by storage type: the name of the load and store, and whether a strided form exists. */
+/* Vector forms by storage type: the name of the load and store, and which of them have a strided form. */
 static const struct lane_form {
     elem type;
     const char *suffix;
     char letter; /* of the vector: f or i */
-    bool strided;
-} lane_forms[] = {{ELEM_FLOAT, "", 'f', true},       {ELEM_INT32, "", 'i', true},       {ELEM_INT8, "_s8", 'i', false}, {ELEM_UINT8, "_u8", 'i', false},
-                  {ELEM_INT16, "_s16", 'i', false},  {ELEM_UINT16, "_u16", 'i', false}, {ELEM_BOOL, "_u8", 'i', false}, {ELEM_FLOAT16, "_f16", 'f', false},
-                  {ELEM_BFLOAT16, "_bf16", 'f', false}, {ELEM_INT64, "_s64", 'i', false}};
+    bool loads_strided, stores_strided;
+} lane_forms[] = {{ELEM_FLOAT, "", 'f', true, true},
+                  {ELEM_INT32, "", 'i', true, true},
+                  {ELEM_INT8, "_s8", 'i', false, true},
+                  {ELEM_UINT8, "_u8", 'i', false, true},
+                  {ELEM_INT16, "_s16", 'i', false, false},
+                  {ELEM_UINT16, "_u16", 'i', false, false},
+                  {ELEM_BOOL, "_u8", 'i', false, false},
+                  {ELEM_FLOAT16, "_f16", 'f', false, false},
+                  {ELEM_BFLOAT16, "_bf16", 'f', false, false},
+                  {ELEM_INT64, "_s64", 'i', false, false}};
 
 static const struct lane_form *lane_form_of(elem stored)
 {
@@ -60,13 +67,13 @@ bool load_has_lanes(printer *w, const ex_node *load)
     if (load->elem == ELEM_INT64) return false;
     if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
     if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
-    return form->strided || dim_is(w->t, stride, 1);
+    return form->loads_strided || dim_is(w->t, stride, 1);
 }
 
 bool store_has_lanes(printer *w, elem stored, dim stride)
 {
     const struct lane_form *form = lane_form_of(stored);
-    return form && (dim_is(w->t, stride, 1) || (form->strided && !dim_is(w->t, stride, 0)));
+    return form && (dim_is(w->t, stride, 1) || (form->stores_strided && !dim_is(w->t, stride, 0)));
 }
 
 /* ---- loads ---- */
@@ -191,7 +198,7 @@ static void lane_store(printer *w, const sink *k, const char *s)
     lane_stride(w, k->at[0], &stride);
     if (stored == ELEM_BOOL) s = arena_printf(w->mem, "-%s", paren(w, s));
     if (dim_is(w->t, stride, 1)) line(w, "v%c_st%s(%s, %s);", form->letter, form->suffix, place, s);
-    else line(w, "v%c_sts(%s, %s, %s);", form->letter, place, dim_str(w, stride), s);
+    else line(w, "v%c_sts%s(%s, %s, %s);", form->letter, form->suffix, place, dim_str(w, stride), s);
 }
 
 static bool store_is_vec(printer *w, const sink *k)

@@ -296,6 +296,9 @@ SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
 #endif
+/* Bytes a stride apart: narrowed together, then stored one by one. */
+SIMD_FN void vi_sts_u8(uint8_t *p, int64_t s, vi v) { uint8_t b[VL]; vi_st_u8(b, v); for (int k = 0; k < VL; ++k) p[k * s] = b[k]; }
+SIMD_FN void vi_sts_s8(int8_t *p, int64_t s, vi v) { int8_t b[VL]; vi_st_s8(b, v); for (int k = 0; k < VL; ++k) p[k * s] = b[k]; }
 SIMD_FN void vi_st_s64(int64_t *p, vi v) { *(vs64 *)(void *)p = VCONVERT(v, vs64); }
 #if defined(SIMD_AVX512)
 SIMD_FN vf vf_ld_f16(const uint16_t *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p)); }

@@ -2,6 +2,7 @@
  *
  * in:  a K_CONV step whose slots have views, its input with the halo that its padding needs
  * out: a K_TEMPLATE step with packed weights */
+#include <assert.h>
 #include <string.h>
 
 #include "plan/pack.h"
@@ -24,11 +25,6 @@ typedef struct {
     slot bias;     /* of bytes: what accumulators begin with */
     int64_t lanes; /* channels that the hook may be called for with whole vectors, see whole_lanes */
 } conv_plan;
-
-static binding dim_binding(const char *name, dim d)
-{
-    return (binding){.name = name, .kind = BIND_DIM, .d = d};
-}
 
 static dim extent_of(program *p, dim axis)
 {
@@ -208,60 +204,6 @@ static int64_t whole_lanes(conv_plan *c)
     return up;
 }
 
-static bool depthwise(conv_plan *c, const step *s, block *out)
-{
-    program *p = c->p;
-    dims *d = p->dims;
-    block steps = {0};
-    const int vl = c->o->target->vl;
-    const slot weights = pack_conv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
-    if (!pack_now(p, &steps, weights)) return false;
-    const vector_unit unit = unit_of(c);
-    const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
-    const int64_t channels = c->k->conv.group;
-    const dim channel = dim_const(d, channels);
-    const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
-                            dim_binding("C_LANES", dim_const(d, c->lanes)), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
-                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("OH", c->out[1]),
-                            dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
-                            dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2])};
-    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, "conv_dw", bind, sizeof bind / sizeof *bind, weights, 0, rows);
-    return true;
-}
-
-static bool direct(conv_plan *c, const step *s, block *out)
-{
-    program *p = c->p;
-    dims *d = p->dims;
-    const int vl = c->o->target->vl;
-    const vector_unit unit = unit_of(c);
-    const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * 4;
-    const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
-    /* Strict: every target adds up in the order of the longest vectors. */
-    const int64_t channels = c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block;
-    const int ahead = conv_ahead(&unit, &t, channels, known(p, c->out[1]), width);
-    block steps = {0};
-    const slot weights = pack_conv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, channels, (int64_t)t.nv * vl);
-    if (!pack_now(p, &steps, weights)) return false;
-    const int64_t lanes = c->k->conv.group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
-    const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
-                            dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("AHEAD", dim_const(d, ahead)), dim_binding("XB", dim_const(d, c->block)),
-                            dim_binding("CB", dim_const(d, channels)), dim_binding("IC", dim_const(d, c->ic)),
-                            dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
-                            dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
-                            dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),
-                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])), dim_binding("DD", dim_const(d, c->dilation[0])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("OD", c->out[0]),
-                            dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n),
-                            dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
-                            dim_binding("ROWS", dim_const(d, t.rows))};
-    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, "conv", bind, sizeof bind / sizeof *bind, weights, 0, rows);
-    return true;
-}
-
 /* ---- bytes ---- */
 
 /* By output channel, - x_zero * the sum of its weights: what is still to be added when padding is x_zero and it is taken from no element. */
@@ -334,54 +276,104 @@ static int64_t weight_offset(const conv_plan *c)
     return (slot_at(c->p, c->k->arg[2].slot)->type == ELEM_UINT8 ? 128 : 0) - c->k->conv.w_zero;
 }
 
-static bool depthwise_bytes(conv_plan *c, const step *s, block *out)
+/* ---- the kernels ---- */
+
+enum { MOST_BINDINGS = 36 };
+
+typedef struct {
+    dims *d;
+    binding list[MOST_BINDINGS];
+    uint32_t n;
+} bindings;
+
+static void bind(bindings *b, const char *name, dim v)
+{
+    assert(b->n < MOST_BINDINGS);
+    b->list[b->n++] = (binding){.name = name, .kind = BIND_DIM, .d = v};
+}
+
+static void bind_number(bindings *b, const char *name, int64_t v)
+{
+    bind(b, name, dim_const(b->d, v));
+}
+
+/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that taps and pixels of a row do. */
+static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining)
+{
+    static const char *const terms[3][5] = {{"KD", "SD", "DD", "OD", "X_D"}, {"KH", "SH", "DH", "OH", "X_H"}, {"KW", "SW", "DW", "OW", "X_W"}};
+    for (uint32_t i = first; i < 3; i++) {
+        bind_number(b, terms[i][0], c->kernel[i]);
+        bind_number(b, terms[i][1], c->stride[i]);
+        bind(b, terms[i][3], c->out[i]);
+        if (adjoining && i == 2) continue;
+        bind_number(b, terms[i][2], c->dilation[i]);
+        bind(b, terms[i][4], c->x_stride[i]);
+    }
+    bind(b, "X_AT", c->x_at);
+    bind(b, "X_N", c->x_n);
+    bind(b, "X_C", c->x_c);
+}
+
+static bool depthwise(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
     dims *d = p->dims;
     block steps = {0};
     const int vl = c->o->target->vl;
-    const slot weights = pack_qconv_dw(p, &steps, weights_name(c), c->k->arg[2].slot, vl);
+    const slot w = c->k->arg[2].slot;
+    const slot weights = c->hook.int_acc ? pack_qconv_dw(p, &steps, weights_name(c), w, vl) : pack_conv_dw(p, &steps, weights_name(c), w, vl);
     if (!pack_now(p, &steps, weights)) return false;
     const vector_unit unit = unit_of(c);
     const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
-    const dim channel = dim_const(d, channels);
-    const binding bind[] = {dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("C", channel),
-                            dim_binding("C_LANES", dim_const(d, c->lanes)), dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])),
-                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("WZ", dim_const(d, weight_offset(c))), dim_binding("OH", c->out[1]),
-                            dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n), dim_binding("X_C", c->x_c),
-                            dim_binding("X_H", c->x_stride[1])};
+    bindings b = {.d = d};
+    bind_number(&b, "RX", t.rx);
+    bind_number(&b, "RT", t.rt);
+    bind_number(&b, "C", channels);
+    bind_number(&b, "C_LANES", c->lanes);
+    bind_window(&b, c, 1, c->hook.int_acc);
+    if (c->hook.int_acc) bind_number(&b, "WZ", weight_offset(c));
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, "qconv_dw", bind, sizeof bind / sizeof *bind, weights, c->bias, rows);
+    append_kernel(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, rows);
     return true;
 }
 
-static bool direct_bytes(conv_plan *c, const step *s, block *out)
+static bool direct(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
     dims *d = p->dims;
+    const bool bytes = c->hook.int_acc;
     const int vl = c->o->target->vl;
     vector_unit unit = unit_of(c);
-    if (weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
-    const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic;
+    if (bytes && weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
+    const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : 4);
     const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
+    /* Strict: every target adds up in the order of the longest vectors. */
+    const int64_t channels = !bytes && c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block, group = c->k->conv.group, nr = (int64_t)t.nv * vl;
+    const slot w = c->k->arg[2].slot;
     block steps = {0};
-    const slot weights = pack_qconv(p, &steps, weights_name(c), c->k->arg[2].slot, c->k->conv.group, c->block, (int64_t)t.nv * vl);
+    const slot weights = bytes ? pack_qconv(p, &steps, weights_name(c), w, group, channels, nr) : pack_conv(p, &steps, weights_name(c), w, group, channels, nr);
     if (!pack_now(p, &steps, weights)) return false;
-    const int64_t lanes = c->k->conv.group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc; /* groups inside vectors: element by element */
-    const binding bind[] = {dim_binding("NV", dim_const(d, t.nv)), dim_binding("NVT", dim_const(d, t.nvt)), dim_binding("RY", dim_const(d, t.ry)),
-                            dim_binding("RX", dim_const(d, t.rx)), dim_binding("RT", dim_const(d, t.rt)), dim_binding("XB", dim_const(d, c->block)),
-                            dim_binding("IC", dim_const(d, c->ic)), dim_binding("OC", dim_const(d, c->oc)), dim_binding("OC_LANES", dim_const(d, lanes)),
-                            dim_binding("GROUPS", dim_const(d, c->k->conv.group)), dim_binding("KD", dim_const(d, c->kernel[0])),
-                            dim_binding("KH", dim_const(d, c->kernel[1])), dim_binding("KW", dim_const(d, c->kernel[2])), dim_binding("SD", dim_const(d, c->stride[0])),
-                            dim_binding("SH", dim_const(d, c->stride[1])), dim_binding("SW", dim_const(d, c->stride[2])), dim_binding("DD", dim_const(d, c->dilation[0])),
-                            dim_binding("DH", dim_const(d, c->dilation[1])), dim_binding("DW", dim_const(d, c->dilation[2])), dim_binding("WZ", dim_const(d, weight_offset(c))), dim_binding("OD", c->out[0]),
-                            dim_binding("OH", c->out[1]), dim_binding("OW", c->out[2]), dim_binding("X_AT", c->x_at), dim_binding("X_N", c->x_n),
-                            dim_binding("X_C", c->x_c), dim_binding("X_D", c->x_stride[0]), dim_binding("X_H", c->x_stride[1]), dim_binding("X_W", c->x_stride[2]),
-                            dim_binding("ROWS", dim_const(d, t.rows))};
+    bindings b = {.d = d};
+    bind_number(&b, "NV", t.nv);
+    bind_number(&b, "NVT", t.nvt);
+    bind_number(&b, "RY", t.ry);
+    bind_number(&b, "RX", t.rx);
+    bind_number(&b, "RT", t.rt);
+    bind_number(&b, "XB", c->block);
+    bind_number(&b, "IC", c->ic);
+    bind_number(&b, "OC", c->oc);
+    bind_number(&b, "OC_LANES", group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc); /* groups inside vectors: element by element */
+    bind_number(&b, "GROUPS", group);
+    bind_window(&b, c, 0, false);
+    bind_number(&b, "ROWS", t.rows);
+    if (bytes) bind_number(&b, "WZ", weight_offset(c));
+    else {
+        bind_number(&b, "CB", channels);
+        bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, known(p, c->out[1]), width));
+    }
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, "qconv", bind, sizeof bind / sizeof *bind, weights, c->bias, rows);
+    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, rows);
     return true;
 }
 
@@ -398,7 +390,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     if (bytes) c.bias = make_bias(&c, MOST_VECTORS * o->target->vl);
     c.lanes = whole_lanes(&c);
     hook_axes(&c);
-    const bool done = bytes ? (lanes ? depthwise_bytes(&c, s, out) : direct_bytes(&c, s, out)) : lanes ? depthwise(&c, s, out) : direct(&c, s, out);
+    const bool done = lanes ? depthwise(&c, s, out) : direct(&c, s, out);
     plan_layout(p);
     return done;
 }

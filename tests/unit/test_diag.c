@@ -7,23 +7,7 @@
 #include <cmocka.h>
 
 #include "base/diag.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
+#include "fixture.h"
 
 static void equal_messages_fold_into_one(void **state)
 {

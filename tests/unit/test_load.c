@@ -9,27 +9,11 @@
 #include <cmocka.h>
 
 #include "base/sha256.h"
+#include "fixture.h"
 #include "onnx.pb-c.h"
 #include "proto/dimparam.h"
 #include "proto/parse.h"
 #include "wire_build.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
 
 static model *parse(const char *s)
 {

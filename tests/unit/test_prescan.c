@@ -9,28 +9,12 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "onnx.pb-c.h"
 #include "proto/parse.h"
 #include "proto/prescan.h"
 #include "proto/proto.h"
 #include "wire_build.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
 
 static exit_code scan(const text *t, uint64_t memory)
 {

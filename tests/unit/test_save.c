@@ -7,25 +7,9 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "proto/parse.h"
 #include "proto/save.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
 
 static model *parse(const char *s)
 {

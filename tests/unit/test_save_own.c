@@ -8,28 +8,12 @@
 #include <cmocka.h>
 
 #include "check/check.h"
+#include "fixture.h"
 #include "passes/analyze.h"
 #include "passes/optimize.h"
 #include "proto/load.h"
 #include "proto/save.h"
 #include "wire_build.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
 
 static text message(void)
 {

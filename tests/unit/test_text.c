@@ -7,24 +7,8 @@
 
 #include <cmocka.h>
 
+#include "fixture.h"
 #include "proto/parse.h"
-
-static arena *mem;
-static diag *d;
-
-static int setup(void **state)
-{
-    (void)state;
-    mem = arena_new();
-    d = diag_new(mem, "test");
-    return 0;
-}
-static int teardown(void **state)
-{
-    (void)state;
-    arena_free(mem);
-    return 0;
-}
 
 static const char *print(model *m, uint32_t limit)
 {

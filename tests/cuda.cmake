@@ -1,0 +1,12 @@
+# CUDA without a GPU: tests/cuda/*.cu against the emulation of runtime/cuda/, in several orders of threads. Skipped by name where there is no compiler.
+set(CUDA_TESTS ${CMAKE_CURRENT_SOURCE_DIR}/cuda)
+foreach(library plain-g++ asan-g++ plain-clang++)
+  string(REGEX MATCH "^[a-z]+" kind ${library})
+  string(REGEX REPLACE "^[a-z]+-" "" cxx ${library})
+  add_test(NAME cuda/library-${library} COMMAND sh ${CUDA_TESTS}/library.sh ${cxx} ${kind} ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  set_tests_properties(cuda/library-${library} PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 FIXTURES_SETUP cuda-${library})
+  foreach(program launch)
+    add_test(NAME cuda/${program}-${library} COMMAND sh ${CUDA_TESTS}/run.sh ${cxx} ${kind} ${program} ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+    set_tests_properties(cuda/${program}-${library} PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 FIXTURES_REQUIRED cuda-${library})
+  endforeach()
+endforeach()

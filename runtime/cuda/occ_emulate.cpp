@@ -61,11 +61,15 @@ static void describe(const occ_thread *t, char *to, size_t bytes)
         snprintf(to, bytes, "waits for its warp in the %s of %s:%d", t->call->what, occ_file_name(t->file), t->line);
 }
 
-void occ_fail_stuck_warp(const occ_thread *waiting)
+/* For a warp that waits in vain: a lane that the call waits for, and what that one does instead. */
+[[noreturn]] static void fail_stuck_warp(const occ_thread *waiting)
 {
-    const int warp = waiting->number / OCC_WARP;
-    const unsigned missing = waiting->call->mask & ~occ_warps[warp].arrived;
-    const occ_thread *t = &occ_threads[warp * OCC_WARP + __builtin_ctz(missing)];
+    occ_thread *lanes = &occ_threads[waiting->number / OCC_WARP * OCC_WARP], *t = lanes;
+    for (int i = 0; i < OCC_WARP; i++) {
+        if (!(waiting->call->mask >> i & 1)) continue;
+        t = &lanes[i];
+        if (t->state != OCC_IN_WARP || t->line != waiting->line || t->call->what != waiting->call->what || t->call->mask != waiting->call->mask) break;
+    }
     char doing[256] = "";
     describe(t, doing, sizeof doing);
     occ_self = &occ_threads[waiting->number];
@@ -79,7 +83,7 @@ void occ_fail_stuck_warp(const occ_thread *waiting)
     const occ_thread *at_barrier = nullptr, *elsewhere = nullptr;
     for (int i = 0; i < occ_running.threads; i++) {
         const occ_thread *t = &occ_threads[i];
-        if (t->state == OCC_IN_WARP) occ_fail_stuck_warp(t);
+        if (t->state == OCC_IN_WARP) fail_stuck_warp(t);
         if (t->state == OCC_AT_BARRIER && !at_barrier) at_barrier = t;
         if (t->state != OCC_AT_BARRIER && !elsewhere) elsewhere = t;
     }

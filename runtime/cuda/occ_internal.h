@@ -68,7 +68,7 @@ struct occ_thread {
     uint64_t groups;              /* committed */
 };
 struct occ_warp {
-    unsigned arrived;  /* lanes that are in the call */
+    unsigned arrived;  /* lanes that wait in a call, not all in the same one where masks differ */
     unsigned exists;   /* lanes that the block has */
     uint32_t epoch;    /* rises at every __syncwarp */
 };
@@ -89,8 +89,6 @@ extern occ_warp occ_warps[OCC_MAX_THREADS / OCC_WARP];
 void occ_wait(occ_state state, const char *file, int line); /* lets others run until the thread is OCC_READY again */
 void occ_ready(occ_thread *t);
 const char *occ_file_name(const char *path); /* without its folder; "?" for NULL */
-/* Ends the block's run with a message for a warp that waits for a lane that never comes. */
-[[noreturn]] void occ_fail_stuck_warp(const occ_thread *waiting);
 
 /* Runs all blocks. The shape has been checked. */
 void occ_run(const occ_launch_shape &shape, const std::function<void()> &body);

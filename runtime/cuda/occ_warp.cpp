@@ -1,8 +1,13 @@
 /* occ_warp.cpp - what a warp does together: the lanes arrive one by one with their operands, and the last one computes for all. */
 #include "occ_internal.h"
 
-/* All that can be said when this lane arrives: a mask that names itself and lanes that there are, the same call in all. Lanes that never come
- * are found when nobody can go on, or here if they have ended. */
+static bool same_call(const occ_call *a, const occ_call *b)
+{
+    return a->line == b->line && a->what == b->what && a->mask == b->mask && !strcmp(a->file, b->file);
+}
+
+/* What can be said when a lane arrives: a mask that names itself and lanes that there are, and no lane that waits for this one in another call
+ * while this one waits for it. Lanes that never come are found when nobody can go on. */
 static void check_call(const occ_call *call, const occ_warp *w, int lane)
 {
     if (!(call->mask >> lane & 1))
@@ -10,15 +15,15 @@ static void check_call(const occ_call *call, const occ_warp *w, int lane)
     if (call->mask & ~w->exists)
         occ_fail(call->file, call->line, "collective-mask", "the mask %08x of the %s names lanes that the block does not have: its warp is %08x",
                  call->mask, call->what, w->exists);
-    if (!w->arrived) return;
-    const int other_lane = __builtin_ctz(w->arrived);
+    if (!(w->arrived & call->mask)) return;
+    const int other_lane = __builtin_ctz(w->arrived & call->mask);
     const occ_call *other = occ_threads[occ_self->number - lane + other_lane].call;
-    if (other->line != call->line || other->what != call->what || strcmp(other->file, call->file))
+    if (same_call(other, call) || !(other->mask >> lane & 1)) return;
+    if (other->line != call->line || other->what != call->what)
         occ_fail(call->file, call->line, "divergent-collective", "divergent warp collective: lane %d calls the %s here, lane %d the %s of %s:%d", lane,
                  call->what, other_lane, other->what, occ_file_name(other->file), other->line);
-    if (other->mask != call->mask)
-        occ_fail(call->file, call->line, "divergent-collective", "divergent warp collective: lane %d calls the %s with mask %08x, lane %d with %08x",
-                 lane, call->what, call->mask, other_lane, other->mask);
+    occ_fail(call->file, call->line, "divergent-collective", "divergent warp collective: lane %d calls the %s with mask %08x, lane %d with %08x", lane,
+             call->what, call->mask, other_lane, other->mask);
 }
 
 void occ_collective(occ_call *call, void (*together)(occ_call *const *lanes, unsigned mask))
@@ -30,18 +35,24 @@ void occ_collective(occ_call *call, void (*together)(occ_call *const *lanes, uns
     check_call(call, w, lane);
     me->call = call;
     w->arrived |= 1u << lane;
-    if (w->arrived != call->mask) {
+    occ_call *lanes[OCC_WARP] = {};
+    bool complete = (w->arrived & call->mask) == call->mask;
+    for (int i = 0; complete && i < OCC_WARP; i++) {
+        if (!(call->mask >> i & 1)) continue;
+        lanes[i] = first[i].call;
+        complete = same_call(lanes[i], call);
+    }
+    if (!complete) {
         occ_wait(OCC_IN_WARP, call->file, call->line);
-        me->call = nullptr;
         return;
     }
-    occ_call *lanes[OCC_WARP];
-    for (int i = 0; i < OCC_WARP; i++) lanes[i] = call->mask >> i & 1 ? first[i].call : nullptr;
     together(lanes, call->mask);
-    w->arrived = 0;
-    for (int i = 0; i < OCC_WARP; i++)
-        if (lanes[i] && i != lane) occ_ready(&first[i]);
-    me->call = nullptr;
+    w->arrived &= ~call->mask;
+    for (int i = 0; i < OCC_WARP; i++) {
+        if (!lanes[i]) continue;
+        first[i].call = nullptr;
+        if (i != lane) occ_ready(&first[i]);
+    }
 }
 
 void __syncwarp(unsigned mask, const char *file, int line)

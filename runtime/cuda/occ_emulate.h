@@ -109,6 +109,7 @@ static inline void occ_launch_kernel(const char *kernel, unsigned max_threads, v
     enum { name##_threads = threads }; \
     static void name
 #define OCC_DEVICE static inline
+#define OCC_UNROLL
 #define OCC_LAUNCH(name, grid, block, shared_bytes, stream, ...) \
     occ_launch_kernel(#name, name##_threads, name, (grid), (block), (shared_bytes), (stream), __VA_ARGS__)
 

@@ -10,6 +10,7 @@
  *       OCC_SHARED(float, row, [128]);                          static shared memory, an array or one variable; 16-byte aligned
  *       OCC_DYNAMIC_SHARED(float, rest);                        const pointer to the launch's shared_bytes; 128-byte aligned
  *   }
+ *   OCC_DEVICE float half_of(float x) {...}                     a function that kernels call; OCC_UNROLL before a loop
  *   OCC_LAUNCH(scale, grid, block, shared_bytes, stream, y, 2.0f, n);      errors as CUDA: cudaGetLastError()
  *
  * CUDA's own names work under both bodies: threadIdx and the like, __syncthreads, __syncwarp, __shfl_sync, __shfl_xor_sync, __shfl_down_sync,
@@ -25,6 +26,7 @@
 
 #define OCC_KERNEL(name, threads) static __global__ void __launch_bounds__(threads) name
 #define OCC_DEVICE                static __device__ __forceinline__
+#define OCC_UNROLL                _Pragma("unroll")
 #define OCC_LAUNCH(name, grid, block, shared_bytes, stream, ...) name<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
 #define OCC_SHARED(type, name, dims) __shared__ __align__(16) type name dims
 #define OCC_DYNAMIC_SHARED(type, name)                                   \

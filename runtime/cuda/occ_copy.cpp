@@ -9,7 +9,7 @@ static void check_access(const void *p, size_t bytes, size_t alignment, const ch
 {
     if (reinterpret_cast<uintptr_t>(p) % alignment)
         occ_fail(file, line, "misaligned", "%s: address %p is not a multiple of %zu", what, p, alignment);
-    if (occ_in_shared_space(p) ? !occ_in_shared(p, bytes) : occ_in_device_space(p) && !occ_in_device(p, bytes)) occ_fail_access(p, bytes, file, line);
+    if (occ_in_space(occ_shared_space, p) ? !occ_in_shared(p, bytes) : occ_in_space(occ_device_space, p) && !occ_in_device(p, bytes)) occ_fail_access(p, bytes, file, line);
 }
 
 void occ_load_bytes(void *to, const void *p, size_t bytes, const char *file, int line)
@@ -35,7 +35,7 @@ void occ_cp_async16(void *dst, const void *src, int bytes, const char *file, int
     if (!occ_in_shared(dst, 16)) occ_fail(file, line, "shared-range", "cp.async: destination %p: its 16 bytes are not in the block's shared memory", dst);
     check_access(dst, 16, 16, "cp.async, destination", file, line);
     if (bytes) {
-        if (occ_in_shared_space(src)) occ_fail(file, line, "copy-source", "cp.async reads from shared memory");
+        if (occ_in_space(occ_shared_space, src)) occ_fail(file, line, "copy-source", "cp.async reads from shared memory");
         check_access(src, static_cast<size_t>(bytes), 16, "cp.async, source", file, line);
         occ_seen(src, static_cast<size_t>(bytes), OCC_READ, file, line);
     }

@@ -190,9 +190,9 @@ cudaError_t cudaFreeHost(void *p)
 /* Whether the bytes at p may be a copy's or memset's operand, on the device or on the host as `device` says. */
 static bool operand(const char *function, const char *what, const void *p, size_t bytes, bool device)
 {
-    if (device ? occ_in_device(p, bytes) : p && !occ_in_device_space(p)) return true;
+    if (device ? occ_in_device(p, bytes) : p && !occ_in_space(occ_device_space, p)) return true;
     occ_allocation a;
-    if (device && occ_in_device_space(p) && occ_allocation_of(p, &a))
+    if (device && occ_in_space(occ_device_space, p) && occ_allocation_of(p, &a))
         occ_note(function, "%s: %zu bytes at byte %td of an allocation of %zu", what, bytes, static_cast<const unsigned char *>(p) - a.at, a.bytes);
     else
         occ_note(function, "%s: %p is not %s memory", what, p, device ? "device" : "host");
@@ -204,8 +204,8 @@ static cudaError_t copy(const char *function, void *dst, const void *src, size_t
     if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
     if (bytes == 0) return cudaSuccess;
     const bool any = kind == cudaMemcpyDefault;
-    const bool to_device = any ? occ_in_device_space(dst) : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
-    const bool from_device = any ? occ_in_device_space(src) : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    const bool to_device = any ? occ_in_space(occ_device_space, dst) : kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    const bool from_device = any ? occ_in_space(occ_device_space, src) : kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
     if (!operand(function, "destination", dst, bytes, to_device) || !operand(function, "source", src, bytes, from_device)) return cudaErrorInvalidValue;
     return occ_submit(stream, [=] {
         if ((to_device && !occ_in_device(dst, bytes)) || (from_device && !occ_in_device(src, bytes)))

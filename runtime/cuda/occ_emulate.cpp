@@ -230,7 +230,7 @@ static void run_block(const occ_launch_shape &shape)
     const dim3 b = shape.block;
     const int n = static_cast<int>(b.x * b.y * b.z);
     occ_running.number++;
-    occ_running.epoch++;
+    occ_running.block_epoch = ++occ_running.epoch;
     occ_running.threads = n;
     occ_shared_begin(shape.shared_bytes);
     for (int i = 0; i < n; i++) {
@@ -282,7 +282,7 @@ void occ_run(const occ_launch_shape &shape, const std::function<void()> &body)
     const uint64_t step = order == RANDOM && n > 1 ? random_step(n) : 1, start = order == RANDOM ? random_number() % n : 0;
     kernel_body = &body;
     occ_running.kernel = shape.kernel;
-    occ_running.first = occ_running.number + 1;
+    occ_running.launch_epoch = occ_running.epoch + 1;
     occ_here.grid_dim = g;
     occ_here.block_dim = shape.block;
     for (uint64_t i = 0; i < n; i++) {

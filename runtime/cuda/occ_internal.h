@@ -75,8 +75,8 @@ struct occ_warp {
 struct occ_block { /* and the kernel it belongs to */
     const char *kernel; /* NULL: none is running */
     uint64_t number;    /* counts up over all launches */
-    uint64_t first;     /* number of the launch's first block */
     uint32_t epoch;     /* counts up at every barrier and every block, over all launches */
+    uint32_t block_epoch, launch_epoch; /* in which the block and the launch's first block began */
     int threads;
     unsigned char *dynamic;
     size_t dynamic_bytes;
@@ -104,8 +104,14 @@ void occ_collective(occ_call *call, void (*together)(occ_call *const *lanes, uns
 
 void occ_shared_begin(size_t dynamic_bytes); /* for a block: all poisoned, no static variables yet */
 bool occ_in_shared(const void *p, size_t bytes);
-bool occ_in_shared_space(const void *p);
-bool occ_in_device_space(const void *p);
+struct occ_space {
+    const unsigned char *begin, *end;
+};
+extern occ_space occ_shared_space, occ_device_space; /* what is or could become memory of that kind */
+static inline bool occ_in_space(const occ_space &space, const void *p)
+{
+    return static_cast<const unsigned char *>(p) >= space.begin && static_cast<const unsigned char *>(p) < space.end;
+}
 /* The allocation that holds p, or the nearest one before it; false: there is none. */
 struct occ_allocation {
     unsigned char *at;

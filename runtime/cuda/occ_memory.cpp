@@ -29,6 +29,8 @@ static unsigned char *reserve(size_t bytes)
     return p == MAP_FAILED ? nullptr : static_cast<unsigned char *>(p);
 }
 
+occ_space occ_shared_space, occ_device_space;
+
 /* -- shared memory ------------------------------------------------------------------------------------------------------------------------------- */
 
 static unsigned char *shared_space; /* page, static variables, page, dynamic part, page */
@@ -45,6 +47,7 @@ static void shared_reserve(void)
         fprintf(stderr, "onnxcc emulation: error: there is no memory for a block's shared memory\n");
         exit(OCC_EXIT_ERROR);
     }
+    occ_shared_space = occ_space{shared_space, shared_space + static_space + dynamic_space + 3 * page};
 }
 
 static unsigned char *static_base(void)
@@ -96,12 +99,6 @@ bool occ_in_shared(const void *p, size_t bytes)
            (c >= static_base() && c + bytes <= static_base() + static_used);
 }
 
-bool occ_in_shared_space(const void *p)
-{
-    const unsigned char *c = static_cast<const unsigned char *>(p);
-    return shared_space && c >= shared_space && c < dynamic_end() + page_bytes();
-}
-
 /* -- device memory ------------------------------------------------------------------------------------------------------------------------------- */
 
 static unsigned char *device_space;
@@ -118,7 +115,10 @@ static std::map<const unsigned char *, size_t> &allocations(void)
 static bool device_reserve(void)
 {
     for (device_space_bytes = size_t(1) << 38; device_space_bytes >= size_t(1) << 30; device_space_bytes /= 2)
-        if ((device_space = reserve(device_space_bytes))) return true;
+        if ((device_space = reserve(device_space_bytes))) {
+            occ_device_space = occ_space{device_space, device_space + device_space_bytes};
+            return true;
+        }
     return false;
 }
 
@@ -157,12 +157,6 @@ size_t occ_device_used(void)
     return device_used;
 }
 
-bool occ_in_device_space(const void *p)
-{
-    const unsigned char *c = static_cast<const unsigned char *>(p);
-    return device_space && c >= device_space && c < device_space + device_space_bytes;
-}
-
 bool occ_allocation_of(const void *p, occ_allocation *a)
 {
     const unsigned char *c = static_cast<const unsigned char *>(p);
@@ -180,7 +174,7 @@ bool occ_allocation_of(const void *p, occ_allocation *a)
 bool occ_in_device(const void *p, size_t bytes)
 {
     occ_allocation a;
-    if (!occ_in_device_space(p) || !occ_allocation_of(p, &a)) return false;
+    if (!occ_in_space(occ_device_space, p) || !occ_allocation_of(p, &a)) return false;
     const unsigned char *c = static_cast<const unsigned char *>(p);
     return c + bytes <= a.at + a.bytes;
 }
@@ -193,11 +187,11 @@ void occ_fail_access(const void *p, size_t bytes, const char *file, int line)
     char size[40] = "";
     if (bytes) snprintf(size, sizeof size, " of %zu bytes", bytes);
     occ_allocation a;
-    if (occ_in_device_space(p) && occ_allocation_of(p, &a) && static_cast<const unsigned char *>(p) >= a.at)
+    if (occ_in_space(occ_device_space, p) && occ_allocation_of(p, &a) && static_cast<const unsigned char *>(p) >= a.at)
         occ_fail(file, line, "device-range", "%saccess%s at byte %zu of an allocation of %zu bytes", who, size,
                  static_cast<size_t>(static_cast<const unsigned char *>(p) - a.at), a.bytes);
-    if (occ_in_device_space(p)) occ_fail(file, line, "device-range", "%saccess%s to device memory that is not allocated, at %p", who, size, p);
-    if (occ_in_shared_space(p))
+    if (occ_in_space(occ_device_space, p)) occ_fail(file, line, "device-range", "%saccess%s to device memory that is not allocated, at %p", who, size, p);
+    if (occ_in_space(occ_shared_space, p))
         occ_fail(file, line, "shared-range", "%saccess%s outside the block's shared memory, %td bytes from the start of its dynamic part", who, size,
                  static_cast<const unsigned char *>(p) - occ_running.dynamic);
     occ_fail(file, line, "address", "%saccess%s to %p, which is no memory (or the thread's stack is full)", who, size, p);
@@ -214,7 +208,7 @@ static struct sigaction before_us;
 static void fault(int, siginfo_t *info, void *)
 {
     const void *p = info->si_addr;
-    if (!occ_self && !occ_in_device_space(p)) {
+    if (!occ_self && !occ_in_space(occ_device_space, p)) {
         sigaction(SIGSEGV, &before_us, nullptr);
         return;
     }

@@ -1,6 +1,6 @@
 /* kernels.h - kernels as the compiler writes them, for tests of the device functions together: a product on tensor cores and a softmax.
  *
- * PLANT plants a mistake: tests/cuda/planted.sh wants each to be found. */
+ * PLANT plants a mistake: tests/cuda/mistakes.sh wants each to be found. */
 #ifndef TESTS_CUDA_KERNELS_H
 #define TESTS_CUDA_KERNELS_H
 #include "onnxcc_device.h"
@@ -13,8 +13,7 @@ enum {
     NO_COLUMN_GUARD,  /* columns beyond the last are stored */
     DIVERGENT_SHUFFLE,
     MISALIGNED_ROWS,
-    EARLY_RETURN, /* a thread leaves before a barrier */
-    NO_LAST_WAIT  /* threads end with copies under way */
+    EARLY_RETURN /* warps leave before a barrier */
 };
 #ifndef PLANT
 #define PLANT NO_MISTAKE
@@ -89,7 +88,7 @@ OCC_KERNEL(gemm, GEMM_THREADS)(uint16_t *c, const uint16_t *a, const uint16_t *b
         occ_cp_async_commit();
         gemm_multiply(d, stages + (s % STAGES * TILE_M + wm) * ROW, stages_b + (s % STAGES * TILE_N + wn) * ROW);
     }
-    if (PLANT != NO_LAST_WAIT) occ_cp_async_wait<0>();
+    occ_cp_async_wait<0>();
     OCC_UNROLL
     for (int i = 0; i < 2; i++)
         OCC_UNROLL
@@ -112,7 +111,7 @@ OCC_KERNEL(softmax, SOFTMAX_THREADS)(float *y, const float *x, int n)
     const int t = static_cast<int>(threadIdx.x);
     x += static_cast<size_t>(blockIdx.x) * static_cast<size_t>(n);
     y += static_cast<size_t>(blockIdx.x) * static_cast<size_t>(n);
-    if (PLANT == EARLY_RETURN && t >= n) return;
+    if (PLANT == EARLY_RETURN && t / 32 * 32 >= n) return;
     float largest = -INFINITY;
     for (int i = t; i < n; i += SOFTMAX_THREADS) largest = fmaxf(largest, x[i]);
     if (PLANT != DIVERGENT_SHUFFLE || t % 32 < n)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # library.sh COMPILER KIND SOURCE_DIR BINARY_DIR - builds the emulation's files: KIND is plain, or asan with AddressSanitizer and UndefinedBehaviorSanitizer.
-# They become BINARY_DIR/cuda/KIND-COMPILER.a, which tests/cuda/run.sh links. Exit 77: skipped, because there is no such compiler or no sanitizer.
+# (race needs no files of its own: those of plain). They become BINARY_DIR/cuda/KIND-COMPILER.a, which tests/cuda/run.sh links. Exit 77: skipped, because there is no such compiler or no sanitizer.
 set -eu
 cxx=$1 kind=$2 source=$3 build=$4
 command -v "$cxx" >/dev/null || { echo "SKIPPED: no $cxx"; exit 77; }

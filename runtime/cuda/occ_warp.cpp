@@ -3,7 +3,7 @@
 
 static bool same_call(const occ_call *a, const occ_call *b)
 {
-    return a->line == b->line && a->what == b->what && a->mask == b->mask && !strcmp(a->file, b->file);
+    return a->line == b->line && a->what == b->what && a->mask == b->mask && (a->file == b->file || !strcmp(a->file, b->file));
 }
 
 /* What can be said when a lane arrives: a mask that names itself and lanes that there are, and no lane that waits for this one in another call

@@ -128,10 +128,6 @@ OCC_KERNEL(far_beyond, 64)(float *x)
 {
     x[THREAD + 2048] = 1; /* found here */
 }
-OCC_KERNEL(no_memory, 64)(float *x)
-{
-    x[THREAD] = *static_cast<float *>(NULL);
-}
 OCC_KERNEL(too_much_shared, 64)(float *x)
 {
     OCC_SHARED(float, a, [8192]);
@@ -143,6 +139,10 @@ OCC_KERNEL(good, 64)(float *x)
     x[THREAD] = 1;
 }
 
+static void no_memory(float *)
+{
+    OCC_LAUNCH(good, dim3(1), dim3(64), 0, 0, static_cast<float *>(NULL));
+}
 static void freed(float *x)
 {
     CUDA(cudaFree(x));
@@ -200,8 +200,8 @@ int main(int argc, char **argv)
     LAUNCH(copy_too_long, 64);
     LAUNCH(copy_left, 64);
     LAUNCH(far_beyond, 64);
-    LAUNCH(no_memory, 64);
     LAUNCH(too_much_shared, 64);
+    CALL(no_memory);
     CALL(freed);
     CALL(freed_copy);
     CALL(host_load);

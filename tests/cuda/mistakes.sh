@@ -46,7 +46,7 @@ mistake copy_from_shared "cp.async reads from shared memory \[copy-source\]"
 mistake copy_too_long "cp.async of 20 bytes: it is 0 to 16 \[copy-size\]"
 mistake copy_left "the thread ends while this cp.async is under way \[copy-in-flight\]"
 wants 65 "error: kernel 'far_beyond', block (0,0,0), thread (0,0,0), access at byte 8192 of an allocation of 256 bytes \[device-range\]" "$out" far_beyond
-mistake no_memory "access to (nil), which is no memory"
+wants 65 "error: kernel 'good', block (0,0,0), thread (0,0,0), access to (nil), which is no memory" "$out" no_memory
 mistake too_much_shared "static shared memory: .* beyond the 48 KiB that a block can have \[shared-size\]"
 wants 65 "error: kernel 'good', block (0,0,0), thread (0,0,0), access to device memory that is not allocated" "$out" freed
 wants 65 "error: cudaMemcpyAsync of 256 bytes: its device memory has been freed since \[freed\]" "$out" freed_copy

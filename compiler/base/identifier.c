@@ -6,16 +6,28 @@
 
 #include "base/text.h"
 
-static bool reserved(const char *s)
+bool c_keyword(const char *s)
 {
     static const char *const WORDS[] = {
-        "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if",
-        "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union",
-        "unsigned", "void", "volatile", "while", "class", "new", "delete", "this", "template", "operator", "private", "public", "protected",
-        "namespace", "bool", "true", "false", "in", "out", "env", "arena", "at", "state", "main", "asm", "typeof", "and", "or", "not", "xor"};
+        "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for", "goto", "if", "inline",
+        "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void",
+        "volatile", "while", "asm", "typeof", "bool", "true", "false", "nullptr",
+        "alignas", "alignof", "and", "and_eq", "bitand", "bitor", "catch", "char8_t", "char16_t", "char32_t", "class", "co_await", "co_return", "co_yield",
+        "compl", "concept", "const_cast", "consteval", "constexpr", "constinit", "decltype", "delete", "dynamic_cast", "explicit", "export", "friend",
+        "mutable", "namespace", "new", "noexcept", "not", "not_eq", "operator", "or", "or_eq", "private", "protected", "public", "reinterpret_cast",
+        "requires", "static_assert", "static_cast", "template", "this", "thread_local", "throw", "try", "typeid", "typename", "using", "virtual", "wchar_t",
+        "xor", "xor_eq", "unix", "linux", "near", "far", "threadIdx", "blockIdx", "blockDim", "gridDim"};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (!strcmp(WORDS[i], s)) return true;
     return false;
+}
+
+static bool reserved(const char *s)
+{
+    static const char *const WORDS[] = {"in", "out", "env", "arena", "at", "state", "main"};
+    for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
+        if (!strcmp(WORDS[i], s)) return true;
+    return c_keyword(s);
 }
 
 const char *c_identifier(arena *mem, const char *name, const char *const *taken, uint32_t n)

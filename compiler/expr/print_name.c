@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/identifier.h"
 #include "expr/print.h"
 
 enum { INDENT = 4, NAME_MAX_LENGTH = 40 };
@@ -34,13 +35,9 @@ void line(printer *w, const char *fmt, ...)
 
 static bool is_reserved(const char *s)
 {
-    static const char *const words[] = {
-        "auto",     "break",  "case",    "char",   "const",    "continue", "default",  "do",       "double", "else",   "enum",     "extern", "float",
-        "for",      "goto",   "if",      "inline", "int",      "long",     "register", "restrict", "return", "short",  "signed",   "sizeof", "static",
-        "struct",   "switch", "typedef", "union",  "unsigned", "void",     "volatile", "while",    "asm",    "typeof", "bool",     "lo",     "hi",
-        "vf",       "vi",     "class",   "new",    "delete",   "this",     "template", "private",  "public", "using",  "operator", "true",   "false",
-        "namespace", "near",  "far",     "env",    "arena",    "in",       "out",      "unix",     "linux",  "acc"};
+    static const char *const words[] = {"lo", "hi", "vf", "vi", "env", "arena", "in", "out", "acc", "fail"};
     static const char *const prefixes[] = {"sf_", "sd_", "si_", "su_", "sl_", "sw_", "vf_", "vi_", "f16_", "bf16_", "ONNXCC", "e4m3", "e5m2", "e2m1", "e8m0"};
+    if (c_keyword(s)) return true;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (!strcmp(s, words[i])) return true;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)

@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define ONNXCC_RT_ABI 2
+#define ONNXCC_RT_ABI 3
 
 /* Codes returned by <model>_run and <model>_prepare; 0 is success. */
 enum {
@@ -21,7 +21,9 @@ enum {
     ONNXCC_E_CAPACITY = -4, /* a data-dependent size exceeds the planned maximum */
     ONNXCC_E_ARENA = -5,    /* the arena is missing, misaligned or too small */
     ONNXCC_E_WEIGHTS = -6,  /* the weights file is not the one generated with this code, is damaged, or is misaligned */
-    ONNXCC_E_STATE = -7     /* the state is missing or misaligned */
+    ONNXCC_E_STATE = -7,    /* the state is missing or misaligned */
+    ONNXCC_E_DEVICE = -8,   /* a call of CUDA failed: onnxcc_env.message says which and why */
+    ONNXCC_E_CAPTURE = -9   /* the run can't be captured into a graph: onnxcc_env.message says why */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
@@ -38,6 +40,9 @@ typedef struct {
     void *timer_ctx;
     void *user;
     const void *weights; /* for onnxcc_model.run of a model with weights_file_bytes > 0; <model>_run takes them from its inputs */
+    void *stream;         /* CUDA: the cudaStream_t that all work goes to */
+    char *message;        /* CUDA: message_bytes bytes for the text of an error, ended by a zero */
+    size_t message_bytes;
 } onnxcc_env;
 
 typedef struct {
@@ -79,6 +84,11 @@ typedef struct {
     int (*run)(const void *const *in, void *const *out, int64_t *dims, void *arena, size_t arena_bytes, void *state, const onnxcc_env *env);
     size_t weights_file_bytes; /* > 0: the caller hands these bytes of <name>_weights.bin, aligned to 64, to run as env->weights */
     int (*check_weights)(const void *data, size_t size); /* 0 or ONNXCC_E_WEIGHTS; NULL: the weights can't be checked */
+    /* Of a model that runs on a device, else NULL: zeroed memory of the device, which arena and state have to be; and the weights into the arena, once
+     * before the first run (`weights`: those of a file, NULL: those that are linked in). The tensors that run gets are in the host's memory. */
+    void *(*device_alloc)(size_t bytes); /* NULL: there is not so much */
+    void (*device_free)(void *p);
+    int (*device_upload)(void *arena, const void *weights, const onnxcc_env *env);
 } onnxcc_model;
 
 #ifdef __cplusplus

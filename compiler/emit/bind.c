@@ -27,6 +27,7 @@ struct binder {
     const dims *dims;
     diag *diag;
     const char *prefix;
+    bool cuda;
     VEC(instance) instances;
 };
 
@@ -43,13 +44,14 @@ const kernel_def *kernel_find(const char *name)
     return NULL;
 }
 
-binder *binder_new(arena *mem, const dims *t, diag *d, const char *prefix)
+binder *binder_new(arena *mem, const dims *t, diag *d, const char *prefix, bool cuda)
 {
     binder *b = ARENA_NEW(mem, binder);
     b->mem = mem;
     b->dims = t;
     b->diag = d;
     b->prefix = prefix;
+    b->cuda = cuda;
     return b;
 }
 
@@ -330,11 +332,9 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     if (!fresh) return name;
 
     print_title(out, k, &w);
-    static const word macros[] = {
-        {"KERNEL", "static"},
-        {"INLINE", "static inline __attribute__((always_inline))"},
-    };
-    for (size_t i = 0; i < sizeof macros / sizeof *macros; i++) VEC_PUSH(b->mem, w, macros[i]);
+    static const word macros[2][2] = {{{"KERNEL", "static"}, {"INLINE", "static inline __attribute__((always_inline))"}},
+                                      {{"KERNEL", "static __device__"}, {"INLINE", "OCC_DEVICE"}}};
+    for (size_t i = 0; i < 2; i++) VEC_PUSH(b->mem, w, macros[b->cuda][i]);
     if (!rename_locals(b, k, &w)) return NULL;
     copy_file(out, source, k, name, &w);
     text_add(out, "\n");

@@ -9,19 +9,39 @@ static const char *deeper(emit *e, const char *indent)
     return arena_printf(e->mem, "%s    ", indent);
 }
 
-/* The one element of a scalar slot, as an expression. */
+/* The one element of a scalar slot, as an expression. From a device it has to be read back, which waits; *rc is the error then. */
 static const char *scalar(emit *e, slot s)
 {
     const slot_info *i = slot_at(e->p, s);
     int64_t offset = 0;
     (void)dim_is_const(e->p->dims, i->view.offset, &offset);
+    if (on_device(e) && i->kind == SLOT_CONST && i->data) {
+        text t = {.mem = e->mem};
+        c_number(&t, i->type, i->data->data, (size_t)offset);
+        return t.p;
+    }
+    if (on_device(e)) {
+        e->n_syncs++;
+        return arena_printf(e->mem, "(%s)%s_read(env, (const %s *)%s + %" PRId64 ", sizeof(%s), &rc)", elem_of(i->type)->ctype, e->name, elem_of(i->type)->ctype,
+                            slot_pointer(e, s), offset, elem_of(i->type)->ctype);
+    }
     return arena_printf(e->mem, "((const %s *)%s)[%" PRId64 "]", elem_of(i->type)->ctype, slot_pointer(e, s), offset);
+}
+
+/* Leaves the run when reading from the device failed. */
+static void after_read(const emit *e, const char *indent, text *out)
+{
+    if (on_device(e)) text_addf(out, "%sif (rc) return rc;\n", indent);
 }
 
 static void call_if(emit *e, const step *s, const char *indent, text *out)
 {
     const control *k = s->control;
-    text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
+    if (on_device(e)) {
+        text_addf(out, "%sconst bool taken%u = %s;\n", indent, s->id, scalar(e, k->cond));
+        after_read(e, indent, out);
+        text_addf(out, "%sif (taken%u) {\n", indent, s->id);
+    } else text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
     if (k->then) call_block(e, k->then, deeper(e, indent), out);
     if (k->otherwise && k->otherwise->steps.n) {
         text_addf(out, "%s} else {\n", indent);
@@ -35,9 +55,7 @@ static void carry(emit *e, slot state, slot next, const char *indent, text *out)
 {
     const slot_info *i = slot_at(e->p, state);
     const int bits = elem_of(i->type)->bits;
-    text_addf(out, "%smemcpy(%s, %s, (size_t)(", indent, slot_pointer(e, state), slot_pointer(e, next));
-    dim_c(e, dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), "in->", out);
-    text_add(out, "));\n");
+    print_copy(e, indent, slot_pointer(e, state), slot_pointer(e, next), dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), out);
 }
 
 static void call_loop(emit *e, const step *s, const char *indent, text *out)
@@ -54,6 +72,7 @@ static void call_loop(emit *e, const step *s, const char *indent, text *out)
     for (uint32_t i = 0; i < k->n_carried; i++) carry(e, k->state[i], k->next[i], in, out);
     if (k->cond && k->cond_next) carry(e, k->cond, k->cond_next, in, out);
     text_addf(out, "%s}\n", indent);
+    after_read(e, indent, out);
 }
 
 /* Reads the size and checks it against what the plan has room for. The variable lives to the end of the run function. */
@@ -69,6 +88,7 @@ static void call_bind(emit *e, const step *s, const char *indent, text *out)
         return;
     }
     text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
+    after_read(e, indent, out);
     text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
     dim_c(e, capacity_of(e, k->symbol), "in->", out);
     text_add(out, ") return ONNXCC_E_CAPACITY;\n");

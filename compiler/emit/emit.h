@@ -47,11 +47,20 @@ typedef struct emit {
     VEC(bound_dim) bound;
     VEC(local_dim) local;     /* loops that are open */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
+    launch_shape *launch; /* by step id: of CUDA */
+    uint32_t n_syncs;     /* places at which a run waits for the device */
+    const char *first_sync; /* the first of them: the step's nodes */
     bool failed;
 } emit;
 
 /* Fills `out` with the files of a model. False after a report. */
 bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const target *t, compiled *out);
+
+/* The code runs on a device: its pointers are the device's. */
+static inline bool on_device(const emit *e)
+{
+    return e->target->language == LANGUAGE_CUDA;
+}
 
 /* names.c */
 /* Text for a comment or a string literal: no character that could end it. */
@@ -94,8 +103,27 @@ void weights_files(emit *e, compiled *out);           /* NAME_weights.c, or .S a
 const char *weights_pointer(emit *e, uint32_t buf);   /* an expression of type const char * or a typed array's name */
 void c_number(text *t, elem kind, const void *data, size_t i); /* one element as a C literal of its storage type */
 
-/* source.c, header.c, report.c */
+/* run.c */
+int arena_align(const emit *e);
+bool any_can_fail(const emit *e);
+void place_function(emit *e, text *out); /* NAME_place and NAME_arena_bytes of a dynamic plan */
+void check_dims(emit *e, text *out); /* those of the inputs, against their bounds */
+void run_begin(emit *e, bool arena_used, text *out);
+void run_end(emit *e, text *out);
+void run_function(emit *e, text *out);
+void print_copy(emit *e, const char *indent, const char *to, const char *from, dim bytes, text *out);
+
+/* cuda.c */
+void emit_cuda_source(emit *e, text *out);
+void cuda_call(emit *e, const step *s, const char *indent, text *out); /* the launch of a nest or kernel */
+int64_t cuda_arena_bytes(emit *e);                                     /* weights, activations, copies of inputs and outputs; static plans */
+
+/* source.c, header.c, describe.c, report.c */
+void copy_header(emit *e, const char *folder, const char *file, text *out); /* with those that it includes from the same folder in their place */
+void print_helpers(emit *e, const char *steps, text *out);                  /* what steps use of templates/simd, in front of them */
+bool is_written(const emit *e, const step *s, slot which);
 void emit_source(emit *e, text *out);
+void emit_description(emit *e, text *out);
 void emit_header(emit *e, text *out);
 void emit_main(emit *e, text *out);
 void head_comment(emit *e, text *out);

@@ -20,10 +20,10 @@ static void io_words(emit *e, slot s, text *out)
 static void fields(emit *e, text *out, bool input)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
-    if (input && weights_outside(e))
+    if (input && weights_outside(e) && !on_device(e))
         text_addf(out, "    const void *weights; /* the %" PRId64 " bytes of %s_weights.bin, aligned to 64 bytes */\n", weights_outside_bytes(e), e->name);
     if (input && e->plan->state_bytes)
-        text_addf(out, "    void *state; /* %s_STATE_BYTES bytes, aligned to 64, kept from run to run */\n", e->upper);
+        text_addf(out, "    void *state; /* %s_STATE_BYTES bytes%s, aligned to %d, kept from run to run */\n", e->upper, on_device(e) ? " of the device" : "", arena_align(e));
     for (uint32_t i = 0; i < n; i++) {
         const slot s = input ? e->p->inputs.p[i] : e->p->outputs.p[i];
         text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
@@ -41,7 +41,7 @@ static void fields(emit *e, text *out, bool input)
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
-    if (!n && !(input && (weights_outside(e) || e->plan->state_bytes)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+    if (!n && !(input && ((weights_outside(e) && !on_device(e)) || e->plan->state_bytes)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 
 /* What the state holds, at which byte: for callers that begin with something else than zeros. */
@@ -60,14 +60,37 @@ static void state_macro(emit *e, text *out)
     text_addf(out, " */\n#define %s_STATE_BYTES %" PRId64 "\n\n", e->upper, e->plan->state_bytes);
 }
 
+static void device_functions(emit *e, text *out)
+{
+    const char *n = e->name;
+    text_addf(out,
+              "/* The functions below take an arena in the memory of the device, aligned to %d bytes, which belongs to one run at a time, and work on the stream\n"
+              " * env->stream (`env` may be NULL: the default stream, silent). They allocate nothing and return 0 or a negative ONNXCC_E_ code from onnxcc_rt.h. */\n\n"
+              "/* Puts the weights into the arena: once, before the first run. `weights`: %s. */\n"
+              "int %s_upload(void *arena, const void *weights, const onnxcc_env *env);\n\n"
+              "/* Runs the model on tensors of the host: copies them to the device and back, and waits. */\n"
+              "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
+              "/* Runs it on tensors of the device",
+              arena_align(e), weights_outside(e) ? arena_printf(e->mem, "the bytes of %s_weights.bin", n) : "NULL, for those that are linked in", n, n, n, n);
+    if (!e->n_syncs) text_add(out, " and returns when all is launched, before it is done.");
+    else text_addf(out, ". It waits at %u place%s for a number that decides how to go on.", e->n_syncs, e->n_syncs == 1 ? "" : "s");
+    if (any_can_fail(e)) text_add(out, "\n * An index outside its tensor leaves a code in the int at the start of the arena.");
+    text_addf(out,
+              " */\nint %s_enqueue(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
+              "/* The same as a graph: *graph is a cudaGraphExec_t for cudaGraphLaunch, which reads and writes these tensors. Needs a stream of its own%s. */\n"
+              "int %s_capture(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env, void **graph);\n\n",
+              n, n, n, e->n_syncs ? "; refused\n * for this model (ONNXCC_E_CAPTURE), which waits for numbers" : "", n, n, n);
+}
+
 void emit_header(emit *e, text *out)
 {
     head_comment(e, out);
     text_addf(out, "#ifndef %s_H\n#define %s_H\n#include \"onnxcc_rt.h\"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper);
     if (e->plan->dynamic)
-        text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN 64\n\n", e->name, e->upper);
+        text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN %d\n\n", e->name, e->upper, arena_align(e));
     else
-        text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN 64\n\n", e->upper, e->plan->arena_bytes, e->upper);
+        text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN %d\n\n", e->upper, on_device(e) ? cuda_arena_bytes(e) : e->plan->arena_bytes, e->upper,
+                  arena_align(e));
     if (weights_outside(e)) text_addf(out, "#define %s_WEIGHTS_BYTES %" PRId64 " /* of %s_weights.bin */\n\n", e->upper, weights_outside_bytes(e), e->name);
     state_macro(e, out);
     text_add(out, "typedef struct {\n");
@@ -86,11 +109,15 @@ void emit_header(emit *e, text *out)
                   " * or reading the file: runs don't look again. Returns 0, or ONNXCC_E_WEIGHTS. */\n"
                   "int %s_check_weights(const void *data, size_t size);\n\n",
                   e->name, e->name);
+    if (on_device(e)) device_functions(e, out);
+    else
+        text_addf(out,
+                  "/* Runs the model once. `arena` is aligned to 64 bytes and need not be initialized; `env` may be NULL (one thread, silent).\n"
+                  " * Re-entrant: all state is in the arguments. Returns 0, or a negative ONNXCC_E_ code from onnxcc_rt.h. */\n"
+                  "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n",
+                  e->name, e->name, e->name);
     text_addf(out,
-              "/* Runs the model once. `arena` is aligned to 64 bytes and need not be initialized; `env` may be NULL (one thread, silent).\n"
-              " * Re-entrant: all state is in the arguments. Returns 0, or a negative ONNXCC_E_ code from onnxcc_rt.h. */\n"
-              "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
               "/* Names, types, shapes and entry points, for loaders that know no model in particular. */\n"
               "const onnxcc_model *%s_model(void);\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n",
-              e->name, e->name, e->name, e->name);
+              e->name);
 }

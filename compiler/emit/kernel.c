@@ -77,7 +77,7 @@ void print_kernel(emit *e, step *s, text *out)
     printed *f = &e->by_step[s->id];
     dim_list all = {0};
     text body = {.mem = e->mem};
-    const print_options o = {"", e->target->vl, e->o->math};
+    const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math};
     if (h) hook_print(e->p, h, "HOOK", k->lane, &o, &body, &f->sig);
     for (uint32_t i = 0; i < f->sig.symbols.n; i++) VEC_PUSH(e->mem, all, f->sig.symbols.p[i]);
     void *ctx[2] = {e, &all};

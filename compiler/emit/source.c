@@ -1,4 +1,4 @@
-/* source.c - NAME.c: the functions of all steps, the run function that calls them in order, and the description for loaders. */
+/* source.c - NAME.c: the functions of all steps and the run function that calls them in order. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -48,8 +48,7 @@ static const embedded_file *embedded(const char *name)
     return NULL;
 }
 
-/* A header with the headers that it includes from the same folder in their place. */
-static void copy_header(emit *e, const char *folder, const char *file, text *out)
+void copy_header(emit *e, const char *folder, const char *file, text *out)
 {
     const embedded_file *f = embedded(arena_printf(e->mem, "%s/%s", folder, file));
     if (!f) {
@@ -91,7 +90,7 @@ static void dim_functions(text *out)
 }
 
 /* The helpers in front of the steps, as far as they use them. */
-static void helpers(emit *e, const char *steps, text *out)
+void print_helpers(emit *e, const char *steps, text *out)
 {
     text header = {.mem = e->mem};
     copy_header(e, "templates/simd", "simd.h", &header);
@@ -138,7 +137,7 @@ static void look_for_write(void *ctx, slot s, bool written)
     if (written && slot_at(k->e->p, s)->view.buf == slot_at(k->e->p, k->slot)->view.buf) k->written = true;
 }
 
-static bool is_written(const emit *e, const step *s, slot which)
+bool is_written(const emit *e, const step *s, slot which)
 {
     write_search k = {e, which, false};
     step_access(e->p, s, look_for_write, &k);
@@ -155,7 +154,7 @@ static void print_one(void *ctx, step *s)
         print_part(e, s, w->out);
     }
     if (s->kind != STEP_NEST) return;
-    const print_options o = {arena_printf(e->mem, "%s_", e->name), e->target->vl, e->o->math};
+    const print_options o = {.prefix = arena_printf(e->mem, "%s_", e->name), .vl = e->target->vl, .math = e->o->math};
     const char *name = arena_printf(e->mem, "step%u", s->id);
     f->name = arena_printf(e->mem, "%s%s", o.prefix, name);
     text_addf(w->out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
@@ -177,6 +176,7 @@ const char *slot_pointer(emit *e, slot s)
     case SLOT_INPUT: return arena_printf(e->mem, "in->%s", e->input[b->io]);
     case SLOT_OUTPUT: return arena_printf(e->mem, "out->%s", e->output[b->io]);
     case SLOT_CONST:
+        if (on_device(e)) return arena_printf(e->mem, "(const %s *)(const void *)(weights + %" PRId64 ")", c_type, b->offset);
         if (e->weights == WEIGHTS_C) return weights_pointer(e, i->view.buf);
         return arena_printf(e->mem, "(const %s *)(const void *)%s", c_type, weights_pointer(e, i->view.buf));
     case SLOT_STATE: return arena_printf(e->mem, "(%s *)(void *)((char *)in->state + %" PRId64 ")", c_type, b->offset);
@@ -227,270 +227,12 @@ void call_block(emit *e, const block *b, const char *indent, text *out)
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 0);\n", indent, s->id);
         if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
+        else if (on_device(e)) cuda_call(e, s, indent, out);
         else if (step_splits(e, s)) call_split(e, s, indent, out);
         else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
         else call_kernel(e, s, indent, out);
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 1);\n", indent, s->id);
     }
-}
-
-/* ---- run ---- */
-
-static void check_dims(emit *e, text *out)
-{
-    for (uint32_t i = 0; i < e->n_input_symbols; i++) {
-        const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
-        const char *s = e->symbol[i];
-        if (r.hi == INT64_MAX) text_addf(out, "    if (in->%s < %" PRId64 ") return ONNXCC_E_DIM;\n", s, r.lo);
-        else text_addf(out, "    if (in->%s < %" PRId64 " || in->%s > %" PRId64 ") return ONNXCC_E_DIM;\n", s, r.lo, s, r.hi);
-    }
-}
-
-typedef struct {
-    const emit *e;
-    bool known;
-} symbol_check;
-
-static void is_input_symbol(void *ctx, dim d)
-{
-    symbol_check *k = ctx;
-    const int32_t i = symbol_index(k->e, d);
-    if (i < 0 || (uint32_t)i >= k->e->n_input_symbols) k->known = false;
-}
-
-/* Sizes that were taken as equal must be: otherwise some step would read past a tensor. */
-static void check_equal(emit *e, text *out)
-{
-    const model *m = e->p->model;
-    for (uint32_t i = 0; i < m->equal.n; i++) {
-        symbol_check k = {e, true};
-        dim_atoms(e->p->dims, m->equal.p[i].a, is_input_symbol, &k);
-        dim_atoms(e->p->dims, m->equal.p[i].b, is_input_symbol, &k);
-        if (!k.known) continue;
-        text_add(out, "    if (");
-        dim_c(e, m->equal.p[i].a, "in->", out);
-        text_add(out, " != ");
-        dim_c(e, m->equal.p[i].b, "in->", out);
-        text_add(out, ") return ONNXCC_E_DIM;\n");
-    }
-}
-
-/* What this run made of the states is what the next one reads. */
-static void keep_states(emit *e, text *out)
-{
-    for (uint32_t i = 0; i < e->plan->state.n; i++) {
-        const state_move m = e->plan->state.p[i];
-        const buf_info *from = &e->p->buf.p[m.from], *to = &e->p->buf.p[m.to];
-        const int bits = elem_of(from->type)->bits;
-        text_addf(out, "    memcpy((char *)in->state + %" PRId64 ", (char *)in->state + %" PRId64 ", (size_t)(", to->offset, from->offset);
-        dim_c(e, bits >= 8 ? dim_mulc(e->p->dims, from->elems, bits / 8) : dim_cdiv(e->p->dims, from->elems, dim_const(e->p->dims, 8 / bits)), "in->", out);
-        text_add(out, "));\n");
-    }
-}
-
-static void place_function(emit *e, text *out)
-{
-    const memory_plan *m = e->plan;
-    if (!m->dynamic) return;
-    text_addf(out, "/* Where each region of the arena begins: region r holds the buffers that are never alive together. Returns the bytes of all. */\n"
-                   "static int64_t %s_place(const %s_inputs *in, int64_t *region)\n{\n    int64_t at = 0, size;\n", e->name, e->name);
-    if (!e->p->symbols.n) text_add(out, "    (void)in;\n");
-    for (uint32_t r = 0; r < m->n_regions; r++) {
-        text_addf(out, "    region[%u] = at;\n    size = 0;\n", r);
-        VEC(dim) seen = {0};
-        for (uint32_t i = 0; i < m->order.n; i++) {
-            const uint32_t buf = m->order.p[i];
-            if (m->region.p[buf] != r) continue;
-            const buf_info *b = &e->p->buf.p[buf];
-            const dim bytes = dim_mulc(e->p->dims, at_capacity(e, b->elems), elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
-            bool dup = false;
-            for (uint32_t k = 0; k < seen.n; k++) dup |= seen.p[k] == bytes || dim_le(e->p->dims, bytes, seen.p[k]);
-            if (dup) continue;
-            VEC_PUSH(e->mem, seen, bytes);
-            text_add(out, "    size = onnxcc_max(size, ");
-            dim_c(e, bytes, "in->", out);
-            text_add(out, ");\n");
-        }
-        text_add(out, "    at += (size + 63) / 64 * 64;\n");
-    }
-    text_addf(out, "    return at;\n}\n\nint64_t %s_arena_bytes(const %s_inputs *in)\n{\n    int64_t region[%u];\n    if (!in) return ONNXCC_E_NULL;\n", e->name,
-              e->name, m->n_regions + 1);
-    check_dims(e, out);
-    text_addf(out, "    return %s_place(in, region);\n}\n\n", e->name);
-}
-
-static bool any_can_fail(const emit *e)
-{
-    for (uint32_t i = 1; i <= e->plan->n_steps; i++)
-        if (e->by_step[i].sig.can_fail) return true;
-    return false;
-}
-
-static void run_function(emit *e, text *out)
-{
-    place_function(e, out);
-    text body = {.mem = e->mem};
-    text_add(&body, "");
-    call_block(e, &e->p->main, "    ", &body);
-    text_addf(out, "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env)\n{\n", e->name, e->name, e->name);
-    const bool arena_used = strstr(body.p, "(at + ") != NULL;
-    e->failed |= e->p->diag->errors != 0;
-    if (arena_used) text_add(out, "    char *const at = arena;\n");
-    if (e->plan->dynamic && arena_used) text_addf(out, "    int64_t region[%u];\n", e->plan->n_regions + 1);
-    if (any_can_fail(e)) text_add(out, "    int rc;\n");
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    int64_t b_%s = 0;\n", e->symbol[i]);
-    text_add(out, "    (void)env;\n");
-    if (!arena_used) text_add(out, "    (void)arena;\n");
-    text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
-    if (weights_outside(e)) text_add(out, "    if (!in->weights) return ONNXCC_E_NULL;\n    if ((uintptr_t)in->weights % 64) return ONNXCC_E_WEIGHTS;\n");
-    for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
-    for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
-    check_dims(e, out);
-    check_equal(e, out);
-    if (e->plan->state_bytes) text_add(out, "    if (!in->state || (uintptr_t)in->state % 64) return ONNXCC_E_STATE;\n");
-    if (arena_used) text_add(out, "    if (!arena || (uintptr_t)arena % 64) return ONNXCC_E_ARENA;\n");
-    if (e->plan->dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
-    text_add(out, "\n");
-    text_addn(out, body.p, body.n);
-    keep_states(e, out);
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out->%s = b_%s;\n", e->symbol[i], e->symbol[i]);
-    text_add(out, "    return ONNXCC_OK;\n}\n\n");
-}
-
-/* ---- description ---- */
-
-static void shape_table(emit *e, const char *what, uint32_t k, slot s, text *out)
-{
-    const slot_info *i = slot_at(e->p, s);
-    text_addf(out, "static const int64_t %s_%s_shape%u[] = {", e->name, what, k);
-    for (uint32_t a = 0; a < i->rank; a++) {
-        int64_t v;
-        const int32_t sym = symbol_index(e, i->extent[a]);
-        if (dim_is_const(e->p->dims, i->extent[a], &v)) text_addf(out, "%" PRId64 ", ", v);
-        else if (sym >= 0) text_addf(out, "%d, ", -1 - sym);
-        else text_add(out, "INT64_MIN, ");
-    }
-    text_add(out, "0};\n");
-}
-
-static void info_table(emit *e, const char *what, bool input, text *out)
-{
-    const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
-    for (uint32_t k = 0; k < n; k++) shape_table(e, what, k, input ? e->p->inputs.p[k] : e->p->outputs.p[k], out);
-    text_addf(out, "static const onnxcc_tensor_info %s_%s_info[] = {\n", e->name, what);
-    for (uint32_t k = 0; k < n; k++) {
-        const slot_info *i = slot_at(e->p, input ? e->p->inputs.p[k] : e->p->outputs.p[k]);
-        const interval r = dim_range(e->p->dims, dim_product(e->p->dims, i->extent, i->rank));
-        const int64_t bytes = r.hi == INT64_MAX ? 0 : sat_mul(r.hi, elem_of(i->type)->bits / 8);
-        text_add(out, "    {");
-        string_literal(out, i->name);
-        text_addf(out, ", %d, %u, %s_%s_shape%u, INT64_C(%" PRId64 ")},\n", (int)i->type, i->rank, e->name, what, k, bytes);
-    }
-    text_add(out, n ? "};\n" : "    {0, 0, 0, 0, 0}};\n");
-}
-
-static void dim_table(emit *e, text *out)
-{
-    if (!e->p->symbols.n) return;
-    text_addf(out, "static const onnxcc_dim_info %s_dims[] = {\n", e->name);
-    for (uint32_t i = 0; i < e->p->symbols.n; i++) {
-        const dim s = e->p->symbols.p[i];
-        const interval r = dim_range(e->p->dims, s);
-        int input = -1, axis = 0;
-        for (uint32_t k = 0; k < e->p->inputs.n && input < 0; k++) {
-            const slot_info *in = slot_at(e->p, e->p->inputs.p[k]);
-            for (uint32_t a = 0; a < in->rank && input < 0; a++)
-                if (in->extent[a] == s) {
-                    input = (int)k;
-                    axis = (int)a;
-                }
-        }
-        text_add(out, "    {");
-        string_literal(out, dim_name(e->p->dims, s));
-        text_addf(out, ", %" PRId64 ", ", r.lo);
-        text_addf(out, r.hi == INT64_MAX ? "INT64_MAX" : "%" PRId64, r.hi);
-        text_addf(out, ", %d, %d},\n", input, axis);
-    }
-    text_add(out, "};\n");
-}
-
-static void set_symbols(emit *e, text *out)
-{
-    for (uint32_t i = 0; i < e->n_input_symbols; i++) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
-}
-
-static void shape_function(emit *e, text *out)
-{
-    text_addf(out, "static int %s_shape(int output, const int64_t *dims, int64_t *shape)\n{\n", e->name);
-    text_add(out, "    (void)dims;\n");
-    e->by_dims = true;
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) { /* before a run the capacity, after it what the run decided */
-        const dim capacity = capacity_of(e, e->p->symbols.p[i]);
-        text_addf(out, "    const int64_t b_%s = onnxcc_min(dims[%u], ", e->symbol[i], i);
-        dim_c(e, capacity, "", out);
-        text_addf(out, ");\n    (void)b_%s;\n", e->symbol[i]);
-    }
-    text_add(out, "    (void)shape;\n    switch (output) {\n");
-    for (uint32_t k = 0; k < e->p->outputs.n; k++) {
-        const slot_info *i = slot_at(e->p, e->p->outputs.p[k]);
-        text_addf(out, "    case %u:\n", k);
-        for (uint32_t a = 0; a < i->rank; a++) {
-            text_addf(out, "        shape[%u] = ", a);
-            dim_c(e, i->extent[a], "", out);
-            text_add(out, ";\n");
-        }
-        text_add(out, "        return 0;\n");
-    }
-    e->by_dims = false;
-    text_add(out, "    default: return ONNXCC_E_NULL;\n    }\n}\n\n");
-}
-
-static void loader_functions(emit *e, text *out)
-{
-    const char *n = e->name;
-    shape_function(e, out);
-    text_addf(out, "static int64_t %s_prepare(const int64_t *dims)\n{\n", n);
-    if (e->plan->dynamic) {
-        text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", n);
-        set_symbols(e, out);
-        text_addf(out, "    return %s_arena_bytes(&in);\n}\n\n", n);
-    } else text_addf(out, "    (void)dims;\n    return %s_ARENA_BYTES;\n}\n\n", e->upper);
-    text_addf(out,
-              "static int %s_run_any(const void *const *inputs, void *const *outputs, int64_t *dims, void *arena, size_t arena_bytes, void *state, const onnxcc_env *env)\n"
-              "{\n    %s_inputs in;\n    %s_outputs out;\n    memset(&in, 0, sizeof in);\n    memset(&out, 0, sizeof out);\n"
-              "    (void)inputs;\n    (void)outputs;\n    (void)dims;\n    (void)state;\n",
-              n, n, n);
-    for (uint32_t i = 0; i < e->p->inputs.n; i++)
-        text_addf(out, "    in.%s = (const %s *)inputs[%u];\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
-    if (weights_outside(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
-    if (e->plan->state_bytes) text_add(out, "    in.state = state;\n");
-    set_symbols(e, out);
-    for (uint32_t i = 0; i < e->p->outputs.n; i++)
-        text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
-    text_addf(out,
-              "    const int64_t need = %s_prepare(dims);\n    if (need < 0) return (int)need;\n"
-              "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    const int rc = %s_run(&in, &out, arena, env);\n",
-              n, n);
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    dims[%u] = out.%s;\n", i, e->symbol[i]);
-    text_add(out, "    return rc;\n}\n\n");
-}
-
-static void describe(emit *e, text *out)
-{
-    const char *n = e->name;
-    info_table(e, "input", true, out);
-    info_table(e, "output", false, out);
-    dim_table(e, out);
-    text_add(out, "\n");
-    loader_functions(e, out);
-    text_addf(out, "const onnxcc_model *%s_model(void)\n{\n    static const onnxcc_model model = {\n        ONNXCC_RT_ABI, ", n);
-    string_literal(out, n);
-    text_addf(out, ", \"%s\", \"%s\",\n        %u, %u, %u, %u, %s, %s, %s%s,\n", e->p->model->sha256, e->target->name, e->p->inputs.n, e->p->outputs.n,
-              e->p->symbols.n, e->plan->n_steps, arena_printf(e->mem, "%s_input_info", n), arena_printf(e->mem, "%s_output_info", n),
-              e->p->symbols.n ? n : "0", e->p->symbols.n ? "_dims" : "");
-    text_addf(out, "        %s, 64, %" PRId64 ", %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s};\n    return &model;\n}\n",
-              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), e->plan->state_bytes, e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
-              e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "");
 }
 
 void emit_source(emit *e, text *out)
@@ -503,8 +245,8 @@ void emit_source(emit *e, text *out)
     program_steps(e->p, print_one, &w);
     run_function(e, &steps);
     weights_check_function(e, &steps);
-    describe(e, &steps);
+    emit_description(e, &steps);
     preamble(e, out);
-    helpers(e, steps.p, out);
+    print_helpers(e, steps.p, out);
     text_addn(out, steps.p, steps.n);
 }

@@ -79,7 +79,9 @@ static weight_list used_weights(emit *e)
 weights_mode weights_choose(emit *e, weights_mode asked)
 {
     if (!used_weights(e).n) return WEIGHTS_C;
+    if (on_device(e) && asked == WEIGHTS_C) return WEIGHTS_STRING; /* it is uploaded as one image */
     if (asked != WEIGHTS_AUTO) return asked;
+    if (on_device(e)) return e->plan->weights_bytes <= AUTO_C_BYTES ? WEIGHTS_STRING : WEIGHTS_INCBIN;
     return e->plan->weights_bytes <= AUTO_C_BYTES || e->target->endian == ENDIAN_ANY ? WEIGHTS_C : WEIGHTS_INCBIN;
 }
 
@@ -117,11 +119,12 @@ void weights_declare(emit *e, text *out)
     const weight_list w = used_weights(e);
     if (!w.n) return;
     if (e->weights != WEIGHTS_C) {
+        const char *external = on_device(e) ? "extern \"C\" const char" : "extern const char";
         text_add(out, "#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
                       "#error \"these weights are little-endian: generate the code with --weights=c\"\n#endif\n");
         if (e->weights == WEIGHTS_INCBIN)
-            text_addf(out, "extern const char %s_weights[]; /* %" PRId64 " bytes, in %s_weights.S */\n", e->name, e->plan->weights_bytes, e->name);
-        if (e->weights == WEIGHTS_STRING) text_addf(out, "extern const char %s_weights[%" PRId64 "][%d];\n", e->name, literal_rows(e), LITERAL_BYTES);
+            text_addf(out, "%s %s_weights[]; /* %" PRId64 " bytes, in %s_weights.S */\n", external, e->name, e->plan->weights_bytes, e->name);
+        if (e->weights == WEIGHTS_STRING) text_addf(out, "%s %s_weights[%" PRId64 "][%d];\n", external, e->name, literal_rows(e), LITERAL_BYTES);
         text_add(out, "\n");
         return;
     }

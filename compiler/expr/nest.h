@@ -60,6 +60,7 @@ typedef struct {
     const char *prefix; /* of every function: "resnet50_" */
     int vl;             /* float lanes of the target's vector: 16, 8, 4 or 1 (scalar) */
     math_mode math;
+    const char *on_fail; /* the statement that a failing step ends with; NULL: return ONNXCC_E_INDEX; */
 } print_options;
 
 /* What a printed step function takes besides (lo, hi): pointers to buffers' slots in this order, then the run-time dims as int64_t. */
@@ -72,6 +73,14 @@ typedef struct {
 } step_signature;
 /* static void PREFIXname(float *restrict y, const float *restrict x, int64_t batch, int64_t lo, int64_t hi) { ... } on flattened nests. */
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
+/* How a kernel of CUDA is launched: `blocks` of `threads` threads. */
+typedef struct {
+    dim blocks;
+    int threads;
+} launch_shape;
+/* The same as a kernel of CUDA, __global__ void PREFIXname(...), without lo and hi; one that can fail takes `int *fail` last, where it leaves the code.
+ * Either each thread computes one point of the parallel axes, or each block one point with its threads sharing the stages' axes. */
+void nest_print_cuda(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig, launch_shape *launch);
 /* Two inline functions for a flattened hook, vector (suffix _v) and scalar (_s), lane axis = hook axis `lane`:
  *     SIMD_FN void PREFIXname_v(vf acc, int64_t i, int64_t j, ..., float *restrict y, const float *restrict bias, ..., int64_t batch, ...)
  * the accumulator (vi or int32_t with h->int_acc); the index of lane 0 for each hook axis in order, axes of extent 1 included; the slots in the order of sig->slots; the dims in

@@ -108,6 +108,8 @@ const char *identity_text(fold f, ctype t);
 /* ---- print_nest.c ---- */
 void print_collect(printer *w, const nest *n); /* fills param and symbol */
 void print_signature_of(printer *w, const nest *n, step_signature *sig);
+nest *nest_copy(printer *w, const nest *n); /* the printer's own, in which a store with a fold is a plain store of the folded value */
+bool in_order(const nest *n);               /* its points must be walked in order, by one thread */
 void print_param(printer *w, text *out, const char *comma, const param *q); /* the declaration of a pointer */
 bool mentions(const char *body, const char *word);
 void silence_unused(printer *w, const char *body, bool ranged);
@@ -128,6 +130,7 @@ choice choose_vector(printer *w, const nest *n);
 bool stage_has_lanes(printer *w, const stage *s, dim axis, bool across, bool hopeful);
 bool stage_along(printer *w, const stage *s, bool hopeful); /* its last axis, in MODE_ALONG */
 bool is_ordered_fold(const printer *w, const sink *k);      /* the order of its operands changes the bits */
+bool is_serial(printer *w, const stage *s);                 /* points of the stage depend on those before */
 
 /* ---- print_split.c ---- borders: where comparisons of indexes change along an axis */
 enum { MAX_CUTS = 32 };
@@ -146,6 +149,10 @@ void hoist_stage(printer *w, const stage *s, bool runs);
 /* ---- print_loops.c ---- */
 void axis_bounds(printer *w, dim axis, bool ranged, const char **begin, const char **end);
 void print_loops(printer *w, const nest *n, choice c, dim ranged); /* ranged: the axis that lo and hi bound; 0: none */
+void print_point(printer *w, const nest *n); /* the stages at one point of the parallel axes, which have names, as scalar code */
+void print_body(printer *w, const stage *s); /* every sink of a stage once */
+void declare_accumulators(printer *w, const stage *s);
+const char *fold_word(fold f); /* sum, prod, max, ... */
 
 /* ---- print_tile.c ---- */
 bool print_turned(printer *w, const nest *n, dim ranged); /* false: the nest is no copy that turns two axes */

@@ -250,6 +250,13 @@ static bool has_feedback(printer *w, const stage *s)
     return false;
 }
 
+bool is_serial(printer *w, const stage *s)
+{
+    for (uint32_t i = 0; i < s->n_sinks; i++)
+        if (s->sink[i].in_order) return true;
+    return is_scan(w, s) || has_feedback(w, s);
+}
+
 static bool extent_at_least(printer *w, dim axis, int64_t least)
 {
     int64_t n;
@@ -260,9 +267,7 @@ bool stage_along(printer *w, const stage *s, bool hopeful)
 {
     if (!s->n_axes) return false;
     const dim axis = s->axis[s->n_axes - 1];
-    for (uint32_t i = 0; i < s->n_sinks; i++)
-        if (s->sink[i].in_order) return false;
-    return extent_at_least(w, axis, ROW_LANES) && !is_scan(w, s) && !has_feedback(w, s) && stage_has_lanes(w, s, axis, false, hopeful);
+    return extent_at_least(w, axis, ROW_LANES) && !is_serial(w, s) && stage_has_lanes(w, s, axis, false, hopeful);
 }
 
 /* ---- scores ---- */

@@ -548,7 +548,7 @@ static const char *select_text(printer *w, ex e, const ex_node *n, bool lanes)
 static const char *index_text(printer *w, ex e, const ex_node *n)
 {
     const char *name = name_value(w, e, call2(w, "sl_index", n->a[0], n->a[1], false));
-    line(w, "if (%s < 0) return ONNXCC_E_INDEX;", name);
+    line(w, "if (%s < 0) %s", name, w->o->on_fail ? w->o->on_fail : "return ONNXCC_E_INDEX;");
     return name;
 }
 

@@ -128,8 +128,7 @@ static const char *acc_target(printer *w, const sink *k)
     return name;
 }
 
-/* Every sink of a stage once. */
-static void print_body(printer *w, const stage *s)
+void print_body(printer *w, const stage *s)
 {
     const uint32_t level = name_level(w);
     for (uint32_t i = 0; i < s->n_sinks; i++) {
@@ -241,7 +240,7 @@ static void row_spill(printer *w, const stage *s, bool back)
     }
 }
 
-static const char *fold_word(fold f)
+const char *fold_word(fold f)
 {
     static const char *const words[] = {[FOLD_SUM] = "sum", [FOLD_PROD] = "prod", [FOLD_MAX] = "max", [FOLD_MIN] = "min", [FOLD_OR] = "or", [FOLD_AND] = "and"};
     return words[f];
@@ -393,7 +392,7 @@ static void print_row(loops *l, const stage *s, uint32_t count, const span *p, v
 
 /* ---- stages ---- */
 
-static void declare_accumulators(printer *w, const stage *s)
+void declare_accumulators(printer *w, const stage *s)
 {
     for (uint32_t i = 0; i < s->n_sinks; i++) {
         const sink *k = &s->sink[i];
@@ -644,6 +643,13 @@ static void print_parallel(loops *l, const nest *n, const stage *s, uint32_t dep
     parallel_walk c = {n, depth};
     if (depth == n->n_axes) print_stages(l, s, n->n_stages);
     else for_segments(l, s, n->n_stages, n->axis[depth], !(l->c.mode == MODE_ACROSS && depth + 1 == n->n_axes), true, print_parallel_axis, &c);
+}
+
+void print_point(printer *w, const nest *n)
+{
+    loops l = {w, {MODE_SCALAR, 0}, 0};
+    w->acc_part = -1;
+    print_stages(&l, n->stage, n->n_stages);
 }
 
 void print_loops(printer *w, const nest *n, choice c, dim ranged)

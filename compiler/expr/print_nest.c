@@ -71,8 +71,7 @@ static bool is_aliased(const printer *w, const param *a)
     return false;
 }
 
-/* The nest's own copy, in which a store with a fold is a plain store of the folded value. */
-static nest *nest_copy(printer *w, const nest *n)
+nest *nest_copy(printer *w, const nest *n)
 {
     nest *c = arena_copy(w->mem, n, sizeof *n);
     c->stage = arena_copy(w->mem, n->stage, sizeof *n->stage * n->n_stages);
@@ -91,7 +90,7 @@ static nest *nest_copy(printer *w, const nest *n)
 
 /* ---- the function ---- */
 
-static bool in_order(const nest *n)
+bool in_order(const nest *n)
 {
     for (uint32_t i = 0; i < n->n_stages; i++)
         for (uint32_t k = 0; k < n->stage[i].n_sinks; k++)

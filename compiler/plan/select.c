@@ -39,7 +39,8 @@ static bool select_block(program *p, const plan_options *o, block *b)
         }
         if (s->kind == STEP_KERNEL && s->kernel->kind != K_TEMPLATE) {
             const dim work = matrix_work(p, s->kernel);
-            if (s->kernel->kind == K_MATMUL ? select_matmul(p, o, s, &out) : select_conv(p, o, s, &out)) {
+            const bool nests = o->target->language == LANGUAGE_CUDA; /* no kernels of its own yet */
+            if (!nests && (s->kernel->kind == K_MATMUL ? select_matmul(p, o, s, &out) : select_conv(p, o, s, &out))) {
                 out.steps.p[out.steps.n - 1]->work = work; /* before it: steps that pack */
                 continue;
             }

@@ -11,14 +11,15 @@
 #define V3_GUARD "defined(__AVX2__) && defined(__FMA__)"
 static const target TABLE[] = {
     {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
-     V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", 32768, 1048576},
-    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576},
+     V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", 32768, 1048576, LANGUAGE_C},
+    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576, LANGUAGE_C},
     {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
-     V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", 32768, 524288},
-    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288},
-    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144},
-    {"aarch64", "64-bit ARM with NEON", 4, 32, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288},
-    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, ENDIAN_ANY, "", "", "", 16384, 131072},
+     V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", 32768, 524288, LANGUAGE_C},
+    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288, LANGUAGE_C},
+    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144, LANGUAGE_C},
+    {"aarch64", "64-bit ARM with NEON", 4, 32, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288, LANGUAGE_C},
+    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, ENDIAN_ANY, "", "", "", 16384, 131072, LANGUAGE_C},
+    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, LANGUAGE_CUDA},
 };
 enum { N_TARGETS = sizeof TABLE / sizeof *TABLE };
 
@@ -59,6 +60,12 @@ const target *target_find(const char *name)
     for (size_t i = 0; i < N_TARGETS; i++)
         if (!strcmp(TABLE[i].name, name)) return &TABLE[i];
     return NULL;
+}
+
+bool target_is_cuda(const char *name)
+{
+    const target *t = name ? target_find(name) : NULL;
+    return t && t->language == LANGUAGE_CUDA;
 }
 
 bool target_runs_here(const char *name)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 typedef enum { ENDIAN_LITTLE, ENDIAN_BIG, ENDIAN_ANY } endian;
+typedef enum { LANGUAGE_C, LANGUAGE_CUDA } target_language;
 
 typedef struct target {
     const char *name, *what;
@@ -16,11 +17,13 @@ typedef struct target {
     const char *guard;  /* condition of the preprocessor that must hold; "" when anything will do */
     const char *needs;  /* the flags that make it hold, for the #error */
     int64_t l1, l2;     /* bytes of data cache per core */
+    target_language language;
 } target;
 
 /* NULL: there is no target of that name. "native" is the best one that the machine running the compiler can execute. */
 const target *target_find(const char *name);
 const target *target_table(uint32_t *n);
+bool target_is_cuda(const char *name); /* NULL and unknown: false */
 /* Whether code for the target called so can run on the machine that onnxcc runs on: its architecture, not its extensions. NULL and unknown: true. */
 bool target_runs_here(const char *name);
 #endif

@@ -9,7 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__)
+#if defined(OCC_CUDA) /* CUDA C++, for the host and the device */
+#define SIMD_FN static inline __host__ __device__
+#define SIMD_PREFETCH(p) ((void)(p))
+#elif defined(__GNUC__)
 #define SIMD_FN static inline __attribute__((always_inline, unused))
 #define SIMD_PREFETCH(p) __builtin_prefetch(p)
 #else
@@ -183,7 +186,9 @@ SIMD_FN float sf_row_prod(const float *l)
 }
 
 /* ---- float functions with vector twins in simd.h ---- */
-#if (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
+#if defined(OCC_CUDA) && !defined(SIMD_NO_FMA)
+SIMD_FN float sf_fma(float a, float b, float c) { return fmaf(a, b, c); }
+#elif (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }
@@ -194,7 +199,7 @@ SIMD_FN float sf_set(float a) { return a; }
 SIMD_FN int32_t si_set(int32_t a) { return a; }
 SIMD_FN float sf_abs(float a) { return fabsf(a); }
 SIMD_FN float sf_sqrt(float a) { return sqrtf(a); }
-#if defined(__SSE4_1__) || defined(__aarch64__) || defined(__ARM_FEATURE_DIRECTED_ROUNDING)
+#if defined(__SSE4_1__) || defined(__aarch64__) || defined(__ARM_FEATURE_DIRECTED_ROUNDING) || defined(OCC_CUDA)
 SIMD_FN float sf_rint(float a) { return rintf(a); }
 #else
 /* Half to even without libm, whose rintf is a call where the processor has no such instruction: beside 2^23 there is no room for halves. */

@@ -24,7 +24,7 @@ static int setup(void **state)
     f->mem = f->out.mem = mem;
     f->dims = dims_new(mem);
     f->diag = diag_new(mem, NULL);
-    f->binder = binder_new(mem, f->dims, f->diag, "net_");
+    f->binder = binder_new(mem, f->dims, f->diag, "net_", false);
     text_add(&f->out, "");
     *state = f;
     return 0;

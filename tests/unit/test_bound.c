@@ -100,7 +100,7 @@ static void every_bound_kernel_compiles_without_a_warning(void **state)
     (void)state;
     arena *mem = arena_new();
     diag *d = diag_new(mem, NULL);
-    binder *b = binder_new(mem, dims_new(mem), d, "net_");
+    binder *b = binder_new(mem, dims_new(mem), d, "net_", false);
     text code = {.mem = mem}, uses = {.mem = mem};
     text_add(&code, prelude);
     text_add(&uses, "typedef void (*any)(void);\nextern const any uses[];\nconst any uses[] = {");

@@ -118,25 +118,41 @@ bool write_runtime_header(diag *d, arena *a, const char *folder)
     return diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
 }
 
-static bool is_source(const char *name)
+bool is_source(const char *name)
 {
     const size_t n = strlen(name);
+    if (n > 3 && !strcmp(name + n - 3, ".cu")) return true;
     return n > 2 && name[n - 2] == '.' && (name[n - 1] == 'c' || name[n - 1] == 'S') && !(n > 7 && !strcmp(name + n - 7, "_main.c"));
 }
 
-static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, const char *flags, const char *library)
+const char *cache_folder(arena *a)
+{
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *why;
+    const char *path = base && *base   ? arena_printf(a, "%s/onnxcc/units", base)
+                       : home && *home ? arena_printf(a, "%s/.cache/onnxcc/units", home)
+                                       : NULL;
+    return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
+}
+
+static bool refused(diag *d, const char *what, const text *said)
+{
+    diag_error(d, EXIT_INTERNAL, "", "cc-failed", "%s refused the generated code: %.600s", what, said->p ? said->p : "");
+    return diag_hint(d, "--keep DIR keeps the generated files");
+}
+
+static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, const char *flags, const char *library, const cuda_tools *cuda)
 {
     arguments sources = {0};
     for (uint32_t i = 0; i < out->files.n; i++)
         if (is_source(out->files.p[i].name)) VEC_PUSH(a, sources, arena_printf(a, "%s/%s", folder, out->files.p[i].name));
     text said = {.mem = a};
+    if (cuda) return cuda_shared(a, cuda, sources.p, sources.n, folder, flags, "-O1", library, &said) || refused(d, "the compiler", &said);
     if (cc_shared(a, sources.p, sources.n, folder, arena_printf(a, "%s %s", out->cflags ? out->cflags : "", flags), "-O2", library, &said)) return true;
     if (!cc_runs()) {
         diag_error(d, EXIT_IO, "", "cc-missing", "the C compiler '%s' does not run", cc_command());
         return diag_hint(d, "install gcc or clang, or name one in CC; `onnxcc doctor` tries it");
     }
-    diag_error(d, EXIT_INTERNAL, "", "cc-failed", "the C compiler refused the generated code: %.600s", said.p ? said.p : "");
-    return diag_hint(d, "--keep DIR keeps the generated files");
+    return refused(d, "the C compiler", &said);
 }
 
 model *load_for_build(arena *a, diag *d, const char *path)
@@ -145,14 +161,19 @@ model *load_for_build(arena *a, diag *d, const char *path)
     return model_load(a, d, path, NULL);
 }
 
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, compiled *out, const char **library)
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, bool emulate, compiled *out, const char **library)
 {
+    const bool cuda = target_is_cuda(o->target);
+    cuda_tools tools;
     out->mem = a;
+    if (emulate && !cuda) return diag_error(m->diag, EXIT_USAGE, "", "emulate", "--emulate is for --target=cuda");
     if (!target_runs_here(o->target)) {
         diag_error(m->diag, EXIT_USAGE, "", "target-foreign", "this machine can't run code for '%s'", o->target);
         return diag_hint(m->diag, "`onnxcc compile` writes it; `generic-c99` runs everywhere");
     }
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
-    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && call_cc(a, m->diag, out, folder, flags, *library);
+    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), emulate, &tools)) return false;
+    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) &&
+           call_cc(a, m->diag, out, folder, flags, *library, cuda ? &tools : NULL);
 }

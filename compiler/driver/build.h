@@ -2,7 +2,7 @@
 #ifndef ONNXCC_DRIVER_BUILD_H
 #define ONNXCC_DRIVER_BUILD_H
 #include "compile.h"
-#include "driver/process.h"
+#include "driver/cuda_build.h"
 
 /* Calls the C compiler ($CC, else cc) on the C and assembler files `sources` (paths) to make the shared library `library`. `include` is the folder
  * of headers and of the files that assembler sources include; `cflags` what the target needs; `level` such as "-O2". False: what the compiler said is
@@ -26,6 +26,12 @@ bool write_runtime_header(diag *d, arena *a, const char *folder);
 /* Loads the model at `path` for compiling; NULL after reporting. */
 model *load_for_build(arena *a, diag *d, const char *path);
 
-/* Compiles m and builds the library in `folder` with the target's flags and `flags`; its path in *library. */
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, compiled *out, const char **library);
+/* Is this what the compiler builds, of the files that were generated: C, CUDA or assembler, and not an example's main program? */
+bool is_source(const char *name);
+
+/* The folder in which built libraries stay between runs; NULL: there is none. */
+const char *cache_folder(arena *a);
+
+/* Compiles m and builds the library in `folder` with the target's flags and `flags`, for the emulation if `emulate`; its path in *library. */
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, bool emulate, compiled *out, const char **library);
 #endif

@@ -169,7 +169,7 @@ static bool calibrate_in(calibration *k, const char *folder)
     co.math = MATH_STRICT; /* the same ranges on every machine, so the same model */
     model *m = observed_model(k);
     /* -O1: more takes longer than it saves, since a set runs three times at most. */
-    if (!m || !build_library(c->mem, m, &co, folder, "-O1", &built, &library)) return false;
+    if (!m || !build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
     bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
     if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
     k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);

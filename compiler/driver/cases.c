@@ -8,6 +8,7 @@
 
 #include "driver/inputs.h"
 #include "driver/sanitize.h"
+#include "target/target.h"
 
 #define RUN_BYTES ((size_t)4 << 30)
 
@@ -87,16 +88,6 @@ static exit_code report(const case_run *r)
     return failed ? EXIT_MISMATCH : EXIT_OK;
 }
 
-/* The folder in which built libraries stay between runs. */
-static const char *cache_folder(command *c)
-{
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *why;
-    const char *path = base && *base   ? arena_printf(c->mem, "%s/onnxcc/units", base)
-                       : home && *home ? arena_printf(c->mem, "%s/.cache/onnxcc/units", home)
-                                       : NULL;
-    return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
-}
-
 exit_code verify_cases(command *c)
 {
     case_run r = {.c = c, .root = opt_text(c->o, OPT_CASES, NULL)};
@@ -113,9 +104,12 @@ exit_code verify_cases(command *c)
     if (!cases_find(&r)) return diag_exit(c->diag);
     r.work = build_folder(c, &temporary);
     if (!r.work) return EXIT_IO;
-    r.cache = cache_folder(c);
+    r.cache = cache_folder(c->mem);
     if (!r.cache) r.cache = r.work;
-    r.cc = cc_identity(c->mem);
+    const bool cuda = target_is_cuda(r.options.target);
+    if (cuda && !cuda_prepare(c->mem, c->diag, r.work, r.cache, opt_flag(c->o, OPT_EMULATE), &r.tools)) return diag_exit(c->diag);
+    r.cuda = cuda ? &r.tools : NULL;
+    r.cc = cuda ? r.tools.identity : cc_identity(c->mem);
     exit_code code = EXIT_IO;
     if (write_runtime_header(c->diag, c->mem, r.work)) {
         static const struct {

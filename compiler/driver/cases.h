@@ -22,6 +22,8 @@ typedef struct {
 typedef struct {
     command *c;
     compile_options options;
+    cuda_tools tools;
+    const cuda_tools *cuda;          /* NULL: the generated code is C */
     const char *root, *work, *cache; /* folders: cases, generated files, built libraries */
     const char *cc;                  /* identity of the C compiler */
     const char *flags;               /* for the C compiler beside those of the target */

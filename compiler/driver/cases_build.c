@@ -124,8 +124,7 @@ static void generate_take(void *ctx, uint32_t i, const job_result *j)
     while (*s) {
         const char *name = next_line(a, &s);
         const size_t n = strlen(name);
-        if (n > 2 && !strcmp(name + n - 2, ".c") && !(n > 7 && !strcmp(name + n - 7, "_main.c"))) VEC_PUSH(a, t->sources, name);
-        if (n > 2 && !strcmp(name + n - 2, ".S")) VEC_PUSH(a, t->assembly, name);
+        if (is_source(name)) VEC_PUSH(a, *(name[n - 1] == 'S' ? &t->assembly : &t->sources), name);
     }
 }
 
@@ -166,6 +165,24 @@ static void name_unit(case_run *r, unit *u)
     u->path = arena_printf(r->c->mem, "%s/%016llx%016llx.so", r->cache, (unsigned long long)h[0], (unsigned long long)h[1]);
 }
 
+/* A file that includes all files of the unit with that ending. */
+static bool unit_sources(case_run *r, const unit *u, const char *ending, arguments *files)
+{
+    arena *a = r->c->mem;
+    text source = {.mem = a};
+    const char *why, *path = arena_printf(a, "%s/unit%ld%s", r->work, (long)getpid(), ending);
+    text_add(&source, "");
+    for (uint32_t k = 0; k < u->cases.n; k++) {
+        const test_case *t = &r->list.p[u->cases.p[k]];
+        for (uint32_t f = 0; f < t->sources.n; f++) {
+            const size_t n = strlen(t->sources.p[f]), end = strlen(ending);
+            if (n > end && !strcmp(t->sources.p[f] + n - end, ending)) text_addf(&source, "#include \"%s\"\n", t->sources.p[f]);
+        }
+    }
+    VEC_PUSH(a, *files, path);
+    return file_write(path, source.p, source.n, &why);
+}
+
 static void unit_work(void *ctx, uint32_t i, FILE *result)
 {
     unit_run *ur = ctx;
@@ -176,18 +193,18 @@ static void unit_work(void *ctx, uint32_t i, FILE *result)
         fputs("ok\n", result);
         return;
     }
-    text source = {.mem = a}, said = {.mem = a};
+    text said = {.mem = a};
     arguments files = {0};
-    const char *why, *temp = arena_printf(a, "%s.%ld", u->path, (long)getpid()), *path = arena_printf(a, "%s/unit%ld.c", r->work, (long)getpid());
-    VEC_PUSH(a, files, path);
+    const char *temp = arena_printf(a, "%s.%ld", u->path, (long)getpid());
+    if (!unit_sources(r, u, ".c", &files) || (r->cuda && !unit_sources(r, u, ".cu", &files))) return;
     for (uint32_t k = 0; k < u->cases.n; k++) {
         const test_case *t = &r->list.p[u->cases.p[k]];
-        for (uint32_t f = 0; f < t->sources.n; f++) text_addf(&source, "#include \"%s\"\n", t->sources.p[f]);
         for (uint32_t f = 0; f < t->assembly.n; f++) VEC_PUSH(a, files, arena_printf(a, "%s/%s", r->work, t->assembly.p[f]));
     }
-    if (!file_write(path, source.p, source.n, &why)) return;
     const char *flags = arena_printf(a, "%s %s", r->list.p[u->cases.p[0]].cflags, r->flags);
-    if (cc_shared(a, files.p, files.n, r->work, flags, LEVEL, temp, &said) && !rename(temp, u->path)) fputs("ok\n", result);
+    const bool built = r->cuda ? cuda_shared(a, r->cuda, files.p, files.n, r->work, flags, LEVEL, temp, &said)
+                               : cc_shared(a, files.p, files.n, r->work, flags, LEVEL, temp, &said);
+    if (built && !rename(temp, u->path)) fputs("ok\n", result);
     else {
         unlink(temp);
         fputs(said.p ? said.p : "", result);
@@ -204,9 +221,10 @@ static const char *error_line(arena *a, const char *s)
 }
 
 /* Does an error line of the compiler or linker name the case's file or one of its functions? */
-static bool blamed(arena *a, const test_case *t, const char *said)
+static bool blamed(const case_run *r, const test_case *t, const char *said)
 {
-    const char *file = arena_printf(a, "/%s.c:", t->prefix), *symbol = arena_printf(a, "`%s_", t->prefix);
+    arena *a = r->c->mem;
+    const char *file = arena_printf(a, r->cuda ? "/%s.cu:" : "/%s.c:", t->prefix), *symbol = arena_printf(a, "`%s_", t->prefix);
     while (*said) {
         const char *line = next_line(a, &said);
         if (strstr(line, "error: ") && strstr(line, file)) return true;
@@ -223,7 +241,7 @@ static void split_unit(unit_run *ur, const unit *u, const char *said)
     unit half[2] = {0};
     for (uint32_t k = 0; k < u->cases.n; k++) {
         const uint32_t i = u->cases.p[k];
-        VEC_PUSH(a, half[!u->rest && blamed(a, &r->list.p[i], said)].cases, i);
+        VEC_PUSH(a, half[!u->rest && blamed(r, &r->list.p[i], said)].cases, i);
     }
     if (half[0].cases.n && half[1].cases.n) {
         for (uint32_t k = 0; k < half[1].cases.n; k++) {

@@ -21,8 +21,15 @@ const char *model_error_text(int code)
     case ONNXCC_E_STATE: return "the state is missing or not aligned";
     case ONNXCC_E_WEIGHTS: return "the weights are not those that were generated with the code, or are damaged";
     case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
+    case ONNXCC_E_DEVICE: return "a call of CUDA failed";
+    case ONNXCC_E_CAPTURE: return "the run can't be captured";
     default: return "unknown error code";
     }
+}
+
+static bool run_failed(session *s, int code)
+{
+    return diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s%s%s", code, model_error_text(code), *s->message ? ": " : "", s->message);
 }
 
 /* Memory for a tensor or for work. */
@@ -67,6 +74,8 @@ static bool open_weights(session *s, const char *library, const char *name)
 bool session_open(session *s, arena *mem, diag *d, const char *library, const char *name, int threads)
 {
     *s = (session){.mem = mem, .diag = d};
+    s->env.message = s->message;
+    s->env.message_bytes = sizeof s->message;
     s->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (!s->library) return diag_error(d, EXIT_INTERNAL, "", "load-failed", "can't load the library: %s", dlerror());
     const char *symbol = arena_printf(mem, "%s_model", name);
@@ -83,16 +92,6 @@ bool session_open(session *s, arena *mem, diag *d, const char *library, const ch
         s->env.parallel_ctx = s->pool;
     }
     return open_weights(s, library, name);
-}
-
-void session_close(session *s)
-{
-    onnxcc_pool_free(s->pool);
-    if (s->weights.data) file_unmap(&s->weights);
-    s->weights = (file_view){0};
-    if (s->library) dlclose(s->library);
-    s->library = NULL;
-    s->pool = NULL;
 }
 
 /* ---- inputs ---- */
@@ -228,6 +227,40 @@ static bool output_shape(session *s, int i, int64_t *shape, size_t *bytes)
     return true;
 }
 
+static bool allocate_host(session *s)
+{
+    const size_t align = s->model->arena_align > ALIGN ? s->model->arena_align : ALIGN;
+    s->work = aligned(s, s->work_bytes + guard_bytes(s), align);
+    s->state = s->model->state_bytes ? aligned(s, s->model->state_bytes, align) : NULL;
+    return true;
+}
+
+static void free_device(session *s)
+{
+    if (!s->model || !s->model->device_alloc) return;
+    if (s->work) s->model->device_free(s->work);
+    if (s->state) s->model->device_free(s->state);
+    s->work = s->state = NULL;
+}
+
+static void *device_memory(session *s, size_t bytes)
+{
+    void *p = s->model->device_alloc(bytes);
+    if (!p) diag_error(s->diag, EXIT_LIMIT, "", "device-memory", "the device has no %zu bytes of memory left, or there is no device", bytes);
+    return p;
+}
+
+static bool allocate_device(session *s)
+{
+    const onnxcc_model *m = s->model;
+    free_device(s);
+    s->work = device_memory(s, s->work_bytes);
+    s->state = m->state_bytes ? device_memory(s, m->state_bytes) : NULL;
+    if (!s->work || (m->state_bytes && !s->state)) return false;
+    const int code = m->device_upload(s->work, s->env.weights, &s->env);
+    return code == ONNXCC_OK || run_failed(s, code);
+}
+
 static bool allocate(session *s)
 {
     const onnxcc_model *m = s->model;
@@ -244,11 +277,20 @@ static bool allocate(session *s)
         if (bytes < 0) return diag_error(s->diag, EXIT_USAGE, "", "run-failed", "%s", model_error_text((int)bytes));
         if ((size_t)bytes > s->work_bytes) s->work_bytes = (size_t)bytes;
     }
-    const size_t align = m->arena_align > ALIGN ? m->arena_align : ALIGN;
-    s->work = aligned(s, s->work_bytes + guard_bytes(s), align);
-    s->state = m->state_bytes ? aligned(s, m->state_bytes, ALIGN) : NULL;
+    if (m->device_alloc ? !allocate_device(s) : !allocate_host(s)) return false;
     s->dims_bound = arena_copy(s->mem, s->dims, (size_t)m->n_dims * sizeof *s->dims);
     return true;
+}
+
+void session_close(session *s)
+{
+    free_device(s);
+    onnxcc_pool_free(s->pool);
+    if (s->weights.data) file_unmap(&s->weights);
+    s->weights = (file_view){0};
+    if (s->library) dlclose(s->library);
+    s->library = NULL;
+    s->pool = NULL;
 }
 
 bool session_bind(session *s, const tensor_set *inputs)
@@ -258,12 +300,13 @@ bool session_bind(session *s, const tensor_set *inputs)
 
 static void prepare_memory(session *s)
 {
-    memset((char *)s->work + s->work_bytes, GUARD, guard_bytes(s));
+    const bool here = !s->model->device_alloc;
+    if (here) memset((char *)s->work + s->work_bytes, GUARD, guard_bytes(s));
     for (int i = 0; i < s->model->n_outputs; i++) {
         if (s->poison && s->out_bytes[i] && s->model->outputs[i].type != ELEM_STRING) memset(s->out[i], POISON, s->out_bytes[i]);
         memset((char *)s->out[i] + s->out_bytes[i], GUARD, guard_bytes(s));
     }
-    if (s->poison && s->work_bytes) memset(s->work, POISON, s->work_bytes);
+    if (s->poison && s->work_bytes && here) memset(s->work, POISON, s->work_bytes);
 }
 
 bool session_call(session *s, double *ms)
@@ -275,7 +318,7 @@ bool session_call(session *s, double *ms)
     const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
     if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
-    return code >= 0 || diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s", code, model_error_text(code));
+    return code >= 0 || run_failed(s, code);
 }
 
 static bool guard_ok(const session *s, const void *end)
@@ -295,7 +338,7 @@ static const char **string_output(session *s, const onnxcc_string *v, int64_t n)
 
 bool session_outputs(session *s, tensor_set *out)
 {
-    if (!guard_ok(s, (char *)s->work + s->work_bytes)) return diag_error(s->diag, EXIT_INTERNAL, "", "overrun", "the model wrote past its work memory");
+    if (!s->model->device_alloc && !guard_ok(s, (char *)s->work + s->work_bytes)) return diag_error(s->diag, EXIT_INTERNAL, "", "overrun", "the model wrote past its work memory");
     for (int i = 0; i < s->model->n_outputs; i++) {
         const onnxcc_tensor_info *info = &s->model->outputs[i];
         const char *where = arena_printf(s->mem, "output '%s'", info->name);

@@ -27,8 +27,9 @@ typedef struct {
     void **out;
     size_t *out_bytes; /* capacity; a guard follows each */
     int64_t *dims, *dims_bound;
-    void *work, *state;
+    void *work, *state; /* of the device, when the model runs on one */
     size_t work_bytes;
+    char message[256];  /* what CUDA said of an error */
 } session;
 
 /* Loads the library, finds NAME_model, and NAME_weights.bin beside the library when the model asks for it. `threads` > 1 makes a pool. */

@@ -53,7 +53,7 @@ static bool run_in(command *c, const tensor_set *inputs, const char *folder)
     if (!command_compile_options(c, &co)) return false;
     co.emit = 0;
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
-    if (!m || !inputs_named(c, m) || !build_library(c->mem, m, &co, folder, "", &built, &library)) return false;
+    if (!m || !inputs_named(c, m) || !build_library(c->mem, m, &co, folder, "", opt_flag(c->o, OPT_EMULATE), &built, &library)) return false;
     session s;
     double ms = 0;
     tensor_set out = {.mem = c->mem};

@@ -118,7 +118,7 @@ static exit_code verify_in(verification *v, const char *folder)
     co.emit = 0;
     v->threads = co.threads;
     model *m = load_for_build(c->mem, c->diag, v->path);
-    if (!m || !build_library(c->mem, m, &co, folder, opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "", &built, &v->library)) {
+    if (!m || !build_library(c->mem, m, &co, folder, opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "", opt_flag(c->o, OPT_EMULATE), &built, &v->library)) {
         v->result = outcome_of_diag(c->mem, c->diag);
         if (c->json) print_result(v);
         return diag_exit(c->diag);

@@ -1,0 +1,124 @@
+/* cuda_build.c - see cuda_build.h. */
+#include "driver/cuda_build.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/embedded.h"
+
+static const char FOLDER[] = "runtime/cuda/";
+
+static const char *command_of(const char *variable, const char *fallback)
+{
+    const char *command = getenv(variable);
+    return command && *command ? command : fallback;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+static bool run(arena *a, arguments *argv, text *messages)
+{
+    VEC_PUSH(a, *argv, NULL);
+    return process_run(argv->p, messages) == 0;
+}
+
+/* What the command says of itself; NULL: it does not run. */
+static const char *version_of(arena *a, const char *command)
+{
+    text said = {.mem = a};
+    arguments argv = {0};
+    arguments_split(a, &argv, command);
+    VEC_PUSH(a, argv, "--version");
+    return run(a, &argv, &said) ? arena_printf(a, "%s\n%s", command, said.p ? said.p : "") : NULL;
+}
+
+/* The embedded files of the emulation, into the folder. */
+static bool write_emulation(arena *a, diag *d, const char *folder)
+{
+    const char *why;
+    for (const embedded_file *f = onnxcc_embedded; f->name; f++) {
+        if (strncmp(f->name, FOLDER, sizeof FOLDER - 1)) continue;
+        const char *path = arena_printf(a, "%s/%s", folder, f->name + sizeof FOLDER - 1);
+        if (!file_write(path, f->data, f->size, &why)) return diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    }
+    return true;
+}
+
+static uint64_t hash_of_emulation(const char *identity)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (const char *s = identity; *s; s++) h = (h ^ (unsigned char)*s) * 0x100000001b3u;
+    for (const embedded_file *f = onnxcc_embedded; f->name; f++)
+        for (size_t i = 0; !strncmp(f->name, FOLDER, sizeof FOLDER - 1) && i < f->size; i++) h = (h ^ f->data[i]) * 0x100000001b3u;
+    return h;
+}
+
+static void emulation_flags(arena *a, arguments *argv)
+{
+    arguments_split(a, argv, "-std=c++17 -w -shared -fPIC -ffp-contract=off -DOCC_EMULATE");
+#if defined(__x86_64__)
+    arguments_split(a, argv, "-mfma"); /* fma is one instruction: the emulation needs no other */
+#endif
+}
+
+static bool build_emulator(arena *a, diag *d, const char *folder, const char *library)
+{
+    text said = {.mem = a};
+    arguments argv = {0};
+    const char *temporary = arena_printf(a, "%s.%ld", library, (long)getpid());
+    arguments_split(a, &argv, command_of("CXX", "c++"));
+    emulation_flags(a, &argv);
+    arguments_split(a, &argv, "-O2 -o");
+    VEC_PUSH(a, argv, temporary);
+    for (const embedded_file *f = onnxcc_embedded; f->name; f++)
+        if (!strncmp(f->name, FOLDER, sizeof FOLDER - 1) && ends_with(f->name, ".cpp")) VEC_PUSH(a, argv, arena_printf(a, "%s/%s", folder, f->name + sizeof FOLDER - 1));
+    if (run(a, &argv, &said) && !rename(temporary, library)) return true;
+    unlink(temporary);
+    return diag_error(d, EXIT_INTERNAL, "", "emulation", "the C++ compiler refused the emulation: %.600s", said.p ? said.p : "");
+}
+
+bool cuda_prepare(arena *a, diag *d, const char *folder, const char *cache, bool emulate, cuda_tools *out)
+{
+    const char *command = emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc");
+    *out = (cuda_tools){.emulate = emulate, .identity = version_of(a, command)};
+    if (!out->identity) {
+        diag_error(d, EXIT_IO, "", "cc-missing", "the compiler '%s' does not run", command);
+        return diag_hint(d, emulate ? "install g++ or clang++, or name one in CXX" : "name CUDA's compiler in CUDACXX, or try the code on the processor with --emulate");
+    }
+    if (!emulate) return true;
+    if (!write_emulation(a, d, folder)) return false;
+    const unsigned long long hash = hash_of_emulation(out->identity);
+    out->identity = arena_printf(a, "%s%llx", out->identity, hash);
+    out->emulator = arena_printf(a, "%s/occ_emulate-%016llx.so", cache ? cache : folder, hash);
+    return !access(out->emulator, R_OK) || build_emulator(a, d, folder, out->emulator);
+}
+
+bool cuda_shared(arena *a, const cuda_tools *tools, const char *const *sources, uint32_t n, const char *include, const char *flags, const char *level,
+                 const char *library, text *messages)
+{
+    arguments argv = {0};
+    arguments_split(a, &argv, tools->emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc"));
+    if (tools->emulate) emulation_flags(a, &argv);
+    else arguments_split(a, &argv, "-std=c++17 -w -shared -Xcompiler -fPIC --fmad=false -arch=native -cudart static");
+    arguments_split(a, &argv, level);
+    arguments_split(a, &argv, flags);
+    VEC_PUSH(a, argv, "-I");
+    VEC_PUSH(a, argv, include);
+    VEC_PUSH(a, argv, arena_printf(a, tools->emulate ? "-Wa,-I,%s" : "-Xcompiler=-Wa\\,-I\\,%s", include));
+    VEC_PUSH(a, argv, "-o");
+    VEC_PUSH(a, argv, library);
+    for (uint32_t i = 0; i < n; i++) {
+        if (tools->emulate) VEC_PUSH(a, argv, ends_with(sources[i], ".cu") ? "-xc++" : ends_with(sources[i], ".c") ? "-xc" : "-xassembler-with-cpp");
+        VEC_PUSH(a, argv, sources[i]);
+    }
+    if (tools->emulate) {
+        VEC_PUSH(a, argv, "-xnone");
+        VEC_PUSH(a, argv, tools->emulator);
+    }
+    return run(a, &argv, messages);
+}

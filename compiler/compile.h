@@ -40,6 +40,7 @@ typedef struct {
     optimize_mode optimize;
     math_mode math;
     precision_mode precision;
+    gpu_precision gpu_precision; /* of --target=cuda */
     int threads;      /* most threads that the plan provides scratch for; at least 1 */
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */

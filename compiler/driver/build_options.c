@@ -110,6 +110,7 @@ bool command_compile_options(command *c, compile_options *o)
     o->optimize = (optimize_mode)opt_choice(given, OPT_OPTIMIZE);
     o->math = (math_mode)opt_choice(given, OPT_MATH);
     o->precision = (precision_mode)opt_choice(given, OPT_PRECISION);
+    o->gpu_precision = (gpu_precision)opt_choice(given, OPT_GPU_PRECISION);
     const long long threads = opt_int(given, OPT_THREADS, 1);
     if (threads < 1 || threads > 1024) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--threads is at least 1 and at most 1024");
     o->threads = (int)threads;

@@ -8,7 +8,7 @@
 #define ONNXCC_EMIT_BIND_H
 #include "expr/program.h"
 
-typedef enum { ISA_ANY, ISA_VECTOR } kernel_isa;
+typedef enum { ISA_ANY, ISA_VECTOR, ISA_CUDA } kernel_isa;
 
 /* A row of templates/kernels.def, where the fields are explained; lists are separated by blanks (args: by commas). */
 typedef struct {

@@ -63,17 +63,19 @@ static bool has_scratch(const kernel *k)
     return false;
 }
 
-/* A kernel of the CPU, as device code: a thread for each part of its range, or one for all of it. */
+/* A kernel of CUDA's own; or one of the CPU as device code: a thread for each part of its range, or one for all of it. */
 static void print_thread_kernel(emit *e, step *s, text *out)
 {
     printed *f = &e->by_step[s->id];
     dims *d = e->p->dims;
     print_kernel(e, s, out);
     const char *inner = f->name, *comma = "";
-    if (!inner) return;
+    e->launch[s->id] = s->kernel->launch;
+    if (!inner || s->kernel->launch.blocks) return;
     f->name = arena_printf(e->mem, "%s_step%u", e->name, s->id);
     const bool split = f->sig.ranged && !has_scratch(s->kernel);
-    e->launch[s->id] = split ? (launch_shape){dim_cdiv(d, f->sig.range, dim_const(d, KERNEL_THREADS)), KERNEL_THREADS} : (launch_shape){dim_const(d, 1), 1};
+    e->launch[s->id] = split ? (launch_shape){.blocks = dim_cdiv(d, f->sig.range, dim_const(d, KERNEL_THREADS)), .threads = KERNEL_THREADS}
+                             : (launch_shape){.blocks = dim_const(d, 1), .threads = 1};
     text_addf(out, "/* %u  %s */\nOCC_KERNEL(%s, %d)(", s->id, comment_text(e->mem, s->what ? s->what : ""), f->name, split ? KERNEL_THREADS : 1);
     for (uint32_t i = 0; i < f->args.n; i++) {
         if (!f->args.p[i].slot) continue; /* an optional input that is not there */
@@ -120,7 +122,7 @@ void cuda_call(emit *e, const step *s, const char *indent, text *out)
     if (!f->name || dim_is(e->p->dims, l.blocks, 0)) return;
     dim_c(e, l.blocks, "in->", &blocks);
     if (dim_range(e->p->dims, l.blocks).lo < 1) text_addf(out, "%sif (%s > 0)\n    ", indent, blocks.p); /* CUDA refuses a launch of nothing */
-    text_addf(out, "%sOCC_LAUNCH(%s, (unsigned)(%s), %d, 0, stream", indent, f->name, blocks.p, l.threads);
+    text_addf(out, "%sOCC_LAUNCH(%s, (unsigned)(%s), %d, %" PRId64 ", stream", indent, f->name, blocks.p, l.threads, l.shared);
     for (uint32_t i = 0; i < f->args.n; i++) {
         if (!f->args.p[i].slot) continue;
         text_add(out, ", ");

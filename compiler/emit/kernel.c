@@ -54,9 +54,10 @@ static const char *adapt_hook(emit *e, text *out, const char *hook_name, const h
         text_addf(&index_args, ", i%u", i);
     }
     const char *params = extra_list(e, sig, h->to, all, true), *args = extra_list(e, sig, h->to, &own, false);
-    for (int vector = 1; vector >= 0; vector--) {
+    for (int vector = !on_device(e); vector >= 0; vector--) {
         const char *acc = h->int_acc ? (vector ? "vi" : "int32_t") : (vector ? "vf" : "float");
-        text_addf(&t, "static inline __attribute__((always_inline, unused)) void HOOK_%c(%s acc%s%s)\n{\n", vector ? 'v' : 's', acc, index.p, params);
+        text_addf(&t, "%s void HOOK_%c(%s acc%s%s)\n{\n", on_device(e) ? "OCC_DEVICE" : "static inline __attribute__((always_inline, unused))", vector ? 'v' : 's', acc,
+                  index.p, params);
         for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", symbol_param(e, all->p[i]));
         text_addf(&t, "    %s_%c(acc%s%s);\n}\n", hook_name, vector ? 'v' : 's', index_args.p, args);
     }
@@ -70,50 +71,86 @@ static bool needs_symbols(const dim_list *all, const step_signature *sig)
 
 static void kernel_args(emit *e, const kernel *k, printed *f);
 
+/* The sizes of the run that a kernel's parameters name. */
+static void note_symbols(emit *e, const char *kernel_name, uint32_t n, const binding *bind, dim_list *all)
+{
+    void *ctx[2] = {e, all};
+    const kernel_def *def = kernel_find(kernel_name);
+    e->exports = def ? def->exports : NULL;
+    for (uint32_t i = 0; i < n; i++)
+        if (bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, bind[i].d, add_symbol, ctx);
+    e->exports = NULL;
+}
+
+/* The bindings with the text of sizes that are known only when it runs; room for `more` behind them. */
+static binding *bindings_of(emit *e, const char *kernel_name, uint32_t n, const binding *from, uint32_t more)
+{
+    binding *bind = ARENA_ARRAY(e->mem, binding, n + more);
+    const kernel_def *def = kernel_find(kernel_name);
+    e->exports = def ? def->exports : NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        bind[i] = from[i];
+        if (bind[i].kind != BIND_DIM || dim_is_const(e->p->dims, bind[i].d, NULL)) continue;
+        text t = {.mem = e->mem};
+        text_add(&t, "(");
+        dim_c(e, bind[i].d, "d_", &t);
+        text_add(&t, ")");
+        bind[i].kind = BIND_TEXT;
+        bind[i].text = t.p;
+    }
+    e->exports = NULL;
+    return bind;
+}
+
+static binding text_binding(const char *name, const char *s)
+{
+    return (binding){.name = name, .kind = BIND_TEXT, .text = s};
+}
+
+/* A kernel that this one calls; it takes the sizes of the run that all of them need. */
+static binding bind_part(emit *e, const kernel_part *part, const dim_list *all, text *out)
+{
+    enum { HOOKS = 2 };
+    text params = {.mem = e->mem};
+    binding *bind = bindings_of(e, part->name, part->n_bind, part->bind, HOOKS);
+    uint32_t n = part->n_bind;
+    for (uint32_t i = 0; i < all->n; i++) text_addf(&params, ", [[maybe_unused]] int64_t %s", symbol_param(e, all->p[i]));
+    if (all->n) bind[n++] = text_binding("HOOK_PARAMS", params.p);
+    return text_binding(part->param, bind_kernel(e->binder, out, part->name, bind, n, NULL));
+}
+
 void print_kernel(emit *e, step *s, text *out)
 {
+    enum { HOOKS = 6 /* OUT_V, OUT_S, HOOK_PARAMS, HOOK_ARGS, MUL_ACC, PART_ARGS */ };
     const kernel *k = s->kernel;
     const hook *h = k->n_hook ? &k->hook[0] : NULL;
     printed *f = &e->by_step[s->id];
     dim_list all = {0};
+    const dim_list none = {0};
     text body = {.mem = e->mem};
-    const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math};
+    const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math, .scalar_only = on_device(e)};
     if (h) hook_print(e->p, h, "HOOK", k->lane, &o, &body, &f->sig);
     for (uint32_t i = 0; i < f->sig.symbols.n; i++) VEC_PUSH(e->mem, all, f->sig.symbols.p[i]);
-    void *ctx[2] = {e, &all};
-    const kernel_def *def = kernel_find(k->name);
-    e->exports = def ? def->exports : NULL;
-    for (uint32_t i = 0; i < k->n_bind; i++)
-        if (k->bind[i].kind == BIND_DIM) dim_atoms(e->p->dims, k->bind[i].d, add_symbol, ctx);
-    binding *bind = ARENA_ARRAY(e->mem, binding, k->n_bind + 5);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < k->n_bind; i++) {
-        bind[n] = k->bind[i];
-        if (bind[n].kind == BIND_DIM && !dim_is_const(e->p->dims, bind[n].d, NULL)) {
-            text t = {.mem = e->mem};
-            text_add(&t, "(");
-            dim_c(e, bind[n].d, "d_", &t);
-            text_add(&t, ")");
-            bind[n].kind = BIND_TEXT;
-            bind[n].text = t.p;
-        }
-        n++;
-    }
-    e->exports = NULL;
+    note_symbols(e, k->name, k->n_bind, k->bind, &all);
+    for (uint32_t i = 0; i < k->n_part; i++) note_symbols(e, k->part[i].name, k->part[i].n_bind, k->part[i].bind, &all);
+    binding *bind = bindings_of(e, k->name, k->n_bind, k->bind, HOOKS + k->n_part);
+    uint32_t n = k->n_bind;
     if (h) {
         const char *name = bind_hook(e->binder, out, body.p, "epilogue");
         if (needs_symbols(&all, &f->sig)) name = adapt_hook(e, out, name, h, &f->sig, &all);
-        bind[n++] = (binding){.name = "OUT_V", .kind = BIND_TEXT, .text = arena_printf(e->mem, "%s_v", name)};
-        bind[n++] = (binding){.name = "OUT_S", .kind = BIND_TEXT, .text = arena_printf(e->mem, "%s_s", name)};
-        bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, true)};
-        bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, h->to, &all, false)};
+        bind[n++] = text_binding("OUT_V", arena_printf(e->mem, "%s_v", name));
+        bind[n++] = text_binding("OUT_S", arena_printf(e->mem, "%s_s", name));
     }
-    if (!h && all.n) {
-        bind[n++] = (binding){.name = "HOOK_PARAMS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, 0, &all, true)};
-        bind[n++] = (binding){.name = "HOOK_ARGS", .kind = BIND_TEXT, .text = extra_list(e, &f->sig, 0, &all, false)};
+    if (h || all.n) {
+        bind[n++] = text_binding("HOOK_PARAMS", extra_list(e, &f->sig, h ? h->to : 0, &all, true));
+        bind[n++] = text_binding("HOOK_ARGS", extra_list(e, &f->sig, h ? h->to : 0, &all, false));
     }
-    if (def && kernel_has_param(def, "MUL_ACC")) /* a kernel of its own, which this one calls */
-        bind[n++] = (binding){.name = "MUL_ACC", .kind = BIND_TEXT, .text = bind_kernel(e->binder, out, "mul_acc", NULL, 0, NULL)};
+    const kernel_def *def = kernel_find(k->name);
+    const kernel_part mul_acc = {.param = "MUL_ACC", .name = "mul_acc"}; /* of the cells of recurrent networks */
+    if (def && kernel_has_param(def, mul_acc.param)) bind[n++] = bind_part(e, &mul_acc, &none, out);
+    for (uint32_t i = 0; i < k->n_part; i++) bind[n++] = bind_part(e, &k->part[i], &all, out);
+    const step_signature symbols_only = {0};
+    if (k->n_part) bind[n++] = text_binding("PART_ARGS", extra_list(e, &symbols_only, 0, &all, false));
     f->name = bind_kernel(e->binder, out, k->name, bind, n, NULL);
     if (!f->name) e->failed = true;
     f->sig.symbols.n = 0;

@@ -56,10 +56,14 @@ ex slot_address(program *p, slot s, uint32_t n, const ex *index); /* element ind
 
 /* ---- print ---- */
 typedef enum { MATH_DEFAULT, MATH_STRICT, MATH_FAST } math_mode;
+/* What products of float32 on a GPU are computed with: fused multiply-adds, tensor cores with both operands as sums of two tf32 numbers, or as one. */
+typedef enum { GPU_TF32X3, GPU_FP32, GPU_TF32 } gpu_precision;
+
 typedef struct {
     const char *prefix; /* of every function: "resnet50_" */
     int vl;             /* float lanes of the target's vector: 16, 8, 4 or 1 (scalar) */
     math_mode math;
+    bool scalar_only;    /* hooks: no vector form */
     const char *on_fail; /* the statement that a failing step ends with; NULL: return ONNXCC_E_INDEX; */
 } print_options;
 
@@ -73,11 +77,6 @@ typedef struct {
 } step_signature;
 /* static void PREFIXname(float *restrict y, const float *restrict x, int64_t batch, int64_t lo, int64_t hi) { ... } on flattened nests. */
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
-/* How a kernel of CUDA is launched: `blocks` of `threads` threads. */
-typedef struct {
-    dim blocks;
-    int threads;
-} launch_shape;
 /* The same as a kernel of CUDA, __global__ void PREFIXname(...), without lo and hi; one that can fail takes `int *fail` last, where it leaves the code.
  * Either each thread computes one point of the parallel axes, or each block one point with its threads sharing the stages' axes. */
 void nest_print_cuda(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig, launch_shape *launch);

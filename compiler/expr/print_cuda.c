@@ -47,7 +47,7 @@ static void print_points(printer *w, nest *n, dim innermost, launch_shape *launc
     dim points = dim_const(w->t, 1);
     for (uint32_t i = 0; i < n->n_axes; i++) points = dim_mul(w->t, points, dim_extent(w->t, n->axis[i]));
     if (in_order(n)) {
-        *launch = (launch_shape){dim_const(w->t, 1), 1};
+        *launch = (launch_shape){.blocks = dim_const(w->t, 1), .threads = 1};
         print_loops(w, n, (choice){MODE_SCALAR, 0}, 0);
         return;
     }
@@ -59,8 +59,8 @@ static void print_points(printer *w, nest *n, dim innermost, launch_shape *launc
     if (!dim_fits32(w, dim_addc(w->t, points, POINT_THREADS))) w->wide = true;
     int64_t count;
     const bool one = dim_is_const(w->t, points, &count) && count == 1;
-    *launch = one ? (launch_shape){points, 1}
-                  : (launch_shape){dim_cdiv(w->t, points, dim_const(w->t, POINT_THREADS)), POINT_THREADS};
+    *launch = one ? (launch_shape){.blocks = points, .threads = 1}
+                  : (launch_shape){.blocks = dim_cdiv(w->t, points, dim_const(w->t, POINT_THREADS)), .threads = POINT_THREADS};
     if (!one) {
         const char *point = fresh_name(w, "point");
         line(w, "const %s %s = (%s)blockIdx.x * %d + (%s)threadIdx.x;", index_word(w), point, index_word(w), POINT_THREADS, index_word(w));
@@ -207,7 +207,7 @@ static void print_rows(printer *w, const nest *n, launch_shape *launch)
     rows r = {.w = w, .threads = row_threads(w, n)};
     dim points = dim_const(w->t, 1);
     for (uint32_t i = 0; i < n->n_axes; i++) points = dim_mul(w->t, points, dim_extent(w->t, n->axis[i]));
-    *launch = (launch_shape){points, r.threads};
+    *launch = (launch_shape){.blocks = points, .threads = r.threads};
     if (n->n_axes) {
         const char *row = fresh_name(w, "row");
         line(w, "const %s %s = (%s)blockIdx.x;", index_word(w), row, index_word(w));

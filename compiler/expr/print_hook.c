@@ -110,6 +110,6 @@ void hook_print(program *p, const hook *h, const char *name, uint32_t lane, cons
         if (dim_is_axis(w.t, h->axis[i])) axis_bind(&w, h->axis[i], c.index[i]);
     }
     print_function(&c, out, &k, lane, false);
-    print_function(&c, out, &k, lane, true);
+    if (!o->scalar_only) print_function(&c, out, &k, lane, true);
     printer_end(&w);
 }

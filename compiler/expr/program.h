@@ -86,6 +86,20 @@ typedef struct {
     bool flat; /* set by hook_flatten: loads and the store have one index, the offset in the buffer */
 } hook;
 
+/* A kernel that another one calls by the name that stands for its parameter `param`. */
+typedef struct {
+    const char *param, *name;
+    uint32_t n_bind;
+    binding *bind;
+} kernel_part;
+
+/* How a kernel of CUDA is launched: `blocks` of `threads` threads, which have `shared` bytes together. blocks 0: it is none. */
+typedef struct {
+    dim blocks;
+    int threads;
+    int64_t shared;
+} launch_shape;
+
 typedef enum { K_TEMPLATE, K_MATMUL, K_CONV } kernel_kind;
 
 /* Conv as lowered, before layout and selection: spatial rank 1..3. */
@@ -107,14 +121,16 @@ typedef struct {
 typedef struct kernel {
     kernel_kind kind;
     const char *name; /* in kernels.def; set by selection for MATMUL and CONV */
-    uint32_t n_bind, n_arg, n_hook;
+    uint32_t n_bind, n_arg, n_hook, n_part;
     binding *bind;
+    kernel_part *part;
     kernel_arg *arg;
     hook *hook;
     conv_params conv;
     matmul_params matmul;
     uint32_t lane; /* which axis of the hook its vectors go along */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
+    launch_shape launch;
 } kernel;
 
 typedef struct block block;

@@ -90,36 +90,39 @@ static elem a_elem(const matmul_plan *q)
     return q->bytes ? ELEM_UINT8 : ELEM_FLOAT;
 }
 
-/* The offset of A's element as coefficients of m and k and the rest; false when A is no plain load or not affine. */
-static bool read_a(matmul_plan *q, dim *lda, dim *along_k, dim *base)
+bool matmul_read(program *p, const matmul_params *mm, ex e, dim line, elem stored, matmul_operand *out)
 {
-    program *p = q->p;
     dims *d = p->dims;
-    const ex_node n = *ex_at(p->ex, q->mm.a);
+    const ex_node n = *ex_at(p->ex, e);
     dim at, rest;
-    if (n.op != EX_LOAD || n.elem != a_elem(q)) return false;
+    if (n.op != EX_LOAD || n.elem != stored) return false;
     if (!ex_is_dim(p->ex, slot_address(p, n.slot, n.n, n.idx), &at)) return false;
     at = dim_sub(d, at, slot_at(p, n.slot)->view.offset); /* arguments of kernels begin at their slot, not at its buffer */
-    *lda = *along_k = dim_const(d, 0);
+    *out = (matmul_operand){.slot = n.slot, .line = dim_const(d, 0), .k = dim_const(d, 0)};
     rest = at;
-    if (dim_is_axis(d, q->mm.k) && !dim_affine(d, at, q->mm.k, along_k, &rest)) return false;
-    *base = rest;
-    if (dim_is_axis(d, q->mm.m) && !dim_affine(d, rest, q->mm.m, lda, base)) return false;
-    q->a = n.slot;
-    return !dim_has_axis(d, *lda) && !dim_has_axis(d, *along_k);
+    if (dim_is_axis(d, mm->k) && !dim_affine(d, at, mm->k, &out->k, &rest)) return false;
+    out->base = rest;
+    if (dim_is_axis(d, line) && !dim_affine(d, rest, line, &out->line, &out->base)) return false;
+    return !dim_has_axis(d, out->line) && !dim_has_axis(d, out->k);
 }
 
-/* A as rows: a copy [batch..., m, k] in the arena. */
-static void copy_a(matmul_plan *q)
+static bool read_a(matmul_plan *q, matmul_operand *a)
 {
-    program *p = q->p;
+    if (!matmul_read(q->p, &q->mm, q->mm.a, q->mm.m, a_elem(q), a)) return false;
+    q->a = a->slot;
+    return true;
+}
+
+ex matmul_rows(program *p, block *out, const char *what, const matmul_params *mm, ex e, dim line, elem stored)
+{
     dim extent[MAX_RANK], axis[MAX_RANK], from[MAX_RANK], with[MAX_RANK];
     uint32_t rank = 0, pairs = 0;
-    for (uint32_t i = 0; i < q->mm.n_batch; i++) axis[rank++] = q->mm.batch[i];
-    axis[rank++] = q->mm.m;
-    axis[rank++] = q->mm.k;
+    for (uint32_t i = 0; i < mm->n_batch; i++)
+        if (matmul_depends(p, e, mm->batch[i])) axis[rank++] = mm->batch[i];
+    axis[rank++] = line;
+    axis[rank++] = mm->k;
     for (uint32_t i = 0; i < rank; i++) extent[i] = matmul_extent(p, axis[i]);
-    const slot rows = slot_new(p, "rows", a_elem(q), SLOT_TEMP, rank, extent);
+    const slot rows = slot_new(p, "rows", stored, SLOT_TEMP, rank, extent);
     nest_builder b = nest_begin(p);
     ex at[MAX_RANK], load_at[MAX_RANK];
     for (uint32_t i = 0; i < rank; i++) {
@@ -131,10 +134,12 @@ static void copy_a(matmul_plan *q)
         with[pairs++] = own;
     }
     nest_stage(&b);
-    stage_store(&b, rows, rank, at, ex_map(p->ex, q->mm.a, pairs, from, with));
-    nest_end(&b, q->out, arena_printf(p->mem, "rows of %s", q->what));
-    q->mm.a = ex_load(p->ex, rows, a_elem(q), rank, load_at);
+    stage_store(&b, rows, rank, at, ex_map(p->ex, e, pairs, from, with));
+    block steps = {0};
+    nest_end(&b, &steps, arena_printf(p->mem, "rows of %s", what));
+    if (!ex_is_constant(p, e) || !pack_now(p, &steps, rows)) append(p, out, &steps);
     plan_layout(p);
+    return ex_load(p->ex, rows, stored, rank, load_at);
 }
 
 /* ---- batches ---- */
@@ -175,8 +180,7 @@ bool matmul_depends(program *p, ex e, dim axis)
     return dim_is_axis(p->dims, axis) && ex_map(p->ex, e, 1, &axis, &zero) != e;
 }
 
-/* Rows of all matrices of a batch are rows of one matrix when B is the same for all, and A and the result go on where a matrix ends. */
-static bool join_batch(matmul_plan *q)
+bool matmul_join_batch(matmul_plan *q)
 {
     program *p = q->p;
     dims *d = p->dims;
@@ -227,8 +231,7 @@ static int64_t known(program *p, dim d)
     return dim_is_const(p->dims, d, &v) ? v : -1;
 }
 
-/* The hook's axes as the kernel calls them: (batch_index, m, n). */
-static void hook_axes(matmul_plan *q, dim batches)
+void matmul_hook_axes(matmul_plan *q, dim batches)
 {
     dims *d = q->p->dims;
     exprs *x = q->p->ex;
@@ -265,13 +268,18 @@ static void pack_b(matmul_plan *q, int nv, uint32_t *kept_batch)
     if (!constant || !pack_now(p, &steps, q->b)) append(p, q->out, &steps);
 }
 
+dim matmul_batches(const matmul_plan *q)
+{
+    dim batches = dim_const(q->p->dims, 1);
+    for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(q->p->dims, batches, matmul_extent(q->p, q->mm.batch[i]));
+    return batches;
+}
+
 static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
     dims *d = p->dims;
-    const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k);
-    dim batches = dim_const(d, 1);
-    for (uint32_t i = 0; i < q->mm.n_batch; i++) batches = dim_mul(d, batches, matmul_extent(p, q->mm.batch[i]));
+    const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
     const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
@@ -298,7 +306,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
                             dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at))};
     memcpy(k->bind, bind, sizeof bind);
     k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
-    hook_axes(q, batches);
+    matmul_hook_axes(q, batches);
     k->hook = arena_copy(p->mem, &q->hook, sizeof q->hook);
     k->n_hook = 1;
     k->n_arg = 3;
@@ -314,12 +322,20 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
 
 bool matmul_step(matmul_plan *q)
 {
-    dim lda, along_k, base;
-    if (!read_a(q, &lda, &along_k, &base) || (dim_is_axis(q->p->dims, q->mm.k) && !dim_is(q->p->dims, along_k, 1))) copy_a(q);
-    while (join_batch(q)) {}
-    if (!read_a(q, &lda, &along_k, &base)) return false;
-    gemm_step(q, lda, base);
+    matmul_operand a;
+    if (!read_a(q, &a) || (dim_is_axis(q->p->dims, q->mm.k) && !dim_is(q->p->dims, a.k, 1)))
+        q->mm.a = matmul_rows(q->p, q->out, q->what, &q->mm, q->mm.a, q->mm.m, a_elem(q));
+    while (matmul_join_batch(q)) {}
+    if (!read_a(q, &a)) return false;
+    gemm_step(q, a.line, a.base);
     return true;
+}
+
+bool matmul_is_float(program *p, const kernel *k)
+{
+    const hook *h = &k->hook[0];
+    if (k->n_hook != 1 || slot_at(p, h->to)->type != ELEM_FLOAT || ex_type(p->ex, k->matmul.a) != CT_F32 || ex_type(p->ex, k->matmul.b) != CT_F32) return false;
+    return ex_type(p->ex, h->value) == CT_F32 && !ex_can_fail(p->ex, h->value);
 }
 
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
@@ -327,7 +343,5 @@ bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
     const kernel *k = s->kernel;
     matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = k->matmul, .hook = k->hook[0]};
     if (ex_type(p->ex, q.mm.a) == CT_I32) return select_qmatmul(p, o, s, out);
-    if (k->n_hook != 1 || slot_at(p, q.hook.to)->type != ELEM_FLOAT || ex_type(p->ex, q.mm.a) != CT_F32 || ex_type(p->ex, q.mm.b) != CT_F32) return false;
-    if (ex_type(p->ex, q.hook.value) != CT_F32 || ex_can_fail(p->ex, q.hook.value)) return false;
-    return matmul_step(&q);
+    return matmul_is_float(p, k) && matmul_step(&q);
 }

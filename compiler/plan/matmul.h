@@ -18,6 +18,23 @@ typedef struct {
  * and pack B (unless it is constant and packed now). False: no kernel can read A. */
 bool matmul_step(matmul_plan *q);
 
+/* An operand read in place: element (line, k) lies line * .line + k * .k elements behind .base, an expression of the batch axes. */
+typedef struct {
+    slot slot;
+    dim line, k, base;
+} matmul_operand;
+/* Of a or b, `line` being m or n. False when it is no plain load of that type, or not affine. */
+bool matmul_read(program *p, const matmul_params *mm, ex e, dim line, elem stored, matmul_operand *out);
+/* A load of a copy [batch..., line, k] of what e gives, without the batch axes that it does not depend on; constants are copied now. */
+ex matmul_rows(program *p, block *out, const char *what, const matmul_params *mm, ex e, dim line, elem stored);
+
+/* Rows of all matrices of a batch are rows of one matrix when B is the same for all, and A and the result go on where a matrix ends. */
+bool matmul_join_batch(matmul_plan *q);
+dim matmul_batches(const matmul_plan *q);
+/* The hook's axes as the kernels call them: (batch_index, m, n). */
+void matmul_hook_axes(matmul_plan *q, dim batches);
+bool matmul_is_float(program *p, const kernel *k); /* operands, result and hook are */
+
 /* 1 for the constant 0 that stands for an axis of extent 1. */
 dim matmul_extent(program *p, dim axis);
 bool matmul_depends(program *p, ex e, dim axis);

@@ -11,6 +11,7 @@ typedef struct {
     const target *target;
     math_mode math;
     int threads;
+    gpu_precision gpu_precision;
 } plan_options;
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
@@ -34,6 +35,10 @@ bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
 
 /* The same for one K_CONV (conv.c). */
 bool select_conv(program *p, const plan_options *o, const step *s, block *out);
+
+/* The same two for CUDA (cuda.c). */
+bool cuda_select_matmul(program *p, const plan_options *o, const step *s, block *out);
+bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *out);
 
 /* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
 bool pack_now(program *p, block *steps, slot packed);

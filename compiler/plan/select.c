@@ -28,6 +28,13 @@ void kernel_note_loads(program *p, kernel *k, ex element)
 
 /* ---- choice ---- */
 
+static bool select_step(program *p, const plan_options *o, const step *s, block *out)
+{
+    const bool cuda = o->target->language == LANGUAGE_CUDA;
+    if (s->kernel->kind == K_MATMUL) return cuda ? cuda_select_matmul(p, o, s, out) : select_matmul(p, o, s, out);
+    return cuda ? cuda_select_conv(p, o, s, out) : select_conv(p, o, s, out);
+}
+
 static bool select_block(program *p, const plan_options *o, block *b)
 {
     block out = {0};
@@ -39,8 +46,7 @@ static bool select_block(program *p, const plan_options *o, block *b)
         }
         if (s->kind == STEP_KERNEL && s->kernel->kind != K_TEMPLATE) {
             const dim work = matrix_work(p, s->kernel);
-            const bool nests = o->target->language == LANGUAGE_CUDA; /* no kernels of its own yet */
-            if (!nests && (s->kernel->kind == K_MATMUL ? select_matmul(p, o, s, &out) : select_conv(p, o, s, &out))) {
+            if (select_step(p, o, s, &out)) {
                 out.steps.p[out.steps.n - 1]->work = work; /* before it: steps that pack */
                 continue;
             }

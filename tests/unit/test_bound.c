@@ -9,7 +9,8 @@
 
 #include "emit/bind.h"
 
-/* Parameters as NAME=text, separated by blanks. A kernel may stand here several times; every kernel of kernels.def must be here. */
+/* Parameters as NAME=text, separated by blanks. A kernel may stand here several times; every kernel of C in kernels.def must be here (those of CUDA:
+ * tests/cuda). */
 typedef struct {
     const char *kernel;
     enum { ARGS_NONE, ARGS_ROWS, ARGS_STORE } args; /* the hook's: none; a run-time size; an output and a run-time size */
@@ -129,7 +130,7 @@ static void every_kernel_has_a_sample_here(void **state)
     for (uint32_t i = 0; i < n; i++) {
         bool found = false;
         for (size_t j = 0; j < sizeof samples / sizeof *samples; j++) found |= !strcmp(samples[j].kernel, k[i].name);
-        if (!found) fail_msg("kernel '%s' has no sample in tests/unit/test_bound.c", k[i].name);
+        if (!found && k[i].isa != ISA_CUDA) fail_msg("kernel '%s' has no sample in tests/unit/test_bound.c", k[i].name);
     }
 }
 

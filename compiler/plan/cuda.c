@@ -1,0 +1,305 @@
+/* cuda.c - products and convolutions by the kernels of templates/cuda.
+ *
+ * in:  a K_MATMUL or K_CONV step of floats whose slots have views
+ * out: a K_TEMPLATE step with its launch, its operands read where they lie; one whose elements follow each other neither along k nor along the
+ *      other axis is copied to rows first. A convolution is a product of its weights with the matrix of taps by pixels, which is never stored. */
+#include <string.h>
+
+#include "plan/matmul.h"
+
+enum { BK = 16, WARP = 32 };
+
+/* Tile and warps of a block. */
+typedef struct {
+    int bm, bn, wm, wn, stages;
+} cuda_tile;
+
+static int64_t known(program *p, dim d)
+{
+    int64_t v;
+    return dim_is_const(p->dims, d, &v) ? v : INT64_MAX;
+}
+
+static cuda_tile choose_tile(program *p, const plan_options *o, dim m, dim n)
+{
+    enum { FEW = 16, MANY_TILES = 200 };
+    const int64_t rows = known(p, m), columns = known(p, n);
+    if (o->gpu_precision == GPU_FP32) return (cuda_tile){64, 64, 4, 2, 3};
+    if (rows <= FEW) return (cuda_tile){16, 64, 1, 4, 4};
+    if (columns <= FEW) return (cuda_tile){64, 16, 4, 1, 4};
+    if (sat_mul(rows / 128, columns / 64) >= MANY_TILES) return (cuda_tile){128, 64, 4, 2, 3};
+    return (cuda_tile){64, 64, 2, 2, 4};
+}
+
+static binding number(program *p, const char *name, int64_t v)
+{
+    return dim_binding(name, dim_const(p->dims, v));
+}
+
+typedef struct {
+    VEC(binding) bind;
+} binding_list;
+
+static void add_number(program *p, binding_list *l, const char *name, int64_t v)
+{
+    VEC_PUSH(p->mem, l->bind, number(p, name, v));
+}
+
+static void add_dim(program *p, binding_list *l, const char *name, dim d)
+{
+    VEC_PUSH(p->mem, l->bind, dim_binding(name, d));
+}
+
+/* ---- operands ---- */
+
+/* An operand as tile.cu fetches it. */
+typedef struct {
+    matmul_operand at;
+    bool rows, vec;
+} tile_source;
+
+static bool is_one(program *p, dim d)
+{
+    return dim_is(p->dims, d, 1);
+}
+
+/* Every line begins at a multiple of 16 bytes: buffers do, and the caller's tensors are checked. */
+static bool is_aligned(program *p, const matmul_operand *o, dim stride)
+{
+    return dim_divides(p->dims, 4, stride) && dim_divides(p->dims, 4, dim_add(p->dims, o->base, slot_at(p, o->slot)->view.offset));
+}
+
+static bool read_source(program *p, const matmul_params *mm, ex e, dim line, tile_source *out)
+{
+    if (!matmul_read(p, mm, e, line, ELEM_FLOAT, &out->at)) return false;
+    const bool one_k = !dim_is_axis(p->dims, mm->k), one_line = !dim_is_axis(p->dims, line);
+    out->rows = is_one(p, out->at.k) || one_k;
+    if (!out->rows && !is_one(p, out->at.line) && !one_line) return false;
+    const dim stride = out->rows ? out->at.line : out->at.k;
+    out->vec = is_aligned(p, &out->at, stride);
+    return true;
+}
+
+static kernel_part tile_part(program *p, const char *param, const tile_source *s, dim end, dim depth, int lines, int threads)
+{
+    binding_list l = {0};
+    add_number(p, &l, "LINES", lines);
+    add_number(p, &l, "BK", BK);
+    add_number(p, &l, "ROWS", s->rows);
+    add_number(p, &l, "VEC", s->vec);
+    add_number(p, &l, "THREADS", threads);
+    add_dim(p, &l, "END", end);
+    add_dim(p, &l, "DEPTH", depth);
+    add_dim(p, &l, "STRIDE", s->rows ? s->at.line : s->at.k);
+    return (kernel_part){param, "tile", l.bind.n, l.bind.p};
+}
+
+/* ---- the step ---- */
+
+/* A product on its way to a kernel: C[batch_index][m][n]. */
+typedef struct {
+    program *p;
+    const plan_options *o;
+    const char *what;
+    block *out;
+    dim m, n, k, batches, a_at, b_at;
+    slot a, b;
+    hook hook;         /* over (batch_index, m, n) */
+    cuda_tile tile;
+    kernel_part part[2]; /* A_TILE, B_TILE */
+    bool a_rows, b_rows;
+} cuda_product;
+
+static int threads_of(const plan_options *o, const cuda_tile *t)
+{
+    return o->gpu_precision == GPU_FP32 ? 256 : t->wm * t->wn * WARP;
+}
+
+static void product_step(cuda_product *c)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    const cuda_tile t = c->tile;
+    const bool fma = c->o->gpu_precision == GPU_FP32;
+    binding_list l = {0};
+    add_number(p, &l, "BM", t.bm);
+    add_number(p, &l, "BN", t.bn);
+    add_number(p, &l, "BK", BK);
+    add_number(p, &l, "STAGES", t.stages);
+    add_number(p, &l, "A_ROWS", c->a_rows);
+    add_number(p, &l, "B_ROWS", c->b_rows);
+    if (!fma) {
+        add_number(p, &l, "WM", t.wm);
+        add_number(p, &l, "WN", t.wn);
+        add_number(p, &l, "PASSES", c->o->gpu_precision == GPU_TF32 ? 1 : 3);
+    }
+    add_dim(p, &l, "M", c->m);
+    add_dim(p, &l, "N", c->n);
+    add_dim(p, &l, "K", c->k);
+    add_dim(p, &l, "BATCH", c->batches);
+    add_dim(p, &l, "A_AT", c->a_at);
+    add_dim(p, &l, "B_AT", c->b_at);
+    const int a_floats = c->a_rows ? t.bm * (BK + 4) : BK * (t.bm + 8), b_floats = c->b_rows ? t.bn * (BK + 4) : BK * (t.bn + 8);
+    kernel *k = ARENA_NEW(p->mem, kernel);
+    *k = (kernel){.kind = K_TEMPLATE, .name = fma ? "gemm_fma" : "gemm_tf32", .lane = 2, .n_bind = l.bind.n, .bind = l.bind.p, .n_hook = 1, .n_part = 2};
+    k->part = arena_copy(p->mem, c->part, sizeof c->part);
+    k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
+    const dim tiles = dim_mul(d, dim_cdiv(d, c->m, dim_const(d, t.bm)), dim_cdiv(d, c->n, dim_const(d, t.bn)));
+    k->launch = (launch_shape){dim_mul(d, c->batches, tiles), threads_of(c->o, &t), (int64_t)t.stages * (a_floats + b_floats) * 4};
+    const kernel_arg args[] = {{c->a, ARG_IN}, {c->b, ARG_IN}, {c->hook.to, ARG_OUT}};
+    k->n_arg = 3;
+    k->arg = arena_copy(p->mem, args, sizeof args);
+    kernel_note_loads(p, k, c->hook.value);
+    step *s = ARENA_NEW(p->mem, step);
+    *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
+    VEC_PUSH(p->mem, c->out->steps, s);
+}
+
+/* ---- products of matrices ---- */
+
+bool cuda_select_matmul(program *p, const plan_options *o, const step *s, block *out)
+{
+    enum { SHORT = 8 };
+    if (!matmul_is_float(p, s->kernel) || known(p, matmul_extent(p, s->kernel->matmul.k)) < SHORT) return false;
+    matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = s->kernel->matmul, .hook = s->kernel->hook[0]};
+    tile_source a, b;
+    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, &a)) q.mm.a = matmul_rows(p, out, s->what, &q.mm, q.mm.a, q.mm.m, ELEM_FLOAT);
+    if (!read_source(p, &q.mm, q.mm.b, q.mm.n, &b)) q.mm.b = matmul_rows(p, out, s->what, &q.mm, q.mm.b, q.mm.n, ELEM_FLOAT);
+    while (matmul_join_batch(&q)) {}
+    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, &a) || !read_source(p, &q.mm, q.mm.b, q.mm.n, &b)) return false;
+    cuda_product c = {.p = p, .o = o, .what = s->what, .out = out, .a = a.at.slot, .b = b.at.slot, .a_rows = a.rows, .b_rows = b.rows};
+    c.m = matmul_extent(p, q.mm.m);
+    c.n = matmul_extent(p, q.mm.n);
+    c.k = matmul_extent(p, q.mm.k);
+    c.batches = matmul_batches(&q);
+    c.a_at = matmul_by_batch_index(p, &q.mm, a.at.base);
+    c.b_at = matmul_by_batch_index(p, &q.mm, b.at.base);
+    matmul_hook_axes(&q, c.batches);
+    c.hook = q.hook;
+    c.tile = choose_tile(p, o, c.m, c.n);
+    const int threads = threads_of(o, &c.tile);
+    c.part[0] = tile_part(p, "A_TILE", &a, c.m, c.k, c.tile.bm, threads);
+    c.part[1] = tile_part(p, "B_TILE", &b, c.n, c.k, c.tile.bn, threads);
+    product_step(&c);
+    return true;
+}
+
+/* ---- convolutions ---- */
+
+/* Depth, height, width of something given along the spatial axes; `none` where the convolution has fewer. */
+static void spread(uint32_t rank, const int64_t *from, int64_t none, int64_t *to)
+{
+    for (uint32_t i = 0; i < 3; i++) to[i] = i + rank >= 3 ? from[i + rank - 3] : none;
+}
+
+static dim axis_extent(program *p, dim axis)
+{
+    return matmul_extent(p, axis);
+}
+
+/* The hook over (group, channel of the group, pixel of all images). */
+static void conv_hook(cuda_product *c, uint32_t rank, const dim *out, dim images)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    hook *h = &c->hook;
+    const dim group = dim_axis(d, c->batches), channel = dim_axis(d, c->m), pixel = dim_axis(d, c->n);
+    dim from[MAX_RANK], to[MAX_RANK], rest = pixel;
+    uint32_t n = 0;
+    const dim own[2] = {h->axis[0], h->axis[1]};
+    for (uint32_t i = rank; i-- > 0;) {
+        if (dim_is_axis(d, h->axis[i + 2])) {
+            from[n] = h->axis[i + 2];
+            to[n++] = dim_mod(d, rest, out[i + 3 - rank]);
+        }
+        rest = dim_fdiv(d, rest, out[i + 3 - rank]);
+    }
+    if (dim_is_axis(d, own[0])) {
+        from[n] = own[0];
+        to[n++] = dim_mod(d, rest, images);
+    }
+    if (dim_is_axis(d, own[1])) {
+        from[n] = own[1];
+        to[n++] = dim_add(d, dim_mul(d, group, c->m), channel);
+    }
+    h->value = ex_map(p->ex, h->value, n, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(p->ex, h->at[i], n, from, to);
+    const dim axes[] = {group, channel, pixel};
+    h->n_axes = 3;
+    memcpy(h->axis, axes, sizeof axes);
+}
+
+static bool is_float_conv(program *p, const kernel *k)
+{
+    const hook *h = &k->hook[0];
+    return k->n_hook == 1 && !h->int_acc && slot_at(p, h->to)->type == ELEM_FLOAT && slot_at(p, k->arg[1].slot)->type == ELEM_FLOAT &&
+           slot_at(p, k->arg[2].slot)->type == ELEM_FLOAT && ex_type(p->ex, h->value) == CT_F32 && !ex_can_fail(p->ex, h->value) && !k->conv.x_zero && !k->conv.w_zero;
+}
+
+static bool is_plain(const view *v, uint32_t rank)
+{
+    for (uint32_t i = 0; i < rank; i++)
+        if (v->d[i].block > 1 || v->d[i].halo_lo || v->d[i].halo_hi) return false;
+    return true;
+}
+
+bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *out)
+{
+    static const char *const kernel_names[] = {"KD", "KH", "KW"}, *const stride_names[] = {"SD", "SH", "SW"}, *const dilation_names[] = {"DD", "DH", "DW"},
+                            *const pad_names[] = {"PD", "PH", "PW"}, *const out_names[] = {"OD", "OH", "OW"}, *const in_names[] = {"D", "H", "W"},
+                            *const view_names[] = {"X_D", "X_H", "X_W"};
+    enum { FEW_CHANNELS = 8 };
+    const kernel *k = s->kernel;
+    dims *d = p->dims;
+    const conv_params *v = &k->conv;
+    const slot_info *x = slot_at(p, k->arg[1].slot), *w = slot_at(p, k->arg[2].slot);
+    int64_t oc, icg, taps[3], stride[3], dilation[3], pad[3];
+    if (!is_float_conv(p, k) || !dim_is_const(d, w->extent[0], &oc) || !dim_is_const(d, w->extent[1], &icg)) return false;
+    if (!is_plain(&x->view, v->rank + 2) || !is_plain(&w->view, v->rank + 2) || oc / v->group < FEW_CHANNELS) return false;
+    spread(v->rank, v->kernel, 1, taps);
+    spread(v->rank, v->stride, 1, stride);
+    spread(v->rank, v->dilation, 1, dilation);
+    spread(v->rank, v->pad_lo, 0, pad);
+    const int64_t depth = icg * taps[0] * taps[1] * taps[2];
+    cuda_product c = {.p = p, .o = o, .what = s->what, .out = out, .a = k->arg[2].slot, .b = k->arg[1].slot, .hook = k->hook[0], .a_rows = true};
+    dim outs[3], images = axis_extent(p, c.hook.axis[0]);
+    c.m = dim_const(d, oc / v->group);
+    c.k = dim_const(d, depth);
+    c.n = images;
+    c.batches = dim_const(d, v->group);
+    for (uint32_t i = 0; i < 3; i++) {
+        outs[i] = i + v->rank >= 3 ? axis_extent(p, c.hook.axis[i + v->rank - 3 + 2]) : dim_const(d, 1);
+        c.n = dim_mul(d, c.n, outs[i]);
+    }
+    const dim group = dim_symbol(d, "batch_index", 0, INT64_MAX);
+    c.a_at = dim_mulc(d, group, oc / v->group * depth);
+    c.b_at = dim_mul(d, group, dim_mulc(d, x->view.d[1].stride, icg));
+    c.tile = choose_tile(p, o, c.m, c.n);
+    const int threads = threads_of(o, &c.tile);
+    const tile_source weights = {.at = {.slot = c.a, .line = c.k, .k = dim_const(d, 1), .base = dim_mulc(d, dim_const(d, 1), oc / v->group * depth)},
+                                 .rows = true, .vec = depth % 4 == 0};
+    c.part[0] = tile_part(p, "A_TILE", &weights, c.m, c.k, c.tile.bm, threads);
+    binding_list l = {0};
+    add_number(p, &l, "LINES", c.tile.bn);
+    add_number(p, &l, "BK", BK);
+    add_number(p, &l, "THREADS", threads);
+    add_number(p, &l, "DEPTH", depth);
+    add_dim(p, &l, "END", c.n);
+    add_dim(p, &l, "X_N", x->view.d[0].stride);
+    add_dim(p, &l, "X_C", x->view.d[1].stride);
+    for (uint32_t i = 0; i < 3; i++) {
+        const bool real = i + v->rank >= 3;
+        const uint32_t at = real ? i + v->rank - 3 + 2 : 0;
+        add_number(p, &l, kernel_names[i], taps[i]);
+        add_number(p, &l, stride_names[i], stride[i]);
+        add_number(p, &l, dilation_names[i], dilation[i]);
+        add_number(p, &l, pad_names[i], pad[i]);
+        add_dim(p, &l, out_names[i], outs[i]);
+        add_dim(p, &l, in_names[i], real ? x->extent[at] : dim_const(d, 1));
+        add_dim(p, &l, view_names[i], real ? x->view.d[at].stride : dim_const(d, 0));
+    }
+    c.part[1] = (kernel_part){"B_TILE", "tile_conv", l.bind.n, l.bind.p};
+    conv_hook(&c, v->rank, outs, images);
+    product_step(&c);
+    return true;
+}

@@ -41,6 +41,7 @@ typedef struct {
     math_mode math;
     precision_mode precision;
     gpu_precision gpu_precision; /* of --target=cuda */
+    const char *gpu_arch;        /* of --target=cuda: compute capabilities without the point, "80;90"; NULL: all that nvcc knows from 75 on */
     int threads;      /* most threads that the plan provides scratch for; at least 1 */
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */

@@ -23,7 +23,8 @@ enum {
     ONNXCC_E_WEIGHTS = -6,  /* the weights file is not the one generated with this code, is damaged, or is misaligned */
     ONNXCC_E_STATE = -7,    /* the state is missing or misaligned */
     ONNXCC_E_DEVICE = -8,   /* a call of CUDA failed: onnxcc_env.message says which and why */
-    ONNXCC_E_CAPTURE = -9   /* the run can't be captured into a graph: onnxcc_env.message says why */
+    ONNXCC_E_CAPTURE = -9,  /* the run can't be captured into a graph: onnxcc_env.message says why */
+    ONNXCC_E_ALIGN = -10    /* CUDA: a tensor on the device is not aligned to 16 bytes */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be

@@ -173,7 +173,7 @@ bool build_library(arena *a, model *m, const compile_options *o, const char *fol
     }
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
-    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), emulate, &tools)) return false;
+    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), emulate, o->gpu_arch, &tools)) return false;
     return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) &&
            call_cc(a, m->diag, out, folder, flags, *library, cuda ? &tools : NULL);
 }

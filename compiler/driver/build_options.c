@@ -85,6 +85,22 @@ static bool parse_states(command *c, compile_options *o)
     return true;
 }
 
+/* sm_80,sm_90 as 80;90 */
+static bool parse_gpu_arch(command *c, compile_options *o)
+{
+    text list = {.mem = c->mem};
+    for (uint32_t i = 0; i < c->o->n[OPT_GPU_ARCH]; i++)
+        for (const char *p = c->o->values[OPT_GPU_ARCH][i]; *p;) {
+            const size_t n = strcspn(p, ","), digits = strncmp(p, "sm_", 3) ? 0 : strspn(p + 3, "0123456789");
+            const bool whole = digits && (3 + digits == n || (3 + digits + 1 == n && p[3 + digits] == 'a')), known = whole && strtol(p + 3, NULL, 10) >= 75;
+            if (!known) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--gpu-arch takes architectures from sm_75 on, not '%.*s'", (int)n, p);
+            text_addf(&list, "%s%.*s", list.n ? ";" : "", (int)(n - 3), p + 3);
+            p += n + (p[n] == ',');
+        }
+    o->gpu_arch = list.p;
+    return true;
+}
+
 /* Options whose effect is not there yet are refused rather than ignored. Remove a line when the compiler follows the option. */
 static bool refuse_unsupported(command *c, const compile_options *o)
 {
@@ -129,5 +145,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && refuse_unsupported(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && refuse_unsupported(c, o);
 }

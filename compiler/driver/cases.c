@@ -107,7 +107,7 @@ exit_code verify_cases(command *c)
     r.cache = cache_folder(c->mem);
     if (!r.cache) r.cache = r.work;
     const bool cuda = target_is_cuda(r.options.target);
-    if (cuda && !cuda_prepare(c->mem, c->diag, r.work, r.cache, opt_flag(c->o, OPT_EMULATE), &r.tools)) return diag_exit(c->diag);
+    if (cuda && !cuda_prepare(c->mem, c->diag, r.work, r.cache, opt_flag(c->o, OPT_EMULATE), r.options.gpu_arch, &r.tools)) return diag_exit(c->diag);
     r.cuda = cuda ? &r.tools : NULL;
     r.cc = cuda ? r.tools.identity : cc_identity(c->mem);
     exit_code code = EXIT_IO;

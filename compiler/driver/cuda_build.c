@@ -82,10 +82,10 @@ static bool build_emulator(arena *a, diag *d, const char *folder, const char *li
     return diag_error(d, EXIT_INTERNAL, "", "emulation", "the C++ compiler refused the emulation: %.600s", said.p ? said.p : "");
 }
 
-bool cuda_prepare(arena *a, diag *d, const char *folder, const char *cache, bool emulate, cuda_tools *out)
+bool cuda_prepare(arena *a, diag *d, const char *folder, const char *cache, bool emulate, const char *arch, cuda_tools *out)
 {
     const char *command = emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc");
-    *out = (cuda_tools){.emulate = emulate, .identity = version_of(a, command)};
+    *out = (cuda_tools){.emulate = emulate, .arch = arch, .identity = version_of(a, command)};
     if (!out->identity) {
         diag_error(d, EXIT_IO, "", "cc-missing", "the compiler '%s' does not run", command);
         return diag_hint(d, emulate ? "install g++ or clang++, or name one in CXX" : "name CUDA's compiler in CUDACXX, or try the code on the processor with --emulate");
@@ -104,7 +104,14 @@ bool cuda_shared(arena *a, const cuda_tools *tools, const char *const *sources, 
     arguments argv = {0};
     arguments_split(a, &argv, tools->emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc"));
     if (tools->emulate) emulation_flags(a, &argv);
-    else arguments_split(a, &argv, "-std=c++17 -w -shared -Xcompiler -fPIC --fmad=false -arch=native -cudart static");
+    else {
+        arguments_split(a, &argv, "-std=c++17 -w -shared -Xcompiler -fPIC --fmad=false -cudart static");
+        if (!tools->arch) VEC_PUSH(a, argv, "-arch=native");
+        for (const char *s = tools->arch; s && *s; s += strcspn(s, ";") + (s[strcspn(s, ";")] == ';')) {
+            const int length = (int)strcspn(s, ";");
+            VEC_PUSH(a, argv, arena_printf(a, "-gencode=arch=compute_%.*s,code=sm_%.*s", length, s, length, s));
+        }
+    }
     arguments_split(a, &argv, level);
     arguments_split(a, &argv, flags);
     VEC_PUSH(a, argv, "-I");

@@ -12,7 +12,7 @@ enum { STATUS_BYTES = 256, KERNEL_THREADS = 64 };
 
 static int64_t up(int64_t bytes)
 {
-    return sat_add(bytes, 255) / 256 * 256;
+    return bytes > INT64_MAX - 255 ? INT64_MAX : (bytes + 255) / 256 * 256;
 }
 
 static dim bytes_of(emit *e, slot s)
@@ -198,11 +198,11 @@ static void places_function(emit *e, text *out)
         text_add(out, " + 255) / 256 * 256;\n");
     }
     text_add(out, "}\n\n");
-    if (e->plan->dynamic)
+    if (arena_is_dynamic(e))
         text_addf(out,
                   "int64_t %s_arena_bytes(const %s_inputs *in)\n{\n    int64_t place[%u];\n    if (!in) return ONNXCC_E_NULL;\n",
                   e->name, e->name, n + 1);
-    if (!e->plan->dynamic) return;
+    if (!arena_is_dynamic(e)) return;
     check_dims(e, out);
     text_addf(out, "    %s_places(in, place);\n    return place[%u];\n}\n\n", e->name, n);
 }

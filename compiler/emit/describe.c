@@ -94,7 +94,7 @@ static void loader_functions(emit *e, text *out)
     const char *n = e->name;
     shape_function(e, out);
     text_addf(out, "static int64_t %s_prepare(const int64_t *dims)\n{\n", n);
-    if (e->plan->dynamic) {
+    if (arena_is_dynamic(e)) {
         text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", n);
         set_symbols(e, out);
         text_addf(out, "    return %s_arena_bytes(&in);\n}\n\n", n);
@@ -133,7 +133,7 @@ void emit_description(emit *e, text *out)
               e->p->symbols.n, e->plan->n_steps, arena_printf(e->mem, "%s_input_info", n), arena_printf(e->mem, "%s_output_info", n),
               e->p->symbols.n ? n : "0", e->p->symbols.n ? "_dims" : "");
     text_addf(out, "        %s, %d, %" PRId64 ", %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s,\n        %s};\n    return &model;\n}\n",
-              e->plan->dynamic ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), arena_align(e), e->plan->state_bytes, e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
+              arena_is_dynamic(e) ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), arena_align(e), e->plan->state_bytes, e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
               e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "",
               on_device(e) ? arena_printf(e->mem, "%s_device_alloc, %s_device_free, %s_upload", n, n, n) : "NULL, NULL, NULL");
 }

@@ -105,6 +105,7 @@ void c_number(text *t, elem kind, const void *data, size_t i); /* one element as
 
 /* run.c */
 int arena_align(const emit *e);
+bool arena_is_dynamic(emit *e); /* its size depends on the dimensions of the run */
 bool any_can_fail(const emit *e);
 void place_function(emit *e, text *out); /* NAME_place and NAME_arena_bytes of a dynamic plan */
 void check_dims(emit *e, text *out); /* those of the inputs, against their bounds */

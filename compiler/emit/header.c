@@ -70,7 +70,7 @@ static void device_functions(emit *e, text *out)
               "int %s_upload(void *arena, const void *weights, const onnxcc_env *env);\n\n"
               "/* Runs the model on tensors of the host: copies them to the device and back, and waits. */\n"
               "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
-              "/* Runs it on tensors of the device",
+              "/* Runs it on tensors of the device, which are aligned to 16 bytes,",
               arena_align(e), weights_outside(e) ? arena_printf(e->mem, "the bytes of %s_weights.bin", n) : "NULL, for those that are linked in", n, n, n, n);
     if (!e->n_syncs) text_add(out, " and returns when all is launched, before it is done.");
     else text_addf(out, ". It waits at %u place%s for a number that decides how to go on.", e->n_syncs, e->n_syncs == 1 ? "" : "s");
@@ -86,7 +86,7 @@ void emit_header(emit *e, text *out)
 {
     head_comment(e, out);
     text_addf(out, "#ifndef %s_H\n#define %s_H\n#include \"onnxcc_rt.h\"\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n", e->upper, e->upper);
-    if (e->plan->dynamic)
+    if (arena_is_dynamic(e))
         text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN %d\n\n", e->name, e->upper, arena_align(e));
     else
         text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN %d\n\n", e->upper, on_device(e) ? cuda_arena_bytes(e) : e->plan->arena_bytes, e->upper,
@@ -98,7 +98,7 @@ void emit_header(emit *e, text *out)
     text_addf(out, "} %s_inputs;\n\ntypedef struct {\n", e->name);
     fields(e, out, false);
     text_addf(out, "} %s_outputs;\n\n", e->name);
-    if (e->plan->dynamic)
+    if (arena_is_dynamic(e))
         text_addf(out,
                   "/* Bytes of arena that a run with these dimensions needs; the pointers in `in` are not looked at. Negative: a code as of run. */\n"
                   "int64_t %s_arena_bytes(const %s_inputs *in);\n\n",

@@ -9,6 +9,11 @@ int arena_align(const emit *e)
     return on_device(e) ? 256 : 64;
 }
 
+bool arena_is_dynamic(emit *e)
+{
+    return e->plan->dynamic || (on_device(e) && cuda_arena_bytes(e) == INT64_MAX); /* inputs and outputs without a bound have copies there */
+}
+
 void check_dims(emit *e, text *out)
 {
     for (uint32_t i = 0; i < e->n_input_symbols; i++) {
@@ -122,6 +127,8 @@ void run_begin(emit *e, bool arena_used, text *out)
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
+    for (uint32_t i = 0; on_device(e) && i < e->p->inputs.n; i++) text_addf(out, "    if ((uintptr_t)in->%s %% 16) return ONNXCC_E_ALIGN;\n", e->input[i]);
+    for (uint32_t i = 0; on_device(e) && i < e->p->outputs.n; i++) text_addf(out, "    if ((uintptr_t)out->%s %% 16) return ONNXCC_E_ALIGN;\n", e->output[i]);
     check_dims(e, out);
     check_equal(e, out);
     if (e->plan->state_bytes) text_addf(out, "    if (!in->state || (uintptr_t)in->state %% %d) return ONNXCC_E_STATE;\n", arena_align(e));

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the models of a model corpus through onnxcc and compares with the stored reference outputs.
 
-    corpus.py ONNXCC CORPUS [--out DIR] [--jobs N] [--json FILE] [--expect FILE] [MODEL...]
+    corpus.py ONNXCC CORPUS [--out DIR] [--jobs N] [--json FILE] [--expect FILE] [--arguments WORDS] [MODEL...]
 
 CORPUS is a folder with corpus.py, index.json and one folder per model (see its README). Every case of a model runs through
 `onnxcc run`, symbolic dims left symbolic, and passes when its worst difference is within the model's stated tolerance.
+--arguments WORDS are further options for `onnxcc run`, such as "--target=cuda --emulate".
 --expect FILE names models that must pass, one a line; exit code 1 when one of them does not. The last line is
 `N passed, N failed, N skipped` (skipped: onnxcc says that the model is not supported, or its file can't be had here)."""
 import argparse
@@ -37,7 +38,7 @@ def load_outputs(path):
         return {name.replace("\\", "/"): z[name] for name in z.files}
 
 
-def run_model(tool, corpus, model_id, work, limit):
+def run_model(tool, corpus, model_id, work, limit, arguments):
     """One record: id, result (pass, fail, unsupported, error), reason, worst (in tolerances), seconds."""
     start = time.time()
     record = {"id": model_id, "result": "pass", "reason": "", "worst": 0.0}
@@ -53,7 +54,7 @@ def run_model(tool, corpus, model_id, work, limit):
         inputs, outputs = os.path.join(folder, f"case{k}.in.npz"), os.path.join(folder, f"case{k}.out.npz")
         arrays = {n.replace("/", "\\"): (a.astype(str) if a.dtype == object else a) for n, a in corpus.make_inputs(model_id, k).items()}
         np.savez(inputs, **arrays)
-        command = [tool, "run", model, "--input", inputs, "--output", outputs, "-q"]
+        command = [tool, "run", model, "--input", inputs, "--output", outputs, "-q", *arguments]
         try:
             p = subprocess.run(command, capture_output=True, text=True, timeout=limit)
         except subprocess.TimeoutExpired:
@@ -83,6 +84,7 @@ def main():
     ap.add_argument("--limit", type=int, default=300, help="seconds for one case")
     ap.add_argument("--json")
     ap.add_argument("--expect")
+    ap.add_argument("--arguments", default="")
     a = ap.parse_intermixed_args()
     if np is None or not os.path.exists(os.path.join(a.corpus, "corpus.py")):
         print("skipped: there is no numpy" if np is None else f"skipped: no model corpus at {a.corpus}")
@@ -98,7 +100,7 @@ def main():
     records = []
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
         work = a.out or scratch
-        for r in pool.map(lambda i: run_model(a.tool, corpus, i, work, a.limit), ids):
+        for r in pool.map(lambda i: run_model(a.tool, corpus, i, work, a.limit, a.arguments.split()), ids):
             records.append(r)
             print(f"{r['result']:12} {r['id']:32} {r.get('seconds', 0):6.1f} s  {r['worst']:.3g}  {r['reason']}", flush=True)
     if a.json:

@@ -24,7 +24,7 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
-#define OCC_KERNEL(name, threads) static __global__ void __launch_bounds__(threads) name
+#define OCC_KERNEL(name, threads) static __global__ void __launch_bounds__(threads, 1) name /* one block on a processor will do: no spills for more */
 #define OCC_DEVICE                static __device__ __forceinline__
 #define OCC_UNROLL                _Pragma("unroll")
 #define OCC_LAUNCH(name, grid, block, shared_bytes, stream, ...) name<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
@@ -136,7 +136,7 @@ OCC_DEVICE uint32_t occ_pack_bf16(float lo, float hi)
  *   16x8x16: a[0..3] rows g, g+8, g, g+8, columns 2t and 2t+1 (a[2], a[3]: + 8); b[0..1] column g, rows 2t and 2t+1 (b[1]: + 8)
  *   16x8x8:  a[0..3] rows g, g+8, g, g+8, column t (a[2], a[3]: + 4); b[0..1] column g, row t (b[1]: + 4)
  *   both:    d[0..3] rows g, g, g+8, g+8, columns 2t, 2t+1, 2t, 2t+1
- * float16 from sm_75, bfloat16 and tf32 from sm_80: older targets have no such function. */
+ * float16 from sm_75, bfloat16 and tf32 from sm_80. Below, there is no bfloat16, and products of tf32 are made of shuffles and fused multiply-adds. */
 #define OCC_MMA_16816(d, a, b, types)                                                                                                    \
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." types ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"             \
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                                        \
@@ -169,6 +169,25 @@ OCC_DEVICE uint32_t occ_float_to_tf32(float f)
     uint32_t r;
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(r) : "f"(f));
     return r;
+}
+#endif
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+OCC_DEVICE void occ_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    const int lane = (int)(threadIdx.x % 32u), g = lane / 4, t = lane % 4;
+    for (int k = 0; k < 8; k++) {
+        const float low = __uint_as_float(occ_shfl(a[k / 4 * 2], g * 4 + k % 4)), high = __uint_as_float(occ_shfl(a[k / 4 * 2 + 1], g * 4 + k % 4));
+        const float left = __uint_as_float(occ_shfl(b[k / 4], 2 * t * 4 + k % 4)), right = __uint_as_float(occ_shfl(b[k / 4], (2 * t + 1) * 4 + k % 4));
+        d[0] = fmaf(low, left, d[0]);
+        d[1] = fmaf(low, right, d[1]);
+        d[2] = fmaf(high, left, d[2]);
+        d[3] = fmaf(high, right, d[3]);
+    }
+}
+OCC_DEVICE uint32_t occ_float_to_tf32(float f)
+{
+    const uint32_t u = __float_as_uint(f);
+    return (u & 0x7f800000u) == 0x7f800000u ? u : (u + 0x1000u) & 0xffffe000u;
 }
 #endif
 #undef OCC_MMA_16816

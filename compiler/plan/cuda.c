@@ -7,7 +7,32 @@
 
 #include "plan/matmul.h"
 
-enum { BK = 16, WARP = 32 };
+enum { WARP = 32, FMA_THREADS = 256 };
+
+/* How products are made: by the kernels gemm_fma, gemm_tf32 and gemm_f16. */
+typedef struct {
+    const char *kernel;
+    int bk, pad, bytes;       /* of the tiles in shared memory: k, elements behind each line, bytes of an element */
+    const char *mma, *pack;   /* of gemm_f16 */
+    const char *tile, *tile_conv;
+} cuda_method;
+
+static const cuda_method FMA = {"gemm_fma", 16, 4, 4, NULL, NULL, "tile", "tile_conv"}, TF32 = {"gemm_tf32", 16, 4, 4, NULL, NULL, "tile", "tile_conv"},
+                         F16 = {"gemm_f16", 32, 8, 2, "occ_mma_f16", "occ_pack_f16", "tile16", "tile16_conv"},
+                         BF16 = {"gemm_f16", 32, 8, 2, "occ_mma_bf16", "occ_pack_bf16", "tile16", "tile16_conv"};
+
+/* By the type of the operands, and for float32 by what the user allows. */
+static const cuda_method *method_of(const plan_options *o, elem stored)
+{
+    if (stored == ELEM_FLOAT16) return &F16;
+    if (stored == ELEM_BFLOAT16) return &BF16;
+    switch (o->gpu_precision) {
+    case GPU_FP32: return &FMA;
+    case GPU_FP16: return &F16;
+    case GPU_BF16: return &BF16;
+    default: return &TF32;
+    }
+}
 
 /* Tile and warps of a block. */
 typedef struct {
@@ -20,11 +45,11 @@ static int64_t known(program *p, dim d)
     return dim_is_const(p->dims, d, &v) ? v : INT64_MAX;
 }
 
-static cuda_tile choose_tile(program *p, const plan_options *o, dim m, dim n)
+static cuda_tile choose_tile(program *p, const cuda_method *how, dim m, dim n)
 {
     enum { FEW = 16, MANY_TILES = 200 };
     const int64_t rows = known(p, m), columns = known(p, n);
-    if (o->gpu_precision == GPU_FP32) return (cuda_tile){64, 64, 4, 2, 3};
+    if (how == &FMA) return (cuda_tile){64, 64, 4, 2, 3};
     if (rows <= FEW) return (cuda_tile){16, 64, 1, 4, 4};
     if (columns <= FEW) return (cuda_tile){64, 16, 4, 1, 4};
     if (sat_mul(rows / 128, columns / 64) >= MANY_TILES) return (cuda_tile){128, 64, 4, 2, 3};
@@ -66,12 +91,13 @@ static bool is_one(program *p, dim d)
 /* Every line begins at a multiple of 16 bytes: buffers do, and the caller's tensors are checked. */
 static bool is_aligned(program *p, const matmul_operand *o, dim stride)
 {
-    return dim_divides(p->dims, 4, stride) && dim_divides(p->dims, 4, dim_add(p->dims, o->base, slot_at(p, o->slot)->view.offset));
+    const int64_t each = 128 / elem_of(slot_at(p, o->slot)->type)->bits;
+    return dim_divides(p->dims, each, stride) && dim_divides(p->dims, each, dim_add(p->dims, o->base, slot_at(p, o->slot)->view.offset));
 }
 
-static bool read_source(program *p, const matmul_params *mm, ex e, dim line, tile_source *out)
+static bool read_source(program *p, const matmul_params *mm, ex e, dim line, elem stored, tile_source *out)
 {
-    if (!matmul_read(p, mm, e, line, ELEM_FLOAT, &out->at)) return false;
+    if (!matmul_read(p, mm, e, line, stored, &out->at)) return false;
     const bool one_k = !dim_is_axis(p->dims, mm->k), one_line = !dim_is_axis(p->dims, line);
     out->rows = is_one(p, out->at.k) || one_k;
     if (!out->rows && !is_one(p, out->at.line) && !one_line) return false;
@@ -80,18 +106,32 @@ static bool read_source(program *p, const matmul_params *mm, ex e, dim line, til
     return true;
 }
 
-static kernel_part tile_part(program *p, const char *param, const tile_source *s, dim end, dim depth, int lines, int threads)
+static void add_text(program *p, binding_list *l, const char *name, const char *words)
+{
+    VEC_PUSH(p->mem, l->bind, ((binding){.name = name, .kind = BIND_TEXT, .text = words}));
+}
+
+/* What every tile is told: its size, and what gemm_f16's tiles are made of. */
+static void tile_bindings(program *p, const cuda_method *how, elem stored, int lines, int threads, binding_list *l)
+{
+    add_number(p, l, "LINES", lines);
+    add_number(p, l, "BK", how->bk);
+    add_number(p, l, "THREADS", threads);
+    if (!how->mma) return;
+    add_text(p, l, "T", elem_of(stored)->ctype);
+    add_text(p, l, "PACK", how->pack);
+}
+
+static kernel_part tile_part(program *p, const cuda_method *how, const char *param, const tile_source *s, dim end, dim depth, int lines, int threads)
 {
     binding_list l = {0};
-    add_number(p, &l, "LINES", lines);
-    add_number(p, &l, "BK", BK);
+    tile_bindings(p, how, slot_at(p, s->at.slot)->type, lines, threads, &l);
     add_number(p, &l, "ROWS", s->rows);
     add_number(p, &l, "VEC", s->vec);
-    add_number(p, &l, "THREADS", threads);
     add_dim(p, &l, "END", end);
     add_dim(p, &l, "DEPTH", depth);
     add_dim(p, &l, "STRIDE", s->rows ? s->at.line : s->at.k);
-    return (kernel_part){param, "tile", l.bind.n, l.bind.p};
+    return (kernel_part){param, how->tile, l.bind.n, l.bind.p};
 }
 
 /* ---- the step ---- */
@@ -100,6 +140,7 @@ static kernel_part tile_part(program *p, const char *param, const tile_source *s
 typedef struct {
     program *p;
     const plan_options *o;
+    const cuda_method *how;
     const char *what;
     block *out;
     dim m, n, k, batches, a_at, b_at;
@@ -110,9 +151,14 @@ typedef struct {
     bool a_rows, b_rows;
 } cuda_product;
 
-static int threads_of(const plan_options *o, const cuda_tile *t)
+static int threads_of(const cuda_method *how, const cuda_tile *t)
 {
-    return o->gpu_precision == GPU_FP32 ? 256 : t->wm * t->wn * WARP;
+    return how == &FMA ? FMA_THREADS : t->wm * t->wn * WARP;
+}
+
+static int64_t tile_bytes(const cuda_method *how, bool rows, int lines)
+{
+    return (int64_t)how->bytes * (rows ? lines * (how->bk + how->pad) : how->bk * (lines + 8));
 }
 
 static void product_step(cuda_product *c)
@@ -120,18 +166,22 @@ static void product_step(cuda_product *c)
     program *p = c->p;
     dims *d = p->dims;
     const cuda_tile t = c->tile;
-    const bool fma = c->o->gpu_precision == GPU_FP32;
+    const cuda_method *how = c->how;
     binding_list l = {0};
     add_number(p, &l, "BM", t.bm);
     add_number(p, &l, "BN", t.bn);
-    add_number(p, &l, "BK", BK);
+    add_number(p, &l, "BK", how->bk);
     add_number(p, &l, "STAGES", t.stages);
     add_number(p, &l, "A_ROWS", c->a_rows);
     add_number(p, &l, "B_ROWS", c->b_rows);
-    if (!fma) {
+    if (how != &FMA) {
         add_number(p, &l, "WM", t.wm);
         add_number(p, &l, "WN", t.wn);
-        add_number(p, &l, "PASSES", c->o->gpu_precision == GPU_TF32 ? 1 : 3);
+    }
+    if (how == &TF32) add_number(p, &l, "PASSES", c->o->gpu_precision == GPU_TF32 ? 1 : 3);
+    if (how->mma) {
+        add_text(p, &l, "MMA", how->mma);
+        add_text(p, &l, "T", elem_of(slot_at(p, c->a)->type)->ctype);
     }
     add_dim(p, &l, "M", c->m);
     add_dim(p, &l, "N", c->n);
@@ -139,13 +189,13 @@ static void product_step(cuda_product *c)
     add_dim(p, &l, "BATCH", c->batches);
     add_dim(p, &l, "A_AT", c->a_at);
     add_dim(p, &l, "B_AT", c->b_at);
-    const int a_floats = c->a_rows ? t.bm * (BK + 4) : BK * (t.bm + 8), b_floats = c->b_rows ? t.bn * (BK + 4) : BK * (t.bn + 8);
+    const int64_t shared = t.stages * (tile_bytes(how, c->a_rows, t.bm) + tile_bytes(how, c->b_rows, t.bn));
     kernel *k = ARENA_NEW(p->mem, kernel);
-    *k = (kernel){.kind = K_TEMPLATE, .name = fma ? "gemm_fma" : "gemm_tf32", .lane = 2, .n_bind = l.bind.n, .bind = l.bind.p, .n_hook = 1, .n_part = 2};
+    *k = (kernel){.kind = K_TEMPLATE, .name = how->kernel, .lane = 2, .n_bind = l.bind.n, .bind = l.bind.p, .n_hook = 1, .n_part = 2};
     k->part = arena_copy(p->mem, c->part, sizeof c->part);
     k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
     const dim tiles = dim_mul(d, dim_cdiv(d, c->m, dim_const(d, t.bm)), dim_cdiv(d, c->n, dim_const(d, t.bn)));
-    k->launch = (launch_shape){dim_mul(d, c->batches, tiles), threads_of(c->o, &t), (int64_t)t.stages * (a_floats + b_floats) * 4};
+    k->launch = (launch_shape){dim_mul(d, c->batches, tiles), threads_of(how, &t), shared};
     const kernel_arg args[] = {{c->a, ARG_IN}, {c->b, ARG_IN}, {c->hook.to, ARG_OUT}};
     k->n_arg = 3;
     k->arg = arena_copy(p->mem, args, sizeof args);
@@ -157,17 +207,38 @@ static void product_step(cuda_product *c)
 
 /* ---- products of matrices ---- */
 
+static bool is_tensor_type(elem e)
+{
+    return e == ELEM_FLOAT || e == ELEM_FLOAT16 || e == ELEM_BFLOAT16;
+}
+
+/* The type that both operands are read as; what is computed, or of two types, is copied to rows of float32. */
+static elem operand_type(program *p, const kernel *k)
+{
+    const ex_node a = *ex_at(p->ex, k->matmul.a), b = *ex_at(p->ex, k->matmul.b);
+    return a.op == EX_LOAD && b.op == EX_LOAD && a.elem == b.elem && is_tensor_type((elem)a.elem) ? (elem)a.elem : ELEM_FLOAT;
+}
+
+static bool is_float_hook(program *p, const hook *h)
+{
+    return !h->int_acc && is_tensor_type(slot_at(p, h->to)->type) && ex_type(p->ex, h->value) == CT_F32 && !ex_can_fail(p->ex, h->value);
+}
+
 bool cuda_select_matmul(program *p, const plan_options *o, const step *s, block *out)
 {
     enum { SHORT = 8 };
-    if (!matmul_is_float(p, s->kernel) || known(p, matmul_extent(p, s->kernel->matmul.k)) < SHORT) return false;
-    matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = s->kernel->matmul, .hook = s->kernel->hook[0]};
+    const kernel *k = s->kernel;
+    const elem stored = operand_type(p, k);
+    if (k->n_hook != 1 || !is_float_hook(p, &k->hook[0]) || ex_type(p->ex, k->matmul.a) != CT_F32 || ex_type(p->ex, k->matmul.b) != CT_F32) return false;
+    if (known(p, matmul_extent(p, k->matmul.k)) < SHORT) return false;
+    const cuda_method *how = method_of(o, stored);
+    matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = k->matmul, .hook = k->hook[0]};
     tile_source a, b;
-    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, &a)) q.mm.a = matmul_rows(p, out, s->what, &q.mm, q.mm.a, q.mm.m, ELEM_FLOAT);
-    if (!read_source(p, &q.mm, q.mm.b, q.mm.n, &b)) q.mm.b = matmul_rows(p, out, s->what, &q.mm, q.mm.b, q.mm.n, ELEM_FLOAT);
+    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, stored, &a)) q.mm.a = matmul_rows(p, out, s->what, &q.mm, q.mm.a, q.mm.m, stored);
+    if (!read_source(p, &q.mm, q.mm.b, q.mm.n, stored, &b)) q.mm.b = matmul_rows(p, out, s->what, &q.mm, q.mm.b, q.mm.n, stored);
     while (matmul_join_batch(&q)) {}
-    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, &a) || !read_source(p, &q.mm, q.mm.b, q.mm.n, &b)) return false;
-    cuda_product c = {.p = p, .o = o, .what = s->what, .out = out, .a = a.at.slot, .b = b.at.slot, .a_rows = a.rows, .b_rows = b.rows};
+    if (!read_source(p, &q.mm, q.mm.a, q.mm.m, stored, &a) || !read_source(p, &q.mm, q.mm.b, q.mm.n, stored, &b)) return false;
+    cuda_product c = {.p = p, .o = o, .how = how, .what = s->what, .out = out, .a = a.at.slot, .b = b.at.slot, .a_rows = a.rows, .b_rows = b.rows};
     c.m = matmul_extent(p, q.mm.m);
     c.n = matmul_extent(p, q.mm.n);
     c.k = matmul_extent(p, q.mm.k);
@@ -176,10 +247,10 @@ bool cuda_select_matmul(program *p, const plan_options *o, const step *s, block 
     c.b_at = matmul_by_batch_index(p, &q.mm, b.at.base);
     matmul_hook_axes(&q, c.batches);
     c.hook = q.hook;
-    c.tile = choose_tile(p, o, c.m, c.n);
-    const int threads = threads_of(o, &c.tile);
-    c.part[0] = tile_part(p, "A_TILE", &a, c.m, c.k, c.tile.bm, threads);
-    c.part[1] = tile_part(p, "B_TILE", &b, c.n, c.k, c.tile.bn, threads);
+    c.tile = choose_tile(p, how, c.m, c.n);
+    const int threads = threads_of(how, &c.tile);
+    c.part[0] = tile_part(p, how, "A_TILE", &a, c.m, c.k, c.tile.bm, threads);
+    c.part[1] = tile_part(p, how, "B_TILE", &b, c.n, c.k, c.tile.bn, threads);
     product_step(&c);
     return true;
 }
@@ -231,9 +302,8 @@ static void conv_hook(cuda_product *c, uint32_t rank, const dim *out, dim images
 
 static bool is_float_conv(program *p, const kernel *k)
 {
-    const hook *h = &k->hook[0];
-    return k->n_hook == 1 && !h->int_acc && slot_at(p, h->to)->type == ELEM_FLOAT && slot_at(p, k->arg[1].slot)->type == ELEM_FLOAT &&
-           slot_at(p, k->arg[2].slot)->type == ELEM_FLOAT && ex_type(p->ex, h->value) == CT_F32 && !ex_can_fail(p->ex, h->value) && !k->conv.x_zero && !k->conv.w_zero;
+    const elem x = slot_at(p, k->arg[1].slot)->type;
+    return k->n_hook == 1 && is_float_hook(p, &k->hook[0]) && is_tensor_type(x) && slot_at(p, k->arg[2].slot)->type == x && !k->conv.x_zero && !k->conv.w_zero;
 }
 
 static bool is_plain(const view *v, uint32_t rank)
@@ -261,7 +331,8 @@ bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *o
     spread(v->rank, v->dilation, 1, dilation);
     spread(v->rank, v->pad_lo, 0, pad);
     const int64_t depth = icg * taps[0] * taps[1] * taps[2];
-    cuda_product c = {.p = p, .o = o, .what = s->what, .out = out, .a = k->arg[2].slot, .b = k->arg[1].slot, .hook = k->hook[0], .a_rows = true};
+    const cuda_method *how = method_of(o, x->type);
+    cuda_product c = {.p = p, .o = o, .how = how, .what = s->what, .out = out, .a = k->arg[2].slot, .b = k->arg[1].slot, .hook = k->hook[0], .a_rows = true};
     dim outs[3], images = axis_extent(p, c.hook.axis[0]);
     c.m = dim_const(d, oc / v->group);
     c.k = dim_const(d, depth);
@@ -274,15 +345,13 @@ bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *o
     const dim group = dim_symbol(d, "batch_index", 0, INT64_MAX);
     c.a_at = dim_mulc(d, group, oc / v->group * depth);
     c.b_at = dim_mul(d, group, dim_mulc(d, x->view.d[1].stride, icg));
-    c.tile = choose_tile(p, o, c.m, c.n);
-    const int threads = threads_of(o, &c.tile);
+    c.tile = choose_tile(p, how, c.m, c.n);
+    const int threads = threads_of(how, &c.tile);
     const tile_source weights = {.at = {.slot = c.a, .line = c.k, .k = dim_const(d, 1), .base = dim_mulc(d, dim_const(d, 1), oc / v->group * depth)},
-                                 .rows = true, .vec = depth % 4 == 0};
-    c.part[0] = tile_part(p, "A_TILE", &weights, c.m, c.k, c.tile.bm, threads);
+                                 .rows = true, .vec = depth % (128 / elem_of(x->type)->bits) == 0};
+    c.part[0] = tile_part(p, how, "A_TILE", &weights, c.m, c.k, c.tile.bm, threads);
     binding_list l = {0};
-    add_number(p, &l, "LINES", c.tile.bn);
-    add_number(p, &l, "BK", BK);
-    add_number(p, &l, "THREADS", threads);
+    tile_bindings(p, how, x->type, c.tile.bn, threads, &l);
     add_number(p, &l, "DEPTH", depth);
     add_dim(p, &l, "END", c.n);
     add_dim(p, &l, "X_N", x->view.d[0].stride);
@@ -298,7 +367,7 @@ bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *o
         add_dim(p, &l, in_names[i], real ? x->extent[at] : dim_const(d, 1));
         add_dim(p, &l, view_names[i], real ? x->view.d[at].stride : dim_const(d, 0));
     }
-    c.part[1] = (kernel_part){"B_TILE", "tile_conv", l.bind.n, l.bind.p};
+    c.part[1] = (kernel_part){"B_TILE", how->tile_conv, l.bind.n, l.bind.p};
     conv_hook(&c, v->rank, outs, images);
     product_step(&c);
     return true;

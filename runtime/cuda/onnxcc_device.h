@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #define OCC_KERNEL(name, threads) static __global__ void __launch_bounds__(threads, 1) name /* one block on a processor will do: no spills for more */
-#define OCC_DEVICE                static __device__ __forceinline__
+#define OCC_DEVICE                [[maybe_unused]] static __device__ __forceinline__
 #define OCC_UNROLL                _Pragma("unroll")
 #define OCC_LAUNCH(name, grid, block, shared_bytes, stream, ...) name<<<(grid), (block), (shared_bytes), (stream)>>>(__VA_ARGS__)
 #define OCC_SHARED(type, name, dims) __shared__ __align__(16) type name dims
@@ -136,7 +136,7 @@ OCC_DEVICE uint32_t occ_pack_bf16(float lo, float hi)
  *   16x8x16: a[0..3] rows g, g+8, g, g+8, columns 2t and 2t+1 (a[2], a[3]: + 8); b[0..1] column g, rows 2t and 2t+1 (b[1]: + 8)
  *   16x8x8:  a[0..3] rows g, g+8, g, g+8, column t (a[2], a[3]: + 4); b[0..1] column g, row t (b[1]: + 4)
  *   both:    d[0..3] rows g, g, g+8, g+8, columns 2t, 2t+1, 2t, 2t+1
- * float16 from sm_75, bfloat16 and tf32 from sm_80. Below, there is no bfloat16, and products of tf32 are made of shuffles and fused multiply-adds. */
+ * float16 from sm_75, bfloat16 and tf32 from sm_80. Below, products of bfloat16 and tf32 are made of shuffles and fused multiply-adds. */
 #define OCC_MMA_16816(d, a, b, types)                                                                                                    \
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." types ".f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"             \
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                                                        \
@@ -175,13 +175,42 @@ OCC_DEVICE uint32_t occ_float_to_tf32(float f)
 OCC_DEVICE void occ_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2])
 {
     const int lane = (int)(threadIdx.x % 32u), g = lane / 4, t = lane % 4;
-    for (int k = 0; k < 8; k++) {
-        const float low = __uint_as_float(occ_shfl(a[k / 4 * 2], g * 4 + k % 4)), high = __uint_as_float(occ_shfl(a[k / 4 * 2 + 1], g * 4 + k % 4));
-        const float left = __uint_as_float(occ_shfl(b[k / 4], 2 * t * 4 + k % 4)), right = __uint_as_float(occ_shfl(b[k / 4], (2 * t + 1) * 4 + k % 4));
-        d[0] = fmaf(low, left, d[0]);
-        d[1] = fmaf(low, right, d[1]);
-        d[2] = fmaf(high, left, d[2]);
-        d[3] = fmaf(high, right, d[3]);
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll 1
+        for (int k = 0; k < 4; k++) {
+            const float low = __uint_as_float(occ_shfl(a[half * 2], g * 4 + k)), high = __uint_as_float(occ_shfl(a[half * 2 + 1], g * 4 + k));
+            const float left = __uint_as_float(occ_shfl(b[half], 2 * t * 4 + k)), right = __uint_as_float(occ_shfl(b[half], (2 * t + 1) * 4 + k));
+            d[0] = fmaf(low, left, d[0]);
+            d[1] = fmaf(low, right, d[1]);
+            d[2] = fmaf(high, left, d[2]);
+            d[3] = fmaf(high, right, d[3]);
+        }
+    }
+}
+/* A pair of bfloat16 as floats. */
+OCC_DEVICE float occ_low_bf16(uint32_t pair)
+{
+    return __uint_as_float(pair << 16);
+}
+OCC_DEVICE float occ_high_bf16(uint32_t pair)
+{
+    return __uint_as_float(pair & 0xffff0000u);
+}
+OCC_DEVICE void occ_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    const int lane = (int)(threadIdx.x % 32u), g = lane / 4, t = lane % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+#pragma unroll 1
+        for (int k = 0; k < 4; k++) {
+            const uint32_t low = occ_shfl(a[half * 2], g * 4 + k), high = occ_shfl(a[half * 2 + 1], g * 4 + k);
+            const uint32_t left = occ_shfl(b[half], 2 * t * 4 + k), right = occ_shfl(b[half], (2 * t + 1) * 4 + k);
+            d[0] = fmaf(occ_high_bf16(low), occ_high_bf16(left), fmaf(occ_low_bf16(low), occ_low_bf16(left), d[0]));
+            d[1] = fmaf(occ_high_bf16(low), occ_high_bf16(right), fmaf(occ_low_bf16(low), occ_low_bf16(right), d[1]));
+            d[2] = fmaf(occ_high_bf16(high), occ_high_bf16(left), fmaf(occ_low_bf16(high), occ_low_bf16(left), d[2]));
+            d[3] = fmaf(occ_high_bf16(high), occ_high_bf16(right), fmaf(occ_low_bf16(high), occ_low_bf16(right), d[3]));
+        }
     }
 }
 OCC_DEVICE uint32_t occ_float_to_tf32(float f)

@@ -16,7 +16,7 @@ mkdir -p "$work"
 gencode=
 for arch; do gencode="$gencode -gencode=arch=compute_$arch,code=sm_$arch"; done
 failed=0
-for precision in tf32x3 fp32 tf32; do
+for precision in tf32x3 fp32 tf32 fp16 bf16; do
     folder=$work/$precision
     "$onnxcc" "$source/samples/digits/digits.onnx" -o "$folder" --target=cuda --gpu-precision=$precision -q
     # shellcheck disable=SC2086

@@ -329,6 +329,7 @@ void emit_cuda_source(emit *e, text *out)
     weights_check_function(e, &host);
     memory_functions(e, &host);
     emit_description(e, &host);
+    copy_header(e, "templates/cuda", "four.h", &header);
     copy_header(e, "templates/cuda", "fold.h", &header);
     trim_header(e->mem, header.p, kernels.p, 1, &folds);
     if (folds.p) text_addn(&folds, kernels.p, kernels.n);

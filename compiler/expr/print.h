@@ -130,6 +130,7 @@ choice choose_vector(printer *w, const nest *n);
 bool stage_has_lanes(printer *w, const stage *s, dim axis, bool across, bool hopeful);
 bool stage_along(printer *w, const stage *s, bool hopeful); /* its last axis, in MODE_ALONG */
 bool is_ordered_fold(const printer *w, const sink *k);      /* the order of its operands changes the bits */
+bool stays_inside(printer *w, slot s, dim at);              /* the element is proved to be one of the slot's buffer */
 bool is_serial(printer *w, const stage *s);                 /* points of the stage depend on those before */
 
 /* ---- print_split.c ---- borders: where comparisons of indexes change along an axis */

@@ -78,6 +78,13 @@ typedef struct {
     bool bad;
 } safe_search;
 
+bool stays_inside(printer *w, slot s, dim at)
+{
+    const slot_info *info = slot_at(w->p, s);
+    const dim elems = info->view.buf ? w->p->buf.p[info->view.buf].elems : dim_product(w->t, info->extent, info->rank);
+    return elems && dim_ge0(w->t, at) && dim_lt(w->t, at, elems);
+}
+
 static void check_safe(void *ctx, ex e)
 {
     safe_search *s = ctx;
@@ -86,9 +93,7 @@ static void check_safe(void *ctx, ex e)
     dim at;
     if (n.op == EX_INDEX) s->bad = true;
     if (n.op != EX_LOAD || s->bad) return;
-    const slot_info *info = slot_at(w->p, n.slot);
-    const dim elems = info->view.buf ? w->p->buf.p[info->view.buf].elems : dim_product(w->t, info->extent, info->rank);
-    s->bad = !ex_is_dim(w->x, n.idx[0], &at) || !elems || !dim_ge0(w->t, at) || !dim_lt(w->t, at, elems);
+    s->bad = !ex_is_dim(w->x, n.idx[0], &at) || !stays_inside(w, n.slot, at);
 }
 
 /* May be evaluated for lanes that do not want it: every load stays inside its buffer. */

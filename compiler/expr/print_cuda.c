@@ -1,13 +1,13 @@
 /* print_cuda.c - a flattened nest as a kernel of CUDA.
  *
- * Two schedules. Points: each thread computes one point of the parallel axes, all stages of it; the axis along which memory is touched in order
- * lies in neighbouring threads. Rows: each block computes one point, its threads share the axes of each stage; a fold ends with a fold over the
+ * Two schedules. Points: each thread computes one point of the parallel axes, all stages of it, or four neighbours where the nest is one statement; the
+ * axis along which memory is touched in order lies in neighbouring threads. Rows: each block computes one point, its threads share the axes of each stage; a fold ends with a fold over the
  * block, locals that stages hand on lie in shared memory, and a barrier stands where one thread reads or writes what another one wrote or read.
  * The same analysis that puts an axis into the lanes of a vector on a CPU decides: rows that it would fold along lanes become blocks. */
 #include <assert.h>
 
 #include "expr/expr_impl.h"
-#include "expr/print.h"
+#include "expr/print_fours.h"
 
 enum { POINT_THREADS = 256, WARP = 32, MOST_THREADS = 1024, PER_THREAD = 4, SHARED_BYTES = 40 * 1024, CHOICE_LANES = 16 };
 
@@ -45,7 +45,6 @@ static void split_point(printer *w, const char *point, uint32_t n, const dim *ax
 static void print_points(printer *w, nest *n, dim innermost, launch_shape *launch)
 {
     dim points = dim_const(w->t, 1);
-    for (uint32_t i = 0; i < n->n_axes; i++) points = dim_mul(w->t, points, dim_extent(w->t, n->axis[i]));
     if (in_order(n)) {
         *launch = (launch_shape){.blocks = dim_const(w->t, 1), .threads = 1};
         print_loops(w, n, (choice){MODE_SCALAR, 0}, 0);
@@ -56,6 +55,9 @@ static void print_points(printer *w, nest *n, dim innermost, launch_shape *launc
             n->axis[i] = n->axis[i + 1];
             n->axis[i + 1] = innermost;
         }
+    quads q;
+    const bool fours = take_fours(w, n, &q);
+    for (uint32_t i = 0; i < n->n_axes; i++) points = dim_mul(w->t, points, dim_extent(w->t, n->axis[i]));
     if (!dim_fits32(w, dim_addc(w->t, points, POINT_THREADS))) w->wide = true;
     int64_t count;
     const bool one = dim_is_const(w->t, points, &count) && count == 1;
@@ -67,7 +69,8 @@ static void print_points(printer *w, nest *n, dim innermost, launch_shape *launc
         line(w, "if (%s >= %s) return;", point, dim_str(w, points));
         split_point(w, point, n->n_axes, n->axis);
     }
-    print_point(w, n);
+    if (fours) print_fours(&q, n);
+    else print_point(w, n);
 }
 
 /* ---- rows ---- */

@@ -1,14 +1,11 @@
 /* calibrate.c - see calibrate.h. */
 #include "driver/calibrate.h"
 
-#include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/build.h"
-#include "driver/data_set.h"
+#include "driver/sample_sets.h"
 #include "passes/forms.h"
 #include "proto/load.h"
 #include "proto/save.h"
@@ -21,54 +18,9 @@ typedef struct {
     session s;
     value_list values;
     uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
-    folder_list sets;    /* .npz files and folders */
+    const folder_list *sets;
     quant_params *param; /* by place in `values`: for the third look */
 } calibration;
-
-/* ---- data ---- */
-
-static bool ends_with(const char *s, const char *tail)
-{
-    const size_t n = strlen(s), k = strlen(tail);
-    return n >= k && !strcmp(s + n - k, tail);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool find_sets(calibration *k, const char *path)
-{
-    arena *mem = k->c->mem;
-    struct stat st;
-    if (stat(path, &st)) return diag_error(k->c->diag, EXIT_IO, "", "no-data", "there is no '%s' to calibrate with", path);
-    if (!S_ISDIR(st.st_mode)) {
-        VEC_PUSH(mem, k->sets, path);
-        return true;
-    }
-    k->sets = data_set_folders(mem, path);
-    const uint32_t folders = k->sets.n;
-    DIR *at = opendir(path);
-    for (const struct dirent *e; at && (e = readdir(at));)
-        if (ends_with(e->d_name, ".npz")) VEC_PUSH(mem, k->sets, arena_printf(mem, "%s/%s", path, e->d_name));
-    if (at) closedir(at);
-    if (k->sets.n > folders) qsort(k->sets.p + folders, k->sets.n - folders, sizeof *k->sets.p, by_name);
-    if (k->sets.n) return true;
-    diag_error(k->c->diag, EXIT_IO, "", "no-data", "'%s' holds nothing to calibrate with", path);
-    return diag_hint(k->c->diag, "give an .npz with a tensor for each input, or a folder of them, or one with test_data_set_0/input_0.pb and so on");
-}
-
-static bool read_set(calibration *k, const char *path, arena *mem, tensor_set *inputs)
-{
-    *inputs = (tensor_set){.mem = mem};
-    struct stat st;
-    if (stat(path, &st) || !S_ISDIR(st.st_mode)) return tensors_read(k->c->diag, path, NULL, inputs);
-    data_set set;
-    if (!data_set_read(mem, k->c->diag, path, &set)) return false;
-    *inputs = set.inputs;
-    return true;
-}
 
 /* ---- the model with its values as outputs ---- */
 
@@ -127,7 +79,7 @@ static void show_progress(const calibration *k, look how, uint32_t done)
 {
     static const char *const WHAT[] = {"ranges", "histograms", "errors"};
     if (k->c->quiet || !isatty(2)) return;
-    fprintf(stderr, "\rcalibrating, %s: %u of %u sets%s", WHAT[how], done, k->sets.n, done == k->sets.n ? "\r\033[K" : "");
+    fprintf(stderr, "\rcalibrating, %s: %u of %u sets%s", WHAT[how], done, k->sets->n, done == k->sets->n ? "\r\033[K" : "");
     fflush(stderr);
 }
 
@@ -135,7 +87,7 @@ static bool run_set(calibration *k, const char *path, look how, arena *mem)
 {
     tensor_set inputs, outputs = {.mem = mem};
     k->s.mem = mem;
-    if (!read_set(k, path, mem, &inputs) || !session_bind(&k->s, &inputs) || !session_call(&k->s, NULL) || !session_outputs(&k->s, &outputs)) {
+    if (!sample_set_read(k->c->diag, mem, path, &inputs) || !session_bind(&k->s, &inputs) || !session_call(&k->s, NULL) || !session_outputs(&k->s, &outputs)) {
         diag_hint(k->c->diag, "the calibration data is '%s'", path);
         return false;
     }
@@ -147,14 +99,14 @@ static bool run_set(calibration *k, const char *path, look how, arena *mem)
 static bool look_at_all(calibration *k, look how)
 {
     bool ok = true;
-    for (uint32_t i = 0; ok && i < k->sets.n; i++) {
+    for (uint32_t i = 0; ok && i < k->sets->n; i++) {
         arena *mem = arena_new();
         show_progress(k, how, i);
-        ok = run_set(k, k->sets.p[i], how, mem);
+        ok = run_set(k, k->sets->p[i], how, mem);
         k->s.mem = k->c->mem;
         arena_free(mem);
     }
-    show_progress(k, how, k->sets.n);
+    show_progress(k, how, k->sets->n);
     return ok;
 }
 
@@ -179,11 +131,9 @@ static bool calibrate_in(calibration *k, const char *folder)
     return ok;
 }
 
-bool calibrate(command *c, quantize_plan *p, const char *path, uint32_t *sets)
+bool calibrate(command *c, quantize_plan *p, const folder_list *sets)
 {
-    calibration k = {.c = c, .p = p, .values = quantize_observed(p)};
-    if (!find_sets(&k, path)) return false;
-    *sets = k.sets.n;
+    calibration k = {.c = c, .p = p, .values = quantize_observed(p), .sets = sets};
     if (!k.values.n) return true;
     const char *folder = folder_temporary(c->mem, c->diag);
     if (!folder) return false;

@@ -6,7 +6,7 @@
 #include "check/check.h"
 #include "driver/calibrate.h"
 #include "driver/command.h"
-#include "driver/data_set.h"
+#include "driver/sample_sets.h"
 #include "ops/version.h"
 #include "passes/analyze.h"
 #include "passes/inline.h"
@@ -177,7 +177,9 @@ static bool write_quantized(command *c, quantize_plan *p, summary *s)
 {
     const char *data = opt_text(c->o, OPT_CALIBRATE, NULL);
     if (p->o->mode == QUANTIZE_STATIC) {
-        if (!calibrate(c, p, data, &s->sets)) return false;
+        folder_list sets;
+        if (!sample_sets_find(c, p->m, data, &sets) || !calibrate(c, p, &sets)) return false;
+        s->sets = sets.n;
         quantize_judge(p);
         count_quantized(p, s);
         quantize_write_static(p);

@@ -42,6 +42,51 @@ says out "calibrated with 2 sets"
 expect 0 quantize "$digits" -o folder.onnx --calibrate sets
 says out "calibrated with 1 set"
 
+# Folders of .npy files: one input, each is a set; several, a folder with one for each of them is.
+npy() { # npy FILE SHAPE NUMBER...: float32, numbers as octal bytes
+    file=$1 shape=$2
+    shift 2
+    { printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($shape), }"; for v; do printf "$v"; done; } > "$file"
+}
+mkdir -p npy two/s1 two/s2 half/s1
+cat > one.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  y = MatMul (x, w)
+}
+EOF
+cat > two.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] a, float[n,2] "b/c") => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  s = Add (a, "b/c")
+  y = MatMul (s, w)
+}
+EOF
+one='\000\000\200\077' two='\000\000\000\100'
+npy npy/first.npy 1,2 "$one" "$two"
+npy npy/second.npy 2,2 "$one" "$two" "$two" "$two"
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy
+says out "calibrated with 2 sets"
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy/first.npy
+says out "calibrated with 1 set;"
+for s in s1 s2; do
+    cp npy/first.npy two/$s/a.npy
+    cp npy/first.npy "two/$s/b\\c.npy"
+done
+expect 0 quantize two.onnxtxt -o npy.onnx --calibrate two
+says out "calibrated with 2 sets"
+expect 0 quantize two.onnxtxt -o npy.onnx --calibrate two/s1
+says out "calibrated with 1 set;"
+cp npy/first.npy half/s1/a.npy
+expect 2 quantize two.onnxtxt -o no.onnx --calibrate half
+says err "there is no 'b\\c.npy' in 'half/s1'" "a folder with one named after each input: a.npy, b\\c.npy" "[no-data]"
+expect 2 quantize two.onnxtxt -o no.onnx --calibrate npy
+says err "there is no 'a.npy' in 'npy'"
+
 # What stays in float, and why.
 expect 0 quantize "$digits" -o kept.onnx --calibrate npz --keep 'conv*2' --keep-type Gemm
 says out "conv2 (Conv) stays in float: --keep conv*2" "dense (Gemm) stays in float: --keep-type Gemm" "1 of 3 products"

@@ -20,6 +20,7 @@ typedef struct {
     uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
     const folder_list *sets;
     quant_params *param; /* by place in `values`: for the third look */
+    observed **input;    /* by input of the compiled model: its range; NULL where it has no real numbers */
 } calibration;
 
 /* ---- the model with its values as outputs ---- */
@@ -75,6 +76,42 @@ static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const
                       (long long)s->strange, set);
 }
 
+/* The range of every input with real numbers; one that is not finite shows in the values that are observed. */
+static void look_at_inputs(calibration *k)
+{
+    const onnxcc_model *m = k->s.model;
+    if (!k->input) k->input = ARENA_ARRAY(k->c->mem, observed *, m->n_inputs + 1);
+    for (int i = 0; i < m->n_inputs; i++) {
+        const tensor *t = k->s.bound[i];
+        if (t->type != ELEM_FLOAT) continue;
+        if (!k->input[i]) k->input[i] = observed_new(k->c->mem);
+        observe_range(k->input[i], k->s.in[i], tensor_count(t));
+    }
+}
+
+/* More than one element a set, and all of them one number: data as no model sees it, or a value that does nothing. */
+static bool is_constant(const calibration *k, const observed *s)
+{
+    return s && s->count > k->sets->n && s->lo == s->hi && s->strange < 0;
+}
+
+static void warn_constant(const calibration *k)
+{
+    static const char CODE[] = "calibration-constant";
+    model *m = k->p->m;
+    diag *d = k->c->diag;
+    for (int i = 0; i < k->s.model->n_inputs; i++) {
+        if (!is_constant(k, k->input[i])) continue;
+        diag_warn(d, arena_printf(k->c->mem, "input '%s'", k->s.model->inputs[i].name), CODE, "all of the calibration data for it is %g", k->input[i]->lo);
+        diag_hint(d, "ranges are those of the calibration data: give inputs as the model will see them");
+    }
+    for (uint32_t i = 0; i < k->values.n; i++) {
+        const value_id v = k->values.p[i];
+        if (!value_at(m, v)->producer || !is_constant(k, k->p->seen[v])) continue;
+        diag_warn(d, at_value(m, v), CODE, "it is %g in all elements for all of the calibration data", k->p->seen[v]->lo);
+    }
+}
+
 static void show_progress(const calibration *k, look how, uint32_t done)
 {
     static const char *const WHAT[] = {"ranges", "histograms", "errors"};
@@ -91,6 +128,7 @@ static bool run_set(calibration *k, const char *path, look how, arena *mem)
         diag_hint(k->c->diag, "the calibration data is '%s'", path);
         return false;
     }
+    if (how == LOOK_RANGE) look_at_inputs(k);
     for (uint32_t i = 0; i < k->values.n; i++)
         if (!look_at(k, i, outputs.list.p[k->output[i]], how, path)) return false;
     return true;
@@ -123,6 +161,7 @@ static bool calibrate_in(calibration *k, const char *folder)
     /* -O1: more takes longer than it saves, since a set runs three times at most. */
     if (!m || !build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
     bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
+    if (ok) warn_constant(k);
     if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
     k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->param[i] = quantize_params(k->p, k->values.p[i]);

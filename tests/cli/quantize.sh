@@ -87,6 +87,27 @@ says err "there is no 'b\\c.npy' in 'half/s1'" "a folder with one named after ea
 expect 2 quantize two.onnxtxt -o no.onnx --calibrate npy
 says err "there is no 'a.npy' in 'npy'"
 
+# Data that say nothing: an input, a value.
+zero='\000\000\000\000' minus='\000\000\200\277'
+npy zero.npy 2,2 "$zero" "$zero" "$zero" "$zero"
+npy minus.npy 1,2 "$minus" "$zero"
+cat > dead.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  r = Relu (x)
+  y = MatMul (r, w)
+}
+EOF
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate zero.npy
+says err "warning: input 'x': all of the calibration data for it is 0 [calibration-constant]" "give inputs as the model will see them"
+expect 0 quantize dead.onnxtxt -o npy.onnx --calibrate minus.npy
+says err "warning: value 'r': it is 0 in all elements" "[calibration-constant]"
+if grep -q "input 'x'" err; then fail "the input is not constant"; fi
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy
+[ ! -s err ] || fail "a warning about good data"
+
 # What stays in float, and why.
 expect 0 quantize "$digits" -o kept.onnx --calibrate npz --keep 'conv*2' --keep-type Gemm
 says out "conv2 (Conv) stays in float: --keep conv*2" "dense (Gemm) stays in float: --keep-type Gemm" "1 of 3 products"

@@ -41,7 +41,7 @@ typedef enum {
 typedef struct product {
     node_id id;
     value_id x, weights, bias; /* bias 0: none */
-    uint32_t axis;             /* of the output channels in the weights */
+    uint32_t axis;             /* of the output channels in the weights; of a MatMul the last one, also with a batch of matrices */
     int64_t channels, depth;   /* depth: numbers that are added up for one output */
     float alpha, beta;
     bool turned; /* Gemm's transA */

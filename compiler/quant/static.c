@@ -32,9 +32,10 @@ quant_params quantize_params(const quantize_plan *p, value_id v)
     return params_of_range(lo, hi, p->o->activations);
 }
 
-static bool per_channel(const quantize_plan *p)
+/* A batch of matrices has one scale: onnxruntime's integer products take one per column only as [.., 1, N], which no DequantizeLinear gives. */
+static bool per_channel(const quantize_plan *p, const product *pr)
 {
-    return !p->o->per_tensor && op_has(p->m, "DequantizeLinear", 13);
+    return !p->o->per_tensor && op_has(p->m, "DequantizeLinear", 13) && pr->axis < 2;
 }
 
 /* A bias is stored in steps of input scale times weight scale. Where that does not fit 32 bits, the weights' steps get larger. */
@@ -75,7 +76,7 @@ void quantize_judge(quantize_plan *p)
         if (l->kept) continue;
         const quant_params in = quantize_params(p, l->p.x);
         l->w8 = ARENA_NEW(p->mem, weights8);
-        *l->w8 = weights_quantized(p, &l->p, (weights_form){ELEM_INT8, per_channel(p), false, least_scales(p, &l->p, (double)in.scale)});
+        *l->w8 = weights_quantized(p, &l->p, (weights_form){ELEM_INT8, per_channel(p, &l->p), false, least_scales(p, &l->p, (double)in.scale)});
         take_measures(p, l);
     }
     for (uint32_t i = 0; i < p->layers.n; i++) {

@@ -87,6 +87,25 @@ says err "there is no 'b\\c.npy' in 'half/s1'" "a folder with one named after ea
 expect 2 quantize two.onnxtxt -o no.onnx --calibrate npy
 says err "there is no 'a.npy' in 'npy'"
 
+# A batch of matrices: a scale for each column, or in static mode one for all.
+cat > batch.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[2,n,3] y)
+<float[2,2,3] w = {1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}>
+{
+  y = MatMul (x, w)
+}
+EOF
+expect 0 quantize batch.onnxtxt -o batch.onnx
+says out "1 of 1 products in 8 bits"
+expect 0 text batch.onnx
+says out "int8[2,2,3]" "float[3]"
+expect 0 run batch.onnxtxt --input npy/second.npy -o float.npz
+expect 0 verify batch.onnx --inputs npy/second.npy --expect float.npz --rtol 0.02 --atol 0.05
+expect 0 quantize batch.onnxtxt -o batch.onnx --calibrate npy
+says out "1 of 1 products in 8 bits"
+expect 0 verify batch.onnx --inputs npy/second.npy --expect float.npz --rtol 0.02 --atol 0.05
+
 # Data that say nothing: an input, a value.
 zero='\000\000\000\000' minus='\000\000\200\277'
 npy zero.npy 2,2 "$zero" "$zero" "$zero" "$zero"

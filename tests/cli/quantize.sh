@@ -106,6 +106,15 @@ expect 0 quantize batch.onnxtxt -o batch.onnx --calibrate npy
 says out "1 of 1 products in 8 bits"
 expect 0 verify batch.onnx --inputs npy/second.npy --expect float.npz --rtol 0.02 --atol 0.05
 
+# How far the outputs are, in both modes; OUT may be IN.
+expect 0 quantize "$digits" -o metric.onnx --calibrate "$samples/inputs.npz" --metric
+says out "  cosine     SQNR    largest   argmax  output" " 1.00000 " " 100.00%  score" "3 of 3 products"
+cp "$digits" metric.onnx
+expect 0 quantize metric.onnx -o metric.onnx --mode dynamic --calibrate "$samples/inputs.npz" --metric --json
+says out '"mode":"dynamic"' '"sets":1' '"outputs":[{"name":"score","cosine":0.99' '"sqnr":' '"max_difference":' '"argmax_agreement":1}]}'
+expect 2 quantize "$digits" -o no.onnx --metric
+says err "--metric needs --calibrate PATH"
+
 # Data that say nothing: an input, a value.
 zero='\000\000\000\000' minus='\000\000\200\277'
 npy zero.npy 2,2 "$zero" "$zero" "$zero" "$zero"

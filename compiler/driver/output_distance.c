@@ -1,0 +1,136 @@
+/* output_distance.c - see output_distance.h. */
+#include "driver/output_distance.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "driver/build.h"
+#include "driver/sample_sets.h"
+#include "quant/range.h"
+
+/* ---- two tensors ---- */
+
+static bool same_shape(const tensor *a, const tensor *b)
+{
+    return a->rank == b->rank && (!a->rank || !memcmp(a->shape, b->shape, a->rank * sizeof a->shape[0]));
+}
+
+static void add_pair(output_distance *d, double x, double y)
+{
+    d->count++;
+    if (x == y || (isnan(x) && isnan(y))) {
+        if (isfinite(x)) d->dot += x * x, d->power += x * x, d->own_power += x * x;
+        return;
+    }
+    if (!isfinite(x) || !isfinite(y)) {
+        d->largest = (double)INFINITY;
+        return;
+    }
+    d->dot += x * y;
+    d->power += x * x;
+    d->own_power += y * y;
+    d->noise += (x - y) * (x - y);
+    d->largest = fmax(d->largest, fabs(x - y));
+}
+
+static int64_t argmax(const tensor *t, int64_t from, int64_t n)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < n; i++)
+        if (elem_get_double(t->type, t->data, (size_t)(from + i)) > elem_get_double(t->type, t->data, (size_t)(from + best))) best = i;
+    return best;
+}
+
+void distance_add(output_distance *d, const tensor *expected, const tensor *got)
+{
+    if (!same_shape(expected, got)) {
+        d->other_shapes++;
+        return;
+    }
+    const int64_t n = tensor_count(expected), row = expected->rank ? expected->shape[expected->rank - 1] : 1;
+    for (int64_t i = 0; i < n; i++)
+        add_pair(d, elem_get_double(expected->type, expected->data, (size_t)i), elem_get_double(got->type, got->data, (size_t)i));
+    for (int64_t at = 0; row > 1 && at < n; at += row) {
+        d->rows++;
+        d->same_argmax += argmax(expected, at, row) == argmax(got, at, row);
+    }
+}
+
+double distance_cosine(const output_distance *d)
+{
+    const double length = sqrt(d->power) * sqrt(d->own_power);
+    return length > 0 ? fmin(d->dot / length, 1) : (double)NAN;
+}
+
+double distance_sqnr(const output_distance *d)
+{
+    return isinf(d->largest) ? -(double)INFINITY : decibel(d->power, d->noise);
+}
+
+/* ---- two models ---- */
+
+typedef struct {
+    command *c;
+    session s[2];
+    uint32_t open; /* sessions */
+    distance_list *out;
+} pair_of_models;
+
+static bool open_model(pair_of_models *p, model *m, const char *folder)
+{
+    command *c = p->c;
+    compile_options co;
+    compiled built = {0};
+    const char *library;
+    if (!command_compile_options(c, &co)) return false;
+    co.emit = 0;
+    co.math = MATH_STRICT; /* the same figures on every machine */
+    if (!build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
+    return session_open(&p->s[p->open++], c->mem, c->diag, library, built.name, co.threads);
+}
+
+static bool run_set(pair_of_models *p, const char *path, arena *mem)
+{
+    tensor_set inputs, outputs[2] = {{.mem = mem}, {.mem = mem}};
+    if (!sample_set_read(p->c->diag, mem, path, &inputs)) return false;
+    for (int k = 0; k < 2; k++) {
+        p->s[k].mem = mem;
+        if (!session_bind(&p->s[k], &inputs) || !session_call(&p->s[k], NULL) || !session_outputs(&p->s[k], &outputs[k])) return false;
+    }
+    for (uint32_t i = 0; i < outputs[0].list.n && i < outputs[1].list.n; i++) {
+        const tensor *t = outputs[0].list.p[i];
+        if (t->type != ELEM_STRING && elem_of(t->type)->kind != 'c') distance_add(&p->out->p[i], t, outputs[1].list.p[i]);
+    }
+    return true;
+}
+
+static bool run_all(pair_of_models *p, const folder_list *sets)
+{
+    command *c = p->c;
+    bool ok = true;
+    for (int i = 0; i < p->s[0].model->n_outputs; i++) {
+        output_distance d = {.name = arena_printf(c->mem, "%s", p->s[0].model->outputs[i].name)};
+        VEC_PUSH(c->mem, *p->out, d);
+    }
+    for (uint32_t i = 0; ok && i < sets->n; i++) {
+        arena *mem = arena_new();
+        ok = run_set(p, sets->p[i], mem);
+        for (int k = 0; k < 2; k++) p->s[k].mem = c->mem;
+        arena_free(mem);
+        if (!ok) diag_hint(c->diag, "the calibration data is '%s'", sets->p[i]);
+    }
+    return ok;
+}
+
+bool outputs_compare(command *c, model *expected, model *got, const folder_list *sets, distance_list *out)
+{
+    pair_of_models p = {.c = c, .out = out};
+    *out = (distance_list){0};
+    const char *folders[2] = {folder_temporary(c->mem, c->diag), NULL};
+    if (folders[0]) folders[1] = folder_temporary(c->mem, c->diag);
+    const bool ok = folders[1] && open_model(&p, expected, folders[0]) && open_model(&p, got, folders[1]) && run_all(&p, sets);
+    for (uint32_t k = 0; k < p.open; k++) session_close(&p.s[k]);
+    for (int k = 0; k < 2; k++)
+        if (folders[k]) folder_remove(folders[k]);
+    return ok;
+}

@@ -1,14 +1,9 @@
 /* calibrate.c - see calibrate.h. */
 #include "driver/calibrate.h"
 
-#include <string.h>
-#include <unistd.h>
-
-#include "driver/build.h"
-#include "driver/sample_sets.h"
+#include "driver/process.h"
+#include "driver/sample_run.h"
 #include "passes/forms.h"
-#include "proto/load.h"
-#include "proto/save.h"
 
 typedef enum { LOOK_RANGE, LOOK_BINS, LOOK_ERROR } look;
 
@@ -16,6 +11,7 @@ typedef struct {
     command *c;
     quantize_plan *p;
     session s;
+    look how;
     value_list values;
     uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
     const folder_list *sets;
@@ -51,21 +47,20 @@ static model *observed_model(calibration *k)
 {
     model *m = k->p->m;
     graph *g = model_main(m);
-    arena *mem = k->c->mem;
     const uint32_t outputs = g->outputs.n, nodes = g->nodes.n;
-    k->output = ARENA_ARRAY(mem, uint32_t, k->values.n + 1);
+    k->output = ARENA_ARRAY(k->c->mem, uint32_t, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->output[i] = output_of(m, k->values.p[i]);
-    text bytes = {.mem = mem};
-    const bool ok = model_encode(m, k->c->diag, &bytes);
+    model *copy = model_copy(k->c, m);
     g->outputs.n = outputs;
     g->nodes.n = nodes;
-    return ok ? model_load_bytes(mem, k->c->diag, bytes.p, bytes.n, m->path, NULL) : NULL;
+    return copy;
 }
 
 /* ---- looks ---- */
 
-static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const char *set)
+static bool look_at(calibration *k, uint32_t i, const tensor *t, const char *set)
 {
+    const look how = k->how;
     observed *s = k->p->seen[k->values.p[i]];
     const float *x = t->data; /* outputs are aligned, in the host's byte order */
     const int64_t n = tensor_count(t);
@@ -112,55 +107,29 @@ static void warn_constant(const calibration *k)
     }
 }
 
-static void show_progress(const calibration *k, look how, uint32_t done)
+static bool run_set(void *ctx, const tensor_set *inputs, const char *path, arena *mem)
 {
-    static const char *const WHAT[] = {"ranges", "histograms", "errors"};
-    if (k->c->quiet || !isatty(2)) return;
-    fprintf(stderr, "\rcalibrating, %s: %u of %u sets%s", WHAT[how], done, k->sets->n, done == k->sets->n ? "\r\033[K" : "");
-    fflush(stderr);
-}
-
-static bool run_set(calibration *k, const char *path, look how, arena *mem)
-{
-    tensor_set inputs, outputs = {.mem = mem};
-    k->s.mem = mem;
-    if (!sample_set_read(k->c->diag, mem, path, &inputs) || !session_bind(&k->s, &inputs) || !session_call(&k->s, NULL) || !session_outputs(&k->s, &outputs)) {
-        diag_hint(k->c->diag, "the calibration data is '%s'", path);
-        return false;
-    }
-    if (how == LOOK_RANGE) look_at_inputs(k);
+    calibration *k = ctx;
+    tensor_set outputs;
+    if (!sample_outputs(&k->s, mem, inputs, &outputs)) return false;
+    if (k->how == LOOK_RANGE) look_at_inputs(k);
     for (uint32_t i = 0; i < k->values.n; i++)
-        if (!look_at(k, i, outputs.list.p[k->output[i]], how, path)) return false;
+        if (!look_at(k, i, outputs.list.p[k->output[i]], path)) return false;
     return true;
 }
 
 static bool look_at_all(calibration *k, look how)
 {
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < k->sets->n; i++) {
-        arena *mem = arena_new();
-        show_progress(k, how, i);
-        ok = run_set(k, k->sets->p[i], how, mem);
-        k->s.mem = k->c->mem;
-        arena_free(mem);
-    }
-    show_progress(k, how, k->sets->n);
-    return ok;
+    static const char *const WHAT[] = {"calibrating, ranges", "calibrating, histograms", "calibrating, errors"};
+    k->how = how;
+    return sample_sets_each(k->c, k->sets, WHAT[how], run_set, k);
 }
 
 static bool calibrate_in(calibration *k, const char *folder)
 {
     command *c = k->c;
-    compile_options co;
-    compiled built = {0};
-    const char *library;
-    if (!command_compile_options(c, &co)) return false;
-    co.emit = 0;
-    co.math = MATH_STRICT; /* the same ranges on every machine, so the same model */
     model *m = observed_model(k);
-    /* -O1: more takes longer than it saves, since a set runs three times at most. */
-    if (!m || !build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
-    bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
+    bool ok = m && sample_session(c, m, folder, &k->s) && look_at_all(k, LOOK_RANGE);
     if (ok) warn_constant(k);
     if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
     k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);

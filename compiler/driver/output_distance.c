@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "driver/build.h"
-#include "driver/sample_sets.h"
+#include "driver/process.h"
+#include "driver/sample_run.h"
 #include "quant/range.h"
 
 /* ---- two tensors ---- */
@@ -70,33 +70,18 @@ double distance_sqnr(const output_distance *d)
 /* ---- two models ---- */
 
 typedef struct {
-    command *c;
     session s[2];
     uint32_t open; /* sessions */
     distance_list *out;
 } pair_of_models;
 
-static bool open_model(pair_of_models *p, model *m, const char *folder)
+static bool run_both(void *ctx, const tensor_set *inputs, const char *path, arena *mem)
 {
-    command *c = p->c;
-    compile_options co;
-    compiled built = {0};
-    const char *library;
-    if (!command_compile_options(c, &co)) return false;
-    co.emit = 0;
-    co.math = MATH_STRICT; /* the same figures on every machine */
-    if (!build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
-    return session_open(&p->s[p->open++], c->mem, c->diag, library, built.name, co.threads);
-}
-
-static bool run_set(pair_of_models *p, const char *path, arena *mem)
-{
-    tensor_set inputs, outputs[2] = {{.mem = mem}, {.mem = mem}};
-    if (!sample_set_read(p->c->diag, mem, path, &inputs)) return false;
-    for (int k = 0; k < 2; k++) {
-        p->s[k].mem = mem;
-        if (!session_bind(&p->s[k], &inputs) || !session_call(&p->s[k], NULL) || !session_outputs(&p->s[k], &outputs[k])) return false;
-    }
+    pair_of_models *p = ctx;
+    tensor_set outputs[2];
+    (void)path;
+    for (int k = 0; k < 2; k++)
+        if (!sample_outputs(&p->s[k], mem, inputs, &outputs[k])) return false;
     for (uint32_t i = 0; i < outputs[0].list.n && i < outputs[1].list.n; i++) {
         const tensor *t = outputs[0].list.p[i];
         if (t->type != ELEM_STRING && elem_of(t->type)->kind != 'c') distance_add(&p->out->p[i], t, outputs[1].list.p[i]);
@@ -104,31 +89,29 @@ static bool run_set(pair_of_models *p, const char *path, arena *mem)
     return true;
 }
 
-static bool run_all(pair_of_models *p, const folder_list *sets)
+static void name_outputs(command *c, const session *s, distance_list *out)
 {
-    command *c = p->c;
-    bool ok = true;
-    for (int i = 0; i < p->s[0].model->n_outputs; i++) {
-        output_distance d = {.name = arena_printf(c->mem, "%s", p->s[0].model->outputs[i].name)};
-        VEC_PUSH(c->mem, *p->out, d);
+    *out = (distance_list){0};
+    for (int i = 0; i < s->model->n_outputs; i++) {
+        const output_distance d = {.name = arena_printf(c->mem, "%s", s->model->outputs[i].name)};
+        VEC_PUSH(c->mem, *out, d);
     }
-    for (uint32_t i = 0; ok && i < sets->n; i++) {
-        arena *mem = arena_new();
-        ok = run_set(p, sets->p[i], mem);
-        for (int k = 0; k < 2; k++) p->s[k].mem = c->mem;
-        arena_free(mem);
-        if (!ok) diag_hint(c->diag, "the calibration data is '%s'", sets->p[i]);
-    }
-    return ok;
 }
 
 bool outputs_compare(command *c, model *expected, model *got, const folder_list *sets, distance_list *out)
 {
-    pair_of_models p = {.c = c, .out = out};
-    *out = (distance_list){0};
-    const char *folders[2] = {folder_temporary(c->mem, c->diag), NULL};
-    if (folders[0]) folders[1] = folder_temporary(c->mem, c->diag);
-    const bool ok = folders[1] && open_model(&p, expected, folders[0]) && open_model(&p, got, folders[1]) && run_all(&p, sets);
+    pair_of_models p = {.out = out};
+    model *const models[2] = {expected, got};
+    const char *folders[2] = {NULL, NULL};
+    bool ok = true;
+    for (int k = 0; ok && k < 2; k++) {
+        folders[k] = folder_temporary(c->mem, c->diag);
+        ok = folders[k] && sample_session(c, models[k], folders[k], &p.s[p.open++]);
+    }
+    if (ok) {
+        name_outputs(c, &p.s[0], out);
+        ok = sample_sets_each(c, sets, "comparing", run_both, &p);
+    }
     for (uint32_t k = 0; k < p.open; k++) session_close(&p.s[k]);
     for (int k = 0; k < 2; k++)
         if (folders[k]) folder_remove(folders[k]);

@@ -8,13 +8,12 @@
 #include "driver/calibrate.h"
 #include "driver/command.h"
 #include "driver/output_distance.h"
-#include "driver/sample_sets.h"
+#include "driver/sample_run.h"
 #include "ops/version.h"
 #include "passes/analyze.h"
 #include "passes/inline.h"
 #include "passes/optimize.h"
 #include "passes/passes.h"
-#include "proto/load.h"
 #include "proto/save.h"
 
 enum { LARGEST_CONSTANT = 1 << 16 };
@@ -218,14 +217,6 @@ static void count_quantized(const quantize_plan *p, summary *s)
 
 /* ---- the verb ---- */
 
-/* The model as it is now, as if it were read from a file. */
-static model *copy_of(command *c, model *m)
-{
-    text *bytes = ARENA_NEW(c->mem, text);
-    *bytes = (text){.mem = c->mem};
-    return model_encode(m, c->diag, bytes) ? model_load_bytes(c->mem, c->diag, bytes->p, bytes->n, m->path, NULL) : NULL;
-}
-
 static bool write_quantized(command *c, quantize_plan *p, const folder_list *sets, summary *s)
 {
     if (p->o->mode == QUANTIZE_STATIC) {
@@ -250,7 +241,7 @@ static bool quantize_model(command *c, quantize_plan *p, summary *s)
     folder_list sets = {0};
     if (data && !sample_sets_find(c, p->m, data, &sets)) return false;
     s->sets = sets.n;
-    model *before = metric ? copy_of(c, p->m) : NULL;
+    model *before = metric ? model_copy(c, p->m) : NULL;
     if ((metric && !before) || !write_quantized(c, p, &sets, s)) return false;
     if (!metric) return true;
     model *after = load_for_build(c->mem, c->diag, s->out);

@@ -125,13 +125,24 @@ static bool look_at_all(calibration *k, look how)
     return sample_sets_each(k->c, k->sets, WHAT[how], run_set, k);
 }
 
+/* Until the bins of every value are fine enough: once, where there are no outliers. */
+static bool look_at_bins(calibration *k)
+{
+    for (bool again = true; again;) {
+        if (!look_at_all(k, LOOK_BINS)) return false;
+        again = false;
+        for (uint32_t i = 0; k->p->o->method == RANGE_PERCENTILE && i < k->values.n; i++) again |= observe_refine(k->p->seen[k->values.p[i]]);
+    }
+    return true;
+}
+
 static bool calibrate_in(calibration *k, const char *folder)
 {
     command *c = k->c;
     model *m = observed_model(k);
     bool ok = m && sample_session(c, m, folder, &k->s) && look_at_all(k, LOOK_RANGE);
     if (ok) warn_constant(k);
-    if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
+    if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_bins(k);
     k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->param[i] = quantize_params(k->p, k->values.p[i]);
     ok = ok && look_at_all(k, LOOK_ERROR);

@@ -6,7 +6,7 @@
 #include "quant/quantize.h"
 
 /* The model is compiled with the values of the plan as additional outputs and run on every set of inputs (sample_sets.h): once for ranges, once more
- * for histograms when the method needs them, and once to see what quantizing does. Sets are read when they are needed, so memory does not grow with
+ * (with outliers, a few times) for histograms when the method needs them, and once to see what quantizing does. Sets are read when they are needed, so memory does not grow with
  * their number. Warns about inputs and values that have one and the same number in all elements of all sets [calibration-constant]. False after
  * reporting: inputs that do not fit, a value that is not finite [not-finite], a model that can't be compiled. */
 bool calibrate(command *c, quantize_plan *p, const folder_list *sets);

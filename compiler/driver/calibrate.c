@@ -16,6 +16,7 @@ typedef struct {
     uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
     const folder_list *sets;
     quant_params *param; /* by place in `values`: for the third look */
+    layer_list layers;   /* by place in `values`: of errors, whose it is */
     observed **input;    /* by input of the compiled model: its range; NULL where it has no real numbers */
 } calibration;
 
@@ -42,12 +43,12 @@ static uint32_t output_of(model *m, value_id v)
     return g->outputs.n - 1;
 }
 
-/* The plan's model as a model of its own, whose file it could be. */
-static model *observed_model(calibration *k)
+/* The plan's model as a model of its own, whose file it could be, with `values` as outputs. The plan's then has the first `nodes` of its nodes. */
+static model *observed_model(calibration *k, uint32_t nodes)
 {
     model *m = k->p->m;
     graph *g = model_main(m);
-    const uint32_t outputs = g->outputs.n, nodes = g->nodes.n;
+    const uint32_t outputs = g->outputs.n;
     k->output = ARENA_ARRAY(k->c->mem, uint32_t, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->output[i] = output_of(m, k->values.p[i]);
     model *copy = model_copy(k->c, m);
@@ -139,7 +140,7 @@ static bool look_at_bins(calibration *k)
 static bool calibrate_in(calibration *k, const char *folder)
 {
     command *c = k->c;
-    model *m = observed_model(k);
+    model *m = observed_model(k, model_main(k->p->m)->nodes.n);
     bool ok = m && sample_session(c, m, folder, &k->s) && look_at_all(k, LOOK_RANGE);
     if (ok) warn_constant(k);
     if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_bins(k);
@@ -157,6 +158,33 @@ bool calibrate(command *c, quantize_plan *p, const folder_list *sets)
     const char *folder = folder_temporary(c->mem, c->diag);
     if (!folder) return false;
     const bool ok = calibrate_in(&k, folder);
+    folder_remove(folder);
+    return ok;
+}
+
+/* ---- biases ---- */
+
+static bool add_errors(void *ctx, const tensor_set *inputs, const char *path, arena *mem)
+{
+    calibration *k = ctx;
+    tensor_set outputs;
+    (void)path;
+    if (!sample_outputs(&k->s, mem, inputs, &outputs)) return false;
+    for (uint32_t i = 0; i < k->values.n; i++) quantize_observe_error(k->p, k->layers.p[i], outputs.list.p[k->output[i]]);
+    return true;
+}
+
+bool calibrate_biases(command *c, quantize_plan *p, const folder_list *sets)
+{
+    calibration k = {.c = c, .p = p, .sets = sets};
+    const uint32_t nodes = model_main(p->m)->nodes.n;
+    k.values = quantize_errors(p, &k.layers);
+    model *m = observed_model(&k, nodes);
+    if (!k.values.n) return true;
+    const char *folder = m ? folder_temporary(c->mem, c->diag) : NULL;
+    if (!folder) return false;
+    const bool ok = sample_session(c, m, folder, &k.s) && sample_sets_each(c, sets, "calibrating, biases", add_errors, &k);
+    session_close(&k.s);
     folder_remove(folder);
     return ok;
 }

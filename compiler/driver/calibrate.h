@@ -10,4 +10,6 @@
  * their number. Warns about inputs and values that have one and the same number in all elements of all sets [calibration-constant]. False after
  * reporting: inputs that do not fit, a value that is not finite [not-finite], a model that can't be compiled. */
 bool calibrate(command *c, quantize_plan *p, const folder_list *sets);
+/* After quantize_judge: runs the float model with its products quantized one by one beside it, and takes the mean error of each from its bias. */
+bool calibrate_biases(command *c, quantize_plan *p, const folder_list *sets);
 #endif

@@ -115,6 +115,23 @@ says out '"mode":"dynamic"' '"sets":1' '"outputs":[{"name":"score","cosine":0.99
 expect 2 quantize "$digits" -o no.onnx --metric
 says err "--metric needs --calibrate PATH"
 
+# Weights that round to 0 shift their output; the shift goes into a bias, which is made where there is none.
+cat > shift.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {100, 0.3, 0, 0.3}>
+{
+  y = Gemm (x, w)
+}
+EOF
+expect 0 quantize shift.onnxtxt -o shift.onnx --calibrate npy --per-tensor --bias-correction=off --metric --json
+says out '"max_difference":1.2'
+expect 0 quantize shift.onnxtxt -o shift.onnx --calibrate npy --per-tensor --bias-correction=on --metric --json
+says out '"max_difference":0.2'
+expect 0 check shift.onnx --full
+expect 0 text shift.onnx
+says out '"y.bias.quantized"'
+
 # Data that say nothing: an input, a value.
 zero='\000\000\000\000' minus='\000\000\200\277'
 npy zero.npy 2,2 "$zero" "$zero" "$zero" "$zero"

@@ -1,17 +1,9 @@
 /* calibrate.c - see calibrate.h. */
 #include "driver/calibrate.h"
 
-#include <dirent.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "driver/build.h"
-#include "driver/data_set.h"
+#include "driver/process.h"
+#include "driver/sample_run.h"
 #include "passes/forms.h"
-#include "proto/load.h"
-#include "proto/save.h"
 
 typedef enum { LOOK_RANGE, LOOK_BINS, LOOK_ERROR } look;
 
@@ -19,56 +11,14 @@ typedef struct {
     command *c;
     quantize_plan *p;
     session s;
+    look how;
     value_list values;
     uint32_t *output;    /* by place in `values`: which output of the compiled model it is */
-    folder_list sets;    /* .npz files and folders */
+    const folder_list *sets;
     quant_params *param; /* by place in `values`: for the third look */
+    layer_list layers;   /* by place in `values`: of errors, whose it is */
+    observed **input;    /* by input of the compiled model: its range; NULL where it has no real numbers */
 } calibration;
-
-/* ---- data ---- */
-
-static bool ends_with(const char *s, const char *tail)
-{
-    const size_t n = strlen(s), k = strlen(tail);
-    return n >= k && !strcmp(s + n - k, tail);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static bool find_sets(calibration *k, const char *path)
-{
-    arena *mem = k->c->mem;
-    struct stat st;
-    if (stat(path, &st)) return diag_error(k->c->diag, EXIT_IO, "", "no-data", "there is no '%s' to calibrate with", path);
-    if (!S_ISDIR(st.st_mode)) {
-        VEC_PUSH(mem, k->sets, path);
-        return true;
-    }
-    k->sets = data_set_folders(mem, path);
-    const uint32_t folders = k->sets.n;
-    DIR *at = opendir(path);
-    for (const struct dirent *e; at && (e = readdir(at));)
-        if (ends_with(e->d_name, ".npz")) VEC_PUSH(mem, k->sets, arena_printf(mem, "%s/%s", path, e->d_name));
-    if (at) closedir(at);
-    if (k->sets.n > folders) qsort(k->sets.p + folders, k->sets.n - folders, sizeof *k->sets.p, by_name);
-    if (k->sets.n) return true;
-    diag_error(k->c->diag, EXIT_IO, "", "no-data", "'%s' holds nothing to calibrate with", path);
-    return diag_hint(k->c->diag, "give an .npz with a tensor for each input, or a folder of them, or one with test_data_set_0/input_0.pb and so on");
-}
-
-static bool read_set(calibration *k, const char *path, arena *mem, tensor_set *inputs)
-{
-    *inputs = (tensor_set){.mem = mem};
-    struct stat st;
-    if (stat(path, &st) || !S_ISDIR(st.st_mode)) return tensors_read(k->c->diag, path, NULL, inputs);
-    data_set set;
-    if (!data_set_read(mem, k->c->diag, path, &set)) return false;
-    *inputs = set.inputs;
-    return true;
-}
 
 /* ---- the model with its values as outputs ---- */
 
@@ -93,26 +43,25 @@ static uint32_t output_of(model *m, value_id v)
     return g->outputs.n - 1;
 }
 
-/* The plan's model as a model of its own, whose file it could be. */
-static model *observed_model(calibration *k)
+/* The plan's model as a model of its own, whose file it could be, with `values` as outputs. The plan's then has the first `nodes` of its nodes. */
+static model *observed_model(calibration *k, uint32_t nodes)
 {
     model *m = k->p->m;
     graph *g = model_main(m);
-    arena *mem = k->c->mem;
-    const uint32_t outputs = g->outputs.n, nodes = g->nodes.n;
-    k->output = ARENA_ARRAY(mem, uint32_t, k->values.n + 1);
+    const uint32_t outputs = g->outputs.n;
+    k->output = ARENA_ARRAY(k->c->mem, uint32_t, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->output[i] = output_of(m, k->values.p[i]);
-    text bytes = {.mem = mem};
-    const bool ok = model_encode(m, k->c->diag, &bytes);
+    model *copy = model_copy(k->c, m);
     g->outputs.n = outputs;
     g->nodes.n = nodes;
-    return ok ? model_load_bytes(mem, k->c->diag, bytes.p, bytes.n, m->path, NULL) : NULL;
+    return copy;
 }
 
 /* ---- looks ---- */
 
-static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const char *set)
+static bool look_at(calibration *k, uint32_t i, const tensor *t, const char *set)
 {
+    const look how = k->how;
     observed *s = k->p->seen[k->values.p[i]];
     const float *x = t->data; /* outputs are aligned, in the host's byte order */
     const int64_t n = tensor_count(t);
@@ -123,55 +72,78 @@ static bool look_at(calibration *k, uint32_t i, const tensor *t, look how, const
                       (long long)s->strange, set);
 }
 
-static void show_progress(const calibration *k, look how, uint32_t done)
+/* The range of every input with real numbers; one that is not finite shows in the values that are observed. */
+static void look_at_inputs(calibration *k)
 {
-    static const char *const WHAT[] = {"ranges", "histograms", "errors"};
-    if (k->c->quiet || !isatty(2)) return;
-    fprintf(stderr, "\rcalibrating, %s: %u of %u sets%s", WHAT[how], done, k->sets.n, done == k->sets.n ? "\r\033[K" : "");
-    fflush(stderr);
+    const onnxcc_model *m = k->s.model;
+    if (!k->input) k->input = ARENA_ARRAY(k->c->mem, observed *, m->n_inputs + 1);
+    for (int i = 0; i < m->n_inputs; i++) {
+        const tensor *t = k->s.bound[i];
+        if (t->type != ELEM_FLOAT) continue;
+        if (!k->input[i]) k->input[i] = observed_new(k->c->mem);
+        observe_range(k->input[i], k->s.in[i], tensor_count(t));
+    }
 }
 
-static bool run_set(calibration *k, const char *path, look how, arena *mem)
+/* More than one element a set, and all of them one number: data as no model sees it, or a value that does nothing. */
+static bool is_constant(const calibration *k, const observed *s)
 {
-    tensor_set inputs, outputs = {.mem = mem};
-    k->s.mem = mem;
-    if (!read_set(k, path, mem, &inputs) || !session_bind(&k->s, &inputs) || !session_call(&k->s, NULL) || !session_outputs(&k->s, &outputs)) {
-        diag_hint(k->c->diag, "the calibration data is '%s'", path);
-        return false;
+    return s && s->count > k->sets->n && s->lo == s->hi && s->strange < 0;
+}
+
+static void warn_constant(const calibration *k)
+{
+    static const char CODE[] = "calibration-constant";
+    model *m = k->p->m;
+    diag *d = k->c->diag;
+    for (int i = 0; i < k->s.model->n_inputs; i++) {
+        if (!is_constant(k, k->input[i])) continue;
+        diag_warn(d, arena_printf(k->c->mem, "input '%s'", k->s.model->inputs[i].name), CODE, "all of the calibration data for it is %g", k->input[i]->lo);
+        diag_hint(d, "ranges are those of the calibration data: give inputs as the model will see them");
     }
+    for (uint32_t i = 0; i < k->values.n; i++) {
+        const value_id v = k->values.p[i];
+        if (!value_at(m, v)->producer || !is_constant(k, k->p->seen[v])) continue;
+        diag_warn(d, at_value(m, v), CODE, "it is %g in all elements for all of the calibration data", k->p->seen[v]->lo);
+    }
+}
+
+static bool run_set(void *ctx, const tensor_set *inputs, const char *path, arena *mem)
+{
+    calibration *k = ctx;
+    tensor_set outputs;
+    if (!sample_outputs(&k->s, mem, inputs, &outputs)) return false;
+    if (k->how == LOOK_RANGE) look_at_inputs(k);
     for (uint32_t i = 0; i < k->values.n; i++)
-        if (!look_at(k, i, outputs.list.p[k->output[i]], how, path)) return false;
+        if (!look_at(k, i, outputs.list.p[k->output[i]], path)) return false;
     return true;
 }
 
 static bool look_at_all(calibration *k, look how)
 {
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < k->sets.n; i++) {
-        arena *mem = arena_new();
-        show_progress(k, how, i);
-        ok = run_set(k, k->sets.p[i], how, mem);
-        k->s.mem = k->c->mem;
-        arena_free(mem);
+    static const char *const WHAT[] = {"calibrating, ranges", "calibrating, histograms", "calibrating, errors"};
+    k->how = how;
+    return sample_sets_each(k->c, k->sets, WHAT[how], run_set, k);
+}
+
+/* Until the bins of every value are fine enough: once, where there are no outliers. */
+static bool look_at_bins(calibration *k)
+{
+    for (bool again = true; again;) {
+        if (!look_at_all(k, LOOK_BINS)) return false;
+        again = false;
+        for (uint32_t i = 0; k->p->o->method == RANGE_PERCENTILE && i < k->values.n; i++) again |= observe_refine(k->p->seen[k->values.p[i]]);
     }
-    show_progress(k, how, k->sets.n);
-    return ok;
+    return true;
 }
 
 static bool calibrate_in(calibration *k, const char *folder)
 {
     command *c = k->c;
-    compile_options co;
-    compiled built = {0};
-    const char *library;
-    if (!command_compile_options(c, &co)) return false;
-    co.emit = 0;
-    co.math = MATH_STRICT; /* the same ranges on every machine, so the same model */
-    model *m = observed_model(k);
-    /* -O1: more takes longer than it saves, since a set runs three times at most. */
-    if (!m || !build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
-    bool ok = session_open(&k->s, c->mem, c->diag, library, built.name, co.threads) && look_at_all(k, LOOK_RANGE);
-    if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_all(k, LOOK_BINS);
+    model *m = observed_model(k, model_main(k->p->m)->nodes.n);
+    bool ok = m && sample_session(c, m, folder, &k->s) && look_at_all(k, LOOK_RANGE);
+    if (ok) warn_constant(k);
+    if (ok && k->p->o->method != RANGE_MINMAX) ok = look_at_bins(k);
     k->param = ARENA_ARRAY(c->mem, quant_params, k->values.n + 1);
     for (uint32_t i = 0; i < k->values.n; i++) k->param[i] = quantize_params(k->p, k->values.p[i]);
     ok = ok && look_at_all(k, LOOK_ERROR);
@@ -179,15 +151,40 @@ static bool calibrate_in(calibration *k, const char *folder)
     return ok;
 }
 
-bool calibrate(command *c, quantize_plan *p, const char *path, uint32_t *sets)
+bool calibrate(command *c, quantize_plan *p, const folder_list *sets)
 {
-    calibration k = {.c = c, .p = p, .values = quantize_observed(p)};
-    if (!find_sets(&k, path)) return false;
-    *sets = k.sets.n;
+    calibration k = {.c = c, .p = p, .values = quantize_observed(p), .sets = sets};
     if (!k.values.n) return true;
     const char *folder = folder_temporary(c->mem, c->diag);
     if (!folder) return false;
     const bool ok = calibrate_in(&k, folder);
+    folder_remove(folder);
+    return ok;
+}
+
+/* ---- biases ---- */
+
+static bool add_errors(void *ctx, const tensor_set *inputs, const char *path, arena *mem)
+{
+    calibration *k = ctx;
+    tensor_set outputs;
+    (void)path;
+    if (!sample_outputs(&k->s, mem, inputs, &outputs)) return false;
+    for (uint32_t i = 0; i < k->values.n; i++) quantize_observe_error(k->p, k->layers.p[i], outputs.list.p[k->output[i]]);
+    return true;
+}
+
+bool calibrate_biases(command *c, quantize_plan *p, const folder_list *sets)
+{
+    calibration k = {.c = c, .p = p, .sets = sets};
+    const uint32_t nodes = model_main(p->m)->nodes.n;
+    k.values = quantize_errors(p, &k.layers);
+    model *m = observed_model(&k, nodes);
+    if (!k.values.n) return true;
+    const char *folder = m ? folder_temporary(c->mem, c->diag) : NULL;
+    if (!folder) return false;
+    const bool ok = sample_session(c, m, folder, &k.s) && sample_sets_each(c, sets, "calibrating, biases", add_errors, &k);
+    session_close(&k.s);
     folder_remove(folder);
     return ok;
 }

@@ -197,6 +197,7 @@ static bool bind_inputs(session *s, const tensor_set *set)
         given[i] = t;
     }
     if (!read_dims(s, given)) return false;
+    s->bound = given;
     s->in = ARENA_ARRAY(s->mem, const void *, m->n_inputs + 1);
     for (int i = 0; i < m->n_inputs; i++) {
         if (!check_shape(s, &m->inputs[i], given[i])) return false;

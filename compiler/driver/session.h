@@ -23,6 +23,7 @@ typedef struct {
     bool exact;  /* every buffer is a block of its own of exactly its size, without a guard and no more
                   * aligned than its type asks, so that a sanitizer sees accesses beyond it and wrong ones */
     /* set by session_bind */
+    tensor *const *bound; /* what was given for each input */
     const void **in;
     void **out;
     size_t *out_bytes; /* capacity; a guard follows each */

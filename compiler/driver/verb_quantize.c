@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 
 #include "check/check.h"
+#include "driver/build.h"
 #include "driver/calibrate.h"
 #include "driver/command.h"
-#include "driver/data_set.h"
+#include "driver/output_distance.h"
+#include "driver/sample_run.h"
 #include "ops/version.h"
 #include "passes/analyze.h"
 #include "passes/inline.h"
@@ -39,8 +41,10 @@ static bool read_options(command *c, quantize_options *o)
         diag_error(c->diag, EXIT_USAGE, "", "no-data", "--mode=static needs --calibrate PATH, inputs as the model will see them");
         return diag_hint(c->diag, "--mode=dynamic needs none");
     }
-    if (o->mode == QUANTIZE_DYNAMIC && calibration)
-        return diag_error(c->diag, EXIT_USAGE, "", "arguments", "--mode=dynamic does not calibrate: leave --calibrate out");
+    if (opt_flag(c->o, OPT_METRIC) && !calibration)
+        return diag_error(c->diag, EXIT_USAGE, "", "no-data", "--metric needs --calibrate PATH, inputs to compare outputs for");
+    if (o->mode == QUANTIZE_DYNAMIC && calibration && !opt_flag(c->o, OPT_METRIC))
+        return diag_error(c->diag, EXIT_USAGE, "", "arguments", "--mode=dynamic does not calibrate: leave --calibrate out, or give --metric, too");
     if (o->mode == QUANTIZE_DYNAMIC && c->o->n[OPT_ACTIVATIONS] && o->activations != ELEM_UINT8)
         return diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported",
                           "DynamicQuantizeLinear gives u8: --activations=s8 is for --mode=static");
@@ -93,6 +97,7 @@ typedef struct {
     const char *in, *out;
     uint32_t sets, quantized, others;
     long long before, after; /* bytes of the files */
+    distance_list outputs;   /* with --metric */
 } summary;
 
 static long long file_bytes(const char *path)
@@ -106,6 +111,25 @@ static void print_decibel(FILE *to, double v)
     if (isnan(v)) fputs("       -", to);
     else if (isinf(v)) fputs(v > 0 ? "   exact" : "    none", to);
     else fprintf(to, "%8.1f", v);
+}
+
+static void print_outputs(FILE *to, const distance_list *outputs)
+{
+    if (outputs->n) fputs("  cosine     SQNR    largest   argmax  output\n", to);
+    for (uint32_t i = 0; i < outputs->n; i++) {
+        const output_distance *d = &outputs->p[i];
+        const double cosine = distance_cosine(d);
+        if (isnan(cosine)) fputs("       -", to);
+        else fprintf(to, "%8.5f", cosine);
+        fputc(' ', to);
+        print_decibel(to, distance_sqnr(d));
+        fprintf(to, " %10.4g", d->largest);
+        if (d->rows) fprintf(to, " %7.2f%%", 100 * (double)d->same_argmax / (double)d->rows);
+        else fputs("        -", to);
+        fprintf(to, "  %s", d->name);
+        if (d->other_shapes) fprintf(to, ", with another shape in %u sets", d->other_shapes);
+        fputc('\n', to);
+    }
 }
 
 static void print_table(FILE *to, const quantize_plan *p, const summary *s)
@@ -126,17 +150,35 @@ static void print_table(FILE *to, const quantize_plan *p, const summary *s)
         }
         fprintf(to, "  %s (%s)%s%s\n", l->name, l->op, l->kept ? " stays in float: " : "", l->kept ? l->kept : "");
     }
+    print_outputs(to, &s->outputs);
     fprintf(to, "%u of %u products in 8 bits", s->quantized, p->layers.n);
     if (stat) fprintf(to, ", %u other nodes with them; calibrated with %u set%s", s->others, s->sets, s->sets == 1 ? "" : "s");
     fprintf(to, "; %lld bytes before, %lld after\n", s->before, s->after);
     for (uint32_t i = 0; i < p->notes.n; i++) fprintf(to, "%s\n", p->notes.p[i]);
 }
 
-static void json_decibel(FILE *to, const char *key, double v)
+static void json_field(FILE *to, const char *key, double v)
 {
     if (isnan(v)) return;
     fprintf(to, ",\"%s\":", key);
     json_number(to, v);
+}
+
+static void json_outputs(FILE *to, const distance_list *outputs)
+{
+    if (outputs->n) fputs(",\"outputs\":[", to);
+    for (uint32_t i = 0; i < outputs->n; i++) {
+        const output_distance *d = &outputs->p[i];
+        fputs(i ? ",{\"name\":" : "{\"name\":", to);
+        json_string(to, d->name);
+        json_field(to, "cosine", distance_cosine(d));
+        json_field(to, "sqnr", distance_sqnr(d));
+        json_field(to, "max_difference", d->largest);
+        if (d->rows) json_field(to, "argmax_agreement", (double)d->same_argmax / (double)d->rows);
+        if (d->other_shapes) fprintf(to, ",\"other_shapes\":%u", d->other_shapes);
+        fputc('}', to);
+    }
+    if (outputs->n) fputc(']', to);
 }
 
 /* One object for each product, then one for the whole. */
@@ -147,9 +189,9 @@ static void print_json(FILE *to, const quantize_plan *p, const summary *s)
         fputs("{\"node\":", to);
         json_string(to, l->name);
         fprintf(to, ",\"op\":\"%s\",\"quantized\":%s", l->op, l->kept ? "false" : "true");
-        json_decibel(to, "sqnr_input", l->sqnr[0]);
-        json_decibel(to, "sqnr_weights", l->sqnr[1]);
-        json_decibel(to, "sqnr_output", l->sqnr[2]);
+        json_field(to, "sqnr_input", l->sqnr[0]);
+        json_field(to, "sqnr_weights", l->sqnr[1]);
+        json_field(to, "sqnr_output", l->sqnr[2]);
         if (!isnan(l->sqnr[0])) fprintf(to, ",\"saturated\":%.9g", l->saturated);
         if (l->kept) {
             fputs(",\"reason\":", to);
@@ -161,8 +203,10 @@ static void print_json(FILE *to, const quantize_plan *p, const summary *s)
     json_string(to, s->in);
     fputs(",\"output\":", to);
     json_string(to, s->out);
-    fprintf(to, ",\"mode\":\"%s\",\"products\":%u,\"quantized\":%u,\"others\":%u,\"sets\":%u,\"bytes\":{\"before\":%lld,\"after\":%lld}}\n",
+    fprintf(to, ",\"mode\":\"%s\",\"products\":%u,\"quantized\":%u,\"others\":%u,\"sets\":%u,\"bytes\":{\"before\":%lld,\"after\":%lld}",
             p->o->mode == QUANTIZE_STATIC ? "static" : "dynamic", p->layers.n, s->quantized, s->others, s->sets, s->before, s->after);
+    json_outputs(to, &s->outputs);
+    fputs("}\n", to);
 }
 
 static void count_quantized(const quantize_plan *p, summary *s)
@@ -173,12 +217,12 @@ static void count_quantized(const quantize_plan *p, summary *s)
 
 /* ---- the verb ---- */
 
-static bool write_quantized(command *c, quantize_plan *p, summary *s)
+static bool write_quantized(command *c, quantize_plan *p, const folder_list *sets, summary *s)
 {
-    const char *data = opt_text(c->o, OPT_CALIBRATE, NULL);
     if (p->o->mode == QUANTIZE_STATIC) {
-        if (!calibrate(c, p, data, &s->sets)) return false;
+        if (!calibrate(c, p, sets)) return false;
         quantize_judge(p);
+        if (!opt_choice(c->o, OPT_BIAS_CORRECTION) && !calibrate_biases(c, p, sets)) return false;
         count_quantized(p, s);
         quantize_write_static(p);
     } else {
@@ -189,6 +233,22 @@ static bool write_quantized(command *c, quantize_plan *p, summary *s)
     if (!ir_verify(p->m) || !model_save_own(p->m, c->diag, s->out)) return false;
     s->after = file_bytes(s->out);
     return true;
+}
+
+static bool quantize_model(command *c, quantize_plan *p, summary *s)
+{
+    const char *data = opt_text(c->o, OPT_CALIBRATE, NULL);
+    const bool metric = opt_flag(c->o, OPT_METRIC);
+    folder_list sets = {0};
+    if (data && !sample_sets_find(c, p->m, data, &sets)) return false;
+    s->sets = sets.n;
+    model *before = metric ? model_copy(c, p->m) : NULL;
+    if ((metric && !before) || !write_quantized(c, p, &sets, s)) return false;
+    if (!metric) return true;
+    model *after = load_for_build(c->mem, c->diag, s->out);
+    const bool ok = after && outputs_compare(c, before, after, &sets, &s->outputs);
+    c->diag->file = s->in;
+    return ok;
 }
 
 exit_code verb_quantize(command *c)
@@ -210,7 +270,7 @@ exit_code verb_quantize(command *c)
         VEC_PUSH(c->mem, p->notes, arena_printf(c->mem, "the model's opset is %d now, it was %d", model_opset(m, ""), had));
     if (had && o.mode == QUANTIZE_STATIC && !o.per_tensor && model_opset(m, "") < RAISED_OPSET)
         VEC_PUSH(c->mem, p->notes, "weights have one scale for each node: scales per channel came with opset 13, to which this model can't be raised");
-    if (!write_quantized(c, p, &s)) return diag_exit(c->diag);
+    if (!quantize_model(c, p, &s)) return diag_exit(c->diag);
     if (c->json) print_json(c->json, p, &s);
     if (c->json != stdout && !c->quiet) print_table(c->out, p, &s);
     return EXIT_OK;

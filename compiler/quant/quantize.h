@@ -2,6 +2,7 @@
  *
  *     choose        which nodes can be quantized, and why the others can't or should not     choose.c
  *     dynamic       DynamicQuantizeLinear, MatMulInteger, ConvInteger                        dynamic.c
+ *     correct       what quantizing does to a product's output on average                    correct.c
  *     static        QuantizeLinear and DequantizeLinear around what stays                    static.c
  *
  * The model is one that is written back (passes/optimize.h): nodes at its own operator sets, types known by analyze(). Calibration is the
@@ -41,7 +42,7 @@ typedef enum {
 typedef struct product {
     node_id id;
     value_id x, weights, bias; /* bias 0: none */
-    uint32_t axis;             /* of the output channels in the weights */
+    uint32_t axis;             /* of the output channels in the weights; of a MatMul the last one, also with a batch of matrices */
     int64_t channels, depth;   /* depth: numbers that are added up for one output */
     float alpha, beta;
     bool turned; /* Gemm's transA */
@@ -56,7 +57,10 @@ typedef struct layer {
     struct weights8 *w8; /* its weights, once quantize_judge made them; static mode */
     double sqnr[3];      /* dB, of rounding its input, weights, output; NAN: not measured or not rounded, INFINITY: without error */
     double saturated;    /* share of input values outside the range, 0 to 1 */
+    double *error;       /* by channel: sum of the errors that quantizing made of its output, then sum of their squares; NULL: not measured */
+    int64_t n_error;     /* their number in each channel */
 } layer;
+typedef VEC(layer *) layer_list;
 
 typedef struct quantize_plan {
     model *m;
@@ -77,8 +81,8 @@ typedef struct quantize_plan {
 
 /* Finds products and what stands between them. Lives in `mem`. */
 quantize_plan *quantize_choose(arena *mem, model *m, const quantize_options *o);
-/* The values that calibration has to observe, in order of ids; static mode. */
 typedef VEC(value_id) value_list;
+/* The values that calibration has to observe, in order of ids; static mode. */
 value_list quantize_observed(quantize_plan *p);
 /* Scale and zero point of an observed value. */
 quant_params quantize_params(const quantize_plan *p, value_id v);
@@ -86,6 +90,14 @@ quant_params quantize_params(const quantize_plan *p, value_id v);
 void quantize_judge(quantize_plan *p);
 /* Takes a product back into float. */
 void quantize_keep(quantize_plan *p, layer *l, const char *why);
+
+/* Bias correction, after quantize_judge (correct.c). Adds nodes to the main graph that compute, for each product with a place for a bias, what quantizing
+ * does to its output, and nothing reads; *layers is whose each is. The caller takes them away again when they have run. */
+value_list quantize_errors(quantize_plan *p, layer_list *layers);
+/* What such a value was in one run. */
+void quantize_observe_error(quantize_plan *p, layer *l, const tensor *error);
+/* The mean error of a channel, as far as it stands out of the scatter of errors: what leaves the bias. */
+double quantize_mean_error(const layer *l, int64_t channel);
 
 /* Write the plan into the model. */
 void quantize_write_dynamic(quantize_plan *p);

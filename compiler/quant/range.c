@@ -2,10 +2,12 @@
 #include "quant/range.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/fmath.h"
 
 enum { CANDIDATES = 100 };            /* clipping ranges that the search tries */
+enum { MOST_REFINED = 6, FEW = 4 };   /* bins are refined where all that is covered lies in less than 1 / FEW of them */
 static const double COVERED = 0.9999; /* share of the values inside the percentile's range */
 
 observed *observed_new(arena *mem)
@@ -36,19 +38,28 @@ bool observe_range(observed *s, const float *x, int64_t n)
 
 static double bin_width(const observed *s)
 {
-    return (s->hi - s->lo) / RANGE_BINS;
+    return (s->to - s->from) / RANGE_BINS;
 }
 
 void observe_bins(observed *s, arena *mem, const float *x, int64_t n)
 {
-    if (!s->bins) s->bins = ARENA_ARRAY(mem, uint64_t, RANGE_BINS);
+    if (s->settled) return;
+    if (!s->bins) {
+        s->bins = ARENA_ARRAY(mem, uint64_t, RANGE_BINS);
+        s->from = s->lo;
+        s->to = s->hi;
+    }
     const double width = bin_width(s);
     for (int64_t i = 0; i < n; i++) {
         if (x[i] == 0) { /* exact whatever the range */
             s->zeros++;
             continue;
         }
-        const double at = width > 0 ? ((double)x[i] - s->lo) / width : 0;
+        if ((double)x[i] < s->from || (double)x[i] > s->to) {
+            *((double)x[i] < s->from ? &s->below : &s->above) += 1;
+            continue;
+        }
+        const double at = width > 0 ? ((double)x[i] - s->from) / width : 0;
         s->bins[at < 0 ? 0 : at >= RANGE_BINS ? RANGE_BINS - 1 : (int)at]++;
     }
 }
@@ -69,14 +80,29 @@ void observe_error(observed *s, const quant_params *p, const float *x, int64_t n
 /* Drops the smallest tails whose share is not covered, half of it on each side at most. */
 static void percentile(const observed *s, double *lo, double *hi)
 {
-    uint64_t all = s->zeros, below = 0, above = 0;
+    uint64_t all = s->zeros + s->below + s->above, below = s->below, above = s->above;
     for (int i = 0; i < RANGE_BINS; i++) all += s->bins[i];
     const double tail = (1 - COVERED) * (double)all / 2, width = bin_width(s);
     int first = 0, last = RANGE_BINS - 1;
     while (first < last && (double)(below + s->bins[first]) <= tail) below += s->bins[first++];
     while (last > first && (double)(above + s->bins[last]) <= tail) above += s->bins[last--];
-    *lo = s->lo + first * width;
-    *hi = s->lo + (last + 1) * width;
+    *lo = s->from + first * width;
+    *hi = s->from + (last + 1) * width;
+}
+
+bool observe_refine(observed *s)
+{
+    double lo, hi;
+    if (s->settled || !s->bins) return false;
+    percentile(s, &lo, &hi);
+    s->settled = s->refined == MOST_REFINED || !(hi > lo) || (hi - lo) * FEW >= s->to - s->from;
+    if (s->settled) return false;
+    s->refined++;
+    s->from = lo;
+    s->to = hi;
+    s->below = s->above = s->zeros = 0;
+    memset(s->bins, 0, RANGE_BINS * sizeof *s->bins);
+    return true;
 }
 
 /* Squared error of the histogram when [lo, hi] is represented in 256 steps: a bin's values are taken to lie in its middle, and spread over
@@ -87,7 +113,7 @@ static double clipping_error(const observed *s, double lo, double hi)
     double sum = 0;
     for (int i = 0; i < RANGE_BINS; i++) {
         if (!s->bins[i]) continue;
-        const double v = s->lo + (i + 0.5) * width, off = v < lo ? lo - v : v > hi ? v - hi : 0;
+        const double v = s->from + (i + 0.5) * width, off = v < lo ? lo - v : v > hi ? v - hi : 0;
         /* bins narrower than a step hold no single value: the error inside is that of rounding */
         sum += (double)s->bins[i] * (off * off + inside);
     }

@@ -1,6 +1,7 @@
 /* range.h - from what was seen of a tensor to scale and zero point.
  *
- * Two looks: the first finds least and largest value, the second counts values in bins between them, so memory does not grow with the data.
+ * Two looks: the first finds least and largest value, the second counts values in bins between them, so memory does not grow with the data. Where
+ * outliers leave few bins to all other values, the second look is taken again with bins between fewer ends.
  * Sources: Nagel et al. 2021 (arXiv 2106.08295) for the search of a clipping range with the least mean squared error; ONNX QuantizeLinear for
  * rounding and saturation. */
 #ifndef ONNXCC_QUANT_RANGE_H
@@ -16,7 +17,11 @@ typedef enum { RANGE_MINMAX, RANGE_PERCENTILE, RANGE_MSE } range_method;
 typedef struct observed {
     double lo, hi; /* of all values; lo > hi: none was seen */
     uint64_t count;
-    uint64_t *bins, zeros; /* RANGE_BINS between lo and hi, zeros left out; NULL before the second look */
+    uint64_t *bins, zeros; /* RANGE_BINS between `from` and `to`, zeros left out; NULL before the second look */
+    double from, to;       /* lo and hi, or closer */
+    uint64_t below, above; /* values outside the bins */
+    uint32_t refined;      /* how often the bins were made narrower */
+    bool settled;          /* they are narrow enough */
     double noise, power;   /* third look: sums of squares of the error and of the value */
     uint64_t outside;      /* third look: values that saturate */
     int64_t strange;       /* index of a value that is not finite, in the tensor where it was seen; -1: none */
@@ -34,6 +39,9 @@ observed *observed_new(arena *mem);
 bool observe_range(observed *s, const float *x, int64_t n);
 /* Second look, after the first one has seen all data. */
 void observe_bins(observed *s, arena *mem, const float *x, int64_t n);
+/* After the second look has seen all data, for RANGE_PERCENTILE: true when it has to see them again, in narrower bins (values that need it no more
+ * look away). */
+bool observe_refine(observed *s);
 /* Third look: what quantizing with these parameters does. */
 void observe_error(observed *s, const quant_params *p, const float *x, int64_t n);
 

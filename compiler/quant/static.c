@@ -32,9 +32,10 @@ quant_params quantize_params(const quantize_plan *p, value_id v)
     return params_of_range(lo, hi, p->o->activations);
 }
 
-static bool per_channel(const quantize_plan *p)
+/* A batch of matrices has one scale: onnxruntime's integer products take one per column only as [.., 1, N], which no DequantizeLinear gives. */
+static bool per_channel(const quantize_plan *p, const product *pr)
 {
-    return !p->o->per_tensor && op_has(p->m, "DequantizeLinear", 13);
+    return !p->o->per_tensor && op_has(p->m, "DequantizeLinear", 13) && pr->axis < 2;
 }
 
 /* A bias is stored in steps of input scale times weight scale. Where that does not fit 32 bits, the weights' steps get larger. */
@@ -75,7 +76,7 @@ void quantize_judge(quantize_plan *p)
         if (l->kept) continue;
         const quant_params in = quantize_params(p, l->p.x);
         l->w8 = ARENA_NEW(p->mem, weights8);
-        *l->w8 = weights_quantized(p, &l->p, (weights_form){ELEM_INT8, per_channel(p), false, least_scales(p, &l->p, (double)in.scale)});
+        *l->w8 = weights_quantized(p, &l->p, (weights_form){ELEM_INT8, per_channel(p, &l->p), false, least_scales(p, &l->p, (double)in.scale)});
         take_measures(p, l);
     }
     for (uint32_t i = 0; i < p->layers.n; i++) {
@@ -147,19 +148,32 @@ static value_id dequantized(writer *w, value_id q, value_id scale, elem stored, 
     return out;
 }
 
+/* The bias of a channel, less the mean error of its sums. */
+static double bias_at(model *m, const layer *l, int64_t c)
+{
+    const tensor *b = l->p.bias ? constant_of(m, l->p.bias) : NULL;
+    const double v = b ? elem_get_double(b->type, b->data, tensor_count(b) > 1 ? (size_t)c : 0) : 0;
+    return v - quantize_mean_error(l, c);
+}
+
+static bool corrected(const layer *l)
+{
+    for (int64_t c = 0; c < l->p.channels; c++)
+        if (quantize_mean_error(l, c) != 0) return true;
+    return false;
+}
+
 static value_id bias32(writer *w, const layer *l, const quant_params *in)
 {
     model *m = w->p->m;
-    const tensor *b = constant_of(m, l->p.bias);
-    const int64_t n = tensor_count(b), channels = l->p.channels;
+    const int64_t channels = l->p.channels;
     tensor *t = tensor_new(m->mem, ELEM_INT32, 1, &channels);
     float *scale = ARENA_ARRAY(w->p->mem, float, channels);
     for (int64_t c = 0; c < channels; c++) {
-        const double v = elem_get_double(b->type, b->data, n > 1 ? (size_t)c : 0);
         scale[c] = in->scale * l->w8->s[l->w8->n > 1 ? c : 0];
-        elem_set_double(ELEM_INT32, (void *)(uintptr_t)t->data, (size_t)c, scale[c] > 0 ? rint(v / (double)scale[c]) : 0);
+        elem_set_double(ELEM_INT32, (void *)(uintptr_t)t->data, (size_t)c, scale[c] > 0 ? rint(bias_at(m, l, c) / (double)scale[c]) : 0);
     }
-    const char *of = w->to.of = value_at(m, l->p.bias)->name;
+    const char *of = w->to.of = l->p.bias ? value_at(m, l->p.bias)->name : arena_printf(m->mem, "%s.bias", l->name);
     const value_id steps = floats_value(m, of, "scale", l->w8->n > 1, &channels, scale);
     return dequantized(w, new_constant(m, of, "quantized", t), steps, ELEM_INT32, l->w8->n, 0);
 }
@@ -171,9 +185,16 @@ static void write_weights(writer *w, node_id id)
     const quant_params in = quantize_params(w->p, l->p.x);
     w->to.of = value_at(m, l->p.weights)->name;
     const value_id weights = dequantized(w, l->w8->q, l->w8->scale, ELEM_INT8, l->w8->n, l->p.axis);
-    const value_id bias = l->p.bias ? bias32(w, l, &in) : 0;
-    node_at(m, id)->in[1] = weights;
-    if (bias) node_at(m, id)->in[2] = bias;
+    const value_id bias = l->p.bias || corrected(l) ? bias32(w, l, &in) : 0;
+    node *n = node_at(m, id);
+    if (bias && n->n_in < 3) {
+        value_id *wide = ARENA_ARRAY(m->mem, value_id, 3);
+        memcpy(wide, n->in, n->n_in * sizeof *wide);
+        n->in = wide;
+        n->n_in = 3;
+    }
+    n->in[1] = weights;
+    if (bias) n->in[2] = bias;
 }
 
 /* ---- nodes ---- */

@@ -45,12 +45,12 @@ static const char *read_weights(model *m, const node *n, product *out)
     if (!constant_of(m, out->weights)) return "its weights are not constant";
     if (!w || !is_float_tensor(m, out->x)) return "it is not in float32";
     if (!tensor_count(w)) return "it has no weights";
-    if (conv ? w->rank < 3 : w->rank != 2) return conv || gemm ? "its weights have an unexpected shape" : "its weights are no matrix";
+    if (conv ? w->rank < 3 : gemm ? w->rank != 2 : w->rank < 2) return conv || gemm ? "its weights have an unexpected shape" : "its weights are no matrix";
     if (!all_finite(w)) return "its weights are not all finite";
     const bool first = conv || (gemm && node_int(n, "transB", 0));
-    out->axis = first ? 0 : 1;
+    out->axis = first ? 0 : w->rank - 1; /* of a batch of matrices: the columns of all of them */
     out->channels = w->shape[out->axis];
-    out->depth = tensor_count(w) / out->channels;
+    out->depth = first ? tensor_count(w) / out->channels : w->shape[w->rank - 2];
     if (gemm) {
         out->alpha = node_float(n, "alpha", 1);
         out->beta = node_float(n, "beta", 1);

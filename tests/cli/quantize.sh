@@ -42,6 +42,117 @@ says out "calibrated with 2 sets"
 expect 0 quantize "$digits" -o folder.onnx --calibrate sets
 says out "calibrated with 1 set"
 
+# Folders of .npy files: one input, each is a set; several, a folder with one for each of them is.
+npy() { # npy FILE SHAPE NUMBER...: float32, numbers as octal bytes
+    file=$1 shape=$2
+    shift 2
+    { printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($shape), }"; for v; do printf "$v"; done; } > "$file"
+}
+mkdir -p npy two/s1 two/s2 half/s1
+cat > one.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  y = MatMul (x, w)
+}
+EOF
+cat > two.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] a, float[n,2] "b/c") => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  s = Add (a, "b/c")
+  y = MatMul (s, w)
+}
+EOF
+one='\000\000\200\077' two='\000\000\000\100'
+npy npy/first.npy 1,2 "$one" "$two"
+npy npy/second.npy 2,2 "$one" "$two" "$two" "$two"
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy
+says out "calibrated with 2 sets"
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy/first.npy
+says out "calibrated with 1 set;"
+for s in s1 s2; do
+    cp npy/first.npy two/$s/a.npy
+    cp npy/first.npy "two/$s/b\\c.npy"
+done
+expect 0 quantize two.onnxtxt -o npy.onnx --calibrate two
+says out "calibrated with 2 sets"
+expect 0 quantize two.onnxtxt -o npy.onnx --calibrate two/s1
+says out "calibrated with 1 set;"
+cp npy/first.npy half/s1/a.npy
+expect 2 quantize two.onnxtxt -o no.onnx --calibrate half
+says err "there is no 'b\\c.npy' in 'half/s1'" "a folder with one named after each input: a.npy, b\\c.npy" "[no-data]"
+expect 2 quantize two.onnxtxt -o no.onnx --calibrate npy
+says err "there is no 'a.npy' in 'npy'"
+
+# A batch of matrices: a scale for each column, or in static mode one for all.
+cat > batch.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[2,n,3] y)
+<float[2,2,3] w = {1, 2, 3, 4, 5, 6, -1, -2, -3, -4, -5, -6}>
+{
+  y = MatMul (x, w)
+}
+EOF
+expect 0 quantize batch.onnxtxt -o batch.onnx
+says out "1 of 1 products in 8 bits"
+expect 0 text batch.onnx
+says out "int8[2,2,3]" "float[3]"
+expect 0 run batch.onnxtxt --input npy/second.npy -o float.npz
+expect 0 verify batch.onnx --inputs npy/second.npy --expect float.npz --rtol 0.02 --atol 0.05
+expect 0 quantize batch.onnxtxt -o batch.onnx --calibrate npy
+says out "1 of 1 products in 8 bits"
+expect 0 verify batch.onnx --inputs npy/second.npy --expect float.npz --rtol 0.02 --atol 0.05
+
+# How far the outputs are, in both modes; OUT may be IN.
+expect 0 quantize "$digits" -o metric.onnx --calibrate "$samples/inputs.npz" --metric
+says out "  cosine     SQNR    largest   argmax  output" " 1.00000 " " 100.00%  score" "3 of 3 products"
+cp "$digits" metric.onnx
+expect 0 quantize metric.onnx -o metric.onnx --mode dynamic --calibrate "$samples/inputs.npz" --metric --json
+says out '"mode":"dynamic"' '"sets":1' '"outputs":[{"name":"score","cosine":0.99' '"sqnr":' '"max_difference":' '"argmax_agreement":1}]}'
+expect 2 quantize "$digits" -o no.onnx --metric
+says err "--metric needs --calibrate PATH"
+
+# Weights that round to 0 shift their output; the shift goes into a bias, which is made where there is none.
+cat > shift.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {100, 0.3, 0, 0.3}>
+{
+  y = Gemm (x, w)
+}
+EOF
+expect 0 quantize shift.onnxtxt -o shift.onnx --calibrate npy --per-tensor --bias-correction=off --metric --json
+says out '"max_difference":1.2'
+expect 0 quantize shift.onnxtxt -o shift.onnx --calibrate npy --per-tensor --bias-correction=on --metric --json
+says out '"max_difference":0.2'
+expect 0 check shift.onnx --full
+expect 0 text shift.onnx
+says out '"y.bias.quantized"'
+
+# Data that say nothing: an input, a value.
+zero='\000\000\000\000' minus='\000\000\200\277'
+npy zero.npy 2,2 "$zero" "$zero" "$zero" "$zero"
+npy minus.npy 1,2 "$minus" "$zero"
+cat > dead.onnxtxt <<'EOF'
+<ir_version: 7, opset_import: ["": 13]>
+g (float[n,2] x) => (float[n,2] y)
+<float[2,2] w = {1, 2, 3, -4}>
+{
+  r = Relu (x)
+  y = MatMul (r, w)
+}
+EOF
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate zero.npy
+says err "warning: input 'x': all of the calibration data for it is 0 [calibration-constant]" "give inputs as the model will see them"
+expect 0 quantize dead.onnxtxt -o npy.onnx --calibrate minus.npy
+says err "warning: value 'r': it is 0 in all elements" "[calibration-constant]"
+if grep -q "input 'x'" err; then fail "the input is not constant"; fi
+expect 0 quantize one.onnxtxt -o npy.onnx --calibrate npy
+[ ! -s err ] || fail "a warning about good data"
+
 # What stays in float, and why.
 expect 0 quantize "$digits" -o kept.onnx --calibrate npz --keep 'conv*2' --keep-type Gemm
 says out "conv2 (Conv) stays in float: --keep conv*2" "dense (Gemm) stays in float: --keep-type Gemm" "1 of 3 products"

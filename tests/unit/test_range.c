@@ -121,6 +121,35 @@ static void a_percentile_leaves_rare_values_outside(void **state)
     arena_free(mem);
 }
 
+/* The same numbers as often as they have to be looked at. */
+static void one_outlier_does_not_make_a_percentile_coarse(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    arena *mem = arena_new();
+    float *x = ARENA_ARRAY(mem, float, N);
+    uint32_t r = 1, looks = 1;
+    for (int i = 0; i < N; i++) {
+        r = r * 1664525u + 1013904223u;
+        x[i] = (float)r / 2147483648.0f - 1;
+    }
+    x[10] = 1e6f;
+    double lo, hi;
+    observed *s = seen(mem, x, N);
+    for (; observe_refine(s); looks++) observe_bins(s, mem, x, N);
+    range_of(s, RANGE_PERCENTILE, &lo, &hi);
+    assert_true(lo > -1.001 && lo < -0.999 && hi > 0.999 && hi < 1.001);
+    assert_in_range(looks, 2, 4);
+    x[10] = 0.5f;
+    assert_false(observe_refine(seen(mem, x, N)));
+    for (int i = 0; i < N; i++) x[i] = i ? 1 : 3; /* as narrow as bins may get */
+    s = seen(mem, x, N);
+    while (observe_refine(s)) observe_bins(s, mem, x, N);
+    range_of(s, RANGE_PERCENTILE, &lo, &hi);
+    assert_true(lo == 0 && hi >= 1 && hi < 1.001);
+    arena_free(mem);
+}
+
 static void the_least_squared_error_weighs_outliers_against_steps(void **state)
 {
     (void)state;
@@ -175,6 +204,7 @@ int main(void)
                                        T(what_is_not_finite_is_named),
                                        T(looks_over_several_tensors_add_up),
                                        T(a_percentile_leaves_rare_values_outside),
+                                       T(one_outlier_does_not_make_a_percentile_coarse),
                                        T(the_least_squared_error_weighs_outliers_against_steps),
                                        T(the_third_look_measures_error_and_saturation),
                                        T(weights_are_symmetric_and_may_be_clipped)};

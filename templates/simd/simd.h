@@ -296,6 +296,28 @@ SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
 #endif
+/* Bytes p[0], p[2], ...: touches 2 * VL - 1 of them. */
+#if defined(SIMD_AVX512)
+SIMD_FN __m128i vi_even_bytes(const uint8_t *p)
+{
+    const __m128i low = _mm_and_si128(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi16(255));
+    return _mm_packus_epi16(low, _mm_srli_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p + 15)), 8));
+}
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(vi_even_bytes(p)); }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { return (vi)_mm512_cvtepi8_epi32(vi_even_bytes((const uint8_t *)p)); }
+#elif defined(SIMD_AVX2)
+SIMD_FN __m128i vi_even_bytes(const uint8_t *p)
+{
+    const __m128i low = _mm_and_si128(_mm_loadl_epi64((const __m128i *)(const void *)p), _mm_set1_epi16(255));
+    const __m128i halves = _mm_unpacklo_epi64(low, _mm_srli_epi16(_mm_loadl_epi64((const __m128i *)(const void *)(p + 7)), 8));
+    return _mm_packus_epi16(halves, halves);
+}
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(vi_even_bytes(p)); }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { return (vi)_mm256_cvtepi8_epi32(vi_even_bytes((const uint8_t *)p)); }
+#else
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[2 * k]; return r; }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[2 * k]; return r; }
+#endif
 /* Bytes a stride apart: narrowed together, then stored one by one. */
 SIMD_FN void vi_sts_u8(uint8_t *p, int64_t s, vi v) { uint8_t b[VL]; vi_st_u8(b, v); for (int k = 0; k < VL; ++k) p[k * s] = b[k]; }
 SIMD_FN void vi_sts_s8(int8_t *p, int64_t s, vi v) { int8_t b[VL]; vi_st_s8(b, v); for (int k = 0; k < VL; ++k) p[k * s] = b[k]; }

@@ -156,4 +156,7 @@ const char *fold_word(fold f); /* sum, prod, max, ... */
 
 /* ---- print_tile.c ---- */
 bool print_turned(printer *w, const nest *n, dim ranged); /* false: the nest is no copy that turns two axes */
+
+/* ---- print_lookup.c ---- */
+bool print_looked_up(printer *w, const nest *n, dim ranged); /* false: the nest does not only look bytes up, row by row */
 #endif

@@ -188,7 +188,7 @@ static void scalar_store(printer *w, slot to, const char *address, const char *s
     line(w, "%s = %s(%s);", e, f, s);
 }
 
-static void lane_store(printer *w, const sink *k, const char *s)
+static void lane_store(printer *w, const sink *k, const char *s, bool saturates)
 {
     const elem stored = slot_at(w->p, k->to)->type;
     const struct lane_form *form = lane_form_of(stored);
@@ -200,7 +200,7 @@ static void lane_store(printer *w, const sink *k, const char *s)
     const char *place = plus(w, param_of(w, k->to)->name, address_text(w, k->at[0]));
     lane_stride(w, k->at[0], &stride);
     if (stored == ELEM_BOOL) s = arena_printf(w->mem, "-%s", paren(w, s));
-    if (dim_is(w->t, stride, 1)) line(w, "v%c_st%s(%s, %s);", form->letter, form->suffix, place, s);
+    if (dim_is(w->t, stride, 1)) line(w, "v%c_%s%s(%s, %s);", form->letter, saturates ? "sat" : "st", form->suffix, place, s);
     else line(w, "v%c_sts%s(%s, %s, %s);", form->letter, form->suffix, place, dim_str(w, stride), s);
 }
 
@@ -217,11 +217,15 @@ void print_store(printer *w, const sink *k)
         const char *guard = value_text(w, k->guard);
         line(w, "if (%s) {", guard);
     }
-    if (lanes) {
+    dim stride;
+    const bool row = lanes && lane_stride(w, k->at[0], &stride) && dim_is(w->t, stride, 1);
+    const char *saturated = row ? saturated_text(w, k->value, slot_at(w->p, k->to)->type) : NULL;
+    if (saturated) lane_store(w, k, saturated, true);
+    else if (lanes) {
         const ex_node v = *ex_at(w->x, k->value);
         const bool narrow = v.type == CT_I64 && is_vec(w, k->value); /* an int64 cast from int32 lanes: the store widens */
         const char *s = lanes_text(w, narrow ? v.a[0] : k->value);
-        lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
+        lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s, false);
     } else {
         const char *address = address_text(w, k->at[0]), *s = value_text(w, k->value);
         scalar_store(w, k->to, address, s);

@@ -300,6 +300,19 @@ SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
 #endif
+/* Narrowed with saturation. */
+#if defined(SIMD_AVX512)
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8((__m512i)v)); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtusepi32_epi8((__m512i)vi_max(v, vi_set(0)))); }
+#elif defined(SIMD_AVX2)
+SIMD_FN __m128i vi_sat_halves(vi v) { return _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1)); }
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { const __m128i a = vi_sat_halves(v); _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(a, a)); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { const __m128i a = vi_sat_halves(v); _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(a, a)); }
+#else
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { vi_st_s8(p, vi_min(vi_max(v, vi_set(-128)), vi_set(127))); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { vi_st_u8(p, vi_min(vi_max(v, vi_set(0)), vi_set(255))); }
+#endif
+
 /* ---- tables of 256 bytes ----
  * Of a table's rows of 16 entries, held as differences to the row before, all up to that of the byte are added up (by xor): bytes count down by 16
  * until they are negative, where the shuffle gives 0. Each half of the table begins anew. */

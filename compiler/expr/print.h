@@ -85,6 +85,9 @@ void name_drop_acc(printer *w, uint32_t id);
 const char *name_value(printer *w, ex e, const char *s); /* prints the constant that holds s, the text of e */
 const char *value_text(printer *w, ex e);                /* may print statements first */
 const char *lanes_text(printer *w, ex e);                /* the same as a vector, broadcast when it is uniform */
+/* A vector of what is rounded, moved and clamped to all of the range of bytes, without the bounds: for a store that saturates. NULL: e is not that,
+ * or its float is not known to be inside the range of int32. */
+const char *saturated_text(printer *w, ex e, elem to);
 bool is_vec(printer *w, ex e);                           /* differs between lanes */
 interval ex_range(const printer *w, ex e);
 
@@ -157,4 +160,7 @@ const char *fold_word(fold f); /* sum, prod, max, ... */
 
 /* ---- print_tile.c ---- */
 bool print_turned(printer *w, const nest *n, dim ranged); /* false: the nest is no copy that turns two axes */
+
+/* ---- print_lookup.c ---- */
+bool print_looked_up(printer *w, const nest *n, dim ranged); /* false: the nest does not only look bytes up, row by row */
 #endif

@@ -247,7 +247,12 @@ static double magnitude(printer *w, ex e)
     enum { LOOKED_AT = 1 << 16 };
     const ex_node n = *ex_at(w->x, e);
     if (n.op == EX_NUM) return isnan(n.f) ? INFINITY : fabs(n.f);
-    if (n.op == EX_CAST) return ctype_is_float(ex_type(w->x, n.a[0])) ? INFINITY : 0x1p63;
+    if (n.op == EX_CAST && ctype_is_float(ex_type(w->x, n.a[0]))) return INFINITY;
+    if (n.op == EX_CAST) return fmax(fabs((double)ex_range(w, n.a[0]).lo), fabs((double)ex_range(w, n.a[0]).hi));
+    if (n.op == EX_DIV && ex_at(w->x, n.a[1])->op == EX_NUM) {
+        const double r = magnitude(w, n.a[0]) / fabs(ex_at(w->x, n.a[1])->f);
+        return r < 0x1p127 ? r : INFINITY;
+    }
     if (n.op == EX_LOAD) {
         const slot_info *s = slot_at(w->p, n.slot);
         double most = 0;
@@ -261,6 +266,31 @@ static double magnitude(printer *w, ex e)
     if (n.op != EX_ADD && n.op != EX_SUB && n.op != EX_MUL && n.op != EX_MIN && n.op != EX_MAX && n.op != EX_NEG && n.op != EX_ABS) return INFINITY;
     const double a = magnitude(w, n.a[0]), b = n.a[1] ? magnitude(w, n.a[1]) : 0, r = n.op == EX_MUL ? a * b : a + b;
     return r < 0x1p127 && isfinite(a) && isfinite(b) ? r : INFINITY;
+}
+
+/* The operand of an operation with a literal, which *v gets; 0: e is not that, or is used elsewhere too. */
+static ex beside_literal(printer *w, ex e, ex_op op, double *v)
+{
+    const ex_node n = *ex_at(w->x, e);
+    if (n.op != op || mark_of(w, e)->refs > 1) return 0;
+    return ex_is_num(w->x, n.a[1], v) ? n.a[0] : ex_is_num(w->x, n.a[0], v) ? n.a[1] : 0;
+}
+
+const char *saturated_text(printer *w, ex e, elem to)
+{
+    const double least = to == ELEM_INT8 ? -128 : 0;
+    double add = 0, hi, lo;
+    if ((to != ELEM_INT8 && to != ELEM_UINT8) || !is_vec(w, e)) return NULL;
+    const ex sum = beside_literal(w, e, EX_ADD, &add), cast = sum ? sum : e;
+    const ex_node c = *ex_at(w->x, cast), r = c.op == EX_CAST ? *ex_at(w->x, c.a[0]) : c;
+    if (c.op != EX_CAST || c.type != CT_I32 || r.op != EX_RINT || mark_of(w, cast)->refs > 1 || mark_of(w, c.a[0])->refs > 1) return NULL;
+    const ex max = beside_literal(w, r.a[0], EX_MIN, &hi), v = max ? beside_literal(w, max, EX_MAX, &lo) : 0;
+    if (!v || lo + add != least || hi + add != least + 255 || !(magnitude(w, v) < 0x1p30)) return NULL;
+    const bool exact = w->exact;
+    w->exact = true;
+    const char *s = arena_printf(w->mem, "vf_round_to_i(%s)", lanes_text(w, v));
+    w->exact = exact;
+    return sum ? arena_printf(w->mem, "vi_add(%s, vi_set(%s))", s, int_text(w, (int64_t)add)) : s;
 }
 
 static const char *cast_text(printer *w, ctype from, ctype to, ex a, bool lanes)

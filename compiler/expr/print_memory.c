@@ -36,22 +36,26 @@ bool slot_is_local(const printer *w, slot s)
     return slot_at(w->p, s)->kind == SLOT_LOCAL;
 }
 
+/* Which strides between lanes a load has a form for, besides 1. */
+typedef enum { ONE, ONE_AND_TWO, ANY } strides;
+
 /* Vector forms by storage type: the name of the load and store, and which of them have a strided form. */
 static const struct lane_form {
     elem type;
     const char *suffix;
     char letter; /* of the vector: f or i */
-    bool loads_strided, stores_strided;
-} lane_forms[] = {{ELEM_FLOAT, "", 'f', true, true},
-                  {ELEM_INT32, "", 'i', true, true},
-                  {ELEM_INT8, "_s8", 'i', false, true},
-                  {ELEM_UINT8, "_u8", 'i', false, true},
-                  {ELEM_INT16, "_s16", 'i', false, false},
-                  {ELEM_UINT16, "_u16", 'i', false, false},
-                  {ELEM_BOOL, "_u8", 'i', false, false},
-                  {ELEM_FLOAT16, "_f16", 'f', false, false},
-                  {ELEM_BFLOAT16, "_bf16", 'f', false, false},
-                  {ELEM_INT64, "_s64", 'i', false, false}};
+    strides loads;
+    bool stores_strided;
+} lane_forms[] = {{ELEM_FLOAT, "", 'f', ANY, true},
+                  {ELEM_INT32, "", 'i', ANY, true},
+                  {ELEM_INT8, "_s8", 'i', ONE_AND_TWO, true},
+                  {ELEM_UINT8, "_u8", 'i', ONE_AND_TWO, true},
+                  {ELEM_INT16, "_s16", 'i', ONE, false},
+                  {ELEM_UINT16, "_u16", 'i', ONE, false},
+                  {ELEM_BOOL, "_u8", 'i', ONE_AND_TWO, false},
+                  {ELEM_FLOAT16, "_f16", 'f', ONE, false},
+                  {ELEM_BFLOAT16, "_bf16", 'f', ONE, false},
+                  {ELEM_INT64, "_s64", 'i', ONE, false}};
 
 static const struct lane_form *lane_form_of(elem stored)
 {
@@ -67,7 +71,7 @@ bool load_has_lanes(printer *w, const ex_node *load)
     if (load->elem == ELEM_INT64) return false;
     if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
     if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
-    return form->loads_strided || dim_is(w->t, stride, 1);
+    return form->loads == ANY || dim_is(w->t, stride, 1) || (form->loads == ONE_AND_TWO && dim_is(w->t, stride, 2));
 }
 
 bool store_has_lanes(printer *w, elem stored, dim stride)
@@ -146,11 +150,10 @@ const char *load_text(printer *w, ex e)
     const char *place = plus(w, param_of(w, n.slot)->name, address_text(w, n.idx[0]));
     dim stride;
     lane_stride(w, n.idx[0], &stride);
-    if (dim_is(w->t, stride, 1)) {
-        const char *s = arena_printf(w->mem, "v%c_ld%s(%s)", form->letter, form->suffix, place);
+    if (dim_is(w->t, stride, 1) || dim_is(w->t, stride, 2)) {
+        const char *s = arena_printf(w->mem, "v%c_ld%s%s(%s)", form->letter, dim_is(w->t, stride, 2) ? "2" : "", form->suffix, place);
         return n.elem == ELEM_BOOL ? arena_printf(w->mem, "(%s != vi_set(0))", s) : s;
     }
-    if (dim_is(w->t, stride, 2)) return arena_printf(w->mem, "v%c_ld2(%s)", form->letter, place);
     if (dim_is(w->t, stride, -1)) return arena_printf(w->mem, "v%c_ldr(%s)", form->letter, place);
     return arena_printf(w->mem, "v%c_lds(%s, %s)", form->letter, place, dim_str(w, stride));
 }
@@ -185,7 +188,7 @@ static void scalar_store(printer *w, slot to, const char *address, const char *s
     line(w, "%s = %s(%s);", e, f, s);
 }
 
-static void lane_store(printer *w, const sink *k, const char *s)
+static void lane_store(printer *w, const sink *k, const char *s, bool saturates)
 {
     const elem stored = slot_at(w->p, k->to)->type;
     const struct lane_form *form = lane_form_of(stored);
@@ -197,7 +200,7 @@ static void lane_store(printer *w, const sink *k, const char *s)
     const char *place = plus(w, param_of(w, k->to)->name, address_text(w, k->at[0]));
     lane_stride(w, k->at[0], &stride);
     if (stored == ELEM_BOOL) s = arena_printf(w->mem, "-%s", paren(w, s));
-    if (dim_is(w->t, stride, 1)) line(w, "v%c_st%s(%s, %s);", form->letter, form->suffix, place, s);
+    if (dim_is(w->t, stride, 1)) line(w, "v%c_%s%s(%s, %s);", form->letter, saturates ? "sat" : "st", form->suffix, place, s);
     else line(w, "v%c_sts%s(%s, %s, %s);", form->letter, form->suffix, place, dim_str(w, stride), s);
 }
 
@@ -214,11 +217,15 @@ void print_store(printer *w, const sink *k)
         const char *guard = value_text(w, k->guard);
         line(w, "if (%s) {", guard);
     }
-    if (lanes) {
+    dim stride;
+    const bool row = lanes && lane_stride(w, k->at[0], &stride) && dim_is(w->t, stride, 1);
+    const char *saturated = row ? saturated_text(w, k->value, slot_at(w->p, k->to)->type) : NULL;
+    if (saturated) lane_store(w, k, saturated, true);
+    else if (lanes) {
         const ex_node v = *ex_at(w->x, k->value);
         const bool narrow = v.type == CT_I64 && is_vec(w, k->value); /* an int64 cast from int32 lanes: the store widens */
         const char *s = lanes_text(w, narrow ? v.a[0] : k->value);
-        lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s);
+        lane_store(w, k, narrow && ex_type(w->x, v.a[0]) == CT_BOOL ? arena_printf(w->mem, "-%s", paren(w, s)) : s, false);
     } else {
         const char *address = address_text(w, k->at[0]), *s = value_text(w, k->value);
         scalar_store(w, k->to, address, s);
@@ -269,12 +276,14 @@ bool is_fused_fold(printer *w, const sink *k)
 bool is_identity(const printer *w, const sink *k)
 {
     double v;
-    if (k->to || !ex_is_num(w->x, k->value, &v) || !ctype_is_float(ex_type(w->x, k->value))) return false;
+    if (k->to || !ex_is_num(w->x, k->value, &v)) return false;
+    const bool real = ctype_is_float(ex_type(w->x, k->value));
     switch (k->fold) {
     case FOLD_SUM: return v == 0;
     case FOLD_PROD: return v == 1;
-    case FOLD_MAX: return v == -(double)INFINITY;
-    case FOLD_MIN: return v == (double)INFINITY;
+    case FOLD_OR: return !real && v == 0;
+    case FOLD_MAX: return real && v == -(double)INFINITY;
+    case FOLD_MIN: return real && v == (double)INFINITY;
     default: return false;
     }
 }

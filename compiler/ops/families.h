@@ -89,6 +89,8 @@ bool lower_Softmax(lower_ctx *c);
 bool infer_GlobalPool(infer_ctx *c);
 bool infer_MaxUnpool(infer_ctx *c);
 bool infer_Pool(infer_ctx *c);
+bool infer_AveragePoolInteger(infer_ctx *c);
+bool lower_AveragePoolInteger(lower_ctx *c);
 bool lower_AveragePool(lower_ctx *c);
 bool lower_GlobalPool(lower_ctx *c);
 bool lower_LpPool(lower_ctx *c);

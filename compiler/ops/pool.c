@@ -1,4 +1,5 @@
-/* pool.c - sliding windows: MaxPool, AveragePool, LpPool, MaxUnpool, and their global forms. Source: ONNX Operators.md, version 22.
+/* pool.c - sliding windows: MaxPool, AveragePool, LpPool, MaxUnpool, and their global forms. Source: ONNX Operators.md, version 22. And
+ * onnxcc.AveragePoolInteger, an operator of our own that the pass `integer` makes.
  *
  * A window is a stage over the taps; a tap outside the tensor is a guard, which folds away in the interior where the printer splits loops.
  * AveragePool divides by the taps it counted: a second fold of the guard. Sizes and SAME paddings are symbolic. */
@@ -7,6 +8,7 @@
 #include "ops/conv.h"
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/quant.h"
 
 enum { SPATIAL = MAX_RANK - 2 };
 
@@ -49,14 +51,26 @@ static bool check_window(infer_ctx *c)
     return check_list(c, "kernel_shape", n, 1) && check_list(c, "strides", n, 1) && check_list(c, "dilations", n, 1) && check_list(c, "pads", 2 * n, 0);
 }
 
-bool infer_Pool(infer_ctx *c)
+/* The output's shape; it has the input's rank. */
+static bool pooled_shape(infer_ctx *c, dim *out)
 {
     if (!check_window(c)) return false;
     const type *t = in_type(c, 0);
     const window w = window_of(c->d, c->n, (uint32_t)t->rank, t->shape);
-    dim out[MAX_RANK] = {t->shape[0], t->shape[1]};
-    for (int32_t i = 2; i < t->rank; i++) out[i] = w.out[i - 2];
-    return out_tensor(c, 0, t->elem, t->rank, out) && out_tensor(c, 1, ELEM_INT64, t->rank, out);
+    for (int32_t i = 0; i < t->rank; i++) out[i] = i < 2 ? t->shape[i] : w.out[i - 2];
+    return true;
+}
+
+bool infer_Pool(infer_ctx *c)
+{
+    dim out[MAX_RANK];
+    return pooled_shape(c, out) && out_tensor(c, 0, in_elem(c, 0), in_rank(c, 0), out) && out_tensor(c, 1, ELEM_INT64, in_rank(c, 0), out);
+}
+
+bool infer_AveragePoolInteger(infer_ctx *c)
+{
+    dim out[MAX_RANK];
+    return pooled_shape(c, out) && out_tensor(c, 0, node_in(c->n, 3) ? in_elem(c, 3) : in_elem(c, 2), in_rank(c, 0), out);
 }
 
 /* ---- lowering ---- */
@@ -164,22 +178,49 @@ bool lower_MaxPool(lower_ctx *c)
     return true;
 }
 
+/* How many taps of the window are counted, as a number of the type of `zero`. */
+static ex pool_count(pool *p, ex counted, ex zero)
+{
+    lower_ctx *c = p->c;
+    int64_t all = 1;
+    for (uint32_t i = 0; i < p->spatial; i++) all *= p->w.kernel[i];
+    double always;
+    if (ex_is_num(c->x, counted, &always)) return whole(c, zero, always != 0 ? all : 0);
+    return stage_fold(&p->b, FOLD_SUM, ex_select(c->x, counted, whole(c, zero, 1), zero));
+}
+
+/* The taps that an average divides by. */
+static ex pool_averaged(const pool *p)
+{
+    return node_int(p->c->n, "count_include_pad", 0) ? p->in_padded : p->inside;
+}
+
 bool lower_AveragePool(lower_ctx *c)
 {
     const slot y = out_slot(c, 0);
     pool p = pool_begin(c, y);
     pool_stage(&p);
-    const ex zero = ex_f(c->x, ctype_of(slot_elem(c, p.x)), 0), one = num(c, zero, 1);
-    const ex sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, zero));
-    const ex counted = node_int(c->n, "count_include_pad", 0) ? p.in_padded : p.inside;
-    int64_t all = 1;
-    for (uint32_t i = 0; i < p.spatial; i++) all *= p.w.kernel[i];
-    double always;
-    ex n;
-    if (ex_is_num(c->x, counted, &always)) n = num(c, zero, always != 0 ? (double)all : 0);
-    else n = stage_fold(&p.b, FOLD_SUM, ex_select(c->x, counted, one, zero));
+    const ex zero = ex_f(c->x, ctype_of(slot_elem(c, p.x)), 0);
+    const ex sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, zero)), n = pool_count(&p, pool_averaged(&p), zero);
     nest_stage(&p.b);
     pool_store(&p, y, divide(c, sum, n));
+    low_end(c, &p.b);
+    return true;
+}
+
+/* (sum of x inside - taps inside * zero point) * (factor / taps averaged), of bytes: x, its zero point, the factor of a unit. With a zero point of
+ * y rounded to bytes, else float. The sum is exact in int32, and there is one rounding in float. */
+bool lower_AveragePoolInteger(lower_ctx *c)
+{
+    const slot y = out_slot(c, 0), y_zero = in_slot(c, 3);
+    pool p = pool_begin(c, y);
+    pool_stage(&p);
+    const ex none = ex_i(c->x, CT_I32, 0), sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, none));
+    const ex inside = pool_count(&p, p.inside, none), taps = pool_averaged(&p) == p.inside ? inside : pool_count(&p, pool_averaged(&p), none);
+    nest_stage(&p.b);
+    const ex offset = mul(c, inside, ex_cast(c->x, CT_I32, load_scalar(c, in_slot(c, 1)))), factor = load_scalar(c, in_slot(c, 2));
+    const ex v = mul(c, ex_cast(c->x, CT_F32, sub(c, sum, offset)), divide(c, factor, ex_cast(c->x, CT_F32, taps)));
+    pool_store(&p, y, y_zero ? quantized(c, v, load_scalar(c, y_zero), slot_elem(c, y)) : v);
     low_end(c, &p.b);
     return true;
 }

@@ -5,7 +5,7 @@
  *      steps that write the halo's cells (zeros, of bytes the zero point) behind those that write the inside
  *
  * The rule: a temporary of a convolution's output or input is blocked by the vector length when every other step that touches it indexes
- * the channel as one axis plus a multiple of the block, so that blocks stay whole. A later, better rule changes only this file. */
+ * the channel as one axis plus multiples of the block, so that blocks stay whole. A later, better rule changes only this file. */
 #include <string.h>
 
 #include "plan/plan.h"
@@ -62,7 +62,7 @@ static bool blockable(const layouter *l, slot s)
            c >= l->vl / 2;
 }
 
-/* Channel index = axis (of an extent that blocks divide) + multiple of the block, or a constant. */
+/* Channel index = axis (of an extent that blocks divide) + multiples of the block: constants, and whatever is multiplied by such. */
 static bool whole_blocks(const layouter *l, slot s, ex index)
 {
     dims *d = l->p->dims;
@@ -74,8 +74,13 @@ static bool whole_blocks(const layouter *l, slot s, ex index)
     uint32_t n;
     const int64_t offset = dim_poly(d, v, &term, &n);
     if (offset % l->vl) return false;
-    if (n != 1 || term[0].n_atoms != 1 || term[0].coef != 1 || !dim_is_axis(d, term[0].atom[0])) return false;
-    return dim_is_const(d, dim_extent(d, term[0].atom[0]), &c) && c % l->vl == 0;
+    uint32_t steps = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (term[i].coef % l->vl == 0) continue;
+        if (term[i].n_atoms != 1 || term[i].coef != 1 || !dim_is_axis(d, term[i].atom[0]) || !dim_is_const(d, dim_extent(d, term[i].atom[0]), &c) || c % l->vl) return false;
+        steps++;
+    }
+    return steps == 1;
 }
 
 static void touch(layouter *l, slot s, uint32_t n, const ex *idx)

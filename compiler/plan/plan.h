@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_tables, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Order: plan_limits, plan_alias, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -19,6 +19,10 @@ bool plan_limits(program *p);
 
 /* Computes what lookups in tables of bytes would give, where that is cheaper (table.c). After fuse, before any layout. */
 void plan_tables(program *p, const plan_options *o);
+
+/* The same for what is computed from two bytes (pairs.c). */
+void plan_pairs(program *p, const plan_options *o);
+ex pair_computed(exprs *x, ex e); /* e, or the same integer of two bytes computed otherwise */
 
 /* Chooses channel blocks and halos for what convolutions read and write (conv_layout.c). */
 void plan_conv_layout(program *p, const plan_options *o);

@@ -35,6 +35,7 @@ static void convert_graph(region *r, graph_id g)
 {
     region_open(r, g);
     fold_scalars(r);
+    make_convolutions(r);
     move_quantization(r);
     make_tables(r);
     make_products(r);

@@ -256,7 +256,7 @@ static bool all_constant(region *r, const node *n)
 }
 
 /* Puts a node that is complete into the graph. */
-static void put_node(region *r, node_id id)
+static void put_unfolded(region *r, node_id id)
 {
     model *m = r->m;
     const node *n = node_at(m, id);
@@ -267,7 +267,12 @@ static void put_node(region *r, node_id id)
     }
     VEC_PUSH(m->mem, graph_at(m, r->g)->nodes, id);
     (void)infer_node(m, id); /* its inputs are what inference accepted before */
-    if (all_constant(r, node_at(m, id))) (void)fold_numbers(r->f, id, TABLE_SIZE);
+}
+
+static void put_node(region *r, node_id id)
+{
+    put_unfolded(r, id);
+    if (all_constant(r, node_at(r->m, id))) (void)fold_numbers(r->f, id, TABLE_SIZE);
 }
 
 node_id region_add(region *r, node_id like, const char *domain, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in,
@@ -292,6 +297,23 @@ value_id region_make(region *r, node_id like, const char *domain, const char *op
 {
     const value_id out = new_like(r, node_at(r->m, like)->out[0], role);
     region_add(r, like, domain, op, n_attr, a, n_in, in, out);
+    return out;
+}
+
+value_id region_dequantize(region *r, node_id like, const char *role, value_id x, value_id scale, value_id zero, int64_t axis)
+{
+    model *m = r->m;
+    const node_id id = node_new(m, r->g, "", "DequantizeLinear", zero ? 3 : 2, 1, axis >= 0);
+    const value_id in[3] = {x, scale, zero};
+    node *n = node_at(m, id);
+    n->version = schema_newest("", n->op)->since;
+    n->origin = node_at(m, like)->origin;
+    n->name = node_at(m, like)->name;
+    memcpy(n->in, in, n->n_in * sizeof *in);
+    n->out[0] = new_like(r, node_at(m, like)->out[0], role);
+    if (axis >= 0) n->attr[0] = attr_int(m, "axis", axis);
+    const value_id out = node_at(m, id)->out[0];
+    put_unfolded(r, id);
     return out;
 }
 

@@ -78,6 +78,8 @@ node_id region_add(region *r, node_id like, const char *domain, const char *op, 
 /* The same with a new output, named after output 0 of `like`. */
 value_id region_make(region *r, node_id like, const char *domain, const char *op, const char *role, uint32_t n_attr, const attr *a, uint32_t n_in,
                      const value_id *in);
+/* A DequantizeLinear of a constant, which stays a node: products read its integers. axis -1: there is one scale; zero 0: none. */
+value_id region_dequantize(region *r, node_id like, const char *role, value_id x, value_id scale, value_id zero, int64_t axis);
 /* A node like another, attributes included, with other inputs and outputs. */
 node_id region_copies(region *r, node_id like, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 node_id region_copy(region *r, node_id like, uint32_t n_in, const value_id *in, value_id out); /* one output */
@@ -91,6 +93,7 @@ value_id const_number(region *r, value_id of, const char *role, elem e, double v
 value_id const_numbers(region *r, value_id of, const char *role, elem e, uint32_t n, const double *v); /* a vector; a scalar when all are equal */
 
 /* ---- the rewrites, in the order in which they run; each leaves the region settled ---- */
+void make_convolutions(region *r); /* spread.c: transposed convolutions become convolutions */
 void move_quantization(region *r); /* move.c: movement and order-preserving operators work on the integers */
 void make_tables(region *r);       /* table.c: functions of one 8-bit value become lookups */
 void make_products(region *r);     /* product.c: products of integers */

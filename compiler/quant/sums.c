@@ -1,10 +1,11 @@
 /* sums.c - averages and softmax of dequantized values: sums of integers that are scaled once, exponentials from a table.
  *
  *     GlobalAveragePool(DQ(q)), ReduceMean(DQ(q)), an AveragePool over all   ->  (ReduceSum(q) - n * zero) * (scale / n)
+ *     AveragePool(DQ(q)), and the Q after it                                 ->  onnxcc.AveragePoolInteger(q)
  *     Softmax(DQ(q))                                                         ->  e / ReduceSum(e) with e = Lookup(ReduceMax(q) - q)
  *
- * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages over windows,
- * or of a number of elements that is not known, stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
+ * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages of a
+ * number of elements that is not known stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
 #include <string.h>
 
 #include "base/fmath.h"
@@ -96,6 +97,35 @@ static bool average(region *r, node_id id)
     return true;
 }
 
+/* ---- averages over windows ---- */
+
+/* int32 holds the sum of a window. */
+static bool window_fits(const node *n)
+{
+    uint32_t count;
+    const int64_t *taps = node_ints(n, "kernel_shape", &count);
+    int64_t all = 1;
+    for (uint32_t i = 0; taps && i < count; i++) all = sat_mul(all, taps[i]);
+    return taps && all > 0 && all <= INT32_MAX / (2 * TABLE_SIZE);
+}
+
+static bool window_average(region *r, node_id id)
+{
+    const node n = *node_at(r->m, id);
+    quantization d, q = {0};
+    if (!node_is(&n, "", "AveragePool") || !read_dequantized_byte(r, n.in[0], &d) || !window_fits(&n)) return false;
+    const node_id reader = only_reader(r, n.out[0]);
+    const bool bytes = reader && read_quantize_byte(r, reader, &q);
+    const value_id zero = const_number(r, n.out[0], "x_zero", d.type, d.one.zero);
+    const value_id factor = const_number(r, n.out[0], "factor", ELEM_FLOAT, (double)(bytes ? d.one.scale / q.one.scale : d.one.scale));
+    const value_id y_zero = bytes ? const_number(r, n.out[0], "zero", q.type, q.one.zero) : 0;
+    const value_id out = bytes ? node_at(r->m, reader)->out[0] : n.out[0];
+    if (bytes) drop_node(r, reader);
+    drop_node(r, id);
+    region_add(r, id, OWN_DOMAIN, "AveragePoolInteger", n.n_attr, n.attr, bytes ? 4 : 3, (const value_id[]){d.x, zero, factor, y_zero}, out);
+    return true;
+}
+
 /* ---- softmax ---- */
 
 /* exp(-i * scale): how far below the largest number of the row. */
@@ -130,7 +160,7 @@ void make_integer_sums(region *r)
     const uint32_t count = g->nodes.n;
     for (uint32_t i = 0; i < count; i++) {
         const node_id id = g->nodes.p[i];
-        if (!node_at(r->m, id)->dead && !average(r, id)) (void)softmax(r, id);
+        if (!node_at(r->m, id)->dead && !average(r, id) && !window_average(r, id)) (void)softmax(r, id);
     }
     region_settle(r);
 }

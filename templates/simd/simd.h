@@ -57,6 +57,10 @@ SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 SIMD_FN vb vb_turn(const uint8_t *p) { return vb_set_u8(p); }
+SIMD_FN void vb_lookup(uint8_t *y, const uint8_t *x, int64_t n, const uint8_t *table, int flip)
+{
+    for (int64_t i = 0; i < n; ++i) y[i] = table[x[i] ^ flip];
+}
 #else
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
@@ -295,6 +299,122 @@ SIMD_FN void vi_st_s8(int8_t *p, vi v) { *(vs8 *)(void *)p = VCONVERT(v, vs8); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu8); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
+#endif
+/* Narrowed with saturation. */
+#if defined(SIMD_AVX512)
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8((__m512i)v)); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtusepi32_epi8((__m512i)vi_max(v, vi_set(0)))); }
+#elif defined(SIMD_AVX2)
+SIMD_FN __m128i vi_sat_halves(vi v) { return _mm_packs_epi32(_mm256_castsi256_si128((__m256i)v), _mm256_extracti128_si256((__m256i)v, 1)); }
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { const __m128i a = vi_sat_halves(v); _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(a, a)); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { const __m128i a = vi_sat_halves(v); _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(a, a)); }
+#else
+SIMD_FN void vi_sat_s8(int8_t *p, vi v) { vi_st_s8(p, vi_min(vi_max(v, vi_set(-128)), vi_set(127))); }
+SIMD_FN void vi_sat_u8(uint8_t *p, vi v) { vi_st_u8(p, vi_min(vi_max(v, vi_set(0)), vi_set(255))); }
+#endif
+
+/* ---- tables of 256 bytes ----
+ * Of a table's rows of 16 entries, held as differences to the row before, all up to that of the byte are added up (by xor): bytes count down by 16
+ * until they are negative, where the shuffle gives 0. Each half of the table begins anew. */
+#if defined(SIMD_AVX512)
+#define VB_TABLE 64
+typedef __m512i vb_row;
+SIMD_FN vb_row vb_row_ld(const uint8_t *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN void vb_look(uint8_t *y, const uint8_t *x, const vb_row *row, int flip)
+{
+    const __m512i sixteen = _mm512_set1_epi8(16);
+    __m512i a = _mm512_xor_si512(_mm512_loadu_si512(x), _mm512_set1_epi8((char)flip)), b = _mm512_xor_si512(a, _mm512_set1_epi8((char)-128));
+    __m512i r = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; ++k) {
+        r = _mm512_ternarylogic_epi64(r, _mm512_shuffle_epi8((__m512i)row[k], a), _mm512_shuffle_epi8((__m512i)row[k + 8], b), 0x96);
+        a = _mm512_subs_epi8(a, sixteen);
+        b = _mm512_subs_epi8(b, sixteen);
+    }
+    _mm512_storeu_si512(y, r);
+}
+#elif defined(SIMD_AVX2)
+#define VB_TABLE 32
+typedef __m256i vb_row;
+SIMD_FN vb_row vb_row_ld(const uint8_t *p) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p)); }
+SIMD_FN void vb_look(uint8_t *y, const uint8_t *x, const vb_row *row, int flip)
+{
+    const __m256i sixteen = _mm256_set1_epi8(16);
+    __m256i a = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)x), _mm256_set1_epi8((char)flip));
+    __m256i b = _mm256_xor_si256(a, _mm256_set1_epi8((char)-128)), r = _mm256_setzero_si256();
+#pragma GCC unroll 8
+    for (int k = 0; k < 8; ++k) {
+        r = _mm256_xor_si256(r, _mm256_xor_si256(_mm256_shuffle_epi8(row[k], a), _mm256_shuffle_epi8(row[k + 8], b)));
+        a = _mm256_subs_epi8(a, sixteen);
+        b = _mm256_subs_epi8(b, sixteen);
+    }
+    _mm256_storeu_si256((__m256i *)(void *)y, r);
+}
+#elif defined(SIMD_NEON)
+#define VB_TABLE 16
+typedef uint8x16_t vb_row;
+SIMD_FN vb_row vb_row_ld(const uint8_t *p) { return vld1q_u8(p); }
+SIMD_FN void vb_look(uint8_t *y, const uint8_t *x, const vb_row *row, int flip)
+{
+    const int8x16_t sixteen = vdupq_n_s8(16);
+    int8x16_t a = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(x), vdupq_n_u8((uint8_t)flip))), b = veorq_s8(a, vdupq_n_s8(-128));
+    uint8x16_t r = vdupq_n_u8(0);
+    for (int k = 0; k < 8; ++k) {
+        /* an index of 16 and more gives 0 */
+        const uint8x16_t low = vqtbl1q_u8(row[k], vandq_u8(vreinterpretq_u8_s8(a), vdupq_n_u8(0x8f)));
+        r = veorq_u8(r, veorq_u8(low, vqtbl1q_u8(row[k + 8], vandq_u8(vreinterpretq_u8_s8(b), vdupq_n_u8(0x8f)))));
+        a = vqsubq_s8(a, sixteen);
+        b = vqsubq_s8(b, sixteen);
+    }
+    vst1q_u8(y, r);
+}
+#endif
+/* y[i] = table[x[i] ^ flip] for n bytes; y may be x. */
+#if defined(SIMD_AVX512) || defined(SIMD_AVX2) || defined(SIMD_NEON)
+SIMD_FN void vb_lookup(uint8_t *y, const uint8_t *x, int64_t n, const uint8_t *table, int flip)
+{
+    vb_row row[16];
+    int64_t i = 0;
+    for (int k = 0; k < 16; ++k) {
+        uint8_t d[16];
+        for (int j = 0; j < 16; ++j) d[j] = (uint8_t)(table[16 * k + j] ^ (k % 8 ? table[16 * k + j - 16] : 0));
+        row[k] = vb_row_ld(d);
+    }
+    for (; i + VB_TABLE <= n; i += VB_TABLE) vb_look(y + i, x + i, row, flip);
+    if (i < n) {
+        uint8_t rest[VB_TABLE] = {0};
+        memcpy(rest, x + i, (size_t)(n - i));
+        vb_look(rest, rest, row, flip);
+        memcpy(y + i, rest, (size_t)(n - i));
+    }
+}
+#else
+SIMD_FN void vb_lookup(uint8_t *y, const uint8_t *x, int64_t n, const uint8_t *table, int flip)
+{
+    for (int64_t i = 0; i < n; ++i) y[i] = table[x[i] ^ flip];
+}
+#endif
+/* Bytes p[0], p[2], ...: touches 2 * VL - 1 of them. */
+#if defined(SIMD_AVX512)
+SIMD_FN __m128i vi_even_bytes(const uint8_t *p)
+{
+    const __m128i low = _mm_and_si128(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi16(255));
+    return _mm_packus_epi16(low, _mm_srli_epi16(_mm_loadu_si128((const __m128i *)(const void *)(p + 15)), 8));
+}
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { return (vi)_mm512_cvtepu8_epi32(vi_even_bytes(p)); }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { return (vi)_mm512_cvtepi8_epi32(vi_even_bytes((const uint8_t *)p)); }
+#elif defined(SIMD_AVX2)
+SIMD_FN __m128i vi_even_bytes(const uint8_t *p)
+{
+    const __m128i low = _mm_and_si128(_mm_loadl_epi64((const __m128i *)(const void *)p), _mm_set1_epi16(255));
+    const __m128i halves = _mm_unpacklo_epi64(low, _mm_srli_epi16(_mm_loadl_epi64((const __m128i *)(const void *)(p + 7)), 8));
+    return _mm_packus_epi16(halves, halves);
+}
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { return (vi)_mm256_cvtepu8_epi32(vi_even_bytes(p)); }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { return (vi)_mm256_cvtepi8_epi32(vi_even_bytes((const uint8_t *)p)); }
+#else
+SIMD_FN vi vi_ld2_u8(const uint8_t *p) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[2 * k]; return r; }
+SIMD_FN vi vi_ld2_s8(const int8_t *p) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[2 * k]; return r; }
 #endif
 /* Bytes a stride apart: narrowed together, then stored one by one. */
 SIMD_FN void vi_sts_u8(uint8_t *p, int64_t s, vi v) { uint8_t b[VL]; vi_st_u8(b, v); for (int k = 0; k < VL; ++k) p[k * s] = b[k]; }

@@ -42,4 +42,62 @@ for target in native generic-c99; do
     grep -q '^ \* work    1 steps' static-$target/bytes.c || fail "a static product is more than one kernel"
     grep -A4 'bytes_epilogue_1_. *(' static-$target/bytes.c | grep -q ' / ' && fail "the epilogue divides"
 done
+
+# Between convolutions, whose values lie in blocks of channels: a sum, an average over windows, a transposed convolution, a table. Each is one step, without a
+# division or a float in memory, of whole vectors.
+cat > between.onnxtxt <<END
+<ir_version: 10, opset_import: ["" : 21]>
+between (uint8[1,16,8,8] x) => (uint8[1,16,8,8] y)
+<float s = {0.031}, float s2 = {0.27}, float s3 = {0.33}, uint8 z = {100}, float ws = {0.004}, int8[16,16,1,1] w = {$(numbers 256)}, int8[16,16,2,2] wt = {$(numbers 1024)}>
+{
+    xf = DequantizeLinear(x, s, z)
+    wf = DequantizeLinear(w, ws)
+    wtf = DequantizeLinear(wt, ws)
+    af = Conv(xf, wf)
+    a = QuantizeLinear(af, s2, z)
+    ad = DequantizeLinear(a, s2, z)
+    bf = Conv(ad, wf)
+    b = QuantizeLinear(bf, s2, z)
+    bd = DequantizeLinear(b, s2, z)
+    cf = Add(ad, bd)
+    c = QuantizeLinear(cf, s3, z)
+    cd = DequantizeLinear(c, s3, z)
+    df = AveragePool <kernel_shape = [2, 2], strides = [2, 2]> (cd)
+    d = QuantizeLinear(df, s2, z)
+    dd = DequantizeLinear(d, s2, z)
+    ef = Conv(dd, wf)
+    e = QuantizeLinear(ef, s2, z)
+    ed = DequantizeLinear(e, s2, z)
+    ff = ConvTranspose <strides = [2, 2]> (ed, wtf)
+    f = QuantizeLinear(ff, s2, z)
+    fd = DequantizeLinear(f, s2, z)
+    gf = Conv(fd, wf)
+    g = QuantizeLinear(gf, s2, z)
+    gd = DequantizeLinear(g, s2, z)
+    hf = Sigmoid(gd)
+    h = QuantizeLinear(hf, s2, z)
+    hd = DequantizeLinear(h, s2, z)
+    i = Mul(hd, gd)
+    y = QuantizeLinear(i, s2, z)
+}
+END
+expect 0 compile between.onnxtxt -o between --name between --target x86-64-v3
+sed -n '/_epilogue_1_v(\|_step1(/,/^int between_run/p' between/between.c > between/code
+grep -q ' / [0-9.]*f' between/code && fail "a sum of quantized tensors is divided"
+grep -q 'float \*\|vf_ld\|vf_st' between/code && fail "floats in memory between quantized operators"
+sed -n '/AveragePoolInteger \*\//,/^}/p' between/code | grep -q 'vi_sat_u8(.*vi_ld_u8\|vi_sat_u8(.*a1' || fail "an average over windows is not of vectors"
+sed -n '/DepthToSpace/,/^}/p' between/code | grep -q 'vi_st_u8(.*vi_ld_u8(' || fail "blocks of channels are not interleaved as vectors"
+
+cat > table.onnxtxt <<END
+<ir_version: 10, opset_import: ["" : 21]>
+table (uint8[4,1000] x) => (int8[4,1000] y)
+<float s = {0.031}, uint8 z = {100}, float sy = {0.004}, int8 zy = {-128}>
+{
+    xf = DequantizeLinear(x, s, z)
+    yf = Sigmoid(xf)
+    y = QuantizeLinear(yf, sy, zy)
+}
+END
+expect 0 compile table.onnxtxt -o table --name table --target x86-64-v3
+grep -q '^    vb_lookup(' table/table.c || fail "bytes are looked up one by one"
 exit 0

@@ -90,6 +90,30 @@ static void type_cases(void)
         STORE(&b, q, ex_cast(X, CT_I64, v), d(i));
         end(&b, "casts");
     }
+    for (int m = 0; m < 2; m++) { /* tables of bytes; the second case has rows that are long enough for many bytes at once */
+        const int n = m ? 200 : 40;
+        const slot x = IN("x", UINT8, c(5), c(n)), t = IN("t", INT8, c(256)), y = OUT("y", INT8, c(5), c(n + 3));
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(5)), j = nest_axis(&b, c(n));
+        STORE(&b, y, LOAD(t, ex_cast(X, CT_I64, LOAD(x, d(i), d(j)))), d(i), d(j));
+        end(&b, m ? "looked_up_in_rows" : "looked_up");
+    }
+    { /* an int8 that is looked up, along a run-time dim */
+        const dim n = symbol("n", 333);
+        const slot x = IN("x", INT8, n), t = IN("t", UINT8, c(256)), y = OUT("y", UINT8, n);
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, n);
+        STORE(&b, y, LOAD(t, BIN(ADD, ex_cast(X, CT_I64, LOAD(x, d(i))), k(128))), d(i));
+        end(&b, "looked_up_signed");
+    }
+    { /* every second byte */
+        const slot x = IN("x", UINT8, c(83)), s = IN("s", INT8, c(82)), h = IN("h", BOOL, c(82)), y = OUT("y", INT32, c(41));
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(41)), at = dim_mulc(D, i, 2);
+        const ex sum = BIN(ADD, LOAD(x, d(dim_addc(D, at, 1))), BIN(MUL, LOAD(s, d(at)), LOAD(x, d(at))));
+        STORE(&b, y, ex_select(X, LOAD(h, d(at)), sum, ex_i(X, CT_I32, -1)), d(i));
+        end(&b, "every_second_byte");
+    }
     { /* QuantizeLinear to uint8 and int8 */
         const slot x = IN("x", FLOAT, c(5), c(40)), s = IN("scale", FLOAT, c(5)), y = OUT("y", UINT8, c(5), c(40)), z = OUT("z", INT8, c(5), c(40));
         for (size_t j = 0; j < 5; j++) elem_set_double(ELEM_FLOAT, memory[s], j, 0.01 * (double)(j + 1));

@@ -222,7 +222,7 @@ static bool write_quantized(command *c, quantize_plan *p, const folder_list *set
     if (p->o->mode == QUANTIZE_STATIC) {
         if (!calibrate(c, p, sets)) return false;
         quantize_judge(p);
-        if (!opt_choice(c->o, OPT_BIAS_CORRECTION) && !calibrate_biases(c, p, sets)) return false;
+        if (opt_choice(c->o, OPT_BIAS_CORRECTION) && !calibrate_biases(c, p, sets)) return false;
         count_quantized(p, s);
         quantize_write_static(p);
     } else {

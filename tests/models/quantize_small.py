@@ -124,6 +124,7 @@ MODES = {
     "static": ["--calibrate", "DATA"],
     "static, minmax, s8": ["--calibrate", "DATA", "--method", "minmax", "--activations", "s8"],
     "static, percentile, per tensor": ["--calibrate", "DATA", "--method", "percentile", "--per-tensor"],
+    "static, biases corrected": ["--calibrate", "DATA", "--bias-correction", "on"],
     "static, for OpenVINO": ["--calibrate", "DATA", "--for", "openvino"],
 }
 

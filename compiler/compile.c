@@ -31,7 +31,8 @@ const target_line *compile_targets(void)
     uint32_t n;
     const target *t = target_table(&n);
     lines[0] = (target_line){"native", "the best of these that this machine can run"};
-    for (uint32_t i = 0; i < n && i + 2 < 32; i++) lines[i + 1] = (target_line){t[i].name, t[i].what};
+    for (uint32_t i = 0; i < n && i + 3 < 32; i++) lines[i + 1] = (target_line){t[i].name, t[i].what};
+    lines[n + 1] = (target_line){"auto", "cuda and native in one program, which chooses when it runs (compile only)"};
     return lines;
 }
 
@@ -153,4 +154,23 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     dump_plan(p, o, out, "plan");
     return dumped(m, o, out) && emit_c(p, &memory, o, t, out);
+}
+
+bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, compiled *out)
+{
+    compiled cpu = {.mem = out->mem}, cuda = {.mem = out->mem};
+    compile_options part = *o;
+    const char *name = model_name(for_cpu, o, out->mem);
+    if (!name) return false;
+    if (o->weights == WEIGHTS_FILE || o->weights == WEIGHTS_POINTER || o->states.n)
+        return diag_error(for_cpu->diag, EXIT_USAGE, "", "target", "--target=auto has its weights in the program and no --state");
+    part.emit &= ~(unsigned)EMIT_MAIN;
+    part.target = NULL;
+    part.name = arena_printf(out->mem, "%s_cpu", name);
+    if (!compile_model(for_cpu, &part, &cpu)) return false;
+    part.target = "cuda";
+    part.name = arena_printf(out->mem, "%s_cuda", name);
+    if (!compile_model(for_cuda, &part, &cuda)) return false;
+    emit_auto(name, &cpu, &cuda, o, out);
+    return true;
 }

@@ -61,9 +61,17 @@ typedef struct {
     size_t size;
 } out_file;
 
+/* A tensor among the fields of the generated structs. */
+typedef struct {
+    const char *field, *c_type;
+} io_field;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
+    const char *target; /* its name: not "native" */
+    VEC(io_field) inputs, outputs;
+    VEC(const char *) dims, decided; /* fields: sizes that a run is given, and those that it decides */
     const char *cflags; /* what the C compiler needs for the target, such as "-march=x86-64-v3"; "" when nothing */
     VEC(out_file) files;
     const char *manifest; /* the JSON object that is NAME.json, also what `compile --json` prints */
@@ -78,6 +86,9 @@ typedef struct {
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
  * an operator or attribute that onnxcc cannot compile is EXIT_UNSUPPORTED. The result does not depend on time, memory layout or the host. */
 bool compile_model(model *m, const compile_options *o, compiled *out);
+
+/* `--target=auto`: the model, loaded twice, for this processor and for CUDA, and files that choose between them when they run. */
+bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, compiled *out);
 
 /* The first part of it alone: checks, inlines and infers. After it m->decided lists the sizes that data decides, by the names that --dim takes. */
 bool compile_front(model *m, const compile_options *o, compiled *out);

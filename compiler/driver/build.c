@@ -167,6 +167,10 @@ bool build_library(arena *a, model *m, const compile_options *o, const char *fol
     cuda_tools tools;
     out->mem = a;
     if (emulate && !cuda) return diag_error(m->diag, EXIT_USAGE, "", "emulate", "--emulate is for --target=cuda");
+    if (o->target && !strcmp(o->target, "auto")) {
+        diag_error(m->diag, EXIT_USAGE, "", "target", "--target=auto is for `onnxcc compile`");
+        return diag_hint(m->diag, "run, verify and bench take one of its parts: --target=native, or --target=cuda, with --emulate where there is no device");
+    }
     if (!target_runs_here(o->target)) {
         diag_error(m->diag, EXIT_USAGE, "", "target-foreign", "this machine can't run code for '%s'", o->target);
         return diag_hint(m->diag, "`onnxcc compile` writes it; `generic-c99` runs everywhere");

@@ -67,7 +67,11 @@ exit_code verb_compile(command *c)
         return EXIT_USAGE;
     }
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
-    if (!m || !compile_model(m, &o, &out)) return diag_exit(c->diag);
+    if (!m) return diag_exit(c->diag);
+    if (o.target && !strcmp(o.target, "auto")) {
+        model *again = load_for_build(c->mem, c->diag, c->o->args.p[0]);
+        if (!again || !compile_auto(m, again, &o, &out)) return diag_exit(c->diag);
+    } else if (!compile_model(m, &o, &out)) return diag_exit(c->diag);
     if (folder) {
         if (!folder_make(folder, &why)) {
             diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);

@@ -62,6 +62,9 @@ static inline bool on_device(const emit *e)
     return e->target->language == LANGUAGE_CUDA;
 }
 
+/* `--target=auto` (auto.c): the files of both, and those that choose between them when they run. */
+void emit_auto(const char *name, const compiled *cpu, const compiled *cuda, const compile_options *o, compiled *out);
+
 /* names.c */
 /* Text for a comment or a string literal: no character that could end it. */
 const char *comment_text(arena *mem, const char *s);

@@ -244,6 +244,13 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     out->manifest = manifest.p;
     if (o->emit & EMIT_MANIFEST) VEC_PUSH(e.mem, out->files, ((out_file){arena_printf(e.mem, "%s.json", e.name), manifest.p, manifest.n}));
     out->cflags = t->cflags;
+    out->target = t->name;
+    for (uint32_t i = 0; i < p->inputs.n; i++) VEC_PUSH(e.mem, out->inputs, ((io_field){e.input[i], elem_of(slot_at(p, p->inputs.p[i])->type)->ctype}));
+    for (uint32_t i = 0; i < p->outputs.n; i++) VEC_PUSH(e.mem, out->outputs, ((io_field){e.output[i], elem_of(slot_at(p, p->outputs.p[i])->type)->ctype}));
+    for (uint32_t i = 0; i < p->symbols.n; i++) {
+        if (i < e.n_input_symbols) VEC_PUSH(e.mem, out->dims, e.symbol[i]);
+        else VEC_PUSH(e.mem, out->decided, e.symbol[i]);
+    }
     out->arena_bytes = plan->arena_bytes;
     out->arena_lower_bound = plan->lower_bound;
     out->weights_bytes = plan->weights_bytes;

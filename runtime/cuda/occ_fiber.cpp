@@ -1,5 +1,5 @@
 /* occ_fiber.cpp - a stack of its own for every thread of a block, and the switch between them: registers that a call keeps, no system call.
- * x86-64 and AArch64 in assembly; elsewhere ucontext. AddressSanitizer is told of every switch. */
+ * x86-64 and AArch64 in assembly; elsewhere, or with OCC_UCONTEXT defined, ucontext. AddressSanitizer is told of every switch. */
 #include "occ_internal.h"
 
 #include <sys/mman.h>
@@ -10,7 +10,7 @@
 
 static constexpr size_t STACK_BYTES = OCC_ASAN ? 512 << 10 : 128 << 10; /* touched pages only cost memory */
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(OCC_UCONTEXT)
 extern "C" void occ_switch_stacks(void **from, void *to);
 asm(".text\n"
     ".globl occ_switch_stacks\n"
@@ -41,7 +41,7 @@ static void *first_frame(char *top, void (*entry)(void))
     sp[6] = reinterpret_cast<void *>(entry);
     return sp;
 }
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && !defined(OCC_UCONTEXT)
 extern "C" void occ_switch_stacks(void **from, void *to);
 asm(".text\n"
     ".globl occ_switch_stacks\n"

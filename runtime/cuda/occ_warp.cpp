@@ -26,33 +26,34 @@ static void check_call(const occ_call *call, const occ_warp *w, int lane)
              call->what, call->mask, other_lane, other->mask);
 }
 
+/* If all lanes of the mask wait in this call: computes for them, and lets the others go on. */
+static bool complete_call(const occ_call *call, occ_thread *first, void (*together)(occ_call *const *lanes, unsigned mask))
+{
+    occ_call *lanes[OCC_WARP];
+    for (int i = 0; i < OCC_WARP; i++) {
+        lanes[i] = call->mask >> i & 1 ? first[i].call : nullptr;
+        if (lanes[i] && !same_call(lanes[i], call)) return false;
+    }
+    together(lanes, call->mask);
+    occ_warps[first->number / OCC_WARP].arrived &= ~call->mask;
+    for (int i = 0; i < OCC_WARP; i++) {
+        if (!lanes[i]) continue;
+        first[i].call = nullptr;
+        if (&first[i] != occ_self) occ_ready(&first[i]);
+    }
+    return true;
+}
+
 void occ_collective(occ_call *call, void (*together)(occ_call *const *lanes, unsigned mask))
 {
     occ_thread *me = occ_self;
     const int lane = me->number % OCC_WARP;
-    occ_thread *first = me - lane;
     occ_warp *w = &occ_warps[me->number / OCC_WARP];
     check_call(call, w, lane);
     me->call = call;
     w->arrived |= 1u << lane;
-    occ_call *lanes[OCC_WARP] = {};
-    bool complete = (w->arrived & call->mask) == call->mask;
-    for (int i = 0; complete && i < OCC_WARP; i++) {
-        if (!(call->mask >> i & 1)) continue;
-        lanes[i] = first[i].call;
-        complete = same_call(lanes[i], call);
-    }
-    if (!complete) {
-        occ_wait(OCC_IN_WARP, call->file, call->line);
-        return;
-    }
-    together(lanes, call->mask);
-    w->arrived &= ~call->mask;
-    for (int i = 0; i < OCC_WARP; i++) {
-        if (!lanes[i]) continue;
-        first[i].call = nullptr;
-        if (i != lane) occ_ready(&first[i]);
-    }
+    if ((w->arrived & call->mask) == call->mask && complete_call(call, me - lane, together)) return;
+    occ_wait(OCC_IN_WARP, call->file, call->line);
 }
 
 void __syncwarp(unsigned mask, const char *file, int line)

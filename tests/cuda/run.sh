@@ -6,6 +6,8 @@ cxx=$1 kind=$2 name=$3 source=$4 build=$5
 . "$source/tests/cuda/compile.sh"
 compile "$name" "$build/cuda/$name-$kind-$cxx"
 for order in forward reverse random:1 random:2; do
-    OCC_ORDER=$order OCC_STREAMS=lazy "$out" || { echo "failed with OCC_ORDER=$order"; exit 1; }
+    # shellcheck disable=SC2086
+    OCC_ORDER=$order OCC_STREAMS=lazy $run "$out" || { echo "failed with OCC_ORDER=$order"; exit 1; }
 done
-OCC_ORDER=forward "$out" || { echo "failed without OCC_STREAMS=lazy"; exit 1; }
+# shellcheck disable=SC2086
+OCC_ORDER=forward $run "$out" || { echo "failed without OCC_STREAMS=lazy"; exit 1; }

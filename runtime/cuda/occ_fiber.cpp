@@ -6,6 +6,7 @@
 #include <unistd.h>
 #if OCC_ASAN
 #include <sanitizer/common_interface_defs.h>
+extern "C" void __asan_handle_no_return(void);
 #endif
 
 static constexpr size_t STACK_BYTES = OCC_ASAN ? 512 << 10 : 128 << 10; /* touched pages only cost memory */
@@ -116,7 +117,6 @@ void occ_fiber_prepare(occ_fiber *f, void (*entry)(void))
         }
         f->stack = static_cast<char *>(p) + page;
     }
-    ASAN_UNPOISON_MEMORY_REGION(f->stack, STACK_BYTES); /* what an earlier fiber left */
     f->sanitizer = nullptr;
     f->sp = first_frame(f->stack + STACK_BYTES, entry);
 }
@@ -128,6 +128,7 @@ static bool host_known;
 
 void occ_fiber_switch(occ_fiber *from, occ_fiber *to, bool last)
 {
+    if (last) __asan_handle_no_return(); /* what the fiber leaves on its stack must not be in the next one's way */
     const void *bottom = to->stack ? to->stack : host_stack;
     __sanitizer_start_switch_fiber(last ? nullptr : &from->sanitizer, bottom, to->stack ? STACK_BYTES : host_stack_bytes);
     occ_switch_stacks(&from->sp, to->sp);

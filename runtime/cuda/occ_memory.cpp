@@ -114,7 +114,7 @@ static std::map<const unsigned char *, size_t> &allocations(void)
 
 static bool device_reserve(void)
 {
-    for (device_space_bytes = size_t(1) << 38; device_space_bytes >= size_t(1) << 30; device_space_bytes /= 2)
+    for (device_space_bytes = size_t(1) << 36; device_space_bytes >= size_t(1) << 30; device_space_bytes /= 2)
         if ((device_space = reserve(device_space_bytes))) {
             occ_device_space = occ_space{device_space, device_space + device_space_bytes};
             return true;

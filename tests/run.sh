@@ -3,7 +3,7 @@
 #
 #   sh tests/run.sh [ctest arguments]        for example: sh tests/run.sh -L quick
 #
-# Installs from Debian's packages (only those that are missing): gcc, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang with its
+# Installs from Debian's packages (only those that are missing): gcc, g++, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang with its
 # sanitizers, python3-venv; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and from PyPI, into a virtual environment under the build folder, the onnx package with numpy, and onnxruntime (without it, the tests that compare with it are skipped).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,7 +22,7 @@ install() {
     $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
 }
 
-missing=$(missing_of gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libyaml-dev libcmocka-dev clang \
+missing=$(missing_of gcc g++ libc6-dev cmake ninja-build pkg-config libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libyaml-dev libcmocka-dev clang \
                      python3 python3-venv)
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
@@ -32,7 +32,7 @@ missing=$(missing_of gcc libc6-dev cmake ninja-build pkg-config libprotobuf-c-de
 sanitizes clang -fsanitize=address || install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" || echo "no sanitizers for clang: what needs them says so"
 
 if [ "${ONNXCC_QEMU:-1}" != 0 ]; then
-    missing=$(missing_of gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross \
+    missing=$(missing_of gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm qemu-user gcc-aarch64-linux-gnu g++-aarch64-linux-gnu libc6-dev-arm64-cross \
                          gcc-s390x-linux-gnu libc6-dev-s390x-cross)
     # shellcheck disable=SC2086
     [ -z "$missing" ] || install $missing || echo "no cross compilers: tests that need them are skipped by name"

@@ -21,9 +21,9 @@ template <int TYPE, class T> static __device__ __forceinline__ void product(floa
         if (TYPE != TF32) fb[r] |= static_cast<uint32_t>(b[(k + 1) * 8 + g]) << 16;
     }
     if (TYPE == F16) occ_mma_f16(fd, fa, fb);
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-    if (TYPE == BF16) occ_mma_bf16(fd, fa, fb);
     if (TYPE == TF32) occ_mma_tf32(fd, fa, fb);
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800 /* there is none below */
+    if (TYPE == BF16) occ_mma_bf16(fd, fa, fb);
 #endif
     for (int r = 0; r < 4; r++) d[(g + r / 2 * 8) * 8 + 2 * t + r % 2] = fd[r];
 }

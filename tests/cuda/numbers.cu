@@ -106,10 +106,7 @@ static void test_narrow(void)
 OCC_KERNEL(round_tf32, 256)(float *y, const float *x, int n)
 {
     const int i = static_cast<int>(blockIdx.x * 256 + threadIdx.x);
-    if (i >= n) return;
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-    y[i] = __uint_as_float(occ_float_to_tf32(x[i]));
-#endif
+    if (i < n) y[i] = __uint_as_float(occ_float_to_tf32(x[i]));
 }
 
 /* To 10 bits of fraction, ties away from zero. */

@@ -269,6 +269,12 @@ cudaError_t occ_function_attribute(const void *function, cudaFuncAttribute attri
     return cudaSuccess;
 }
 
+size_t occ_allowed_shared(const void *function)
+{
+    const auto it = allowed_shared().find(function);
+    return it == allowed_shared().end() ? 0 : static_cast<size_t>(it->second);
+}
+
 static cudaError_t check_shape(const occ_launch_shape &s)
 {
     const uint64_t threads = static_cast<uint64_t>(s.block.x) * s.block.y * s.block.z;
@@ -279,9 +285,7 @@ static cudaError_t check_shape(const occ_launch_shape &s)
         occ_note(s.kernel, "launched with %llu threads a block, compiled for at most %u", static_cast<unsigned long long>(threads), s.max_threads);
         return cudaErrorInvalidValue;
     }
-    const auto it = allowed_shared().find(s.function);
-    const size_t allowed = it == allowed_shared().end() ? 0 : static_cast<size_t>(it->second);
-    return s.shared_bytes > allowed && s.shared_bytes > OCC_STATIC_SHARED ? cudaErrorInvalidValue : cudaSuccess;
+    return s.shared_bytes > occ_allowed_shared(s.function) && s.shared_bytes > OCC_STATIC_SHARED ? cudaErrorInvalidValue : cudaSuccess;
 }
 
 void occ_launch(const occ_launch_shape &shape, std::function<void()> body)

@@ -223,6 +223,11 @@ void __threadfence(void)
     occ_self->fenced = true;
 }
 
+void __trap(const char *file, int line)
+{
+    occ_fail(file, line, "trap", "the kernel calls __trap");
+}
+
 /* -- blocks ------------------------------------------------------------------------------------------------------------------------------------- */
 
 static void run_block(const occ_launch_shape &shape)
@@ -282,6 +287,7 @@ void occ_run(const occ_launch_shape &shape, const std::function<void()> &body)
     const uint64_t step = order == RANDOM && n > 1 ? random_step(n) : 1, start = order == RANDOM ? random_number() % n : 0;
     kernel_body = &body;
     occ_running.kernel = shape.kernel;
+    occ_running.allowed_dynamic = occ_allowed_shared(shape.function);
     occ_running.launch_epoch = occ_running.epoch + 1;
     occ_here.grid_dim = g;
     occ_here.block_dim = shape.block;

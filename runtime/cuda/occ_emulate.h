@@ -83,6 +83,7 @@ static inline void __threadfence_block(void)
 {
 }
 void __threadfence(void);
+[[noreturn]] void __trap(OCC_AT);
 
 /* Runs, or records while its stream is captured, one kernel; what it returns is also cudaGetLastError()'s. */
 struct occ_launch_shape {

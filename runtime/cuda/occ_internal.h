@@ -79,7 +79,7 @@ struct occ_block { /* and the kernel it belongs to */
     uint32_t block_epoch, launch_epoch; /* in which the block and the launch's first block began */
     int threads;
     unsigned char *dynamic;
-    size_t dynamic_bytes;
+    size_t dynamic_bytes, allowed_dynamic; /* the latter: by cudaFuncSetAttribute, else 0 */
 };
 extern occ_block occ_running;
 extern occ_thread *occ_self; /* NULL: host code runs */
@@ -90,6 +90,7 @@ void occ_wait(occ_state state, const char *file, int line); /* lets others run u
 void occ_ready(occ_thread *t);
 const char *occ_file_name(const char *path); /* without its folder; "?" for NULL */
 
+size_t occ_allowed_shared(const void *function); /* dynamic bytes that cudaFuncSetAttribute allowed the kernel, or 0 */
 /* Runs all blocks. The shape has been checked. */
 void occ_run(const occ_launch_shape &shape, const std::function<void()> &body);
 /* For host code: a line that says which call failed and why. */

@@ -83,6 +83,10 @@ void *occ_shared(occ_site *site, size_t bytes)
     const size_t at = static_used ? round_up(static_used + GAP, ALIGN_STATIC) : 0;
     if (bytes > OCC_STATIC_SHARED || at + bytes > static_space)
         occ_fail(nullptr, 0, "shared-size", "static shared memory: %zu bytes and %zu more are beyond the 48 KiB that a block can have", at, bytes);
+    const size_t all = at + bytes + occ_running.dynamic_bytes, most = occ_running.dynamic_bytes > occ_running.allowed_dynamic ? OCC_STATIC_SHARED : OCC_MAX_SHARED;
+    if (all > most)
+        occ_fail(nullptr, 0, "shared-size", "%zu bytes of static and %zu of dynamic shared memory are beyond the %zu that this launch can have", at + bytes,
+                 occ_running.dynamic_bytes, most);
     static_used = at + bytes;
     site->block = occ_running.number;
     site->at = static_base() + at;

@@ -134,6 +134,15 @@ OCC_KERNEL(too_much_shared, 64)(float *x)
     OCC_SHARED(float, b, [8192]);
     x[THREAD] = a[THREAD] + b[THREAD];
 }
+OCC_KERNEL(too_much_of_both, 64)(float *x) /* 47.5 KiB, and 1 KiB of dynamic shared memory */
+{
+    OCC_SHARED(float, a, [12160]);
+    x[THREAD] = a[THREAD];
+}
+OCC_KERNEL(trapped, 64)(float *x)
+{
+    if (x[THREAD] == 0.0f && THREAD == 17) __trap(); /* found here */
+}
 OCC_KERNEL(good, 64)(float *x)
 {
     x[THREAD] = 1;
@@ -201,6 +210,8 @@ int main(int argc, char **argv)
     LAUNCH(copy_left, 64);
     LAUNCH(far_beyond, 64);
     LAUNCH(too_much_shared, 64);
+    LAUNCH(too_much_of_both, 64);
+    LAUNCH(trapped, 64);
     CALL(no_memory);
     CALL(freed);
     CALL(freed_copy);

@@ -48,6 +48,8 @@ mistake copy_left "the thread ends while this cp.async is under way \[copy-in-fl
 wants 65 "error: kernel 'far_beyond', block (0,0,0), thread (0,0,0), access at byte 8192 of an allocation of 256 bytes \[device-range\]" "$out" far_beyond
 wants 65 "error: kernel 'good', block (0,0,0), thread (0,0,0), access to (nil), which is no memory" "$out" no_memory
 mistake too_much_shared "static shared memory: .* beyond the 48 KiB that a block can have \[shared-size\]"
+mistake too_much_of_both "48640 bytes of static and 1024 of dynamic shared memory are beyond the 49152 that this launch can have \[shared-size\]"
+mistake trapped "the kernel calls __trap \[trap\]"
 wants 65 "error: kernel 'good', block (0,0,0), thread (0,0,0), access to device memory that is not allocated" "$out" freed
 wants 65 "error: cudaMemcpyAsync of 256 bytes: its device memory has been freed since \[freed\]" "$out" freed_copy
 wants 65 "OCC_ORDER is forward, reverse, random or random:SEED, not 'backward'" env OCC_ORDER=backward "$out" copy_left

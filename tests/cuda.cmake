@@ -36,3 +36,9 @@ foreach(arch 75 80 90 100 120)
 endforeach()
 add_test(NAME cuda/gate-refuses COMMAND sh ${CUDA_TESTS}/gate_refuses.sh ${CMAKE_SOURCE_DIR})
 set_tests_properties(cuda/gate-refuses PROPERTIES LABELS cuda ENVIRONMENT "NVCC=${NVCC}")
+
+# Generated code in the program of samples/cuda/, under the race detector and AddressSanitizer.
+if(TARGET onnxcc)
+  add_cuda_test(generated-g++ plain-g++ sh ${CUDA_TESTS}/generated.sh g++ $<TARGET_FILE:onnxcc> ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+  set_tests_properties(cuda/generated-g++ PROPERTIES FIXTURES_REQUIRED "cuda-plain-g++;cuda-asan-g++")
+endif()

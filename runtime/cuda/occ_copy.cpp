@@ -9,7 +9,8 @@ static void check_access(const void *p, size_t bytes, size_t alignment, const ch
 {
     if (reinterpret_cast<uintptr_t>(p) % alignment)
         occ_fail(file, line, "misaligned", "%s: address %p is not a multiple of %zu", what, p, alignment);
-    if (occ_in_space(occ_shared_space, p) ? !occ_in_shared(p, bytes) : occ_in_space(occ_device_space, p) && !occ_in_device(p, bytes)) occ_fail_access(p, bytes, file, line);
+    const bool shared = occ_in_space(occ_shared_space, p), device = occ_in_space(occ_device_space, p);
+    if ((shared && !occ_in_shared(p, bytes)) || (device && !occ_in_device(p, bytes))) occ_fail_access(p, bytes, file, line);
 }
 
 void occ_load_bytes(void *to, const void *p, size_t bytes, const char *file, int line)

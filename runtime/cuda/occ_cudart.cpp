@@ -1,6 +1,7 @@
 /* occ_cudart.cpp - errors, the device, its memory, copies, launches. */
 #include "occ_stream.h"
 
+#include <iterator>
 #include <map>
 
 static cudaError_t last_error;
@@ -171,18 +172,38 @@ cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes)
     return cudaSuccess;
 }
 
+static std::map<const unsigned char *, size_t> &pinned(void)
+{
+    static std::map<const unsigned char *, size_t> *all = new std::map<const unsigned char *, size_t>;
+    return *all;
+}
+
+bool occ_is_pinned(const void *p)
+{
+    const unsigned char *c = static_cast<const unsigned char *>(p);
+    const auto after = pinned().upper_bound(c);
+    return after != pinned().begin() && c < std::prev(after)->first + std::prev(after)->second;
+}
+
 cudaError_t occ_malloc_host(void **p, size_t bytes)
 {
     const cudaError_t e = occ_outside_capture(true);
     if (e || !p) return occ_error(e ? e : cudaErrorInvalidValue);
     *p = aligned_alloc(256, (bytes + 255) / 256 * 256 + (bytes ? 0 : 256));
-    if (*p) memset(*p, OCC_POISON, bytes);
+    if (*p) {
+        memset(*p, OCC_POISON, bytes);
+        pinned()[static_cast<unsigned char *>(*p)] = bytes;
+    }
     return occ_error(*p ? cudaSuccess : cudaErrorMemoryAllocation);
 }
 
 cudaError_t cudaFreeHost(void *p)
 {
     occ_finish_all();
+    if (p && !pinned().erase(static_cast<unsigned char *>(p))) {
+        occ_note("cudaFreeHost", "%p is not the address of an allocation", p);
+        return occ_error(cudaErrorInvalidValue);
+    }
     free(p);
     return cudaSuccess;
 }

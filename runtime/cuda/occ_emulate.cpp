@@ -191,11 +191,17 @@ void occ_wait(occ_state state, const char *file, int line)
     leave(me);
 }
 
+void occ_enter_kernel(void)
+{
+    occ_self->inside = true;
+}
+
 static void thread_main(void)
 {
     occ_fiber_entered();
     (*kernel_body)();
     occ_thread *me = occ_self;
+    me->inside = false;
     if (!me->copies.empty())
         occ_fail(me->copies[0].file, me->copies[0].line, "copy-in-flight", "the thread ends while this cp.async is under way");
     me->state = OCC_ENDED;
@@ -243,7 +249,7 @@ static void run_block(const occ_launch_shape &shape)
         const unsigned u = static_cast<unsigned>(i);
         t->index = uint3{u % b.x, u / b.x % b.y, u / b.x / b.y};
         t->number = i;
-        t->fenced = false;
+        t->fenced = t->inside = false;
         t->call = nullptr;
         t->groups = 0;
         occ_fiber_prepare(&t->fiber, thread_main);

@@ -19,7 +19,7 @@ enum { OCC_EXIT_ERROR = 65, OCC_EXIT_RACE = 66 };
 #define __global__
 #define __device__
 #define __host__
-#define __constant__    static const
+#define __constant__    const __attribute__((section("occ_constant")))
 #define __forceinline__ inline __attribute__((always_inline))
 #define __align__(n)    __attribute__((aligned(n)))
 #ifndef __restrict__
@@ -96,14 +96,21 @@ struct occ_launch_shape {
 };
 void occ_launch(const occ_launch_shape &shape, std::function<void()> body);
 
-/* The arguments are converted and copied at the launch, as CUDA does. */
+void occ_enter_kernel(void); /* the thread is about to run the kernel: from now on it reads no host memory */
+
+/* The arguments are converted and copied at the launch, as CUDA does, and for each thread again, as its own. */
 template <class... P, class... A>
 static inline void occ_launch_kernel(const char *kernel, unsigned max_threads, void (*function)(P...), dim3 grid, dim3 block, size_t shared_bytes,
                                      cudaStream_t stream, A &&...args)
 {
     static_assert(sizeof...(P) == sizeof...(A), "a kernel is launched with another number of arguments than it has");
     const occ_launch_shape shape = {kernel, reinterpret_cast<const void *>(function), max_threads, grid, block, shared_bytes, stream};
-    occ_launch(shape, [function, packed = std::tuple<P...>(args...)] { std::apply(function, packed); });
+    occ_launch(shape, [function, packed = std::tuple<P...>(args...)] {
+        void (*const kernel_function)(P...) = function;
+        std::tuple<P...> own = packed;
+        occ_enter_kernel();
+        std::apply(kernel_function, own);
+    });
 }
 
 #define OCC_KERNEL(name, threads)      \

@@ -105,6 +105,11 @@ static void *first_frame(char *top, void (*entry)(void))
 }
 #endif
 
+bool occ_on_stack(const occ_fiber *f, const void *p)
+{
+    return static_cast<const char *>(p) >= f->stack && static_cast<const char *>(p) < f->stack + STACK_BYTES;
+}
+
 /* Below the stack lies a page that may not be touched. */
 void occ_fiber_prepare(occ_fiber *f, void (*entry)(void))
 {

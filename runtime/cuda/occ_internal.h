@@ -29,6 +29,7 @@ struct occ_fiber {
     char *stack; /* its lowest byte; NULL: the thread of the system */
     void *sanitizer;
 };
+bool occ_on_stack(const occ_fiber *f, const void *p);
 /* Gives the fiber a stack on first use, and makes it begin at entry() when it is switched to next. entry() never returns. */
 void occ_fiber_prepare(occ_fiber *f, void (*entry)(void));
 void occ_fiber_entered(void); /* the first call in entry() */
@@ -61,6 +62,7 @@ struct occ_thread {
     uint3 index;
     int number; /* in the block: x fastest */
     bool fenced; /* since its last atomic access to global memory */
+    bool inside; /* the kernel itself runs, not what prepares its arguments */
     const char *file; /* where it waits */
     int line;
     occ_call *call;
@@ -90,6 +92,7 @@ void occ_wait(occ_state state, const char *file, int line); /* lets others run u
 void occ_ready(occ_thread *t);
 const char *occ_file_name(const char *path); /* without its folder; "?" for NULL */
 
+bool occ_is_pinned(const void *p); /* host memory of cudaMallocHost, which kernels may access */
 size_t occ_allowed_shared(const void *function); /* dynamic bytes that cudaFuncSetAttribute allowed the kernel, or 0 */
 /* Runs all blocks. The shape has been checked. */
 void occ_run(const occ_launch_shape &shape, const std::function<void()> &body);

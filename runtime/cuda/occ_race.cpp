@@ -7,7 +7,8 @@
  * Bytes that a cp.async is to write are not to be touched until the thread that issued it has waited. Whatever the order that threads run in.
  *
  * For 8 bytes of shared or device memory there is a record of four accesses; with more, old ones are forgotten, those first that can't race any
- * more. As every access passes here, accesses outside allocations and shared variables, and by host code to device memory, are errors as well. */
+ * more. As every access passes here, those outside allocations and shared variables are errors as well, those by host code to device memory, and
+ * those by kernels to host memory. */
 #include "occ_internal.h"
 
 #include <algorithm>
@@ -240,10 +241,26 @@ static record *record_of(const unsigned char *p, bool shared)
     occ_fail_access(p, bytes, text.substr(0, colon).c_str(), colon == std::string::npos ? 0 : atoi(text.c_str() + colon + 1));
 }
 
+extern "C" const char __start_occ_constant[] __attribute__((weak)), __stop_occ_constant[] __attribute__((weak)); /* of __constant__ variables */
+
+/* A kernel's access to memory that is neither shared nor of the device: its own variables, what host and device share, constants; else a mistake. */
+static void check_host_access(const void *p, size_t bytes, place at)
+{
+    const char *c = static_cast<const char *>(p), *here = reinterpret_cast<const char *>(&occ_here);
+    if (occ_on_stack(&occ_self->fiber, p) || (c >= here && c < here + sizeof occ_here) || occ_is_pinned(p)) return;
+    if (__start_occ_constant && c >= __start_occ_constant && c < __stop_occ_constant) return;
+    const std::string text = place_text(at);
+    occ_fail(nullptr, 0, "host-memory", "%s: access of %zu bytes to memory that is neither shared nor the device's, at %p", text.c_str(), bytes, p);
+}
+
 static void see(const void *address, size_t bytes, occ_access kind, place at)
 {
     const bool shared = occ_in_space(occ_shared_space, address);
-    if ((!shared && !occ_in_space(occ_device_space, address)) || !bytes) return;
+    if (!bytes) return;
+    if (!shared && !occ_in_space(occ_device_space, address)) {
+        if (occ_self && occ_self->inside) check_host_access(address, bytes, at);
+        return;
+    }
     if (!occ_self || !(shared ? occ_in_shared(address, bytes) : occ_in_device(address, bytes))) fail_access(address, bytes, at);
     const unsigned char *p = static_cast<const unsigned char *>(address), *end = p + bytes;
     const unsigned thread = static_cast<unsigned>(occ_self->number);
@@ -335,9 +352,9 @@ void __tsan_write_range(void *p, size_t bytes)
 {
     see(p, bytes, OCC_WRITE, OCC_PLACE);
 }
-void *__tsan_memcpy(void *to, const void *from, size_t bytes)
+void *__tsan_memcpy(void *to, const void *from, size_t bytes) /* from: also what a local variable begins with, in the program's constants */
 {
-    see(from, bytes, OCC_READ, OCC_PLACE);
+    if (occ_in_space(occ_shared_space, from) || occ_in_space(occ_device_space, from)) see(from, bytes, OCC_READ, OCC_PLACE);
     see(to, bytes, OCC_WRITE, OCC_PLACE);
     return memcpy(to, from, bytes);
 }

@@ -148,6 +148,20 @@ OCC_KERNEL(good, 64)(float *x)
     x[THREAD] = 1;
 }
 
+OCC_KERNEL(add_to, 64)(float *x, const float *y)
+{
+    x[THREAD] += y[0];
+}
+static void host_pointer(float *x)
+{
+    static float y[4]; /* as weights that were not uploaded */
+    OCC_LAUNCH(add_to, dim3(1), dim3(64), 0, 0, x, y);
+}
+static void heap_pointer(float *x)
+{
+    float *y = static_cast<float *>(calloc(1, sizeof(float)));
+    OCC_LAUNCH(add_to, dim3(1), dim3(64), 0, 0, x, y);
+}
 static void no_memory(float *)
 {
     OCC_LAUNCH(good, dim3(1), dim3(64), 0, 0, static_cast<float *>(NULL));
@@ -212,6 +226,8 @@ int main(int argc, char **argv)
     LAUNCH(too_much_shared, 64);
     LAUNCH(too_much_of_both, 64);
     LAUNCH(trapped, 64);
+    CALL(host_pointer);
+    CALL(heap_pointer);
     CALL(no_memory);
     CALL(freed);
     CALL(freed_copy);

@@ -57,6 +57,8 @@ wants 65 "OCC_ORDER is forward, reverse, random or random:SEED, not 'backward'" 
 kind=race
 compile mistakes "$build/cuda/mistakes-race-$cxx"
 wants 65 "error: mistakes.cu:[0-9]*: host code: access of 4 bytes at byte 12 of an allocation of 256 bytes \[device-range\]" "$out" host_load
+wants 65 "kernel 'add_to', .* mistakes.cu:[0-9]*: access of 4 bytes to memory that is neither shared nor the device's.* \[host-memory\]" "$out" host_pointer
+wants 65 "kernel 'add_to', .* mistakes.cu:[0-9]*: access of 4 bytes to memory that is neither shared nor the device's.* \[host-memory\]" "$out" heap_pointer
 mistake far_beyond "access of 4 bytes at byte 8192 of an allocation of 256 bytes \[device-range\]"
 
 # Accesses that nothing orders: races.cu WHICH, in every order of threads.

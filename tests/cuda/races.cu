@@ -50,6 +50,14 @@ OCC_KERNEL(last_block, 64)(int *x) /* x[0] counts, x[1] sum, x[64..] parts */
     if (THREAD % 32 == 0) atomicAdd(x + 1, sum);
 }
 
+/* Memory that kernels may read beside their own: constants, and pinned host memory. */
+__constant__ int SQUARES[4] = {0, 1, 4, 9};
+OCC_KERNEL(other_memory, 64)(int *x, const int *pinned, int at)
+{
+    const int weights[4] = {7, at, 5, 6};
+    x[ALL] = SQUARES[(THREAD + at) % 4] + pinned[THREAD % 4] + weights[(THREAD + at) % 4];
+}
+
 /* -- races ------------------------------------------------------------------------------------------------------------------------------------------- */
 
 OCC_KERNEL(other_warp_reads, 64)(int *x)
@@ -151,6 +159,13 @@ int main(int argc, char **argv)
         CUDA(cudaMemset(x, 0, N * sizeof(int)));
         RUN(atomics_together);
         CUDA(cudaMemset(x, 0, N * sizeof(int)));
+        int *pinned;
+        CUDA(cudaMallocHost(&pinned, 4 * sizeof(int)));
+        for (int i = 0; i < 4; i++) pinned[i] = i;
+        OCC_LAUNCH(other_memory, dim3(3), dim3(64), 0, 0, x, pinned, 1);
+        CUDA(cudaMemset(x, 0, N * sizeof(int)));
+        CUDA(cudaDeviceSynchronize());
+        CUDA(cudaFreeHost(pinned));
         RUN(last_block);
         static int got[N];
         to_host(got, x, N);

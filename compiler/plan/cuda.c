@@ -263,43 +263,6 @@ static void spread(uint32_t rank, const int64_t *from, int64_t none, int64_t *to
     for (uint32_t i = 0; i < 3; i++) to[i] = i + rank >= 3 ? from[i + rank - 3] : none;
 }
 
-static dim axis_extent(program *p, dim axis)
-{
-    return matmul_extent(p, axis);
-}
-
-/* The hook over (group, channel of the group, pixel of all images). */
-static void conv_hook(cuda_product *c, uint32_t rank, const dim *out, dim images)
-{
-    program *p = c->p;
-    dims *d = p->dims;
-    hook *h = &c->hook;
-    const dim group = dim_axis(d, c->batches), channel = dim_axis(d, c->m), pixel = dim_axis(d, c->n);
-    dim from[MAX_RANK], to[MAX_RANK], rest = pixel;
-    uint32_t n = 0;
-    const dim own[2] = {h->axis[0], h->axis[1]};
-    for (uint32_t i = rank; i-- > 0;) {
-        if (dim_is_axis(d, h->axis[i + 2])) {
-            from[n] = h->axis[i + 2];
-            to[n++] = dim_mod(d, rest, out[i + 3 - rank]);
-        }
-        rest = dim_fdiv(d, rest, out[i + 3 - rank]);
-    }
-    if (dim_is_axis(d, own[0])) {
-        from[n] = own[0];
-        to[n++] = dim_mod(d, rest, images);
-    }
-    if (dim_is_axis(d, own[1])) {
-        from[n] = own[1];
-        to[n++] = dim_add(d, dim_mul(d, group, c->m), channel);
-    }
-    h->value = ex_map(p->ex, h->value, n, from, to);
-    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(p->ex, h->at[i], n, from, to);
-    const dim axes[] = {group, channel, pixel};
-    h->n_axes = 3;
-    memcpy(h->axis, axes, sizeof axes);
-}
-
 static bool is_float_conv(program *p, const kernel *k)
 {
     const elem x = slot_at(p, k->arg[1].slot)->type;
@@ -313,62 +276,138 @@ static bool is_plain(const view *v, uint32_t rank)
     return true;
 }
 
-bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *out)
+/* A convolution with spatial dimensions as depth, height and width. */
+typedef struct {
+    const kernel *k;
+    const slot_info *x;
+    int64_t oc, ic; /* of a group */
+    int64_t depth;  /* taps of all its channels */
+    int64_t kernel[3], stride[3], dilation[3], pad[3];
+    dim in[3], step[3], out[3]; /* extents and strides of the input, extents of the output */
+    dim images;
+} conv_shape;
+
+static bool read_conv(program *p, const kernel *k, conv_shape *c)
+{
+    enum { FEW_CHANNELS = 8 };
+    dims *d = p->dims;
+    const conv_params *v = &k->conv;
+    const slot_info *w = slot_at(p, k->arg[2].slot);
+    int64_t oc;
+    *c = (conv_shape){.k = k, .x = slot_at(p, k->arg[1].slot)};
+    if (!is_float_conv(p, k) || !dim_is_const(d, w->extent[0], &oc) || !dim_is_const(d, w->extent[1], &c->ic)) return false;
+    c->oc = oc / v->group;
+    if (!is_plain(&c->x->view, v->rank + 2) || !is_plain(&w->view, v->rank + 2) || c->oc < FEW_CHANNELS) return false;
+    spread(v->rank, v->kernel, 1, c->kernel);
+    spread(v->rank, v->stride, 1, c->stride);
+    spread(v->rank, v->dilation, 1, c->dilation);
+    spread(v->rank, v->pad_lo, 0, c->pad);
+    c->depth = c->ic * c->kernel[0] * c->kernel[1] * c->kernel[2];
+    c->images = matmul_extent(p, k->hook[0].axis[0]);
+    for (uint32_t i = 0; i < 3; i++) {
+        const bool real = i + v->rank >= 3;
+        const uint32_t at = real ? i + v->rank - 3 + 2 : 0;
+        c->out[i] = real ? matmul_extent(p, k->hook[0].axis[at]) : dim_const(d, 1);
+        c->in[i] = real ? c->x->extent[at] : dim_const(d, 1);
+        c->step[i] = real ? c->x->view.d[at].stride : dim_const(d, 0);
+    }
+    return true;
+}
+
+/* The hook over (batch_index, channel of the group, pixel): batch_index is the group and pixels are those of all images; or, with groups > 0, batch_index
+ * is image * groups + group. */
+static void conv_hook(cuda_product *c, const conv_shape *v, int64_t groups)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    hook *h = &c->hook;
+    const uint32_t rank = v->k->conv.rank;
+    const dim batch = dim_axis(d, c->batches), channel = dim_axis(d, c->m), pixel = dim_axis(d, c->n);
+    dim from[MAX_RANK], to[MAX_RANK], rest = pixel;
+    uint32_t n = 0;
+    for (uint32_t i = rank; i-- > 0;) {
+        if (dim_is_axis(d, h->axis[i + 2])) {
+            from[n] = h->axis[i + 2];
+            to[n++] = i || !groups ? dim_mod(d, rest, v->out[i + 3 - rank]) : rest;
+        }
+        rest = dim_fdiv(d, rest, v->out[i + 3 - rank]);
+    }
+    if (dim_is_axis(d, h->axis[0])) {
+        from[n] = h->axis[0];
+        to[n++] = groups ? dim_fdiv(d, batch, dim_const(d, groups)) : rest;
+    }
+    if (dim_is_axis(d, h->axis[1])) {
+        from[n] = h->axis[1];
+        to[n++] = dim_add(d, dim_mul(d, groups ? dim_mod(d, batch, dim_const(d, groups)) : batch, c->m), channel);
+    }
+    h->value = ex_map(p->ex, h->value, n, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(p->ex, h->at[i], n, from, to);
+    const dim axes[] = {batch, channel, pixel};
+    h->n_axes = 3;
+    memcpy(h->axis, axes, sizeof axes);
+}
+
+/* Every output pixel is a function of the input pixel at its place, and pixels lie one after the other. */
+static bool is_pointwise(program *p, const conv_shape *c)
+{
+    dim next = dim_const(p->dims, 1);
+    for (uint32_t i = 3; i-- > 0;) {
+        if (c->kernel[i] != 1 || c->stride[i] != 1 || c->pad[i] || c->in[i] != c->out[i]) return false;
+        if (!dim_is(p->dims, c->in[i], 1) && c->step[i] != next) return false;
+        next = dim_mul(p->dims, next, c->in[i]);
+    }
+    return true;
+}
+
+static kernel_part conv_part(program *p, const conv_shape *c, const cuda_method *how, dim end, int lines, int threads)
 {
     static const char *const kernel_names[] = {"KD", "KH", "KW"}, *const stride_names[] = {"SD", "SH", "SW"}, *const dilation_names[] = {"DD", "DH", "DW"},
                             *const pad_names[] = {"PD", "PH", "PW"}, *const out_names[] = {"OD", "OH", "OW"}, *const in_names[] = {"D", "H", "W"},
                             *const view_names[] = {"X_D", "X_H", "X_W"};
-    enum { FEW_CHANNELS = 8 };
-    const kernel *k = s->kernel;
-    dims *d = p->dims;
-    const conv_params *v = &k->conv;
-    const slot_info *x = slot_at(p, k->arg[1].slot), *w = slot_at(p, k->arg[2].slot);
-    int64_t oc, icg, taps[3], stride[3], dilation[3], pad[3];
-    if (!is_float_conv(p, k) || !dim_is_const(d, w->extent[0], &oc) || !dim_is_const(d, w->extent[1], &icg)) return false;
-    if (!is_plain(&x->view, v->rank + 2) || !is_plain(&w->view, v->rank + 2) || oc / v->group < FEW_CHANNELS) return false;
-    spread(v->rank, v->kernel, 1, taps);
-    spread(v->rank, v->stride, 1, stride);
-    spread(v->rank, v->dilation, 1, dilation);
-    spread(v->rank, v->pad_lo, 0, pad);
-    const int64_t depth = icg * taps[0] * taps[1] * taps[2];
-    const cuda_method *how = method_of(o, x->type);
-    cuda_product c = {.p = p, .o = o, .how = how, .what = s->what, .out = out, .a = k->arg[2].slot, .b = k->arg[1].slot, .hook = k->hook[0], .a_rows = true};
-    dim outs[3], images = axis_extent(p, c.hook.axis[0]);
-    c.m = dim_const(d, oc / v->group);
-    c.k = dim_const(d, depth);
-    c.n = images;
-    c.batches = dim_const(d, v->group);
-    for (uint32_t i = 0; i < 3; i++) {
-        outs[i] = i + v->rank >= 3 ? axis_extent(p, c.hook.axis[i + v->rank - 3 + 2]) : dim_const(d, 1);
-        c.n = dim_mul(d, c.n, outs[i]);
-    }
-    const dim group = dim_symbol(d, "batch_index", 0, INT64_MAX);
-    c.a_at = dim_mulc(d, group, oc / v->group * depth);
-    c.b_at = dim_mul(d, group, dim_mulc(d, x->view.d[1].stride, icg));
-    c.tile = choose_tile(p, how, c.m, c.n);
-    const int threads = threads_of(how, &c.tile);
-    const tile_source weights = {.at = {.slot = c.a, .line = c.k, .k = dim_const(d, 1), .base = dim_mulc(d, dim_const(d, 1), oc / v->group * depth)},
-                                 .rows = true, .vec = depth % (128 / elem_of(x->type)->bits) == 0};
-    c.part[0] = tile_part(p, how, "A_TILE", &weights, c.m, c.k, c.tile.bm, threads);
     binding_list l = {0};
-    tile_bindings(p, how, x->type, c.tile.bn, threads, &l);
-    add_number(p, &l, "DEPTH", depth);
-    add_dim(p, &l, "END", c.n);
-    add_dim(p, &l, "X_N", x->view.d[0].stride);
-    add_dim(p, &l, "X_C", x->view.d[1].stride);
+    tile_bindings(p, how, c->x->type, lines, threads, &l);
+    add_number(p, &l, "DEPTH", c->depth);
+    add_dim(p, &l, "END", end);
+    add_dim(p, &l, "X_N", c->x->view.d[0].stride);
+    add_dim(p, &l, "X_C", c->x->view.d[1].stride);
     for (uint32_t i = 0; i < 3; i++) {
-        const bool real = i + v->rank >= 3;
-        const uint32_t at = real ? i + v->rank - 3 + 2 : 0;
-        add_number(p, &l, kernel_names[i], taps[i]);
-        add_number(p, &l, stride_names[i], stride[i]);
-        add_number(p, &l, dilation_names[i], dilation[i]);
-        add_number(p, &l, pad_names[i], pad[i]);
-        add_dim(p, &l, out_names[i], outs[i]);
-        add_dim(p, &l, in_names[i], real ? x->extent[at] : dim_const(d, 1));
-        add_dim(p, &l, view_names[i], real ? x->view.d[at].stride : dim_const(d, 0));
+        add_number(p, &l, kernel_names[i], c->kernel[i]);
+        add_number(p, &l, stride_names[i], c->stride[i]);
+        add_number(p, &l, dilation_names[i], c->dilation[i]);
+        add_number(p, &l, pad_names[i], c->pad[i]);
+        add_dim(p, &l, out_names[i], c->out[i]);
+        add_dim(p, &l, in_names[i], c->in[i]);
+        add_dim(p, &l, view_names[i], c->step[i]);
     }
-    c.part[1] = (kernel_part){"B_TILE", how->tile_conv, l.bind.n, l.bind.p};
-    conv_hook(&c, v->rank, outs, images);
+    return (kernel_part){"B_TILE", how->tile_conv, l.bind.n, l.bind.p};
+}
+
+/* Pointwise and with lines that are read by 16 bytes, a convolution is a product of matrices for each image; else one for all images together. */
+bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *out)
+{
+    conv_shape v;
+    dims *d = p->dims;
+    if (!read_conv(p, s->kernel, &v)) return false;
+    const int64_t groups = v.k->conv.group, each = 128 / elem_of(v.x->type)->bits;
+    const dim pixels = dim_product(d, v.out, 3), batch_index = dim_symbol(d, "batch_index", 0, INT64_MAX), one = dim_const(d, 1), per_image = dim_const(d, groups);
+    const tile_source weights = {.at = {.slot = v.k->arg[2].slot, .line = dim_const(d, v.depth), .k = one, .base = dim_const(d, v.oc * v.depth)},
+                                 .rows = true, .vec = v.depth % each == 0};
+    const tile_source image = {.at = {.slot = v.k->arg[1].slot, .line = one, .k = v.x->view.d[1].stride, .base = dim_mulc(d, v.x->view.d[1].stride, v.ic)}, .vec = true};
+    const bool by_image = is_pointwise(p, &v) && dim_divides(d, each, pixels) && is_aligned(p, &image.at, image.at.k) && is_aligned(p, &image.at, v.x->view.d[0].stride);
+    const dim group = by_image ? dim_mod(d, batch_index, per_image) : batch_index;
+    cuda_product c = {.p = p, .o = o, .how = method_of(o, v.x->type), .what = s->what, .out = out, .a = weights.at.slot, .b = image.at.slot, .hook = v.k->hook[0], .a_rows = true};
+    c.m = dim_const(d, v.oc);
+    c.k = dim_const(d, v.depth);
+    c.n = by_image ? pixels : dim_mul(d, v.images, pixels);
+    c.batches = by_image ? dim_mul(d, v.images, per_image) : per_image;
+    c.a_at = dim_mulc(d, group, v.oc * v.depth);
+    c.b_at = dim_mul(d, group, image.at.base);
+    if (by_image) c.b_at = dim_add(d, c.b_at, dim_mul(d, dim_fdiv(d, batch_index, per_image), v.x->view.d[0].stride));
+    c.tile = choose_tile(p, c.how, c.m, c.n);
+    const int threads = threads_of(c.how, &c.tile);
+    c.part[0] = tile_part(p, c.how, "A_TILE", &weights, c.m, c.k, c.tile.bm, threads);
+    c.part[1] = by_image ? tile_part(p, c.how, "B_TILE", &image, c.n, c.k, c.tile.bn, threads) : conv_part(p, &v, c.how, c.n, c.tile.bn, threads);
+    conv_hook(&c, &v, by_image ? groups : 0);
     product_step(&c);
     return true;
 }

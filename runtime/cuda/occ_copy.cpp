@@ -30,20 +30,32 @@ void occ_store_bytes(void *p, const void *from, size_t bytes, const char *file, 
 /* -- copies to shared memory ------------------------------------------------------------------------------------------------------------------------ */
 
 /* The copy is done at the last moment, when it is waited for; until then its destination is poisoned. */
+static void begin_copy(void *dst, const void *src, int size, int bytes, const char *file, int line)
+{
+    const size_t n = static_cast<size_t>(size);
+    if (!occ_in_shared(dst, n)) occ_fail(file, line, "shared-range", "cp.async: destination %p: its %d bytes are not in the block's shared memory", dst, size);
+    check_access(dst, n, n, "cp.async, destination", file, line);
+    if (bytes) {
+        if (occ_in_space(occ_shared_space, src)) occ_fail(file, line, "copy-source", "cp.async reads from shared memory");
+        check_access(src, static_cast<size_t>(bytes), n, "cp.async, source", file, line);
+        occ_seen(src, static_cast<size_t>(bytes), OCC_READ, file, line);
+    }
+    occ_seen(dst, n, OCC_COPY_BEGINS, file, line);
+    memset(dst, OCC_POISON, n);
+    occ_self->copies.push_back(
+        occ_copy{static_cast<unsigned char *>(dst), static_cast<const unsigned char *>(src), size, bytes, occ_self->groups, file, line});
+}
+
 void occ_cp_async16(void *dst, const void *src, int bytes, const char *file, int line)
 {
     if (bytes < 0 || bytes > 16) occ_fail(file, line, "copy-size", "cp.async of %d bytes: it is 0 to 16", bytes);
-    if (!occ_in_shared(dst, 16)) occ_fail(file, line, "shared-range", "cp.async: destination %p: its 16 bytes are not in the block's shared memory", dst);
-    check_access(dst, 16, 16, "cp.async, destination", file, line);
-    if (bytes) {
-        if (occ_in_space(occ_shared_space, src)) occ_fail(file, line, "copy-source", "cp.async reads from shared memory");
-        check_access(src, static_cast<size_t>(bytes), 16, "cp.async, source", file, line);
-        occ_seen(src, static_cast<size_t>(bytes), OCC_READ, file, line);
-    }
-    occ_seen(dst, 16, OCC_COPY_BEGINS, file, line);
-    memset(dst, OCC_POISON, 16);
-    occ_self->copies.push_back(
-        occ_copy{static_cast<unsigned char *>(dst), static_cast<const unsigned char *>(src), bytes, occ_self->groups, file, line});
+    begin_copy(dst, src, 16, bytes, file, line);
+}
+
+void occ_cp_async4(void *dst, const void *src, int bytes, const char *file, int line)
+{
+    if (bytes && bytes != 4) occ_fail(file, line, "copy-size", "cp.async of %d bytes: it is 0 or 4", bytes);
+    begin_copy(dst, src, 4, bytes, file, line);
 }
 
 void occ_cp_async_commit(void)
@@ -57,8 +69,9 @@ void occ_cp_async_wait_groups(int n)
     size_t done = 0;
     for (; done < copies.size() && copies[done].group + static_cast<uint64_t>(n) < occ_self->groups; done++) {
         const occ_copy &c = copies[done];
-        occ_seen(c.dst, 16, OCC_COPY_ENDS, c.file, c.line);
-        memset(c.dst, 0, 16);
+        const size_t size = static_cast<size_t>(c.size);
+        occ_seen(c.dst, size, OCC_COPY_ENDS, c.file, c.line);
+        memset(c.dst, 0, size);
         memcpy(c.dst, c.src, static_cast<size_t>(c.bytes));
     }
     copies.erase(copies.begin(), copies.begin() + static_cast<ptrdiff_t>(done));

@@ -195,6 +195,7 @@ void occ_ldmatrix_x4_trans(uint32_t r[4], const void *row, OCC_AT);
 /* -- copies and accesses that are checked (occ_copy.cpp) ----------------------------------------------------------------------------------- */
 
 void occ_cp_async16(void *dst, const void *src, int bytes, OCC_AT);
+void occ_cp_async4(void *dst, const void *src, int bytes, OCC_AT);
 void occ_cp_async_commit(void);
 void occ_cp_async_wait_groups(int n);
 template <int N> static inline void occ_cp_async_wait(void)

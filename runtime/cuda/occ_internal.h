@@ -40,10 +40,10 @@ void occ_fiber_switch(occ_fiber *from, occ_fiber *to, bool last);
 
 enum occ_state { OCC_READY, OCC_AT_BARRIER, OCC_IN_WARP, OCC_ENDED };
 
-struct occ_copy { /* of occ_cp_async16 */
+struct occ_copy { /* of occ_cp_async16 and occ_cp_async4 */
     unsigned char *dst;
     const unsigned char *src;
-    int bytes;
+    int size, bytes; /* written; of them read, the others are zeros */
     uint64_t group;
     const char *file;
     int line;

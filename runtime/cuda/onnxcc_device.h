@@ -260,6 +260,16 @@ OCC_DEVICE void occ_cp_async16(void *dst, const void *src, int bytes)
     *(uint4 *)dst = v;
 #endif
 }
+/* The same of 4 bytes, or of zeros when `bytes` is 0; addresses are multiples of 4. */
+OCC_DEVICE void occ_cp_async4(void *dst, const void *src, int bytes)
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(dst)), "l"(src), "r"(bytes)
+                 : "memory");
+#else
+    *(unsigned *)dst = bytes ? *(const unsigned *)src : 0u;
+#endif
+}
 OCC_DEVICE void occ_cp_async_commit(void)
 {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800

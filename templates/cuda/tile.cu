@@ -25,7 +25,7 @@ KERNEL void tile(float *tile, const float *restrict p, int64_t line, int64_t k H
         if (VEC) occ_cp_async16(to, from, left >= 4 ? 16 : (int)left * 4);
         else {
 #pragma unroll
-            for (int e = 0; e < 4; e++) to[e] = e < left ? from[e] : 0.0f;
+            for (int e = 0; e < 4; e++) occ_cp_async4(to + e, from + (e < left ? e : 0), e < left ? 4 : 0);
         }
     }
 }

@@ -7,7 +7,7 @@
  *            strides SD SH SW, dilations DD DH DW, padding in front PD PH PW
  * free       END  columns: images * OD * OH * OW;  OD OH OW  extents of the output;  D H W  of the image;  X_N X_C X_D X_H X_W
  *
- * By the whole block: a thread stays with one column, so what depends on the pixel is computed once. Outside of the image are zeros. */
+ * By the whole block, asynchronously, in the group that the caller commits: a thread stays with one column, so what depends on the pixel is computed once. Outside of the image are zeros. */
 #include "kernel.h"
 
 KERNEL void tile_conv(float *tile, const float *restrict p, int64_t line, int64_t k HOOK_PARAMS)
@@ -23,6 +23,6 @@ KERNEL void tile_conv(float *tile, const float *restrict p, int64_t line, int64_
         const int kw = r % KW, kh = r / KW % KH, kd = r / KW / KH % KD, c = r / KW / KH / KD;
         const int64_t at_x = x + kw * DW, at_y = y + kh * DH, at_z = z + kd * DD;
         const bool inside = r < DEPTH && line + column < END && at_x >= 0 && at_x < W && at_y >= 0 && at_y < H && at_z >= 0 && at_z < D;
-        tile[row * (LINES + 8) + column] = inside ? from[c * X_C + at_z * X_D + at_y * X_H + at_x * X_W] : 0.0f;
+        occ_cp_async4(tile + row * (LINES + 8) + column, from + (inside ? c * X_C + at_z * X_D + at_y * X_H + at_x * X_W : 0), inside ? 4 : 0);
     }
 }

@@ -139,6 +139,28 @@ static void test_copies(void)
             }
 }
 
+/* Words one by one, from anywhere: element t of every third, zeros where that is outside. */
+OCC_KERNEL(gather, 64)(int *out, const int *in, int n)
+{
+    OCC_DYNAMIC_SHARED(int, stage);
+    const int t = static_cast<int>(threadIdx.x);
+    occ_cp_async4(stage + t, in + (3 * t < n ? 3 * t : 0), 3 * t < n ? 4 : 0);
+    occ_cp_async_commit();
+    occ_cp_async_wait<0>();
+    __syncthreads();
+    out[t] = stage[63 - t];
+}
+
+static void test_gather(void)
+{
+    static int in[100], out[64];
+    for (int i = 0; i < 100; i++) in[i] = 1000 + i;
+    int *din = to_device(in, sizeof in), *dout = to_device<int>(NULL, sizeof out);
+    OCC_LAUNCH(gather, dim3(1), dim3(64), 64 * sizeof(int), 0, dout, din, 100);
+    to_host(out, dout, sizeof out);
+    for (int t = 0; t < 64; t++) CHECK_INT(out[t], 3 * (63 - t) < 100 ? 1000 + 3 * (63 - t) : 0);
+}
+
 int main(void)
 {
     test_product<F16, uint16_t>(16);
@@ -146,5 +168,6 @@ int main(void)
     test_product<TF32, uint32_t>(8);
     test_ldmatrix();
     test_copies();
+    test_gather();
     return finish();
 }

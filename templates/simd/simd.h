@@ -300,6 +300,44 @@ SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
 #endif
+/* Lane k: byte i[k] of a table of 256. Vectors look words up, then take the byte of them; the lanes of i are 0 to 255. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vi_look_word(const uint8_t *t, vi i)
+{
+    const __m512i word = _mm512_srli_epi32((__m512i)i, 2);
+    const __m512i low = _mm512_permutex2var_epi32(_mm512_loadu_si512(t), word, _mm512_loadu_si512(t + 64));
+    const __m512i high = _mm512_permutex2var_epi32(_mm512_loadu_si512(t + 128), word, _mm512_loadu_si512(t + 192));
+    return (vi)_mm512_mask_blend_epi32(_mm512_test_epi32_mask((__m512i)i, _mm512_set1_epi32(128)), low, high);
+}
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { return (vi)_mm512_srlv_epi32((__m512i)vi_look_word(t, i), (__m512i)((vi)((vu)i << 3) & 24)) & 255; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i)
+{
+    const vi up = 24 - ((vi)((vu)i << 3) & 24);
+    return (vi)_mm512_sllv_epi32((__m512i)vi_look_word((const uint8_t *)t, i), (__m512i)up) >> 24;
+}
+#elif defined(SIMD_AVX2)
+SIMD_FN __m256 vi_look_eighth(const uint8_t *t, int k, __m256i word) { return _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(t + 32 * k)), word)); }
+SIMD_FN vi vi_look_word(const uint8_t *t, vi i)
+{
+    const __m256i word = _mm256_srli_epi32((__m256i)i, 2);
+    const __m256 bit5 = (__m256)((vu)i << 26), bit6 = (__m256)((vu)i << 25), bit7 = (__m256)((vu)i << 24);
+    const __m256 a = _mm256_blendv_ps(vi_look_eighth(t, 0, word), vi_look_eighth(t, 1, word), bit5), b = _mm256_blendv_ps(vi_look_eighth(t, 2, word), vi_look_eighth(t, 3, word), bit5);
+    const __m256 c = _mm256_blendv_ps(vi_look_eighth(t, 4, word), vi_look_eighth(t, 5, word), bit5), d = _mm256_blendv_ps(vi_look_eighth(t, 6, word), vi_look_eighth(t, 7, word), bit5);
+    return (vi)_mm256_blendv_ps(_mm256_blendv_ps(a, b, bit6), _mm256_blendv_ps(c, d, bit6), bit7);
+}
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { return (vi)_mm256_srlv_epi32((__m256i)vi_look_word(t, i), (__m256i)((vi)((vu)i << 3) & 24)) & 255; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i)
+{
+    const vi up = 24 - ((vi)((vu)i << 3) & 24);
+    return (vi)_mm256_sllv_epi32((__m256i)vi_look_word((const uint8_t *)t, i), (__m256i)up) >> 24;
+}
+#elif VL == 4
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { const vi r = {t[i[0]], t[i[1]], t[i[2]], t[i[3]]}; return r; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i) { const vi r = {t[i[0]], t[i[1]], t[i[2]], t[i[3]]}; return r; }
+#else
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { for (int k = 0; k < VL; ++k) i[k] = t[i[k]]; return i; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i) { for (int k = 0; k < VL; ++k) i[k] = t[i[k]]; return i; }
+#endif
 /* Narrowed with saturation. */
 #if defined(SIMD_AVX512)
 SIMD_FN void vi_sat_s8(int8_t *p, vi v) { _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8((__m512i)v)); }

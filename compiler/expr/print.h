@@ -98,9 +98,6 @@ bool same_memory(const printer *w, slot a, slot b);
 bool lane_stride(printer *w, ex index, dim *coef);
 const char *load_text(printer *w, ex e);
 bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists, if its index has one */
-enum { TABLE_BYTES = 256 };
-/* The index, as int32, of a load from a constant table of TABLE_BYTES bytes, by a byte that something computes; 0: it is none. */
-ex table_index(printer *w, const ex_node *load);
 bool store_has_lanes(printer *w, elem stored, dim stride);
 bool is_fused(printer *w, const ex_node *n, int arg); /* argument 0 or 1 of a sum is a product that joins it in one fma */
 bool is_identity(const printer *w, const sink *k); /* a fold of its own identity: changes nothing */

@@ -92,7 +92,7 @@ static void check_safe(void *ctx, ex e)
     const ex_node n = *ex_at(w->x, e);
     dim at;
     if (n.op == EX_INDEX) s->bad = true;
-    if (n.op != EX_LOAD || s->bad || table_index(w, &n)) return;
+    if (n.op != EX_LOAD || s->bad || table_index(w->p, &n)) return;
     s->bad = !ex_is_dim(w->x, n.idx[0], &at) || !stays_inside(w, n.slot, at);
 }
 
@@ -141,7 +141,7 @@ static bool has_lanes(const lane_check *c, ex e)
     dim d;
     mark_of(w, e)->walk = w->walk;
     if (n.op == EX_LOAD) {
-        const ex index = table_index(w, &n);
+        const ex index = table_index(w->p, &n);
         return index ? load_has_lanes(w, &n) && has_lanes(c, index) : load_has_lanes(w, &n) || (c->hopeful && turns(w, n.idx[0]));
     }
     if (is_index_compare(w, &n))
@@ -325,7 +325,7 @@ static void score_load(void *ctx, ex e)
 {
     score_walk *c = ctx;
     const ex_node n = *ex_at(c->w->x, e);
-    if (n.op != EX_LOAD || slot_is_local(c->w, n.slot) || table_index(c->w, &n)) return;
+    if (n.op != EX_LOAD || slot_is_local(c->w, n.slot) || table_index(c->w->p, &n)) return;
     c->score += touched(c, n.idx[0], (elem)n.elem) * class_factor(c->w, n.idx[0], false);
 }
 

@@ -64,14 +64,6 @@ static const struct lane_form *lane_form_of(elem stored)
     return NULL;
 }
 
-ex table_index(printer *w, const ex_node *load)
-{
-    const slot_info *s = slot_at(w->p, load->slot);
-    if ((load->elem != ELEM_UINT8 && load->elem != ELEM_INT8) || s->kind != SLOT_CONST || !s->data || tensor_count(s->data) != TABLE_BYTES) return 0;
-    const interval r = ex_range(w, load->idx[0]);
-    return r.lo >= 0 && r.hi < TABLE_BYTES && !ex_is_dim(w->x, load->idx[0], NULL) ? ex_as_i32(w->x, load->idx[0]) : 0;
-}
-
 bool load_has_lanes(printer *w, const ex_node *load)
 {
     const struct lane_form *form = lane_form_of((elem)load->elem);
@@ -79,7 +71,7 @@ bool load_has_lanes(printer *w, const ex_node *load)
     if (load->elem == ELEM_INT64) return false;
     if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
     if (!form) return false;
-    if (!lane_stride(w, load->idx[0], &stride)) return table_index(w, load) != 0;
+    if (!lane_stride(w, load->idx[0], &stride)) return table_index(w->p, load) != 0;
     return form->loads == ANY || dim_is(w->t, stride, 1) || (form->loads == ONE_AND_TWO && dim_is(w->t, stride, 2));
 }
 
@@ -157,7 +149,7 @@ const char *load_text(printer *w, ex e)
     const struct lane_form *form = lane_form_of((elem)n.elem);
     if (w->across && slot_is_local(w, n.slot)) return arena_printf(w->mem, "v%c_ld(%s)", form->letter, lane_local(w, n.slot, n.idx[0]));
     dim stride;
-    if (!lane_stride(w, n.idx[0], &stride)) return arena_printf(w->mem, "vi_look%s(%s, %s)", form->suffix, param_of(w, n.slot)->name, value_text(w, table_index(w, &n)));
+    if (!lane_stride(w, n.idx[0], &stride)) return arena_printf(w->mem, "vi_look%s(%s, %s)", form->suffix, param_of(w, n.slot)->name, value_text(w, table_index(w->p, &n)));
     const char *place = plus(w, param_of(w, n.slot)->name, address_text(w, n.idx[0]));
     if (dim_is(w->t, stride, 1) || dim_is(w->t, stride, 2)) {
         const char *s = arena_printf(w->mem, "v%c_ld%s%s(%s)", form->letter, dim_is(w->t, stride, 2) ? "2" : "", form->suffix, place);

@@ -159,14 +159,14 @@ static void look_at_lanes(void *ctx, ex e)
 {
     lane_search *s = ctx;
     program *p = s->c->p;
-    const ex_node *n = ex_at(p->ex, e);
-    if (n->op != EX_LOAD) return;
+    const ex_node n = *ex_at(p->ex, e);
+    if (n.op != EX_LOAD || table_index(p, &n)) return; /* inside a table whatever the lanes hold; what the index is made of is walked, too */
     const ex own = ex_dim(p->ex, s->channel);
-    const slot_info *i = slot_at(p, n->slot);
-    for (uint32_t k = 0; k < n->n; k++) {
-        if (!has_dim(s->c, n->idx[k], s->channel)) continue;
-        if (n->idx[k] == own && n->n == 1 && i->kind == SLOT_CONST) VEC_PUSH(p->mem, s->constant, e);
-        else if (n->idx[k] != own || k != 1 || i->view.d[1].block != s->c->o->target->vl) s->whole = false;
+    const slot_info *i = slot_at(p, n.slot);
+    for (uint32_t k = 0; k < n.n; k++) {
+        if (!has_dim(s->c, n.idx[k], s->channel)) continue;
+        if (n.idx[k] == own && n.n == 1 && i->kind == SLOT_CONST) VEC_PUSH(p->mem, s->constant, e);
+        else if (n.idx[k] != own || k != 1 || i->view.d[1].block != s->c->o->target->vl) s->whole = false;
     }
 }
 

@@ -745,6 +745,63 @@ SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
 }
 #endif
 
+/* The same of bytes: two rows are interleaved, then pairs, fours and so on. */
+#if VL == 4 || defined(SIMD_PLAIN) || !(defined(SIMD_AVX512) || defined(SIMD_AVX2))
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+#if defined(SIMD_SSE2) || defined(SIMD_NEON)
+    uint8_t rows[16], turned[16];
+    for (int r = 0; r < 4; ++r) memcpy(rows + 4 * r, x + r * xs, 4);
+    vb_st_s8((int8_t *)turned, vb_turn(rows));
+    for (int c = 0; c < 4; ++c) memcpy(y + c * ys, turned + 4 * c, 4);
+#else
+    for (int r = 0; r < VL; ++r)
+        for (int c = 0; c < VL; ++c) y[c * ys + r] = x[r * xs + c];
+#endif
+}
+#elif defined(SIMD_AVX512)
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+    __m128i r[16], t[16];
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) r[k] = _mm_loadu_si128((const __m128i *)(const void *)(x + k * xs));
+_Pragma("GCC unroll 4")
+    for (int step = 0; step < 4; ++step) { /* rows k and k + 8 side by side, four times: each byte's row moves into its place */
+_Pragma("GCC unroll 8")
+        for (int k = 0; k < 8; ++k) {
+            t[2 * k] = _mm_unpacklo_epi8(r[k], r[k + 8]);
+            t[2 * k + 1] = _mm_unpackhi_epi8(r[k], r[k + 8]);
+        }
+_Pragma("GCC unroll 16")
+        for (int k = 0; k < 16; ++k) r[k] = t[k];
+    }
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) _mm_storeu_si128((__m128i *)(void *)(y + k * ys), r[k]);
+}
+#else
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+    __m128i r[8], a[4], b[4];
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 8; ++k) r[k] = _mm_loadl_epi64((const __m128i *)(const void *)(x + k * xs));
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) a[k] = _mm_unpacklo_epi8(r[k], r[k + 4]); /* rows k and k + 4, columns 0 to 7 */
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 2; ++k) {
+        b[2 * k] = _mm_unpacklo_epi8(a[k], a[k + 2]); /* rows k, k + 2, ..., columns 0 to 3 */
+        b[2 * k + 1] = _mm_unpackhi_epi8(a[k], a[k + 2]);
+    }
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 2; ++k) { /* rows 0 to 7, columns 4k to 4k + 3 */
+        const __m128i low = _mm_unpacklo_epi8(b[k], b[k + 2]), high = _mm_unpackhi_epi8(b[k], b[k + 2]);
+        _mm_storel_epi64((__m128i *)(void *)(y + 4 * k * ys), low);
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 1) * ys), _mm_unpackhi_epi64(low, low));
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 2) * ys), high);
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 3) * ys), _mm_unpackhi_epi64(high, high));
+    }
+}
+#endif
+
 /* ---- functions ---- */
 /* Macros: a vector wider than the hardware's must not be passed to a function. */
 typedef int64_t vd_mask __attribute__((vector_size(8 * VL)));

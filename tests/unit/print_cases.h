@@ -195,6 +195,18 @@ static void movement_cases(void)
         STORE(&b, y, LOAD(x, d(i), d(l), d(j)), d(i), d(j), d(l));
         end(&b, "transpose_021");
     }
+    { /* of bytes: tiles and edges */
+        const slot x = IN("x", INT8, c(2), c(21), c(37)), u = IN("u", UINT8, c(32), c(19)), y = OUT("y", INT8, c(2), c(37), c(21)), v = OUT("v", UINT8, c(19), c(32));
+        nest_builder b = nest_begin(P);
+        dim i = nest_axis(&b, c(2)), j = nest_axis(&b, c(37)), l = nest_axis(&b, c(21));
+        STORE(&b, y, LOAD(x, d(i), d(l), d(j)), d(i), d(j), d(l));
+        end(&b, "transpose_signed");
+        b = nest_begin(P);
+        i = nest_axis(&b, c(19));
+        j = nest_axis(&b, c(32));
+        STORE(&b, v, LOAD(u, d(j), d(i)), d(i), d(j));
+        end(&b, "transpose_unsigned");
+    }
     { /* slice with steps 2 and -1 */
         const slot x = IN("x", FLOAT, c(9), c(60)), y = OUT("y", FLOAT, c(9), c(29)), z = OUT("z", FLOAT, c(9), c(29));
         nest_builder b = nest_begin(P);

@@ -98,24 +98,14 @@ static void hook_axes(conv_plan *c)
 static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot bias, dim range)
 {
     program *p = c->p;
-    kernel *k = ARENA_NEW(p->mem, kernel);
-    k->kind = K_TEMPLATE;
-    k->name = name;
-    k->lane = 4;
-    k->bind = arena_copy(p->mem, bind, n_bind * sizeof *bind);
-    k->n_bind = n_bind;
-    k->range = range;
-    k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
-    k->n_hook = 1;
-    k->arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
-    k->arg[k->n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
-    k->arg[k->n_arg++] = (kernel_arg){weights, ARG_IN};
-    if (bias) k->arg[k->n_arg++] = (kernel_arg){bias, ARG_IN};
-    k->arg[k->n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
-    kernel_note_loads(p, k, c->hook.value);
-    step *made = ARENA_NEW(p->mem, step);
-    *made = (step){.kind = STEP_KERNEL, .what = s->what, .kernel = k};
-    VEC_PUSH(p->mem, out->steps, made);
+    kernel k = {.name = name, .lane = 4, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
+    k.hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
+    k.arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
+    k.arg[k.n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
+    k.arg[k.n_arg++] = (kernel_arg){weights, ARG_IN};
+    if (bias) k.arg[k.n_arg++] = (kernel_arg){bias, ARG_IN};
+    k.arg[k.n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
+    append_template(p, s, k, out);
 }
 
 static vector_unit unit_of(const conv_plan *c)
@@ -380,6 +370,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
 bool select_conv(program *p, const plan_options *o, const step *s, block *out)
 {
     const kernel *k = s->kernel;
+    if (k->hook[0].int_acc && o->target->vl < 4) return select_qconv_plain(p, s, out);
     if (!conv_input_block(p, k, o->target->vl)) return false;
     conv_plan c = {.p = p, .o = o, .k = k, .hook = k->hook[0]};
     (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &c.oc);

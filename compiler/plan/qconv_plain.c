@@ -3,6 +3,7 @@
  * in:  a K_CONV step with an int32 accumulator and constant weights, whose input is row-major without a halo
  * out: a K_TEMPLATE step that reads both where they lie: it needs no memory that the loop nest would not */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "plan/plan.h"
 
@@ -97,6 +98,19 @@ static bool fits(program *p, const kernel *k, int64_t *oc, int64_t *ic)
     return x->view.d[1].block == 1;
 }
 
+/* Whether the sum of any of the kernel's products, all of one sign, stays in int32: the weights are known, an element is less than 256 from its zero. */
+static bool sums_fit(program *p, const kernel *k, int64_t oc)
+{
+    const tensor *w = slot_at(p, k->arg[2].slot)->data;
+    const int64_t per = tensor_count(w) / oc;
+    for (int64_t o = 0; o < oc; o++) {
+        int64_t most = 0;
+        for (int64_t i = 0; i < per; i++) most += llabs(elem_get_int(w->type, w->data, (size_t)(o * per + i)) - k->conv.w_zero);
+        if (most * 255 > INT32_MAX) return false;
+    }
+    return true;
+}
+
 bool select_qconv_plain(program *p, const step *s, block *out)
 {
     const kernel *k = s->kernel;
@@ -110,6 +124,7 @@ bool select_qconv_plain(program *p, const step *s, block *out)
     bind_type(&b, "WT", slot_at(p, k->arg[2].slot)->type);
     bind_number(&b, "RO", ro);
     bind_number(&b, "RX", tile_pixels(p, k));
+    bind_number(&b, "PAIRS", sums_fit(p, k, oc));
     bind_number(&b, "IC", ic);
     bind_number(&b, "OC", own);
     bind_number(&b, "GROUPS", c->group);

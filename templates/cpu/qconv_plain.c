@@ -8,7 +8,8 @@
  *            w  WT [GROUPS * OC][IC][KD][KH][KW]
  * range      [lo, hi) of blocks of RO channels: (n * GROUPS + g) * ceil(OC / RO) + block
  * fixed      XT WT  types of 8 bits        RO RX  channels and pixels of a row of the register tile; single ones do what it leaves over
- *            IC OC  channels per group     EDGE_D EDGE_H EDGE_W  whether windows may leave the image along that axis */
+ *            IC OC  channels per group     EDGE_D EDGE_H EDGE_W  whether windows may leave the image along that axis
+ *            PAIRS  no sum of products leaves int32 */
 #include "kernel.h"
 #include "simd/simd.h"
 
@@ -25,15 +26,19 @@ INLINE qconv_plain_taps qconv_plain_inside(const int edge, int64_t first, int32_
     return t;
 }
 
-/* sum[r * RX + p] for `ro` channels and `px` pixels, constants at every call; `at`: the first tap of the first pixel, which need not be inside. */
+/* sum[r * RX + p] for `ro` channels and `px` pixels, constants at every call; `at`: the first tap of the first pixel, which need not be inside. With
+ * registers of 64 bits two channels share one: its upper half adds up the second, and is one too low where the first one's sum is negative. */
 INLINE void qconv_plain_tile(const int ro, const int px, int32_t *restrict sum, const XT *restrict x, const WT *restrict w, int64_t at, qconv_plain_taps d,
                              qconv_plain_taps h, qconv_plain_taps v, int64_t x_c, int64_t x_d, int64_t x_h, int64_t x_w)
 {
+    const int paired = PAIRS && RO == 2 && ro == 2 && sizeof(size_t) == 8;
     int32_t acc[RO][RX];
+    uint64_t pair[RX];
 #pragma GCC unroll 8
-    for (int r = 0; r < ro; r++) {
+    for (int p = 0; p < px; p++) {
+        pair[p] = 0;
 #pragma GCC unroll 8
-        for (int p = 0; p < px; p++) acc[r][p] = 0;
+        for (int r = 0; r < ro; r++) acc[r][p] = 0;
     }
     for (int32_t ic = 0; ic < IC; ic++) {
         for (int32_t kd = d.lo; kd < d.hi; kd++) {
@@ -44,9 +49,14 @@ INLINE void qconv_plain_tile(const int ro, const int px, int32_t *restrict sum, 
                     int32_t wi[RO];
 #pragma GCC unroll 8
                     for (int r = 0; r < ro; r++) wi[r] = wr[r * (IC * KD * KH * KW)] - ZW;
+                    const uint64_t both = (uint64_t)(int64_t)wi[0] + ((uint64_t)(int64_t)wi[ro - 1] << 32);
 #pragma GCC unroll 8
                     for (int p = 0; p < px; p++) {
                         const int32_t xp = xr[p * SW * x_w] - ZX;
+                        if (paired) {
+                            pair[p] += (uint64_t)(int64_t)xp * both;
+                            continue;
+                        }
 #pragma GCC unroll 8
                         for (int r = 0; r < ro; r++) acc[r][p] = si_add(acc[r][p], xp * wi[r]);
                     }
@@ -57,9 +67,13 @@ INLINE void qconv_plain_tile(const int ro, const int px, int32_t *restrict sum, 
         }
     }
 #pragma GCC unroll 8
-    for (int r = 0; r < ro; r++) {
+    for (int p = 0; p < px; p++) {
+        if (paired) {
+            acc[0][p] = (int32_t)(uint32_t)pair[p];
+            acc[ro - 1][p] = (int32_t)(uint32_t)((pair[p] - (uint64_t)(int64_t)acc[0][p]) >> 32);
+        }
 #pragma GCC unroll 8
-        for (int p = 0; p < px; p++) sum[r * RX + p] = acc[r][p];
+        for (int r = 0; r < ro; r++) sum[r * RX + p] = acc[r][p];
     }
 }
 

@@ -7,13 +7,14 @@ typedef struct {
     int64_t o[3], k[3], s[3], d[3], pad[3], size[3];
     int64_t x_n, x_c, x_d, x_h, x_w;
     int32_t zx, zw;
-    int edge[3];
+    int edge[3], pairs;
 } shape;
 static const shape *p_; /* the one being checked: the tile has no arguments of the hook */
 
 #define XT uint8_t
 #define WT int8_t
 #define RO 2
+#define PAIRS (p_->pairs)
 #ifndef RX
 #define RX 3
 #endif
@@ -105,6 +106,7 @@ static void random_shape(shape *p)
     p->oc = check_int(1, 5);
     p->zx = check_int(0, 1) ? 0 : (int32_t)check_int(0, 255);
     p->zw = check_int(0, 1) ? 0 : (int32_t)check_int(-9, 9);
+    p->pairs = (int)check_int(0, 1);
     const int64_t rank = check_int(1, 3);
     for (int i = 0; i < 3; i++) {
         const bool used = i >= 3 - rank;

@@ -56,7 +56,7 @@ static bool read_shape(conv_plan *c)
         c->out[i] = real ? extent_of(p, c->hook.axis[k + 2]) : dim_const(d, 1);
         c->kernel[i] = real ? params->kernel[k] : 1;
         c->stride[i] = real ? params->stride[k] : 1;
-        c->dilation[i] = real ? params->dilation[k] : 1;
+        c->dilation[i] = real && params->kernel[k] > 1 ? params->dilation[k] : 1;
         c->x_stride[i] = real ? v->d[k + 2].stride : dim_const(d, 0);
         if (!real) continue;
         if (params->pad_lo[k] < 0 || params->pad_hi[k] < 0 || params->pad_lo[k] > v->d[k + 2].halo_lo || params->pad_hi[k] > v->d[k + 2].halo_hi) return false;
@@ -287,7 +287,7 @@ static void bind_number(bindings *b, const char *name, int64_t v)
     bind(b, name, dim_const(b->d, v));
 }
 
-/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that taps and pixels of a row do. */
+/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that the pixels of a row do. */
 static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining)
 {
     static const char *const terms[3][5] = {{"KD", "SD", "DD", "OD", "X_D"}, {"KH", "SH", "DH", "OH", "X_H"}, {"KW", "SW", "DW", "OW", "X_W"}};
@@ -295,8 +295,8 @@ static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool ad
         bind_number(b, terms[i][0], c->kernel[i]);
         bind_number(b, terms[i][1], c->stride[i]);
         bind(b, terms[i][3], c->out[i]);
-        if (adjoining && i == 2) continue;
         bind_number(b, terms[i][2], c->dilation[i]);
+        if (adjoining && i == 2) continue;
         bind(b, terms[i][4], c->x_stride[i]);
     }
     bind(b, "X_AT", c->x_at);

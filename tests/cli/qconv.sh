@@ -13,9 +13,9 @@ weights() {
 }
 cat > net.onnxtxt <<END
 <ir_version: 8, opset_import: ["" : 17]>
-net (uint8[2,3,19,23] x, int8[2,5,31] v) => (uint8[2,40,10,12] y, int8[2,6,17] z)
+net (uint8[2,3,19,23] x, int8[2,5,31] v) => (uint8[2,40,10,12] y, int8[2,6,17] z, uint8[2,24,8,6] u)
 <float xs = {0.02}, uint8 xz = {117}, float vs = {0.03}, int8 vz = {-9}, float alpha = {0.1},
- $(weights a 24 3 3 3), $(weights b 24 1 3 2), $(weights c 40 24 1 1), $(weights d 40 10 5 3),
+ $(weights a 24 3 3 3), $(weights b 24 1 3 2), $(weights c 40 24 1 1), $(weights d 40 10 5 3), $(weights f 24 1 3 3),
  uint8[6,5,4] e_w = {$(numbers 120 0 255)}, float e_s = {0.004}, uint8 e_z = {140}>
 {
     a = QLinearConv<strides = [2, 2], pads = [1, 1, 1, 1]>(x, xs, xz, a_w, a_s, a_z, xs, xz, a_b)
@@ -23,6 +23,7 @@ net (uint8[2,3,19,23] x, int8[2,5,31] v) => (uint8[2,40,10,12] y, int8[2,6,17] z
     al = LeakyRelu<alpha = 0.1>(af)
     aq = QuantizeLinear(al, xs, xz)
     b = QLinearConv<group = 24, pads = [1, 0, 1, 1]>(aq, xs, xz, b_w, b_s, b_z, xs, xz, b_b)
+    u = QLinearConv<group = 24, dilations = [2, 3], pads = [1, 0, 1, 0]>(aq, xs, xz, f_w, f_s, f_z, xs, xz, f_b)
     c = QLinearConv(b, xs, xz, c_w, c_s, c_z, xs, xz, c_b)
     y = QLinearConv<group = 4, dilations = [2, 3], pads = [4, 3, 4, 3]>(c, xs, xz, d_w, d_s, d_z, xs, xz, d_b)
     z = QLinearConv<strides = [2], pads = [4, 2]>(v, vs, vz, e_w, e_s, e_z, vs, vz)
@@ -36,7 +37,7 @@ npy() {
 npy x.npy u1 "2, 3, 19, 23" 2622
 npy v.npy i1 "2, 5, 31" 310
 expect 0 run net.onnxtxt x=x.npy v=v.npy --target=generic-c99 --keep=kept -o plain.npz
-[ "$(grep -c '^static void net_qconv_plain_[0-9]*(' kept/net.c)" = 5 ] || fail "convolutions without vectors are not kernels"
+[ "$(grep -c '^static void net_qconv_plain_[0-9]*(' kept/net.c)" = 6 ] || fail "convolutions without vectors are not kernels"
 for target in native x86-64 x86-64-v3 x86-64-v4; do
     case $target-$(uname -m) in
     native-*) ;;

@@ -145,6 +145,17 @@ bool ex_is_dim(const exprs *x, ex e, dim *d)
     return true;
 }
 
+ex ex_as_i32(exprs *x, ex e)
+{
+    const ex_node n = *ex_at(x, e);
+    double v;
+    if (ex_is_num(x, e, &v)) return fabs(v) < 1e9 ? ex_i(x, CT_I32, (int64_t)v) : 0;
+    if (n.op == EX_CAST && ex_type(x, n.a[0]) == CT_I32) return n.a[0];
+    if (n.op != EX_ADD && n.op != EX_SUB) return 0;
+    const ex a = ex_as_i32(x, n.a[0]), b = ex_as_i32(x, n.a[1]);
+    return a && b ? ex_bin(x, (ex_op)n.op, a, b) : 0;
+}
+
 static bool is_literal(const exprs *x, ex e)
 {
     lane ignored;

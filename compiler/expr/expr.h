@@ -86,6 +86,7 @@ ex ex_index(exprs *x, ex v, ex n);
 ex ex_in_range(exprs *x, ex e, dim n);
 bool ex_is_num(const exprs *x, ex e, double *v); /* a literal of any type, or a constant DIM */
 bool ex_is_dim(const exprs *x, ex e, dim *d);
+ex ex_as_i32(exprs *x, ex e); /* an index of type I64 that is made of int32, as int32; 0: it is not */
 bool ex_can_fail(const exprs *x, ex e); /* holds an INDEX */
 
 /* Rebuilds e; `leaf` maps a NUM, DIM, LOAD or ACC to its replacement or returns 0 to keep it (a kept LOAD has its indexes rebuilt). It is

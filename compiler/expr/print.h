@@ -97,7 +97,7 @@ bool same_memory(const printer *w, slot a, slot b);
 /* index = uniform + *coef * lane axis; false when the index is not of that form (a gather). *coef is 0 for a uniform index. */
 bool lane_stride(printer *w, ex index, dim *coef);
 const char *load_text(printer *w, ex e);
-bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists */
+bool load_has_lanes(printer *w, const ex_node *load);              /* the vector form of this load exists, if its index has one */
 bool store_has_lanes(printer *w, elem stored, dim stride);
 bool is_fused(printer *w, const ex_node *n, int arg); /* argument 0 or 1 of a sum is a product that joins it in one fma */
 bool is_identity(const printer *w, const sink *k); /* a fold of its own identity: changes nothing */

@@ -92,7 +92,7 @@ static void check_safe(void *ctx, ex e)
     const ex_node n = *ex_at(w->x, e);
     dim at;
     if (n.op == EX_INDEX) s->bad = true;
-    if (n.op != EX_LOAD || s->bad) return;
+    if (n.op != EX_LOAD || s->bad || table_index(w->p, &n)) return;
     s->bad = !ex_is_dim(w->x, n.idx[0], &at) || !stays_inside(w, n.slot, at);
 }
 
@@ -140,7 +140,10 @@ static bool has_lanes(const lane_check *c, ex e)
     const ctype t = (ctype)n.type, from = n.a[0] ? ex_type(w->x, n.a[0]) : t;
     dim d;
     mark_of(w, e)->walk = w->walk;
-    if (n.op == EX_LOAD) return load_has_lanes(w, &n) || (c->hopeful && turns(w, n.idx[0]));
+    if (n.op == EX_LOAD) {
+        const ex index = table_index(w->p, &n);
+        return index ? load_has_lanes(w, &n) && has_lanes(c, index) : load_has_lanes(w, &n) || (c->hopeful && turns(w, n.idx[0]));
+    }
     if (is_index_compare(w, &n))
         return ex_is_dim(w->x, n.a[0], &d) && dim_has_lanes(w, d) && ex_is_dim(w->x, n.a[1], &d) && dim_has_lanes(w, d);
     if (t != CT_F32 && t != CT_I32 && t != CT_BOOL) return false;
@@ -322,7 +325,7 @@ static void score_load(void *ctx, ex e)
 {
     score_walk *c = ctx;
     const ex_node n = *ex_at(c->w->x, e);
-    if (n.op != EX_LOAD || slot_is_local(c->w, n.slot)) return;
+    if (n.op != EX_LOAD || slot_is_local(c->w, n.slot) || table_index(c->w->p, &n)) return;
     c->score += touched(c, n.idx[0], (elem)n.elem) * class_factor(c->w, n.idx[0], false);
 }
 

@@ -70,7 +70,8 @@ bool load_has_lanes(printer *w, const ex_node *load)
     dim stride;
     if (load->elem == ELEM_INT64) return false;
     if (w->across && slot_is_local(w, load->slot)) return (load->elem == ELEM_FLOAT || load->elem == ELEM_INT32) && !is_vec(w, load->idx[0]);
-    if (!form || !lane_stride(w, load->idx[0], &stride)) return false;
+    if (!form) return false;
+    if (!lane_stride(w, load->idx[0], &stride)) return table_index(w->p, load) != 0;
     return form->loads == ANY || dim_is(w->t, stride, 1) || (form->loads == ONE_AND_TWO && dim_is(w->t, stride, 2));
 }
 
@@ -147,9 +148,9 @@ const char *load_text(printer *w, ex e)
     if (!is_vec(w, e)) return scalar_load(w, &n, address_text(w, n.idx[0]));
     const struct lane_form *form = lane_form_of((elem)n.elem);
     if (w->across && slot_is_local(w, n.slot)) return arena_printf(w->mem, "v%c_ld(%s)", form->letter, lane_local(w, n.slot, n.idx[0]));
-    const char *place = plus(w, param_of(w, n.slot)->name, address_text(w, n.idx[0]));
     dim stride;
-    lane_stride(w, n.idx[0], &stride);
+    if (!lane_stride(w, n.idx[0], &stride)) return arena_printf(w->mem, "vi_look%s(%s, %s)", form->suffix, param_of(w, n.slot)->name, value_text(w, table_index(w->p, &n)));
+    const char *place = plus(w, param_of(w, n.slot)->name, address_text(w, n.idx[0]));
     if (dim_is(w->t, stride, 1) || dim_is(w->t, stride, 2)) {
         const char *s = arena_printf(w->mem, "v%c_ld%s%s(%s)", form->letter, dim_is(w->t, stride, 2) ? "2" : "", form->suffix, place);
         return n.elem == ELEM_BOOL ? arena_printf(w->mem, "(%s != vi_set(0))", s) : s;

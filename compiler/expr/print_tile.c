@@ -1,7 +1,7 @@
 /* print_tile.c - a copy that turns two axes (a transpose of any rank) by square tiles in registers.
  *
  * One axis is contiguous where the copy stores, another where it loads: no vector fits both. VL x VL tiles are loaded as rows and stored as
- * columns (vf_transpose); single elements finish the edges. */
+ * columns (vf_transpose, of bytes vb_transpose); single elements finish the edges. */
 #include "expr/print.h"
 
 typedef struct {
@@ -15,7 +15,8 @@ static bool find_turn(printer *w, const nest *n, turn *t)
     dim at, from, rest;
     if (n->n_stages != 1 || n->stage[0].n_axes || n->stage[0].n_sinks != 1 || !k->to || k->guard || k->in_order) return false;
     const ex_node v = *ex_at(w->x, k->value);
-    if (v.op != EX_LOAD || v.elem != ELEM_FLOAT || slot_at(w->p, k->to)->type != ELEM_FLOAT || same_memory(w, v.slot, k->to)) return false;
+    if (v.op != EX_LOAD || (v.elem != ELEM_FLOAT && v.elem != ELEM_UINT8 && v.elem != ELEM_INT8)) return false;
+    if (slot_at(w->p, k->to)->type != (elem)v.elem || same_memory(w, v.slot, k->to)) return false;
     if (!ex_is_dim(w->x, k->at[0], &at) || !ex_is_dim(w->x, v.idx[0], &from)) return false;
     *t = (turn){0};
     for (uint32_t i = 0; i < n->n_axes; i++) {
@@ -53,6 +54,7 @@ static void print_tiles(printer *w, const sink *k, const turn *t, dim ranged)
     const char *i_begin, *i_end, *j_begin, *j_end;
     const ex_node v = *ex_at(w->x, k->value);
     const int vl = w->o->vl;
+    const bool is_signed = v.elem == ELEM_INT8;
     axis_bounds(w, t->load, t->load == ranged, &i_begin, &i_end);
     axis_bounds(w, t->store, t->store == ranged, &j_begin, &j_end);
     line(w, "{");
@@ -62,8 +64,10 @@ static void print_tiles(printer *w, const sink *k, const turn *t, dim ranged)
     axis_bind(w, t->store, j);
     line(w, "%s %s = %s;", word, j, j_begin);
     const char *y = value_text(w, k->at[0]), *x = value_text(w, v.idx[0]);
-    line(w, "for (; %s + %d <= %s; %s += %d) vf_transpose(%s + %s, %s, %s + %s, %s);", j, vl, j_end, j, vl, param_of(w, k->to)->name, y,
-         dim_str(w, t->y_row), param_of(w, v.slot)->name, x, dim_str(w, t->x_row));
+    const char *to = arena_printf(w->mem, is_signed ? "(uint8_t *)%s" : "%s", param_of(w, k->to)->name);
+    const char *from = arena_printf(w->mem, is_signed ? "(const uint8_t *)%s" : "%s", param_of(w, v.slot)->name);
+    line(w, "for (; %s + %d <= %s; %s += %d) v%c_transpose(%s + %s, %s, %s + %s, %s);", j, vl, j_end, j, vl, v.elem == ELEM_FLOAT ? 'f' : 'b', to, y,
+         dim_str(w, t->y_row), from, x, dim_str(w, t->x_row));
     line(w, "for (; %s < %s; ++%s) {", j, j_end, j);
     edge_open(w, t->load, r, i, arena_printf(w->mem, "%s + %d", i, vl));
     print_copy(w, k);

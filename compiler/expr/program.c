@@ -129,3 +129,13 @@ void step_access(program *p, const step *s, void (*f)(void *ctx, slot s, bool wr
     access_step(&w, s);
     free(w.seen);
 }
+
+ex table_index(program *p, const ex_node *load)
+{
+    enum { TABLE_BYTES = 256 };
+    const slot_info *s = slot_at(p, load->slot);
+    double inside;
+    if ((load->elem != ELEM_UINT8 && load->elem != ELEM_INT8) || load->n != 1 || s->kind != SLOT_CONST || !s->data || tensor_count(s->data) != TABLE_BYTES) return 0;
+    if (ex_is_dim(p->ex, load->idx[0], NULL) || !ex_is_num(p->ex, ex_in_range(p->ex, load->idx[0], dim_const(p->dims, TABLE_BYTES)), &inside) || inside != 1) return 0;
+    return ex_as_i32(p->ex, load->idx[0]);
+}

@@ -185,6 +185,9 @@ static inline slot_info *slot_at(program *p, slot s)
     return &p->slot.p[s];
 }
 uint32_t acc_new(program *p);
+/* The index, as int32, of a load from a constant table of 256 bytes by a byte that something computes; 0: it is none. `load`: not a node in place, which
+ * making another one may move. */
+ex table_index(program *p, const ex_node *load);
 
 /* What a step reads and writes (hooks, scratch and nested blocks included): f is called at most once for reading and at most once for
  * writing a slot, so a slot that is updated in place (a fold into it, an ARG_INOUT) comes twice. Scratch counts as written. */

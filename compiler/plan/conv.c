@@ -56,7 +56,7 @@ static bool read_shape(conv_plan *c)
         c->out[i] = real ? extent_of(p, c->hook.axis[k + 2]) : dim_const(d, 1);
         c->kernel[i] = real ? params->kernel[k] : 1;
         c->stride[i] = real ? params->stride[k] : 1;
-        c->dilation[i] = real ? params->dilation[k] : 1;
+        c->dilation[i] = real && params->kernel[k] > 1 ? params->dilation[k] : 1;
         c->x_stride[i] = real ? v->d[k + 2].stride : dim_const(d, 0);
         if (!real) continue;
         if (params->pad_lo[k] < 0 || params->pad_hi[k] < 0 || params->pad_lo[k] > v->d[k + 2].halo_lo || params->pad_hi[k] > v->d[k + 2].halo_hi) return false;
@@ -98,24 +98,14 @@ static void hook_axes(conv_plan *c)
 static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot bias, dim range)
 {
     program *p = c->p;
-    kernel *k = ARENA_NEW(p->mem, kernel);
-    k->kind = K_TEMPLATE;
-    k->name = name;
-    k->lane = 4;
-    k->bind = arena_copy(p->mem, bind, n_bind * sizeof *bind);
-    k->n_bind = n_bind;
-    k->range = range;
-    k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
-    k->n_hook = 1;
-    k->arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
-    k->arg[k->n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
-    k->arg[k->n_arg++] = (kernel_arg){weights, ARG_IN};
-    if (bias) k->arg[k->n_arg++] = (kernel_arg){bias, ARG_IN};
-    k->arg[k->n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
-    kernel_note_loads(p, k, c->hook.value);
-    step *made = ARENA_NEW(p->mem, step);
-    *made = (step){.kind = STEP_KERNEL, .what = s->what, .kernel = k};
-    VEC_PUSH(p->mem, out->steps, made);
+    kernel k = {.name = name, .lane = 4, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
+    k.hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
+    k.arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
+    k.arg[k.n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
+    k.arg[k.n_arg++] = (kernel_arg){weights, ARG_IN};
+    if (bias) k.arg[k.n_arg++] = (kernel_arg){bias, ARG_IN};
+    k.arg[k.n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
+    append_template(p, s, k, out);
 }
 
 static vector_unit unit_of(const conv_plan *c)
@@ -159,14 +149,14 @@ static void look_at_lanes(void *ctx, ex e)
 {
     lane_search *s = ctx;
     program *p = s->c->p;
-    const ex_node *n = ex_at(p->ex, e);
-    if (n->op != EX_LOAD) return;
+    const ex_node n = *ex_at(p->ex, e);
+    if (n.op != EX_LOAD || table_index(p, &n)) return; /* inside a table whatever the lanes hold; what the index is made of is walked, too */
     const ex own = ex_dim(p->ex, s->channel);
-    const slot_info *i = slot_at(p, n->slot);
-    for (uint32_t k = 0; k < n->n; k++) {
-        if (!has_dim(s->c, n->idx[k], s->channel)) continue;
-        if (n->idx[k] == own && n->n == 1 && i->kind == SLOT_CONST) VEC_PUSH(p->mem, s->constant, e);
-        else if (n->idx[k] != own || k != 1 || i->view.d[1].block != s->c->o->target->vl) s->whole = false;
+    const slot_info *i = slot_at(p, n.slot);
+    for (uint32_t k = 0; k < n.n; k++) {
+        if (!has_dim(s->c, n.idx[k], s->channel)) continue;
+        if (n.idx[k] == own && n.n == 1 && i->kind == SLOT_CONST) VEC_PUSH(p->mem, s->constant, e);
+        else if (n.idx[k] != own || k != 1 || i->view.d[1].block != s->c->o->target->vl) s->whole = false;
     }
 }
 
@@ -297,7 +287,7 @@ static void bind_number(bindings *b, const char *name, int64_t v)
     bind(b, name, dim_const(b->d, v));
 }
 
-/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that taps and pixels of a row do. */
+/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that the pixels of a row do. */
 static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining)
 {
     static const char *const terms[3][5] = {{"KD", "SD", "DD", "OD", "X_D"}, {"KH", "SH", "DH", "OH", "X_H"}, {"KW", "SW", "DW", "OW", "X_W"}};
@@ -305,8 +295,8 @@ static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool ad
         bind_number(b, terms[i][0], c->kernel[i]);
         bind_number(b, terms[i][1], c->stride[i]);
         bind(b, terms[i][3], c->out[i]);
-        if (adjoining && i == 2) continue;
         bind_number(b, terms[i][2], c->dilation[i]);
+        if (adjoining && i == 2) continue;
         bind(b, terms[i][4], c->x_stride[i]);
     }
     bind(b, "X_AT", c->x_at);
@@ -380,6 +370,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
 bool select_conv(program *p, const plan_options *o, const step *s, block *out)
 {
     const kernel *k = s->kernel;
+    if (k->hook[0].int_acc && o->target->vl < 4) return select_qconv_plain(p, s, out);
     if (!conv_input_block(p, k, o->target->vl)) return false;
     conv_plan c = {.p = p, .o = o, .k = k, .hook = k->hook[0]};
     (void)dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &c.oc);

@@ -10,6 +10,8 @@
 
 #include "plan/plan.h"
 
+enum { MOST_DILATION = 1024 /* of depthwise ones of bytes, which read behind the end */ };
+
 typedef struct {
     program *p;
     const plan_options *o;
@@ -36,11 +38,18 @@ static int float_block(program *p, const kernel *k, int64_t icg, int vl)
     return icg >= vl / 2 && icg > 4 ? vl : 1;
 }
 
+/* Pixels from tap to tap along the row; between one tap and itself: 1. */
+static int64_t row_dilation(const kernel *k)
+{
+    const uint32_t row = k->conv.rank - 1;
+    return k->conv.kernel[row] > 1 ? k->conv.dilation[row] : 1;
+}
+
 /* Channels are multiplied four at a time, so blocks hold fours: the vector length, or 4 where there are no more. */
 static int bytes_block(program *p, const kernel *k, int64_t icg, int vl)
 {
     if (vl < 4) return 0;
-    if (conv_is_depthwise(p, k)) return k->conv.dilation[k->conv.rank - 1] == 1 ? vl : 0;
+    if (conv_is_depthwise(p, k)) return row_dilation(k) <= MOST_DILATION ? vl : 0;
     if (k->conv.group > 1) return icg % vl == 0 ? vl : icg % 4 == 0 ? 4 : 0;
     return icg <= 4 ? 4 : vl;
 }
@@ -254,8 +263,10 @@ static void fix_input(layouter *l, block *out, step *s)
         k->arg = arg;
     }
     if (needs_halo(&k->conv)) want_halo(l, from, &k->conv);
-    /* qconv_dw reads four pixels at once */
-    if (k->hook[0].int_acc && conv_is_depthwise(p, k)) slot_at(p, from)->read_past = 3 * wanted;
+    /* qconv_dw reads four taps at once */
+    if (!k->hook[0].int_acc || !conv_is_depthwise(p, k)) return;
+    const int32_t past = (int32_t)(3 * wanted * row_dilation(k));
+    if (slot_at(p, from)->read_past < past) slot_at(p, from)->read_past = past;
 }
 
 static void fix_block(layouter *l, block *b)

@@ -39,6 +39,10 @@ bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
 
 /* The same for one K_CONV (conv.c). */
 bool select_conv(program *p, const plan_options *o, const step *s, block *out);
+/* Of bytes, without vectors (qconv_plain.c). */
+bool select_qconv_plain(program *p, const step *s, block *out);
+/* Appends the template k, with one hook, in place of step s; what the hook loads becomes arguments. */
+void append_template(program *p, const step *s, kernel k, block *out);
 
 /* The same two for CUDA (cuda.c). */
 bool cuda_select_matmul(program *p, const plan_options *o, const step *s, block *out);

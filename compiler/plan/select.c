@@ -26,6 +26,16 @@ void kernel_note_loads(program *p, kernel *k, ex element)
     ex_walk(p->ex, element, note_load, ctx);
 }
 
+void append_template(program *p, const step *s, kernel k, block *out)
+{
+    kernel *kept = arena_copy(p->mem, &k, sizeof k);
+    step *made = ARENA_NEW(p->mem, step);
+    kept->kind = K_TEMPLATE;
+    kernel_note_loads(p, kept, kept->hook[0].value);
+    *made = (step){.kind = STEP_KERNEL, .what = s->what, .kernel = kept};
+    VEC_PUSH(p->mem, out->steps, made);
+}
+
 /* ---- choice ---- */
 
 static bool select_step(program *p, const plan_options *o, const step *s, block *out)

@@ -1,8 +1,8 @@
 /* table.c - lookups in tables of 256 bytes that are cheaper computed.
  *
  * in:  fused steps whose expressions load from constant tables by a byte. out: where a table is exactly clamp(round((x - a) * k) + b, lo, hi) for
- *      some a, b and float k, as the requantization of Relu, Clip and the like is, its loads are that expression: vectors have no lookup, and the
- *      few operations are done for all lanes at once. Other tables, and targets without vectors, keep the load. */
+ *      some a, b and float k, as the requantization of Relu, Clip and the like is, its loads are that expression, which
+ *      vectors do in fewer operations than a lookup, and which meets the clamp before it. Other tables, and targets without vectors, keep the load. */
 #include <math.h>
 #include <string.h>
 
@@ -81,18 +81,6 @@ static bool map_of(tables *t, slot s, affine_map *m)
     return t->looked[s] == 2;
 }
 
-/* An index of type I64 that is made of int32, as int32; 0: it is not. */
-static ex index_as_i32(exprs *x, ex e)
-{
-    const ex_node n = *ex_at(x, e);
-    double v;
-    if (ex_is_num(x, e, &v)) return fabs(v) < 1e9 ? ex_i(x, CT_I32, (int64_t)v) : 0;
-    if (n.op == EX_CAST && ex_type(x, n.a[0]) == CT_I32) return n.a[0];
-    if (n.op != EX_ADD && n.op != EX_SUB) return 0;
-    const ex a = index_as_i32(x, n.a[0]), b = index_as_i32(x, n.a[1]);
-    return a && b ? ex_bin(x, (ex_op)n.op, a, b) : 0;
-}
-
 /* e without the literals that are added to it and taken from it, whose sum is *off. */
 static ex without_offset(exprs *x, ex e, int64_t *off)
 {
@@ -146,7 +134,7 @@ static ex computed(void *ctx, ex e)
     const ex_node n = *ex_at(x, e);
     affine_map m;
     if (n.op != EX_LOAD || n.n != 1 || !map_of(t, n.slot, &m)) return 0;
-    const ex index = index_as_i32(x, n.idx[0]);
+    const ex index = ex_as_i32(x, n.idx[0]);
     if (!index) return 0;
     const ex at = ex_subst(x, index, computed, t);
     if (m.k == 1) return shifted_and_clamped(x, at, m.b - m.a, m.lo, m.hi);

@@ -1,10 +1,10 @@
 /* qconv_dw.c - depthwise convolution of bytes on NCHWc (c = VL) with an epilogue; one filter per channel, lanes are channels.
  *
- *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw] * (W[c][kh][kw] + WZ), n, c / VL, oh, ow, c % VL)
+ *   OUT(sum over kh, kw of X[n][c][oh*SH + kh*DH][ow*SW + kw*DW] * (W[c][kh][kw] + WZ), n, c / VL, oh, ow, c % VL)
  *
  * that begins with the bias of c, with X unsigned, W signed and sums in int32. X's spatial index 0 is the first cell of the halo: padding lies in memory. Four neighbouring pixels of
- * a block are one load, which vb_turn makes four bytes of each channel; where a row of taps ends inside such a four, its weights are zero, so up to
- * three pixels behind the last that is needed are read, whatever they hold.
+ * a block are one load, which vb_turn makes four bytes of each channel; with a dilation along the row, four loads. Where a row of taps ends inside such a
+ * four, its weights are zero, so up to 3 * DW pixels behind the last that is needed are read, whatever they hold.
  *
  * arguments  x  uint8 [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H in elements, pixels VL apart; the first cell is element X_AT
  *            w  int8 [ceil(C / VL)][KH][ceil(KW / 4)][VL][4], zero where c or kw are beyond the last
@@ -32,12 +32,18 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
         for (int64_t four = 0; four < (KW + 3) / 4; four++) {
             const vb wk = vb_ld_s8(w + (kh * ((KW + 3) / 4) + four) * (4 * VL));
 #pragma GCC unroll 32
-            for (int p = 0; p < px; p++) acc[p] = vi_dot4(acc[p], vb_turn(xk + (p * SW + four * 4) * VL), wk);
+            for (int p = 0; p < px; p++) {
+                const uint8_t *xp = xk + (p * SW + four * 4 * DW) * VL;
+                acc[p] = vi_dot4(acc[p], DW == 1 ? vb_turn(xp) : vb_rows_u8(xp, DW * VL), wk);
+            }
             if (WZ == 0) continue;
             const uint8_t tap[4] = {1, four * 4 + 1 < KW, four * 4 + 2 < KW, four * 4 + 3 < KW};
             const vb taps = vb_set_u8(tap);
 #pragma GCC unroll 32
-            for (int p = 0; p < px; p++) sum[p] = vi_dot4(sum[p], vb_turn(xk + (p * SW + four * 4) * VL), taps);
+            for (int p = 0; p < px; p++) {
+                const uint8_t *xp = xk + (p * SW + four * 4 * DW) * VL;
+                sum[p] = vi_dot4(sum[p], DW == 1 ? vb_turn(xp) : vb_rows_u8(xp, DW * VL), taps);
+            }
         }
     }
     if (WZ != 0) {

@@ -91,8 +91,11 @@ typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias))
 #define SIMD_AVX2 1
 #elif VL == 4 && defined(__aarch64__) && defined(__ARM_NEON)
 #define SIMD_NEON 1
-#elif VL == 4 && defined(__SSE4_1__)
+#elif VL == 4 && defined(__SSE2__)
+#define SIMD_SSE2 1
+#if defined(__SSE4_1__)
 #define SIMD_SSE41 1
+#endif
 #endif
 
 /* ---- move ---- */
@@ -191,28 +194,40 @@ SIMD_FN vf vf_ld2(const float *p) /* touches 15 elements */
     const __m256 s = _mm256_shuffle_ps(a, b, 0xd8); /* a0 a2 b1 b3 | a4 a6 b5 b7 */
     return (vf)_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(s), 0xd8));
 }
-#elif defined(SIMD_SSE41)
+#elif defined(SIMD_SSE2)
 SIMD_FN vf vf_fmax(vf a, vf b) { return (vf)_mm_max_ps((__m128)a, (__m128)b); }
 SIMD_FN vf vf_fmin(vf a, vf b) { return (vf)_mm_min_ps((__m128)a, (__m128)b); }
-SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm_max_epi32((__m128i)a, (__m128i)b); }
-SIMD_FN vi vi_min(vi a, vi b) { return (vi)_mm_min_epi32((__m128i)a, (__m128i)b); }
 SIMD_FN vf vf_sqrt(vf a) { return (vf)_mm_sqrt_ps((__m128)a); }
-SIMD_FN vf vf_rint(vf a) { return (vf)_mm_round_ps((__m128)a, 8); }
-SIMD_FN vf vf_floor(vf a) { return (vf)_mm_round_ps((__m128)a, 9); }
-SIMD_FN vf vf_ceil(vf a) { return (vf)_mm_round_ps((__m128)a, 10); }
-SIMD_FN vf vf_trunc(vf a) { return (vf)_mm_round_ps((__m128)a, 11); }
 SIMD_FN vf vf_ld2(const float *p) { return (vf)_mm_shuffle_ps(_mm_loadu_ps(p), _mm_loadu_ps(p + 3), 0xd8); }
 #elif !defined(SIMD_AVX512)
 SIMD_FN vf vf_fmax(vf a, vf b) { return vf_sel(a > b, a, b); }
 SIMD_FN vf vf_fmin(vf a, vf b) { return vf_sel(a < b, a, b); }
+SIMD_FN vf vf_sqrt(vf a) { for (int k = 0; k < VL; ++k) a[k] = sqrtf(a[k]); return a; }
+SIMD_FN vf vf_ld2(const float *p) { return vf_lds(p, 2); }
+#endif
+#if defined(SIMD_SSE41)
+SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm_max_epi32((__m128i)a, (__m128i)b); }
+SIMD_FN vi vi_min(vi a, vi b) { return (vi)_mm_min_epi32((__m128i)a, (__m128i)b); }
+SIMD_FN vf vf_rint(vf a) { return (vf)_mm_round_ps((__m128)a, 8); }
+SIMD_FN vf vf_floor(vf a) { return (vf)_mm_round_ps((__m128)a, 9); }
+SIMD_FN vf vf_ceil(vf a) { return (vf)_mm_round_ps((__m128)a, 10); }
+SIMD_FN vf vf_trunc(vf a) { return (vf)_mm_round_ps((__m128)a, 11); }
+#elif !defined(SIMD_AVX512) && !defined(SIMD_AVX2)
 SIMD_FN vi vi_max(vi a, vi b) { return vi_sel(a > b, a, b); }
 SIMD_FN vi vi_min(vi a, vi b) { return vi_sel(a < b, a, b); }
-SIMD_FN vf vf_sqrt(vf a) { for (int k = 0; k < VL; ++k) a[k] = sqrtf(a[k]); return a; }
-SIMD_FN vf vf_rint(vf a) { for (int k = 0; k < VL; ++k) a[k] = rintf(a[k]); return a; }
+#if defined(SIMD_NEON)
+SIMD_FN vf vf_rint(vf a) { return (vf)vrndnq_f32((float32x4_t)a); }
+#else
+SIMD_FN vf vf_rint(vf a) /* as sf_rint without an instruction */
+{
+    const vi sign = (vi)a & vi_set(INT32_MIN);
+    const vf size = vf_abs(a);
+    return vf_sel(size < vf_set(8388608.0f), (vf)((vi)(size + vf_set(8388608.0f) - vf_set(8388608.0f)) | sign), a);
+}
+#endif
 SIMD_FN vf vf_floor(vf a) { for (int k = 0; k < VL; ++k) a[k] = floorf(a[k]); return a; }
 SIMD_FN vf vf_ceil(vf a) { for (int k = 0; k < VL; ++k) a[k] = ceilf(a[k]); return a; }
 SIMD_FN vf vf_trunc(vf a) { for (int k = 0; k < VL; ++k) a[k] = truncf(a[k]); return a; }
-SIMD_FN vf vf_ld2(const float *p) { return vf_lds(p, 2); }
 #endif
 #if defined(SIMD_NO_FMA)
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
@@ -253,16 +268,16 @@ SIMD_FN vi vf_to_i_in(vf a) { return VCONVERT((vf)((vi)a & (a == a)), vi); }
 SIMD_FN vi vf_round_to_i(vf a) { return (vi)_mm512_cvtps_epi32((__m512)a); }
 #elif defined(SIMD_AVX2)
 SIMD_FN vi vf_round_to_i(vf a) { return (vi)_mm256_cvtps_epi32((__m256)a); }
+#elif defined(SIMD_SSE2)
+SIMD_FN vi vf_round_to_i(vf a) { return (vi)_mm_cvtps_epi32((__m128)a); }
 #else
 SIMD_FN vi vf_round_to_i(vf a) { return VCONVERT(vf_rint(a), vi); }
 #endif
 /* The same for NaN, too, which gives 0. */
 #if defined(SIMD_AVX512)
 SIMD_FN vi vf_round_in(vf a) { return (vi)_mm512_maskz_cvtps_epi32(_mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a); }
-#elif defined(SIMD_AVX2)
-SIMD_FN vi vf_round_in(vf a) { return (vi)_mm256_cvtps_epi32((__m256)((vi)a & (a == a))); }
 #else
-SIMD_FN vi vf_round_in(vf a) { return vf_to_i_in(vf_rint(a)); }
+SIMD_FN vi vf_round_in(vf a) { return vf_round_to_i((vf)((vi)a & (a == a))); }
 #endif
 
 /* ---- narrow storage: widened to int32 or float at the load, narrowed (wrapping) at the store ---- */
@@ -291,14 +306,84 @@ SIMD_FN void vi_st_u8(uint8_t *p, vi v)
 }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { vi_st_u8((uint8_t *)p, v); }
 #else
+#if defined(SIMD_SSE2)
+SIMD_FN vi vi_ld_u8(const uint8_t *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return (vi)_mm_unpacklo_epi16(_mm_unpacklo_epi8(_mm_cvtsi32_si128(four), _mm_setzero_si128()), _mm_setzero_si128());
+}
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)((vu)vi_ld_u8((const uint8_t *)p) << 24) >> 24; }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v)
+{
+    const __m128i halves = _mm_packs_epi32((__m128i)(v & 255), (__m128i)(v & 255));
+    const int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(halves, halves));
+    memcpy(p, &four, sizeof four);
+}
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { vi_st_u8((uint8_t *)p, v); }
+#elif defined(SIMD_NEON)
+SIMD_FN vi vi_ld_u8(const uint8_t *p)
+{
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    return (vi)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+}
+SIMD_FN vi vi_ld_s8(const int8_t *p) { return (vi)((vu)vi_ld_u8((const uint8_t *)p) << 24) >> 24; }
+SIMD_FN void vi_st_u8(uint8_t *p, vi v)
+{
+    const uint16x4_t halves = vmovn_u32((uint32x4_t)v);
+    const uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(halves, halves))), 0);
+    memcpy(p, &four, sizeof four);
+}
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { vi_st_u8((uint8_t *)p, v); }
+#else
 SIMD_FN vi vi_ld_s8(const int8_t *p) { return VCONVERT(*(const vs8 *)(const void *)p, vi); }
 SIMD_FN vi vi_ld_u8(const uint8_t *p) { return VCONVERT(*(const vu8 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
-SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
 SIMD_FN void vi_st_s8(int8_t *p, vi v) { *(vs8 *)(void *)p = VCONVERT(v, vs8); }
 SIMD_FN void vi_st_u8(uint8_t *p, vi v) { *(vu8 *)(void *)p = VCONVERT((vu)v, vu8); }
+#endif
+SIMD_FN vi vi_ld_s16(const int16_t *p) { return VCONVERT(*(const vs16 *)(const void *)p, vi); }
+SIMD_FN vi vi_ld_u16(const uint16_t *p) { return VCONVERT(*(const vu16 *)(const void *)p, vi); }
 SIMD_FN void vi_st_s16(int16_t *p, vi v) { *(vs16 *)(void *)p = VCONVERT(v, vs16); }
 SIMD_FN void vi_st_u16(uint16_t *p, vi v) { *(vu16 *)(void *)p = VCONVERT((vu)v, vu16); }
+#endif
+/* Lane k: byte i[k] of a table of 256. Vectors look words up, then take the byte of them; the lanes of i are 0 to 255. */
+#if defined(SIMD_AVX512)
+SIMD_FN vi vi_look_word(const uint8_t *t, vi i)
+{
+    const __m512i word = _mm512_srli_epi32((__m512i)i, 2);
+    const __m512i low = _mm512_permutex2var_epi32(_mm512_loadu_si512(t), word, _mm512_loadu_si512(t + 64));
+    const __m512i high = _mm512_permutex2var_epi32(_mm512_loadu_si512(t + 128), word, _mm512_loadu_si512(t + 192));
+    return (vi)_mm512_mask_blend_epi32(_mm512_test_epi32_mask((__m512i)i, _mm512_set1_epi32(128)), low, high);
+}
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { return (vi)_mm512_srlv_epi32((__m512i)vi_look_word(t, i), (__m512i)((vi)((vu)i << 3) & 24)) & 255; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i)
+{
+    const vi up = 24 - ((vi)((vu)i << 3) & 24);
+    return (vi)_mm512_sllv_epi32((__m512i)vi_look_word((const uint8_t *)t, i), (__m512i)up) >> 24;
+}
+#elif defined(SIMD_AVX2)
+SIMD_FN __m256 vi_look_eighth(const uint8_t *t, int k, __m256i word) { return _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(t + 32 * k)), word)); }
+SIMD_FN vi vi_look_word(const uint8_t *t, vi i)
+{
+    const __m256i word = _mm256_srli_epi32((__m256i)i, 2);
+    const __m256 bit5 = (__m256)((vu)i << 26), bit6 = (__m256)((vu)i << 25), bit7 = (__m256)((vu)i << 24);
+    const __m256 a = _mm256_blendv_ps(vi_look_eighth(t, 0, word), vi_look_eighth(t, 1, word), bit5), b = _mm256_blendv_ps(vi_look_eighth(t, 2, word), vi_look_eighth(t, 3, word), bit5);
+    const __m256 c = _mm256_blendv_ps(vi_look_eighth(t, 4, word), vi_look_eighth(t, 5, word), bit5), d = _mm256_blendv_ps(vi_look_eighth(t, 6, word), vi_look_eighth(t, 7, word), bit5);
+    return (vi)_mm256_blendv_ps(_mm256_blendv_ps(a, b, bit6), _mm256_blendv_ps(c, d, bit6), bit7);
+}
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { return (vi)_mm256_srlv_epi32((__m256i)vi_look_word(t, i), (__m256i)((vi)((vu)i << 3) & 24)) & 255; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i)
+{
+    const vi up = 24 - ((vi)((vu)i << 3) & 24);
+    return (vi)_mm256_sllv_epi32((__m256i)vi_look_word((const uint8_t *)t, i), (__m256i)up) >> 24;
+}
+#elif VL == 4
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { const vi r = {t[i[0]], t[i[1]], t[i[2]], t[i[3]]}; return r; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i) { const vi r = {t[i[0]], t[i[1]], t[i[2]], t[i[3]]}; return r; }
+#else
+SIMD_FN vi vi_look_u8(const uint8_t *t, vi i) { for (int k = 0; k < VL; ++k) i[k] = t[i[k]]; return i; }
+SIMD_FN vi vi_look_s8(const int8_t *t, vi i) { for (int k = 0; k < VL; ++k) i[k] = t[i[k]]; return i; }
 #endif
 /* Narrowed with saturation. */
 #if defined(SIMD_AVX512)
@@ -474,6 +559,18 @@ SIMD_FN vb vb_turn(const uint8_t *p)
     const __m256i bytes = _mm256_broadcastsi128_si256(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
     return (vb)_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p), four), bytes);
 }
+#elif defined(SIMD_SSE2)
+SIMD_FN vb vb_turn(const uint8_t *p)
+{
+    const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), pairs = _mm_unpacklo_epi8(x, _mm_srli_si128(x, 8));
+    return (vb)_mm_unpacklo_epi8(pairs, _mm_srli_si128(pairs, 8));
+}
+#elif defined(SIMD_NEON)
+SIMD_FN vb vb_turn(const uint8_t *p)
+{
+    const uint8x16_t x = vld1q_u8(p), pairs = vzip1q_u8(x, vextq_u8(x, x, 8));
+    return (vb)vzip1q_u8(pairs, vextq_u8(pairs, pairs, 8));
+}
 #else
 SIMD_FN vb vb_turn(const uint8_t *p)
 {
@@ -524,7 +621,7 @@ SIMD_FN vi vi_dot2(vb_halves a, vb_halves b)
     const int32x4_t low = vmull_s16(vget_low_s16((int16x8_t)a), vget_low_s16((int16x8_t)b));
     return (vi)vpaddq_s32(low, vmull_high_s16((int16x8_t)a, (int16x8_t)b));
 }
-#elif VL == 4 && defined(__SSE2__) && !defined(SIMD_PLAIN)
+#elif defined(SIMD_SSE2)
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return (vi)_mm_madd_epi16((__m128i)a, (__m128i)b); }
 #else
 SIMD_FN vi vi_dot2(vb_halves a, vb_halves b) { return ((vi)((vu)a << 16) >> 16) * ((vi)((vu)b << 16) >> 16) + ((vi)a >> 16) * ((vi)b >> 16); }
@@ -645,6 +742,63 @@ SIMD_FN void vf_transpose(float *y, int64_t ys, const float *x, int64_t xs)
 {
     for (int r = 0; r < VL; ++r)
         for (int c = 0; c < VL; ++c) y[c * ys + r] = x[r * xs + c];
+}
+#endif
+
+/* The same of bytes: two rows are interleaved, then pairs, fours and so on. */
+#if VL == 4 || defined(SIMD_PLAIN) || !(defined(SIMD_AVX512) || defined(SIMD_AVX2))
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+#if defined(SIMD_SSE2) || defined(SIMD_NEON)
+    uint8_t rows[16], turned[16];
+    for (int r = 0; r < 4; ++r) memcpy(rows + 4 * r, x + r * xs, 4);
+    vb_st_s8((int8_t *)turned, vb_turn(rows));
+    for (int c = 0; c < 4; ++c) memcpy(y + c * ys, turned + 4 * c, 4);
+#else
+    for (int r = 0; r < VL; ++r)
+        for (int c = 0; c < VL; ++c) y[c * ys + r] = x[r * xs + c];
+#endif
+}
+#elif defined(SIMD_AVX512)
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+    __m128i r[16], t[16];
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) r[k] = _mm_loadu_si128((const __m128i *)(const void *)(x + k * xs));
+_Pragma("GCC unroll 4")
+    for (int step = 0; step < 4; ++step) { /* rows k and k + 8 side by side, four times: each byte's row moves into its place */
+_Pragma("GCC unroll 8")
+        for (int k = 0; k < 8; ++k) {
+            t[2 * k] = _mm_unpacklo_epi8(r[k], r[k + 8]);
+            t[2 * k + 1] = _mm_unpackhi_epi8(r[k], r[k + 8]);
+        }
+_Pragma("GCC unroll 16")
+        for (int k = 0; k < 16; ++k) r[k] = t[k];
+    }
+_Pragma("GCC unroll 16")
+    for (int k = 0; k < 16; ++k) _mm_storeu_si128((__m128i *)(void *)(y + k * ys), r[k]);
+}
+#else
+SIMD_FN void vb_transpose(uint8_t *y, int64_t ys, const uint8_t *x, int64_t xs)
+{
+    __m128i r[8], a[4], b[4];
+_Pragma("GCC unroll 8")
+    for (int k = 0; k < 8; ++k) r[k] = _mm_loadl_epi64((const __m128i *)(const void *)(x + k * xs));
+_Pragma("GCC unroll 4")
+    for (int k = 0; k < 4; ++k) a[k] = _mm_unpacklo_epi8(r[k], r[k + 4]); /* rows k and k + 4, columns 0 to 7 */
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 2; ++k) {
+        b[2 * k] = _mm_unpacklo_epi8(a[k], a[k + 2]); /* rows k, k + 2, ..., columns 0 to 3 */
+        b[2 * k + 1] = _mm_unpackhi_epi8(a[k], a[k + 2]);
+    }
+_Pragma("GCC unroll 2")
+    for (int k = 0; k < 2; ++k) { /* rows 0 to 7, columns 4k to 4k + 3 */
+        const __m128i low = _mm_unpacklo_epi8(b[k], b[k + 2]), high = _mm_unpackhi_epi8(b[k], b[k + 2]);
+        _mm_storel_epi64((__m128i *)(void *)(y + 4 * k * ys), low);
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 1) * ys), _mm_unpackhi_epi64(low, low));
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 2) * ys), high);
+        _mm_storel_epi64((__m128i *)(void *)(y + (4 * k + 3) * ys), _mm_unpackhi_epi64(high, high));
+    }
 }
 #endif
 

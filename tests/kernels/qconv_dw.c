@@ -3,7 +3,7 @@
 #include "bytes.h"
 
 typedef struct {
-    int64_t n, c, lanes, oh, ow, kh, kw, sh, sw, dh, x_n, x_c, x_h, wz;
+    int64_t n, c, lanes, oh, ow, kh, kw, sh, sw, dh, dw, x_n, x_c, x_h, wz;
 } shape;
 
 #define C (s->c)
@@ -15,6 +15,7 @@ typedef struct {
 #define SH (s->sh)
 #define SW (s->sw)
 #define DH (s->dh)
+#define DW (s->dw)
 #define WZ ((int32_t)s->wz)
 #define X_AT 0
 #define X_N (s->x_n)
@@ -43,7 +44,7 @@ static void out_v(vi acc, int64_t n, int64_t block, int64_t oh, int64_t ow, int6
 static void check_shape(const shape *s)
 {
     const int64_t blocks = (s->c + VL - 1) / VL, fours = (s->kw + 3) / 4;
-    uint8_t *x = check_bytes(s->n * s->x_n + 3 * VL), *w = check_bytes(blocks * VL * s->kh * s->kw);
+    uint8_t *x = check_bytes(s->n * s->x_n + 3 * VL * s->dw), *w = check_bytes(blocks * VL * s->kh * s->kw);
     int8_t *packed = (int8_t *)check_bytes(blocks * s->kh * fours * VL * 4), *to = packed;
     int32_t bias[3 * VL + 2];
     for (int64_t i = 0; i < 3 * VL + 2; i++) bias[i] = (int32_t)check_int(-9999, 9999);
@@ -62,7 +63,7 @@ static void check_shape(const shape *s)
         int32_t sum = bias[c];
         for (int64_t kh = 0; kh < s->kh; kh++)
             for (int64_t kw = 0; kw < s->kw; kw++)
-                sum += x[n * s->x_n + c / VL * s->x_c + (oh * s->sh + kh * s->dh) * s->x_h + (ow * s->sw + kw) * VL + c % VL] *
+                sum += x[n * s->x_n + c / VL * s->x_c + (oh * s->sh + kh * s->dh) * s->x_h + (ow * s->sw + kw * s->dw) * VL + c % VL] *
                        (check_signed(w[(c * s->kh + kh) * s->kw + kw]) + (int32_t)s->wz);
         check_near("element", (double)y.value[i], sum, 0);
     }
@@ -77,9 +78,9 @@ int main(void)
     for (int round = 0; round < 60; round++) {
         shape s = {.n = check_int(1, 2), .c = check_int(1, 2 * VL + 1), .oh = check_int(1, 4), .ow = check_int(1, 2 * RX + 1),
                    .kh = check_int(1, 4), .kw = check_int(1, 6), .sh = check_int(1, 2), .sw = check_int(1, 2),
-                   .dh = check_int(1, 2), .wz = check_int(0, 1) ? 0 : check_int(-9, 130)};
+                   .dh = check_int(1, 2), .dw = check_int(0, 1) ? 1 : check_int(2, 3), .wz = check_int(0, 1) ? 0 : check_int(-9, 130)};
         s.lanes = check_int(0, 1) ? s.c : (s.c + VL - 1) / VL * VL;
-        s.x_h = ((s.ow - 1) * s.sw + s.kw) * VL;
+        s.x_h = ((s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1) * VL;
         s.x_c = ((s.oh - 1) * s.sh + (s.kh - 1) * s.dh + 1) * s.x_h;
         s.x_n = (s.c + VL - 1) / VL * s.x_c;
         check_shape(&s);

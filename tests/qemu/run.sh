@@ -99,12 +99,12 @@ for math in strict default; do
 done
 if [ -f "$shared/corpus-tiny/kws_int8.onnx" ]; then check kws_int8 strict "$shared/corpus-tiny/kws_int8.onnx"; fi
 
-# The vector forms of products of bytes, without and with the instruction for them.
+# The vector forms of loads, tables and products of bytes, these without and with the instruction for them.
 if [ "$target" = aarch64 ]; then
-    for kernel in dot4 qgemm qpack; do
+    for kernel in look strided dot4 qgemm qpack qconv_dw; do
         for arch in -march=armv8-a -march=armv8.2-a+i8mm; do
             # shellcheck disable=SC2086
-            "${tool}gcc" -static -std=c99 -D_POSIX_C_SOURCE=200112L $strict_flags $arch -DVL=4 -DMR=4 -DNV=2 -DMT=2 -DMC=8 -I"$source/templates" \
+            "${tool}gcc" -static -std=c99 -D_POSIX_C_SOURCE=200112L $strict_flags $arch -DVL=4 -DMR=4 -DNV=2 -DMT=2 -DMC=8 -DRX=3 -DRT=2 -I"$source/templates" \
                 -I"$source/tests/kernels" "$source/tests/kernels/$kernel.c" -o "$work/$kernel" -lm || fail "${tool}gcc $arch cannot build $kernel"
             "$emulator" -cpu max "$work/$kernel" || fail "$kernel on $target ($arch)"
         done

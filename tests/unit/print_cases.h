@@ -153,6 +153,39 @@ static void type_cases(void)
 
 /* ---- movement ---- */
 
+static slot byte_table(elem t)
+{
+    const slot s = tensor_of("table", t, SLOT_CONST, t == ELEM_UINT8 ? 255 : 127, SHAPE(c(256)));
+    slot_at(P, s)->data = tensor_new(A, t, 1, (int64_t[]){256});
+    memcpy((void *)(uintptr_t)slot_at(P, s)->data->data, memory[s], 256);
+    return s;
+}
+
+static void lookup_cases(void)
+{
+    { /* a signed table by a signed byte, of an unsigned table by a byte; stored, and added up along the row */
+        const slot x = IN("x", UINT8, c(5), c(45)), y = OUT("y", INT8, c(5), c(45)), z = OUT("z", FLOAT, c(5)), inner = byte_table(ELEM_UINT8), outer = byte_table(ELEM_INT8);
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(5)), j = stage_axis(&b, c(45));
+        const ex first = LOAD(inner, ex_cast(X, CT_I64, LOAD(x, d(i), d(j)))), second = LOAD(outer, ex_cast(X, CT_I64, first));
+        STORE(&b, y, second, d(i), d(j));
+        const ex s = stage_fold(&b, FOLD_SUM, BIN(MUL, ex_cast(X, CT_F32, second), f(0.03)));
+        nest_stage(&b);
+        STORE(&b, z, s, d(i));
+        end(&b, "lookup_along");
+    }
+    { /* across, of what was clamped and rounded, 128 above a signed byte */
+        const slot x = IN("x", FLOAT, c(3), c(4), c(21)), y = OUT("y", UINT8, c(3), c(21)), table = byte_table(ELEM_UINT8);
+        nest_builder b = nest_begin(P);
+        const dim i = nest_axis(&b, c(3)), j = nest_axis(&b, c(21)), l = stage_axis(&b, c(4));
+        const ex s = stage_fold(&b, FOLD_MAX, LOAD(x, d(i), d(l), d(j)));
+        nest_stage(&b);
+        const ex q = ex_cast(X, CT_I32, UN(RINT, BIN(MIN, BIN(MAX, BIN(MUL, s, f(90)), f(-128)), f(127))));
+        STORE(&b, y, LOAD(table, BIN(ADD, ex_cast(X, CT_I64, q), k(128))), d(i), d(j));
+        end(&b, "lookup_across");
+    }
+}
+
 static void movement_cases(void)
 {
     { /* transpose 0 2 1, and of the last axes only */
@@ -161,6 +194,18 @@ static void movement_cases(void)
         const dim i = nest_axis(&b, c(3)), j = nest_axis(&b, c(21)), l = nest_axis(&b, c(18));
         STORE(&b, y, LOAD(x, d(i), d(l), d(j)), d(i), d(j), d(l));
         end(&b, "transpose_021");
+    }
+    { /* of bytes: tiles and edges */
+        const slot x = IN("x", INT8, c(2), c(21), c(37)), u = IN("u", UINT8, c(32), c(19)), y = OUT("y", INT8, c(2), c(37), c(21)), v = OUT("v", UINT8, c(19), c(32));
+        nest_builder b = nest_begin(P);
+        dim i = nest_axis(&b, c(2)), j = nest_axis(&b, c(37)), l = nest_axis(&b, c(21));
+        STORE(&b, y, LOAD(x, d(i), d(l), d(j)), d(i), d(j), d(l));
+        end(&b, "transpose_signed");
+        b = nest_begin(P);
+        i = nest_axis(&b, c(19));
+        j = nest_axis(&b, c(32));
+        STORE(&b, v, LOAD(u, d(j), d(i)), d(i), d(j));
+        end(&b, "transpose_unsigned");
     }
     { /* slice with steps 2 and -1 */
         const slot x = IN("x", FLOAT, c(9), c(60)), y = OUT("y", FLOAT, c(9), c(29)), z = OUT("z", FLOAT, c(9), c(29));
@@ -521,6 +566,7 @@ static void build_cases(void)
 {
     elementwise_cases();
     type_cases();
+    lookup_cases();
     movement_cases();
     row_cases();
     window_cases();

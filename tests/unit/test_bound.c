@@ -30,9 +30,14 @@ static const sample samples[] = {
                          "DH=1 DW=1 WZ=0 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
     {"qconv", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RY=1 RX=4 RT=2 NV=2 NVT=2 XB=16 IC=32 OC=8 OC_LANES=8 GROUPS=2 KD=1 KH=1 KW=5 SD=1 SH=1 SW=2 DD=1 "
                          "DH=1 DW=1 WZ=4 OD=1 OH=(d_rows) OW=(d_rows+1) X_AT=(-16) X_N=(d_rows) X_C=(d_rows) X_D=0 X_H=(d_rows) X_W=16 ROWS=(d_rows)"},
-    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 WZ=0 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36"},
-    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=4 RT=2 C=16 C_LANES=16 KH=5 KW=5 SH=2 SW=2 DH=1 WZ=-3 OH=(d_rows) OW=(d_rows) X_AT=(-16) "
+    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 WZ=0 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36"},
+    {"qconv_dw", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s RX=4 RT=2 C=16 C_LANES=16 KH=5 KW=5 SH=2 SW=2 DH=1 DW=2 WZ=-3 OH=(d_rows) OW=(d_rows) X_AT=(-16) "
                             "X_N=(d_rows) X_C=(d_rows) X_H=(d_rows)"},
+    {"qconv_plain", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s XT=uint8_t WT=int8_t RO=2 RX=4 PAIRS=1 IC=6 OC=5 GROUPS=2 KD=1 KH=3 KW=3 SD=1 SH=1 SW=1 DD=1 DH=1 DW=1 PD=0 PH=1 PW=1 "
+                               "ZX=3 ZW=0 EDGE_D=0 EDGE_H=1 EDGE_W=1 ID=1 IH=7 IW=7 OD=1 OH=7 OW=7 X_N=588 X_C=49 X_D=0 X_H=7 X_W=1"},
+    {"qconv_plain", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s XT=int8_t WT=uint8_t RO=1 RX=1 PAIRS=0 IC=1 OC=1 GROUPS=8 KD=2 KH=1 KW=3 SD=2 SH=1 SW=2 DD=1 DH=1 DW=2 PD=1 PH=0 PW=0 "
+                               "ZX=(-3) ZW=9 EDGE_D=1 EDGE_H=0 EDGE_W=1 ID=(d_rows) IH=(d_rows) IW=(d_rows) OD=(d_rows) OH=(d_rows) OW=(d_rows) X_N=(8*d_rows) "
+                               "X_C=(d_rows) X_D=(d_rows) X_H=(d_rows) X_W=1"},
     {"qpack", ARGS_NONE, "NV=2 B_T=int8_t OFF=0 N=50 K=62 BATCH=1 B_AT=0 B_K=50 B_N=1"},
     {"qpack", ARGS_ROWS, "NV=2 B_T=uint8_t OFF=128 N=(d_rows) K=(d_rows) BATCH=(d_rows) B_AT=(batch_index*d_rows) B_K=1 B_N=(d_rows)"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 KD=1 KH=3 KW=3 SD=1 SH=1 "

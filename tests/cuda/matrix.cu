@@ -155,9 +155,9 @@ static void test_gather(void)
 {
     static int in[100], out[64];
     for (int i = 0; i < 100; i++) in[i] = 1000 + i;
-    int *din = to_device(in, sizeof in), *dout = to_device<int>(NULL, sizeof out);
+    int *din = to_device(in, 100), *dout = to_device<int>(NULL, 64);
     OCC_LAUNCH(gather, dim3(1), dim3(64), 64 * sizeof(int), 0, dout, din, 100);
-    to_host(out, dout, sizeof out);
+    to_host(out, dout, 64);
     for (int t = 0; t < 64; t++) CHECK_INT(out[t], 3 * (63 - t) < 100 ? 1000 + 3 * (63 - t) : 0);
 }
 

@@ -1,0 +1,9 @@
+# Generated CUDA code without a GPU: --target=cuda under the emulation. Skipped by name where a compiler, the onnx package or ../shared is missing.
+if(TARGET onnxcc AND PYTHON3)
+  set(EMULATED "--target=cuda --emulate --time-limit 60")
+  set(BACKEND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/backend/run.py $<TARGET_FILE:onnxcc> --known ${CMAKE_CURRENT_SOURCE_DIR}/backend/known_failures.txt)
+  add_test(NAME cuda/backend-package COMMAND ${BACKEND} --package --work ${CMAKE_BINARY_DIR}/backend-cuda-package --arguments=${EMULATED})
+  add_test(NAME cuda/backend-node COMMAND ${BACKEND} --conformance ${SHARED_DIR}/conformance --only node/ --least 500
+                                          --work ${CMAKE_BINARY_DIR}/backend-cuda --arguments=${EMULATED})
+  set_tests_properties(cuda/backend-package cuda/backend-node PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+endif()

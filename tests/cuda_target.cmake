@@ -5,5 +5,8 @@ if(TARGET onnxcc AND PYTHON3)
   add_test(NAME cuda/backend-package COMMAND ${BACKEND} --package --work ${CMAKE_BINARY_DIR}/backend-cuda-package --arguments=${EMULATED})
   add_test(NAME cuda/backend-node COMMAND ${BACKEND} --conformance ${SHARED_DIR}/conformance --only node/ --least 500
                                           --work ${CMAKE_BINARY_DIR}/backend-cuda --arguments=${EMULATED})
-  set_tests_properties(cuda/backend-package cuda/backend-node PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+  # Small models of all kinds, at two sizes each; in every order of threads.
+  add_test(NAME cuda/models COMMAND ${PYTHON3} ${CUDA_TESTS}/models.py $<TARGET_FILE:onnxcc> --work ${CMAKE_BINARY_DIR}/cuda-models
+                                    --order forward --order reverse --order random:1)
+  set_tests_properties(cuda/backend-package cuda/backend-node cuda/models PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 endif()

@@ -8,5 +8,12 @@ if(TARGET onnxcc AND PYTHON3)
   # Small models of all kinds, at two sizes each; in every order of threads.
   add_test(NAME cuda/models COMMAND ${PYTHON3} ${CUDA_TESTS}/models.py $<TARGET_FILE:onnxcc> --work ${CMAKE_BINARY_DIR}/cuda-models
                                     --order forward --order reverse --order random:1)
-  set_tests_properties(cuda/backend-package cuda/backend-node cuda/models PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+  # With the race detector.
+  add_test(NAME cuda/models-races COMMAND ${PYTHON3} ${CUDA_TESTS}/models.py $<TARGET_FILE:onnxcc> --work ${CMAKE_BINARY_DIR}/cuda-models-races
+                                          --races --precision tf32x3)
+  add_test(NAME cuda/softmax-races COMMAND ${BACKEND} --conformance ${SHARED_DIR}/conformance --only softmax --least 30
+                                           --work ${CMAKE_BINARY_DIR}/backend-cuda --arguments=${EMULATED}\ --races)
+  add_test(NAME cuda/watched COMMAND sh ${CUDA_TESTS}/watched.sh $<TARGET_FILE:onnxcc> ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/cuda-watched)
+  set_tests_properties(cuda/watched PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 300)
+  set_tests_properties(cuda/backend-package cuda/backend-node cuda/models cuda/models-races cuda/softmax-races PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 endif()

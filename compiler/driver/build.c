@@ -161,12 +161,11 @@ model *load_for_build(arena *a, diag *d, const char *path)
     return model_load(a, d, path, NULL);
 }
 
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, bool emulate, compiled *out, const char **library)
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library)
 {
     const bool cuda = target_is_cuda(o->target);
     cuda_tools tools;
     out->mem = a;
-    if (emulate && !cuda) return diag_error(m->diag, EXIT_USAGE, "", "emulate", "--emulate is for --target=cuda");
     if (o->target && !strcmp(o->target, "auto")) {
         diag_error(m->diag, EXIT_USAGE, "", "target", "--target=auto is for `onnxcc compile`");
         return diag_hint(m->diag, "run, verify and bench take one of its parts: --target=native, or --target=cuda, with --emulate where there is no device");
@@ -177,7 +176,7 @@ bool build_library(arena *a, model *m, const compile_options *o, const char *fol
     }
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
-    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), emulate, o->gpu_arch, &tools)) return false;
+    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), mode, o->gpu_arch, &tools)) return false;
     return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) &&
            call_cc(a, m->diag, out, folder, flags, *library, cuda ? &tools : NULL);
 }

@@ -32,6 +32,6 @@ bool is_source(const char *name);
 /* The folder in which built libraries stay between runs; NULL: there is none. */
 const char *cache_folder(arena *a);
 
-/* Compiles m and builds the library in `folder` with the target's flags and `flags`, for the emulation if `emulate`; its path in *library. */
-bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, bool emulate, compiled *out, const char **library);
+/* Compiles m and builds the library in `folder` with the target's flags and `flags`, for CUDA as `mode` says; its path in *library. */
+bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library);
 #endif

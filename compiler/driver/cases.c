@@ -95,7 +95,8 @@ exit_code verify_cases(command *c)
     r.seconds = (int)opt_int(c->o, OPT_TIME_LIMIT, 10);
     r.flags = opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "";
     bool temporary;
-    if (!command_compile_options(c, &r.options)) return diag_exit(c->diag);
+    cuda_mode mode;
+    if (!command_compile_options(c, &r.options) || !cuda_mode_of(c->o, c->diag, r.options.target, &mode)) return diag_exit(c->diag);
     r.options.emit = 0;
     if (r.options.weights == WEIGHTS_FILE || r.options.weights == WEIGHTS_POINTER) { /* cached libraries stand alone */
         diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--cases needs the weights in the library: --weights=file and pointer are for single models");
@@ -107,7 +108,7 @@ exit_code verify_cases(command *c)
     r.cache = cache_folder(c->mem);
     if (!r.cache) r.cache = r.work;
     const bool cuda = target_is_cuda(r.options.target);
-    if (cuda && !cuda_prepare(c->mem, c->diag, r.work, r.cache, opt_flag(c->o, OPT_EMULATE), r.options.gpu_arch, &r.tools)) return diag_exit(c->diag);
+    if (cuda && !cuda_prepare(c->mem, c->diag, r.work, r.cache, mode, r.options.gpu_arch, &r.tools)) return diag_exit(c->diag);
     r.cuda = cuda ? &r.tools : NULL;
     r.cc = cuda ? r.tools.identity : cc_identity(c->mem);
     exit_code code = EXIT_IO;

@@ -6,8 +6,24 @@
 #include <unistd.h>
 
 #include "base/embedded.h"
+#include "driver/sanitize.h"
+#include "target/target.h"
 
-static const char FOLDER[] = "runtime/cuda/";
+static const char FOLDER[] = "runtime/cuda/", RACE_FLAGS[] = "-g1 -fsanitize=thread"; /* whose hooks the emulation has */
+
+bool cuda_mode_of(const options *o, diag *d, const char *target_name, cuda_mode *out)
+{
+    const bool cuda = target_is_cuda(target_name), emulate = opt_flag(o, OPT_EMULATE), races = opt_flag(o, OPT_RACES), sanitize = opt_flag(o, OPT_SANITIZE);
+    if (emulate && !cuda) return diag_error(d, EXIT_USAGE, "", "emulate", "--emulate is for --target=cuda");
+    if (races && !emulate) return diag_error(d, EXIT_USAGE, "", "races", "--races is for --target=cuda --emulate");
+    if (cuda && sanitize && !emulate) {
+        diag_error(d, EXIT_USAGE, "", "sanitize", "--sanitize is for code that runs on the processor");
+        return diag_hint(d, "add --emulate; on a device, CUDA's compute-sanitizer finds wrong accesses");
+    }
+    if (races && sanitize) return diag_error(d, EXIT_USAGE, "", "races", "--races and --sanitize exclude each other: both watch every access");
+    *out = races ? CUDA_RACES : sanitize && cuda ? CUDA_SANITIZED : emulate ? CUDA_EMULATED : CUDA_DEVICE;
+    return true;
+}
 
 static const char *command_of(const char *variable, const char *fallback)
 {
@@ -66,14 +82,15 @@ static void emulation_flags(arena *a, arguments *argv)
 #endif
 }
 
-static bool build_emulator(arena *a, diag *d, const char *folder, const char *library)
+static bool build_emulator(arena *a, diag *d, const char *folder, const char *flags, const char *library)
 {
     text said = {.mem = a};
     arguments argv = {0};
     const char *temporary = arena_printf(a, "%s.%ld", library, (long)getpid());
     arguments_split(a, &argv, command_of("CXX", "c++"));
     emulation_flags(a, &argv);
-    arguments_split(a, &argv, "-O2 -o");
+    arguments_split(a, &argv, flags);
+    VEC_PUSH(a, argv, "-o");
     VEC_PUSH(a, argv, temporary);
     for (const embedded_file *f = onnxcc_embedded; f->name; f++)
         if (!strncmp(f->name, FOLDER, sizeof FOLDER - 1) && ends_with(f->name, ".cpp")) VEC_PUSH(a, argv, arena_printf(a, "%s/%s", folder, f->name + sizeof FOLDER - 1));
@@ -82,50 +99,85 @@ static bool build_emulator(arena *a, diag *d, const char *folder, const char *li
     return diag_error(d, EXIT_INTERNAL, "", "emulation", "the C++ compiler refused the emulation: %.600s", said.p ? said.p : "");
 }
 
-bool cuda_prepare(arena *a, diag *d, const char *folder, const char *cache, bool emulate, const char *arch, cuda_tools *out)
+bool cuda_prepare(arena *a, diag *d, const char *folder, const char *cache, cuda_mode mode, const char *arch, cuda_tools *out)
 {
-    const char *command = emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc");
-    *out = (cuda_tools){.emulate = emulate, .arch = arch, .identity = version_of(a, command)};
+    const bool emulate = mode != CUDA_DEVICE;
+    const char *flags = mode == CUDA_SANITIZED ? SANITIZE_FLAGS : "-O2", *command = emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc");
+    *out = (cuda_tools){.mode = mode, .arch = arch, .identity = version_of(a, command)};
     if (!out->identity) {
         diag_error(d, EXIT_IO, "", "cc-missing", "the compiler '%s' does not run", command);
         return diag_hint(d, emulate ? "install g++ or clang++, or name one in CXX" : "name CUDA's compiler in CUDACXX, or try the code on the processor with --emulate");
     }
     if (!emulate) return true;
     if (!write_emulation(a, d, folder)) return false;
-    const unsigned long long hash = hash_of_emulation(out->identity);
-    out->identity = arena_printf(a, "%s%llx", out->identity, hash);
+    const unsigned long long hash = hash_of_emulation(arena_printf(a, "%s%s", out->identity, flags));
+    out->identity = arena_printf(a, "%s%llx%s", out->identity, hash, mode == CUDA_RACES ? RACE_FLAGS : "");
     out->emulator = arena_printf(a, "%s/occ_emulate-%016llx.so", cache ? cache : folder, hash);
-    return !access(out->emulator, R_OK) || build_emulator(a, d, folder, out->emulator);
+    return !access(out->emulator, R_OK) || build_emulator(a, d, folder, flags, out->emulator);
+}
+
+/* The compiler with what every call of it needs. */
+static void begin_call(arena *a, const cuda_tools *tools, const char *include, const char *level, const char *flags, arguments *argv)
+{
+    const bool emulate = tools->mode != CUDA_DEVICE;
+    arguments_split(a, argv, emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc"));
+    if (emulate) emulation_flags(a, argv);
+    else {
+        arguments_split(a, argv, "-std=c++17 -w -shared -Xcompiler -fPIC --fmad=false -cudart static");
+        if (!tools->arch) VEC_PUSH(a, *argv, "-arch=native");
+        for (const char *s = tools->arch; s && *s; s += strcspn(s, ";") + (s[strcspn(s, ";")] == ';')) {
+            const int length = (int)strcspn(s, ";");
+            VEC_PUSH(a, *argv, arena_printf(a, "-gencode=arch=compute_%.*s,code=sm_%.*s", length, s, length, s));
+        }
+    }
+    arguments_split(a, argv, level);
+    arguments_split(a, argv, flags);
+    VEC_PUSH(a, *argv, "-I");
+    VEC_PUSH(a, *argv, include);
+    VEC_PUSH(a, *argv, arena_printf(a, emulate ? "-Wa,-I,%s" : "-Xcompiler=-Wa\\,-I\\,%s", include));
+}
+
+/* A .cu file with the race detector's hooks, as an object: linked with -fsanitize=thread, the library would want ThreadSanitizer's own. */
+static bool instrument(arena *a, const cuda_tools *tools, const char *source, const char *include, const char *level, const char *flags, const char *object,
+                       text *messages)
+{
+    arguments argv = {0};
+    begin_call(a, tools, include, level, arena_printf(a, "%s %s -c -xc++", flags, RACE_FLAGS), &argv);
+    VEC_PUSH(a, argv, source);
+    VEC_PUSH(a, argv, "-o");
+    VEC_PUSH(a, argv, object);
+    return run(a, &argv, messages);
+}
+
+static const char *language_of(const char *source)
+{
+    return ends_with(source, ".cu") ? "-xc++" : ends_with(source, ".c") ? "-xc" : ends_with(source, ".o") ? "-xnone" : "-xassembler-with-cpp";
 }
 
 bool cuda_shared(arena *a, const cuda_tools *tools, const char *const *sources, uint32_t n, const char *include, const char *flags, const char *level,
                  const char *library, text *messages)
 {
-    arguments argv = {0};
-    arguments_split(a, &argv, tools->emulate ? command_of("CXX", "c++") : command_of("CUDACXX", "nvcc"));
-    if (tools->emulate) emulation_flags(a, &argv);
-    else {
-        arguments_split(a, &argv, "-std=c++17 -w -shared -Xcompiler -fPIC --fmad=false -cudart static");
-        if (!tools->arch) VEC_PUSH(a, argv, "-arch=native");
-        for (const char *s = tools->arch; s && *s; s += strcspn(s, ";") + (s[strcspn(s, ";")] == ';')) {
-            const int length = (int)strcspn(s, ";");
-            VEC_PUSH(a, argv, arena_printf(a, "-gencode=arch=compute_%.*s,code=sm_%.*s", length, s, length, s));
-        }
-    }
-    arguments_split(a, &argv, level);
-    arguments_split(a, &argv, flags);
-    VEC_PUSH(a, argv, "-I");
-    VEC_PUSH(a, argv, include);
-    VEC_PUSH(a, argv, arena_printf(a, tools->emulate ? "-Wa,-I,%s" : "-Xcompiler=-Wa\\,-I\\,%s", include));
+    arguments argv = {0}, objects = {0};
+    bool ok = true;
+    begin_call(a, tools, include, level, flags, &argv);
     VEC_PUSH(a, argv, "-o");
     VEC_PUSH(a, argv, library);
-    for (uint32_t i = 0; i < n; i++) {
-        if (tools->emulate) VEC_PUSH(a, argv, ends_with(sources[i], ".cu") ? "-xc++" : ends_with(sources[i], ".c") ? "-xc" : "-xassembler-with-cpp");
-        VEC_PUSH(a, argv, sources[i]);
+    for (uint32_t i = 0; i < n && ok; i++) {
+        const char *source = sources[i];
+        if (tools->mode == CUDA_RACES && ends_with(source, ".cu")) {
+            const char *object = arena_printf(a, "%s.%u.o", library, i);
+            ok = instrument(a, tools, source, include, level, flags, object, messages);
+            VEC_PUSH(a, objects, object);
+            source = object;
+        }
+        if (tools->mode != CUDA_DEVICE) VEC_PUSH(a, argv, language_of(source));
+        VEC_PUSH(a, argv, source);
     }
-    if (tools->emulate) {
+    if (tools->mode != CUDA_DEVICE) {
         VEC_PUSH(a, argv, "-xnone");
         VEC_PUSH(a, argv, tools->emulator);
     }
-    return run(a, &argv, messages);
+    ok = ok && run(a, &argv, messages);
+    for (uint32_t i = 0; i < objects.n; i++) unlink(objects.p[i]);
+    return ok;
 }

@@ -23,7 +23,7 @@ bool sample_session(command *c, model *m, const char *folder, session *s)
     co.emit = 0;
     co.math = MATH_STRICT;
     /* -O1: more takes longer than it saves, since a set runs three times at most. */
-    if (!build_library(c->mem, m, &co, folder, "-O1", false, &built, &library)) return false;
+    if (!build_library(c->mem, m, &co, folder, "-O1", CUDA_DEVICE, &built, &library)) return false;
     return session_open(s, c->mem, c->diag, library, built.name, co.threads);
 }
 

@@ -85,6 +85,8 @@ bool session_open(session *s, arena *mem, diag *d, const char *library, const ch
     if (!found) return diag_error(d, EXIT_INTERNAL, "", "load-failed", "the library has no function %s", symbol);
     memcpy(&describe, &found, sizeof describe); /* ISO C has no cast from void * to a function */
     s->model = describe();
+    found = dlsym(s->library, "occ_first_race"); /* of the emulation, when that is linked */
+    memcpy(&s->first_race, &found, sizeof found);
     if (s->model->abi != ONNXCC_RT_ABI)
         return diag_error(d, EXIT_INTERNAL, "", "load-failed", "the library's ABI is %d, not %d", s->model->abi, ONNXCC_RT_ABI);
     if (threads > 1) {
@@ -320,7 +322,9 @@ bool session_call(session *s, double *ms)
     const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
     if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
-    return code >= 0 || run_failed(s, code);
+    if (code < 0) return run_failed(s, code);
+    const char *race = s->first_race ? s->first_race() : NULL;
+    return !race || diag_error(s->diag, EXIT_INTERNAL, "", "race", "%s", race);
 }
 
 static bool guard_ok(const session *s, const void *end)

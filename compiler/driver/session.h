@@ -17,6 +17,7 @@ typedef struct {
     void *library;
     const onnxcc_model *model;
     onnxcc_env env;
+    const char *(*first_race)(void); /* NULL, or what the emulation of CUDA says of the first race, if there was one */
     file_view weights; /* when they are not in the library */
     struct onnxcc_pool *pool;
     bool poison; /* fill the arena and the outputs with NaN patterns before each call, so that what was never written shows */

@@ -238,11 +238,12 @@ static bool bench_in(bench *b)
     compile_options o;
     compiled built = {0};
     const char *library;
-    if (!command_compile_options(c, &o)) return false;
+    cuda_mode mode;
+    if (!command_compile_options(c, &o) || !cuda_mode_of(c->o, c->diag, o.target, &mode)) return false;
     o.emit = 0;
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
-    if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", opt_flag(c->o, OPT_EMULATE), &built, &library)) return false;
+    if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
     bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     if (ok) report(b);

@@ -50,10 +50,11 @@ static bool run_in(command *c, const tensor_set *inputs, const char *folder)
     compile_options co;
     compiled built = {0};
     const char *library, *output = opt_text(c->o, OPT_OUTPUT, NULL);
-    if (!command_compile_options(c, &co)) return false;
+    cuda_mode mode;
+    if (!command_compile_options(c, &co) || !cuda_mode_of(c->o, c->diag, co.target, &mode)) return false;
     co.emit = 0;
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
-    if (!m || !inputs_named(c, m) || !build_library(c->mem, m, &co, folder, "", opt_flag(c->o, OPT_EMULATE), &built, &library)) return false;
+    if (!m || !inputs_named(c, m) || !build_library(c->mem, m, &co, folder, "", mode, &built, &library)) return false;
     session s;
     double ms = 0;
     tensor_set out = {.mem = c->mem};

@@ -114,11 +114,12 @@ static exit_code verify_in(verification *v, const char *folder)
     command *c = v->c;
     compile_options co;
     compiled built = {0};
-    if (!command_compile_options(c, &co)) return diag_exit(c->diag);
+    cuda_mode mode;
+    if (!command_compile_options(c, &co) || !cuda_mode_of(c->o, c->diag, co.target, &mode)) return diag_exit(c->diag);
     co.emit = 0;
     v->threads = co.threads;
     model *m = load_for_build(c->mem, c->diag, v->path);
-    if (!m || !build_library(c->mem, m, &co, folder, opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "", opt_flag(c->o, OPT_EMULATE), &built, &v->library)) {
+    if (!m || !build_library(c->mem, m, &co, folder, opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "", mode, &built, &v->library)) {
         v->result = outcome_of_diag(c->mem, c->diag);
         if (c->json) print_result(v);
         return diag_exit(c->diag);

@@ -34,6 +34,7 @@ struct record {
 static std::vector<record> shared_records;
 static record **device_records; /* of CHUNK bytes each, made when first touched */
 static unsigned long races;
+static std::string first_race;
 
 /* -- places ------------------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -160,8 +161,10 @@ static void report(const slot &now, const slot &before, const unsigned char *p, 
     else if (occ_allocation_of(p, &a))
         snprintf(where, sizeof where, "byte %td of an allocation of %zu bytes", p - a.at, a.bytes);
     fflush(stdout);
-    fprintf(stderr, "onnxcc emulation: race: kernel '%s', %s: %s; %s; nothing orders them [%s]\n", occ_running.kernel, where, access_text(now).c_str(),
-            access_text(before).c_str(), before.kind == OCC_COPY_BEGINS ? "copy-not-waited-for" : shared ? "race-shared" : "race-device");
+    const std::string text = std::string("race: kernel '") + occ_running.kernel + "', " + where + ": " + access_text(now) + "; " + access_text(before) +
+                             "; nothing orders them [" + (before.kind == OCC_COPY_BEGINS ? "copy-not-waited-for" : shared ? "race-shared" : "race-device") + "]";
+    if (first_race.empty()) first_race = text;
+    fprintf(stderr, "onnxcc emulation: %s\n", text.c_str());
 }
 
 /* -- accesses ---------------------------------------------------------------------------------------------------------------------------------------------- */
@@ -323,6 +326,13 @@ static void watch(const void *p, size_t bytes, occ_access kind, const char *file
     }
 
 extern "C" {
+/* For who loads a library of kernels and does not end with exit(): NULL when there was no race yet. */
+const char *occ_first_race(void);
+const char *occ_first_race(void)
+{
+    return first_race.empty() ? nullptr : first_race.c_str();
+}
+
 void __tsan_init(void) /* called before main by files that are instrumented */
 {
     occ_watch = watch;

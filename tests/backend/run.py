@@ -3,16 +3,18 @@
 
     run.py ONNXCC --package                 cases that the installed onnx package ships
     run.py ONNXCC --conformance DIR         cases of a conformance folder (reader.py, open/backend.tar.xz)
-           [--least N] [--work DIR] [--known FILE] [--sanitize]
+           [--least N] [--work DIR] [--known FILE] [--sanitize] [--only WORD] [--arguments=WORDS]
 
 A case may pass, or be refused as unsupported (exit code 4 with a reason). A wrong answer, a crash or a message of another kind is a
 failure unless FILE names it (one case a line, sorted, `#` begins a comment); a name there that passes now is reported, so that the list
 shrinks. --least N: fewer passing cases than that is a failure. --sanitize: the generated code runs under the sanitizers, whose reports
-are failures. Exit code 77: the cases can't be had here (a skipped test)."""
+are failures. --only WORD: the cases with WORD in their path. --arguments=WORDS: further words for `onnxcc verify`, as
+--arguments="--target=cuda --emulate". Exit code 77: the cases can't be had here (a skipped test)."""
 import argparse
 import importlib.util
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -60,6 +62,8 @@ def main():
     ap.add_argument("--work", default=".")
     ap.add_argument("--known")
     ap.add_argument("--sanitize", action="store_true")
+    ap.add_argument("--only")
+    ap.add_argument("--arguments", default="")
     a = ap.parse_args()
     os.makedirs(a.work, exist_ok=True)
     folder = package_cases() if a.package else conformance_cases(a.conformance, a.work)
@@ -67,6 +71,9 @@ def main():
     command = [a.tool, "verify", "--cases", folder, "--jobs", "2", f"--json={report}", "-q"]
     if a.sanitize:
         command += ["--sanitize", "--time-limit", "60"]
+    if a.only:
+        command += ["--only", a.only]
+    command += shlex.split(a.arguments)
     if os.path.exists(report):
         os.remove(report)
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False)

@@ -82,7 +82,8 @@ bool take_fours(printer *w, nest *n, quads *q)
     }
     if (!q->local.n) return false;
     n->stage = s;
-    n->axis[n->n_axes - 1] = outer;
+    if (dim_is_axis(w->t, outer)) n->axis[n->n_axes - 1] = outer;
+    else n->n_axes--; /* just four */
     return true;
 }
 

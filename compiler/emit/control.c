@@ -96,9 +96,11 @@ static void call_bind(emit *e, const step *s, const char *indent, text *out)
 
 void call_control(emit *e, const step *s, const char *indent, text *out)
 {
+    const uint32_t syncs = e->n_syncs;
     if (s->kind == STEP_IF) call_if(e, s, indent, out);
     else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
     else call_bind(e, s, indent, out);
+    if (e->n_syncs > syncs && !e->first_sync) e->first_sync = s->what ? s->what : "";
 }
 
 dim capacity_of(const emit *e, dim symbol)

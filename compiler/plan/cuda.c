@@ -9,17 +9,18 @@
 
 enum { WARP = 32, FMA_THREADS = 256 };
 
-/* How products are made: by the kernels gemm_fma, gemm_tf32 and gemm_f16. */
+/* How products are made: the parts of product.cu. */
 typedef struct {
-    const char *kernel;
-    int bk, pad, bytes;       /* of the tiles in shared memory: k, elements behind each line, bytes of an element */
-    const char *mma, *pack;   /* of gemm_f16 */
-    const char *tile, *tile_conv;
+    const char *multiply, *place, *tile, *tile_conv;
+    const char *stored;     /* type of what tiles hold */
+    int bk, pad, bytes;     /* of tiles: k, elements behind each line, bytes of an element */
+    const char *mma, *pack; /* of 16-bit floats */
 } cuda_method;
 
-static const cuda_method FMA = {"gemm_fma", 16, 4, 4, NULL, NULL, "tile", "tile_conv"}, TF32 = {"gemm_tf32", 16, 4, 4, NULL, NULL, "tile", "tile_conv"},
-                         F16 = {"gemm_f16", 32, 8, 2, "occ_mma_f16", "occ_pack_f16", "tile16", "tile16_conv"},
-                         BF16 = {"gemm_f16", 32, 8, 2, "occ_mma_bf16", "occ_pack_bf16", "tile16", "tile16_conv"};
+static const cuda_method FMA = {"multiply_fma", "place_fma", "tile", "tile_conv", "float", 16, 4, 4, NULL, NULL},
+                         TF32 = {"multiply_tf32", "place_mma", "tile", "tile_conv", "float", 16, 4, 4, NULL, NULL},
+                         F16 = {"multiply_f16", "place_mma", "tile16", "tile16_conv", "uint16_t", 32, 8, 2, "occ_mma_f16", "occ_pack_f16"},
+                         BF16 = {"multiply_f16", "place_mma", "tile16", "tile16_conv", "uint16_t", 32, 8, 2, "occ_mma_bf16", "occ_pack_bf16"};
 
 /* By the type of the operands, and for float32 by what the user allows. */
 static const cuda_method *method_of(const plan_options *o, elem stored)
@@ -111,7 +112,7 @@ static void add_text(program *p, binding_list *l, const char *name, const char *
     VEC_PUSH(p->mem, l->bind, ((binding){.name = name, .kind = BIND_TEXT, .text = words}));
 }
 
-/* What every tile is told: its size, and what gemm_f16's tiles are made of. */
+/* What every tile is told: its size, and what tiles of 16-bit floats are made of. */
 static void tile_bindings(program *p, const cuda_method *how, elem stored, int lines, int threads, binding_list *l)
 {
     add_number(p, l, "LINES", lines);
@@ -156,9 +157,41 @@ static int threads_of(const cuda_method *how, const cuda_tile *t)
     return how == &FMA ? FMA_THREADS : t->wm * t->wn * WARP;
 }
 
-static int64_t tile_bytes(const cuda_method *how, bool rows, int lines)
+static int64_t tile_size(const cuda_method *how, bool rows, int lines)
 {
-    return (int64_t)how->bytes * (rows ? lines * (how->bk + how->pad) : how->bk * (lines + 8));
+    return rows ? lines * (how->bk + how->pad) : how->bk * (lines + 8);
+}
+
+/* The tile of a block and its warps. */
+static void block_bindings(const cuda_product *c, binding_list *l)
+{
+    program *p = c->p;
+    add_number(p, l, "BN", c->tile.bn);
+    if (c->how == &FMA) return;
+    add_number(p, l, "BM", c->tile.bm);
+    add_number(p, l, "WM", c->tile.wm);
+    add_number(p, l, "WN", c->tile.wn);
+}
+
+static kernel_part place_part(const cuda_product *c)
+{
+    binding_list l = {0};
+    block_bindings(c, &l);
+    return (kernel_part){"PLACE", c->how->place, l.bind.n, l.bind.p};
+}
+
+static kernel_part multiply_part(const cuda_product *c)
+{
+    program *p = c->p;
+    binding_list l = {0};
+    block_bindings(c, &l);
+    if (c->how == &FMA) add_number(p, &l, "BM", c->tile.bm);
+    add_number(p, &l, "BK", c->how->bk);
+    add_number(p, &l, "A_ROWS", c->a_rows);
+    add_number(p, &l, "B_ROWS", c->b_rows);
+    if (c->how == &TF32) add_number(p, &l, "PASSES", c->o->gpu_precision == GPU_TF32 ? 1 : 3);
+    if (c->how->mma) add_text(p, &l, "MMA", c->how->mma);
+    return (kernel_part){"MULTIPLY", c->how->multiply, l.bind.n, l.bind.p};
 }
 
 static void product_step(cuda_product *c)
@@ -167,35 +200,32 @@ static void product_step(cuda_product *c)
     dims *d = p->dims;
     const cuda_tile t = c->tile;
     const cuda_method *how = c->how;
+    const int64_t a_size = tile_size(how, c->a_rows, t.bm), b_size = tile_size(how, c->b_rows, t.bn);
+    const int threads = threads_of(how, &t);
     binding_list l = {0};
+    add_text(p, &l, "T", elem_of(slot_at(p, c->a)->type)->ctype);
+    add_text(p, &l, "S", how->stored);
     add_number(p, &l, "BM", t.bm);
     add_number(p, &l, "BN", t.bn);
     add_number(p, &l, "BK", how->bk);
     add_number(p, &l, "STAGES", t.stages);
-    add_number(p, &l, "A_ROWS", c->a_rows);
-    add_number(p, &l, "B_ROWS", c->b_rows);
-    if (how != &FMA) {
-        add_number(p, &l, "WM", t.wm);
-        add_number(p, &l, "WN", t.wn);
-    }
-    if (how == &TF32) add_number(p, &l, "PASSES", c->o->gpu_precision == GPU_TF32 ? 1 : 3);
-    if (how->mma) {
-        add_text(p, &l, "MMA", how->mma);
-        add_text(p, &l, "T", elem_of(slot_at(p, c->a)->type)->ctype);
-    }
+    add_number(p, &l, "THREADS", threads);
+    add_number(p, &l, "ACC", t.bm * t.bn / threads);
+    add_number(p, &l, "A_SIZE", a_size);
+    add_number(p, &l, "B_SIZE", b_size);
     add_dim(p, &l, "M", c->m);
     add_dim(p, &l, "N", c->n);
     add_dim(p, &l, "K", c->k);
     add_dim(p, &l, "BATCH", c->batches);
     add_dim(p, &l, "A_AT", c->a_at);
     add_dim(p, &l, "B_AT", c->b_at);
-    const int64_t shared = t.stages * (tile_bytes(how, c->a_rows, t.bm) + tile_bytes(how, c->b_rows, t.bn));
+    const kernel_part parts[] = {c->part[0], c->part[1], multiply_part(c), place_part(c)};
     kernel *k = ARENA_NEW(p->mem, kernel);
-    *k = (kernel){.kind = K_TEMPLATE, .name = how->kernel, .lane = 2, .n_bind = l.bind.n, .bind = l.bind.p, .n_hook = 1, .n_part = 2};
-    k->part = arena_copy(p->mem, c->part, sizeof c->part);
+    *k = (kernel){.kind = K_TEMPLATE, .name = "product", .lane = 2, .n_bind = l.bind.n, .bind = l.bind.p, .n_hook = 1, .n_part = 4};
+    k->part = arena_copy(p->mem, parts, sizeof parts);
     k->hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
     const dim tiles = dim_mul(d, dim_cdiv(d, c->m, dim_const(d, t.bm)), dim_cdiv(d, c->n, dim_const(d, t.bn)));
-    k->launch = (launch_shape){dim_mul(d, c->batches, tiles), threads_of(how, &t), shared};
+    k->launch = (launch_shape){dim_mul(d, c->batches, tiles), threads, t.stages * (a_size + b_size) * how->bytes};
     const kernel_arg args[] = {{c->a, ARG_IN}, {c->b, ARG_IN}, {c->hook.to, ARG_OUT}};
     k->n_arg = 3;
     k->arg = arena_copy(p->mem, args, sizeof args);

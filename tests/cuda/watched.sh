@@ -27,8 +27,8 @@ verify() {
     fi
 }
 verify 0 "" "ok, 1 set" --races
-verify 70 's/__syncthreads();/;/' "race: kernel 'digits_gemm_.*byte [0-9]* of dynamic shared memory: .*digits.cu:[0-9]*; nothing orders them" --races
+verify 70 's/__syncthreads();/;/' "race: kernel 'digits_product_.*byte [0-9]* of dynamic shared memory: .*digits.cu:[0-9]*; nothing orders them" --races
 verify 70 's/const int64_t i = point;/const int64_t i = point + (1 << 20);/' "kernel 'digits_step.*digits.cu:[0-9]*: access of 4 bytes at byte [0-9]* of an allocation" --races
 verify 0 "" "ok, 1 set" --sanitize
-verify 70 's/OCC_DYNAMIC_SHARED(float, tiles);/& tiles[-1] = 0.0f;/' "AddressSanitizer: .*digits.cu:[0-9]* in digits_gemm_" --sanitize
+verify 70 's/OCC_DYNAMIC_SHARED(float, tiles);/& tiles[-1] = 0.0f;/' "AddressSanitizer: .*digits.cu:[0-9]* in digits_product_" --sanitize
 verify 70 's/if (point >= batch) return;/& volatile int most = 2147483647; most = most + 1;/' "digits.cu:[0-9]*:[0-9]*: runtime error: signed integer overflow" --sanitize

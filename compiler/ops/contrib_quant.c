@@ -121,8 +121,9 @@ static bool q_average_pool(edit *e)
     attr a[16];
     uint32_t n_attr = 0;
     if (node_int(n, "channels_last", 0)) return version_error(e, "contrib", "channels_last is not supported yet");
-    for (uint32_t i = 0; i < n->n_attr && n_attr < 16; i++)
+    for (uint32_t i = 0; i < n->n_attr && n_attr < 15; i++)
         if (strcmp(n->attr[i].name, "channels_last")) a[n_attr++] = n->attr[i];
+    a[n_attr++] = attr_int(e->m, "in_float", 1); /* onnxruntime averages floats: where a sum of integers is a tie, its rounding decides */
     const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
     return become_quantized(e, make(e, "AveragePool", n_attr, a, 1, &x), input_of(e, 3), input_of(e, 4));
 }

@@ -5,7 +5,7 @@
  *     Softmax(DQ(q))                                                         ->  e / ReduceSum(e) with e = Lookup(ReduceMax(q) - q)
  *
  * Sums of integers are exact, where the float ones round at every step; so results may differ from the original's last bits. Averages of a
- * number of elements that is not known stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
+ * number of elements that is not known, and those of com.microsoft's QLinearAveragePool (attribute in_float), stay in float: they are one nest with what is around them, which rounds as onnxruntime does. */
 #include <string.h>
 
 #include "base/fmath.h"
@@ -113,7 +113,7 @@ static bool window_average(region *r, node_id id)
 {
     const node n = *node_at(r->m, id);
     quantization d, q = {0};
-    if (!node_is(&n, "", "AveragePool") || !read_dequantized_byte(r, n.in[0], &d) || !window_fits(&n)) return false;
+    if (!node_is(&n, "", "AveragePool") || node_int(&n, "in_float", 0) || !read_dequantized_byte(r, n.in[0], &d) || !window_fits(&n)) return false;
     const node_id reader = only_reader(r, n.out[0]);
     const bool bytes = reader && read_quantize_byte(r, reader, &q);
     const value_id zero = const_number(r, n.out[0], "x_zero", d.type, d.one.zero);

@@ -109,7 +109,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "import");
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
-    if (!set_shapes(m, o)) return false;
+    if (!set_shapes(m, o) || !set_values(m, o)) return false;
     const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true};
     if (!infer_model(m, &infer) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");

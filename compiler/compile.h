@@ -18,6 +18,14 @@ typedef struct {
     int64_t dim[16];
 } shape_override;
 
+/* --value INPUT=...: an input whose value is known when the model is compiled. */
+typedef struct {
+    const char *input;
+    const tensor *data; /* NULL: the numbers, in the input's type; as many as it holds */
+    uint32_t n;
+    const double *number;
+} value_override;
+
 /* --state OUT=IN: the output becomes the input of the next run, kept in the caller's state memory. */
 typedef struct {
     const char *out, *in;
@@ -36,6 +44,7 @@ typedef struct {
     VEC(dim_override) dims;
     VEC(shape_override) shapes;
     VEC(state_pair) states;
+    VEC(value_override) values;
     weights_mode weights;
     optimize_mode optimize;
     math_mode math;

@@ -24,6 +24,7 @@ enum {
     ONNXCC_E_STATE = -7,    /* the state is missing or misaligned */
     ONNXCC_E_DEVICE = -8,   /* a call of CUDA failed: onnxcc_env.message says which and why */
     ONNXCC_E_CAPTURE = -9,  /* the run can't be captured into a graph: onnxcc_env.message says why */
+    ONNXCC_E_VALUE = -11,   /* an input does not have the value that the model was compiled for (--value) */
     ONNXCC_E_ALIGN = -10    /* CUDA: a tensor on the device is not aligned to 16 bytes */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "driver/command.h"
+#include "driver/data_set.h"
 
 static bool parse_number(const char **s, int64_t *v)
 {
@@ -85,6 +86,35 @@ static bool parse_states(command *c, compile_options *o)
     return true;
 }
 
+/* INPUT=1,2,3 or INPUT=FILE */
+static bool parse_values(command *c, compile_options *o)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_VALUE]; i++) {
+        const char *s = c->o->values[OPT_VALUE][i], *equals = strrchr(s, '=');
+        if (!equals || equals == s) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--value takes INPUT=N,.. or INPUT=FILE, not '%s'", s);
+        value_override v = {.input = arena_strndup(c->mem, s, (size_t)(equals - s))};
+        const char *p = equals + 1;
+        VEC(double) numbers = {0};
+        while (*p) {
+            char *end;
+            const double d = strtod(p, &end);
+            if (end == p || (*end && *end != ',')) break;
+            VEC_PUSH(c->mem, numbers, d);
+            p = end + (*end == ',');
+        }
+        v.n = numbers.n;
+        v.number = numbers.p;
+        if (*p) {
+            tensor_set set = {.mem = c->mem};
+            if (!tensors_read(c->diag, equals + 1, v.input, &set)) return false;
+            if (set.list.n != 1) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--value %s: the file holds %u tensors", v.input, set.list.n);
+            v.data = set.list.p[0];
+        }
+        VEC_PUSH(c->mem, o->values, v);
+    }
+    return true;
+}
+
 /* sm_80,sm_90 as 80;90 */
 static bool parse_gpu_arch(command *c, compile_options *o)
 {
@@ -145,5 +175,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && refuse_unsupported(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && refuse_unsupported(c, o);
 }

@@ -67,23 +67,27 @@ static void run_all(case_run *r)
 static exit_code report(const case_run *r)
 {
     const command *c = r->c;
-    uint32_t passed = 0, failed = 0, skipped = 0;
+    uint32_t passed = 0, failed = 0, skipped = 0, fixed = 0;
     for (uint32_t i = 0; i < r->list.n; i++) {
         const test_case *t = &r->list.p[i];
         const outcome_kind k = t->result.kind;
         passed += k == OUTCOME_PASS;
+        const bool with_value = k == OUTCOME_PASS && t->fixed && *t->fixed;
+        const char *reason = with_value ? arena_printf(c->mem, "compiled with the value of %s", t->fixed) : t->result.reason;
+        fixed += with_value;
         skipped += k == OUTCOME_UNSUPPORTED;
         failed += k == OUTCOME_FAIL || k == OUTCOME_ERROR;
         if (c->json) {
             fputs("{\"case\":", c->json);
             json_string(c->json, t->shown);
             fprintf(c->json, ",\"result\":\"%s\",\"reason\":", outcome_word(k));
-            json_string(c->json, t->result.reason);
+            json_string(c->json, reason);
             fputs("}\n", c->json);
         }
         if (c->json != stdout && (c->verbose || k == OUTCOME_FAIL || k == OUTCOME_ERROR))
-            fprintf(c->out, "%-11s %s%s%s\n", outcome_word(k), t->shown, *t->result.reason ? ": " : "", t->result.reason);
+            fprintf(c->out, "%-11s %s%s%s\n", outcome_word(k), t->shown, *reason ? ": " : "", reason);
     }
+    if (fixed) fprintf(c->out, "%u of those that passed compile only with the value of an input that decides a shape (--value)\n", fixed);
     fprintf(c->out, "%u passed, %u failed, %u skipped\n", passed, failed, skipped);
     return failed ? EXIT_MISMATCH : EXIT_OK;
 }

@@ -40,16 +40,73 @@ static void hash_text(uint64_t h[2], const char *s)
 
 /* ---- generating ---- */
 
-static bool generate(case_run *r, test_case *t, diag *d, compiled *out)
+static bool generate(case_run *r, test_case *t, const compile_options *o, diag *d, compiled *out)
 {
     arena *a = r->c->mem;
-    compile_options o = r->options;
-    o.whole_helpers = true;
-    o.name = t->prefix;
     model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
     if (!m) return false;
-    out->mem = a;
-    return compile_model(m, &o, out) && write_compiled(a, d, out, r->work);
+    *out = (compiled){.mem = a};
+    return compile_model(m, o, out) && write_compiled(a, d, out, r->work);
+}
+
+/* ---- inputs that decide shapes ---- */
+
+/* Inputs of up to so many elements may be what a node wants to know when the model is compiled: axes, sizes, scales. */
+enum { FEW_ELEMENTS = 16, MOST_CANDIDATES = 8 };
+
+/* The value of an input in all data sets of the case; NULL when it has several, or is large. */
+static const tensor *same_value(case_run *r, const test_case *t, const char *name, elem stored, diag *d)
+{
+    arena *a = r->c->mem;
+    const folder_list folders = data_set_folders(a, t->dir);
+    const tensor *found = NULL;
+    for (uint32_t i = 0; i < folders.n; i++) {
+        data_set set;
+        tensor *v = data_set_read(a, d, folders.p[i], &set) ? tensor_set_find(&set.inputs, name) : NULL;
+        v = v ? tensor_as(a, v, stored) : NULL;
+        if (!v || v->type == ELEM_STRING || tensor_count(v) > FEW_ELEMENTS || v->rank > 1) return NULL;
+        if (found && (found->bytes != v->bytes || memcmp(found->data, v->data, v->bytes))) return NULL;
+        found = v;
+    }
+    return found;
+}
+
+/* What --value would say of the case's small inputs. */
+static uint32_t candidates(case_run *r, const test_case *t, value_override *out, uint32_t *inputs)
+{
+    arena *a = r->c->mem;
+    diag *d = diag_new(a, NULL);
+    uint32_t n = 0;
+    *inputs = 0;
+    model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
+    if (!m) return 0;
+    const graph *g = model_main(m);
+    *inputs = g->inputs.n;
+    for (uint32_t i = 0; i < g->inputs.n && n < MOST_CANDIDATES; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const tensor *data = v->type.kind == TYPE_TENSOR ? same_value(r, t, v->name, v->type.elem, d) : NULL;
+        if (data) out[n++] = (value_override){.input = v->name, .data = data};
+    }
+    return n;
+}
+
+/* The case with one of its small inputs fixed by --value, or all of them, but never all that it has; `fixed` says which. */
+static bool generate_fixed(case_run *r, test_case *t, const compile_options *o, compiled *out, text *fixed)
+{
+    value_override one[MOST_CANDIDATES];
+    uint32_t inputs;
+    const uint32_t n = candidates(r, t, one, &inputs);
+    for (uint32_t i = 0; i < n + (n > 1); i++) {
+        if ((i == n ? n : 1) >= inputs) continue;
+        compile_options with = *o;
+        with.values.p = NULL, with.values.n = with.values.cap = 0;
+        for (uint32_t k = 0; k < n; k++)
+            if (k == n - 1 - i || i == n) VEC_PUSH(r->c->mem, with.values, one[k]);
+        if (!generate(r, t, &with, diag_new(r->c->mem, NULL), out)) continue;
+        for (uint32_t k = 0; k < with.values.n; k++) text_addf(fixed, "%s'%s'", k ? ", " : "", with.values.p[k].input);
+        return true;
+    }
+    return false;
 }
 
 /* The child's result: the outcome's line; when that is "pass", the flags, the hash and the names of the files follow, one a line. */
@@ -60,10 +117,18 @@ static void generate_work(void *ctx, uint32_t i, FILE *result)
     diag *d = diag_new(r->c->mem, NULL);
     compiled out = {0};
     outcome o = {OUTCOME_PASS, 0, 0, "", -1, ""};
-    if (!generate(r, t, d, &out)) {
+    compile_options how = r->options;
+    text fixed = {.mem = r->c->mem};
+    how.whole_helpers = true;
+    how.name = t->prefix;
+    text_add(&fixed, "");
+    if (!generate(r, t, &how, d, &out)) {
         o = outcome_of_diag(r->c->mem, d);
-        outcome_write(&o, result);
-        return;
+        if (o.kind != OUTCOME_UNSUPPORTED || !generate_fixed(r, t, &how, &out, &fixed)) {
+            outcome_write(&o, result);
+            return;
+        }
+        o = (outcome){OUTCOME_PASS, 0, 0, "", -1, ""};
     }
     uint64_t h[2];
     hash_start(h);
@@ -72,7 +137,7 @@ static void generate_work(void *ctx, uint32_t i, FILE *result)
         hash_add(h, out.files.p[k].data, out.files.p[k].size);
     }
     outcome_write(&o, result);
-    fprintf(result, "%s\n%llx %llx %u\n", out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1], out.n_steps);
+    fprintf(result, "%s\n%s\n%llx %llx %u\n", fixed.p, out.cflags ? out.cflags : "", (unsigned long long)h[0], (unsigned long long)h[1], out.n_steps);
     for (uint32_t k = 0; k < out.files.n; k++) fprintf(result, "%s\n", out.files.p[k].name);
 }
 
@@ -116,6 +181,7 @@ static void generate_take(void *ctx, uint32_t i, const job_result *j)
         t->decided = true;
         return;
     }
+    t->fixed = next_line(a, &s);
     t->cflags = next_line(a, &s);
     unsigned long long h0 = 0, h1 = 0;
     sscanf(next_line(a, &s), "%llx %llx %u", &h0, &h1, &t->n_steps);

@@ -249,6 +249,7 @@ static void device_run_function(emit *e, text *out)
     for (uint32_t i = 0; i < in; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     check_dims(e, out);
+    check_values(e, out);
     text_addf(out, "    %s_inputs device_in = *in;\n    %s_outputs device_out = *out;\n    %s_places(in, place);\n", n, n, n);
     for (uint32_t i = 0; i < in; i++)
         text_addf(out, "    device_in.%s = (const %s *)(const void *)((char *)arena + place[%u]);\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);

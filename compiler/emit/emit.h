@@ -112,6 +112,7 @@ bool arena_is_dynamic(emit *e); /* its size depends on the dimensions of the run
 bool any_can_fail(const emit *e);
 void place_function(emit *e, text *out); /* NAME_place and NAME_arena_bytes of a dynamic plan */
 void check_dims(emit *e, text *out); /* those of the inputs, against their bounds */
+void check_values(emit *e, text *out); /* inputs whose value was fixed */
 void run_begin(emit *e, bool arena_used, text *out);
 void run_end(emit *e, text *out);
 void run_function(emit *e, text *out);

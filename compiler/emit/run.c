@@ -117,6 +117,20 @@ bool any_can_fail(const emit *e)
     return false;
 }
 
+void check_values(emit *e, text *out)
+{
+    const model *m = e->p->model;
+    for (uint32_t k = 0; k < m->fixed.n; k++)
+        for (uint32_t i = 0; i < e->p->inputs.n; i++) {
+            const slot_info *s = slot_at(e->p, e->p->inputs.p[i]);
+            const tensor *t = m->fixed.p[k].data;
+            if (s->value != m->fixed.p[k].input || !t->bytes) continue;
+            text_addf(out, "    static const unsigned char value%u[] = {", i);
+            for (size_t b = 0; b < t->bytes; b++) text_addf(out, b ? ", %u" : "%u", ((const unsigned char *)t->data)[b]);
+            text_addf(out, "}; /* '%s' */\n    if (memcmp(in->%s, value%u, sizeof value%u)) return ONNXCC_E_VALUE;\n", comment_text(e->mem, s->name), e->input[i], i, i);
+        }
+}
+
 /* The variables that steps need, and what is wrong with the arguments. */
 void run_begin(emit *e, bool arena_used, text *out)
 {
@@ -127,6 +141,7 @@ void run_begin(emit *e, bool arena_used, text *out)
     text_add(out, "    if (!in || !out) return ONNXCC_E_NULL;\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
+    if (!on_device(e)) check_values(e, out);
     for (uint32_t i = 0; on_device(e) && i < e->p->inputs.n; i++) text_addf(out, "    if ((uintptr_t)in->%s %% 16) return ONNXCC_E_ALIGN;\n", e->input[i]);
     for (uint32_t i = 0; on_device(e) && i < e->p->outputs.n; i++) text_addf(out, "    if ((uintptr_t)out->%s %% 16) return ONNXCC_E_ALIGN;\n", e->output[i]);
     check_dims(e, out);

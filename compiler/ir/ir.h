@@ -136,6 +136,12 @@ typedef struct metadata {
     const char *key, *value;
 } metadata;
 
+/* An input whose value the user has fixed: nodes read a constant, a run refuses other values. */
+typedef struct {
+    value_id input;
+    const tensor *data;
+} fixed_input;
+
 /* A bound on a size that data decides; see limit_decided in ops.h. */
 typedef struct size_limit {
     const char *name;
@@ -161,6 +167,7 @@ typedef struct model {
     VEC(origin) origins; /* [0] is unused */
     VEC(metadata) metadata;
     VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
+    VEC(fixed_input) fixed;
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
     VEC(size_limit) limits; /* what the user says about them, before they exist */
     const void *source;     /* see `keep_source` in proto/load.h */

@@ -24,5 +24,6 @@ void merge_common(model *m);                                /* cse.c: equal node
 bool check_limits(model *m);                                /* shapes.c, after inference: every --dim for a size that data decides met its size */
 void remove_dead(model *m);                                 /* dead.c: nodes whose results nobody needs */
 void keep_folded_outputs(model *m);                         /* dead.c: outputs of graphs that are constants are computed by a Constant */
+bool set_values(model *m, const compile_options *o); /* values.c: inputs whose value the user gives become constants */
 const char *model_name(model *m, const compile_options *o, arena *mem); /* shapes.c: the prefix: --name, or from the path */
 #endif

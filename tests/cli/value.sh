@@ -1,0 +1,40 @@
+# --value INPUT=...: an input whose value is known when the model is compiled; the run refuses others.
+. "$(dirname "$0")/lib.sh"
+cat > sum.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+sum (float[n,3] x, int64[k] axes) => (y)
+{
+    y = ReduceSum<keepdims = 0>(x, axes)
+}
+EOF
+# tensor FILE TYPE VALUES: an .npy file, made by a model of one constant.
+tensor() {
+    printf '<ir_version: 8, opset_import: ["" : 17]>\nt () => (%s y)\n<%s c = {%s}>\n{\n    y = Identity(c)\n}\n' "$2" "$2" "$3" > tensor.onnxtxt
+    expect 0 run tensor.onnxtxt -o "$1"
+}
+tensor x.npy 'float[2,3]' '0, 1, 2, 3, 4, 5'
+tensor one.npy 'int64[1]' 1
+tensor zero.npy 'int64[1]' 0
+tensor wanted.npy 'float[2]' '3, 12'
+# Without it the axes are not known.
+expect 4 compile sum.onnxtxt -o out
+says err axes-unknown
+expect 0 compile sum.onnxtxt -o one --value axes=1
+says one/sum.h "float *y; /* 'y' float[n]"
+says one/sum.c "return ONNXCC_E_VALUE;"
+expect 0 compile sum.onnxtxt -o both --value axes=0,1
+says both/sum.h "'y' float */"
+expect 2 compile sum.onnxtxt -o bad --value axes=1.5
+expect 2 compile sum.onnxtxt -o bad --value axes
+expect 2 compile sum.onnxtxt -o bad --value nothing=1
+says err "no input of that name"
+expect 2 compile sum.onnxtxt -o bad --value x=1,2,3
+expect 5 compile sum.onnxtxt -o bad --value axes=nothing.npy
+[ ! -e bad ] || fail "a refused compilation left files"
+
+expect 0 compile sum.onnxtxt -o file --value axes=one.npy
+cmp one/sum.c file/sum.c || fail "a file and numbers give different code"
+expect 0 run sum.onnxtxt --value axes=1 x=x.npy axes=one.npy -o y.npy
+cmp y.npy wanted.npy || fail "the sums are wrong"
+expect 1 run sum.onnxtxt --value axes=1 x=x.npy axes=zero.npy -o y.npy
+says err "does not have the value that the model was compiled for"

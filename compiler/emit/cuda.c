@@ -303,6 +303,9 @@ static void preamble(emit *e, text *out)
 {
     head_comment(e, out);
     text_addf(out, "#define OCC_CUDA 1\n#define VL 1\n#include <stdio.h>\n#include \"onnxcc_device.h\"\n#include \"%s.h\"\n\n", e->name);
+    text_addf(out, "/* The arena, in bytes from its start: 0 a status word, %" PRId64 " the weights, %" PRId64 " what steps hand on to others, ", weights_at(), plan_at(e));
+    if (e->plan->dynamic) text_addf(out, "behind it copies of inputs and outputs (%s_places). */\n\n", e->name);
+    else text_addf(out, "%" PRId64 " copies of inputs and outputs (%s_places). */\n\n", plan_at(e) + up(e->plan->arena_bytes), e->name);
     text_add(out, "#undef restrict\n#define restrict __restrict__\n");
     if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
 }

@@ -200,7 +200,7 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     print_signature_of(&w, work, sig);
     w.indent = 1;
     const dim ranged = sig->ranged ? work->axis[0] : 0;
-    if (c.mode != MODE_SCALAR || !(print_turned(&w, work, ranged) || print_looked_up(&w, work, ranged))) print_loops(&w, work, c, ranged);
+    if (!print_looked_up(&w, work, ranged) && !(c.mode == MODE_SCALAR && print_turned(&w, work, ranged))) print_loops(&w, work, c, ranged);
     if (sig->can_fail) line(&w, "return ONNXCC_OK;");
     w.out = out;
     print_signature(&w, name, sig);

@@ -242,11 +242,11 @@ def quantized():
     return g.model([("x", FLOAT, ["n", 3, 12, 12])], [("y", FLOAT, ["n", 10])]), [{"x": noise(n, n, 3, 12, 12)} for n in (1, 4)]
 
 
-def outside():
-    """Not one of MODELS: its second set has an index that is outside of the table."""
+def outside(operator):
+    """Not one of MODELS: its second set has an index that is outside of the table. A thread for each element (Relu), or a block for each row (Softmax)."""
     g = Graph(15)
-    g.node("Relu", [g.Gather(g.weights(9, 5), "i")], ["y"])
-    return g.model([("i", INT64, ["n"])], [("y", FLOAT, ["n", 5])]), [{"i": np.array([0, 8, -9])}, {"i": np.array([0, 9, 1])}]
+    g.node(operator, [g.Gather(g.weights(9, 70), "i")], ["y"])
+    return g.model([("i", INT64, ["n"])], [("y", FLOAT, ["n", 70])]), [{"i": np.array([0, 8, -9])}, {"i": np.array([0, 9, 1])}]
 
 
 MODELS = [mlp, half, cnn, mobilenet_v2, bert, lstm, forest, branch, loop, nonzero, quantized]

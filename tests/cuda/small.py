@@ -1,8 +1,13 @@
 """Models with random weights for tests of generated CUDA code: each function of MODELS gives (model, list of inputs by name).
 
-Weights are scaled so that values stay near one through all layers; the inputs have two sizes of every dimension that is free."""
+Weights are scaled so that values stay near one through all layers; the inputs have two sizes of every dimension that is free.
+
+    small.py DIR NAME...     writes DIR/NAME.onnx"""
+import os
+import sys
+
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from onnx import TensorProto, checker, helper, numpy_helper, save
 
 FLOAT, HALF, INT64, BOOL = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL
 OPSET = 21
@@ -250,3 +255,7 @@ def outside(operator):
 
 
 MODELS = [mlp, half, cnn, mobilenet_v2, bert, lstm, forest, branch, loop, nonzero, quantized]
+
+if __name__ == "__main__":
+    for wanted in sys.argv[2:]:
+        save(globals()[wanted]()[0], os.path.join(sys.argv[1], wanted + ".onnx"))

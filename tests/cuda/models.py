@@ -67,7 +67,7 @@ def write_tolerance(folder, name, precision, largest):
 def verify(a, cases, precision, order):
     report = os.path.join(a.work, "results.jsonl")
     words = ["--target=cuda", f"--gpu-precision={precision}"] + ([] if a.device else ["--emulate"]) + (["--races"] if a.races else [])
-    command = [a.tool, "verify", "--cases", cases, "--jobs", "2", "--time-limit", "300", f"--json={report}", "-q"] + words
+    command = [a.tool, "verify", "--cases", cases, "--jobs", str(os.cpu_count() if a.device else 2), "--time-limit", "300", f"--json={report}", "-q"] + words
     subprocess.run(command, stdout=subprocess.DEVNULL, check=False, env={**os.environ, "OCC_ORDER": order})
     with open(report) as f:
         records = [json.loads(line) for line in f]

@@ -332,9 +332,9 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     if (!fresh) return name;
 
     print_title(out, k, &w);
-    static const word macros[2][2] = {{{"KERNEL", "static"}, {"INLINE", "static inline __attribute__((always_inline))"}},
-                                      {{"KERNEL", "static __device__"}, {"INLINE", "OCC_DEVICE"}}};
-    for (size_t i = 0; i < 2; i++) VEC_PUSH(b->mem, w, macros[b->cuda][i]);
+    static const word macros[2][3] = {{{"KERNEL", "static"}, {"INLINE", "static inline __attribute__((always_inline))"}, {"GCC", "GCC"}},
+                                      {{"KERNEL", "static __device__"}, {"INLINE", "OCC_DEVICE"}, {"GCC", ""}}}; /* nvcc's is #pragma unroll */
+    for (size_t i = 0; i < 3; i++) VEC_PUSH(b->mem, w, macros[b->cuda][i]);
     if (!rename_locals(b, k, &w)) return NULL;
     copy_file(out, source, k, name, &w);
     text_add(out, "\n");

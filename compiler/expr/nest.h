@@ -66,6 +66,7 @@ typedef struct {
     math_mode math;
     bool scalar_only;    /* hooks: no vector form */
     const char *on_fail; /* the statement that a failing step ends with; NULL: return ONNXCC_E_INDEX; */
+    bool notes_fail;     /* instead, the code goes to *fail and the step goes on with index 0 */
 } print_options;
 
 /* What a printed step function takes besides (lo, hi): pointers to buffers' slots in this order, then the run-time dims as int64_t. */

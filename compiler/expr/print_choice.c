@@ -227,6 +227,7 @@ static bool is_scan(printer *w, const stage *s)
     for (uint32_t i = 0; i < s->n_sinks; i++) {
         ex_walk(w->x, s->sink[i].value, find_running, &f);
         if (s->sink[i].guard) ex_walk(w->x, s->sink[i].guard, find_running, &f);
+        for (uint32_t d = 0; s->sink[i].to && d < s->sink[i].n; d++) ex_walk(w->x, s->sink[i].at[d], find_running, &f);
     }
     return f.hit;
 }

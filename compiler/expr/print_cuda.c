@@ -245,7 +245,7 @@ static bool rows_fit(printer *w, const nest *n)
         if (count > longest) longest = count;
         if (is_serial(w, &n->stage[i])) return false;
     }
-    return bytes <= SHARED_BYTES && longest >= WARP && !n->can_fail && !leaves_private(w, n);
+    return bytes <= SHARED_BYTES && longest >= WARP && !leaves_private(w, n);
 }
 
 /* Few points with much to do at each: a block for each of them, however memory is touched. */
@@ -293,7 +293,8 @@ void nest_print_cuda(program *p, const nest *n, const char *name, const print_op
     sig->ranged = false;
     w.indent = 1;
     const bool wants_rows = c.mode == MODE_ALONG || few_points(&w, work);
-    if (wants_rows && rows_fit(&w, work)) print_rows(&w, work, launch);
+    scalar.notes_fail = wants_rows && rows_fit(&w, work); /* a thread of a row can't leave: the others wait for it */
+    if (scalar.notes_fail) print_rows(&w, work, launch);
     else print_points(&w, work, c.mode == MODE_ACROSS ? c.axis : 0, launch);
     w.out = out;
     print_kernel_signature(&w, name, sig, launch->threads);

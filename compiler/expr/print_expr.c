@@ -577,7 +577,9 @@ static const char *select_text(printer *w, ex e, const ex_node *n, bool lanes)
 
 static const char *index_text(printer *w, ex e, const ex_node *n)
 {
-    const char *name = name_value(w, e, call2(w, "sl_index", n->a[0], n->a[1], false));
+    const char *checked = call2(w, "sl_index", n->a[0], n->a[1], false);
+    if (w->o->notes_fail) return name_value(w, e, arena_printf(w->mem, "occ_index(%s, fail)", checked));
+    const char *name = name_value(w, e, checked);
     line(w, "if (%s < 0) %s", name, w->o->on_fail ? w->o->on_fail : "return ONNXCC_E_INDEX;");
     return name;
 }

@@ -52,3 +52,11 @@ OCC_BLOCK_FOLD(occ_block_max_sw, uint64_t, sw_max(v, o))
 OCC_BLOCK_FOLD(occ_block_min_sw, uint64_t, sw_min(v, o))
 OCC_BLOCK_FOLD(occ_block_or_sw, uint64_t, v | o)
 OCC_BLOCK_FOLD(occ_block_and_sw, uint64_t, v & o)
+
+/* The result of sl_index in threads that go on together: an index that was not there is noted, and 0 in its place. */
+OCC_DEVICE int64_t occ_index(int64_t index, int *fail)
+{
+    if (index >= 0) return index;
+    *fail = ONNXCC_E_INDEX;
+    return 0;
+}

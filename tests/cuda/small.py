@@ -1,8 +1,13 @@
 """Models with random weights for tests of generated CUDA code: each function of MODELS gives (model, list of inputs by name).
 
-Weights are scaled so that values stay near one through all layers; the inputs have two sizes of every dimension that is free."""
+Weights are scaled so that values stay near one through all layers; the inputs have two sizes of every dimension that is free.
+
+    small.py DIR NAME...     writes DIR/NAME.onnx"""
+import os
+import sys
+
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from onnx import TensorProto, checker, helper, numpy_helper, save
 
 FLOAT, HALF, INT64, BOOL = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64, TensorProto.BOOL
 OPSET = 21
@@ -242,11 +247,15 @@ def quantized():
     return g.model([("x", FLOAT, ["n", 3, 12, 12])], [("y", FLOAT, ["n", 10])]), [{"x": noise(n, n, 3, 12, 12)} for n in (1, 4)]
 
 
-def outside():
-    """Not one of MODELS: its second set has an index that is outside of the table."""
+def outside(operator):
+    """Not one of MODELS: its second set has an index that is outside of the table. A thread for each element (Relu), or a block for each row (Softmax)."""
     g = Graph(15)
-    g.node("Relu", [g.Gather(g.weights(9, 5), "i")], ["y"])
-    return g.model([("i", INT64, ["n"])], [("y", FLOAT, ["n", 5])]), [{"i": np.array([0, 8, -9])}, {"i": np.array([0, 9, 1])}]
+    g.node(operator, [g.Gather(g.weights(9, 70), "i")], ["y"])
+    return g.model([("i", INT64, ["n"])], [("y", FLOAT, ["n", 70])]), [{"i": np.array([0, 8, -9])}, {"i": np.array([0, 9, 1])}]
 
 
 MODELS = [mlp, half, cnn, mobilenet_v2, bert, lstm, forest, branch, loop, nonzero, quantized]
+
+if __name__ == "__main__":
+    for wanted in sys.argv[2:]:
+        save(globals()[wanted]()[0], os.path.join(sys.argv[1], wanted + ".onnx"))

@@ -5,6 +5,7 @@
 
 #include "driver/command.h"
 #include "driver/data_set.h"
+#include "target/target.h"
 
 static bool parse_number(const char **s, int64_t *v)
 {
@@ -121,13 +122,20 @@ static bool parse_gpu_arch(command *c, compile_options *o)
     text list = {.mem = c->mem};
     for (uint32_t i = 0; i < c->o->n[OPT_GPU_ARCH]; i++)
         for (const char *p = c->o->values[OPT_GPU_ARCH][i]; *p;) {
+            static const int known[] = {75, 80, 86, 87, 88, 89, 90, 100, 101, 103, 110, 120, 121};
             const size_t n = strcspn(p, ","), digits = strncmp(p, "sm_", 3) ? 0 : strspn(p + 3, "0123456789");
-            const bool whole = digits && (3 + digits == n || (3 + digits + 1 == n && p[3 + digits] == 'a')), known = whole && strtol(p + 3, NULL, 10) >= 75;
-            if (!known) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--gpu-arch takes architectures from sm_75 on, not '%.*s'", (int)n, p);
+            const bool whole = digits && (3 + digits == n || (3 + digits + 1 == n && (p[n - 1] == 'a' || p[n - 1] == 'f')));
+            bool ok = false;
+            for (size_t k = 0; whole && k < sizeof known / sizeof *known; k++) ok |= strtol(p + 3, NULL, 10) == known[k];
+            if (!ok) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--gpu-arch takes architectures from sm_75 to sm_121, such as sm_80, not '%.*s'", (int)n, p);
             text_addf(&list, "%s%.*s", list.n ? ";" : "", (int)(n - 3), p + 3);
             p += n + (p[n] == ',');
         }
     o->gpu_arch = list.p;
+    const bool cuda = target_is_cuda(o->target) || (o->target && !strcmp(o->target, "auto"));
+    if (!cuda && (c->o->n[OPT_GPU_ARCH] || c->o->n[OPT_GPU_PRECISION]))
+        return diag_error(c->diag, EXIT_USAGE, "", "target", "--gpu-arch and --gpu-precision are for --target=cuda and auto");
+    if (cuda && (o->emit & EMIT_MAIN)) return diag_error(c->diag, EXIT_USAGE, "", "target", "--emit=main is for targets of C; samples/cuda/main.cu is a program for CUDA");
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* peer.c - see peer.h and bench_peer.py. */
 #include "driver/peer.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,10 @@ static bool start_process(peer *p, const char *const *argv)
         close(down[0]);
         close(down[1]);
         return false;
+    }
+    for (int i = 0; i < 2; i++) { /* another peer must not keep this one's pipes open */
+        fcntl(down[i], F_SETFD, FD_CLOEXEC);
+        fcntl(up[i], F_SETFD, FD_CLOEXEC);
     }
     fflush(NULL);
     p->pid = fork();

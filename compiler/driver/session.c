@@ -251,7 +251,10 @@ static void free_device(session *s)
 static void *device_memory(session *s, size_t bytes)
 {
     void *p = s->model->device_alloc(bytes);
-    if (!p) diag_error(s->diag, EXIT_LIMIT, "", "device-memory", "the device has no %zu bytes of memory left, or there is no device", bytes);
+    if (!p) {
+        diag_error(s->diag, EXIT_IO, "", "device-memory", "there is no CUDA device here, or it has no %zu bytes of memory left", bytes);
+        diag_hint(s->diag, "--emulate runs the code on the processor");
+    }
     return p;
 }
 

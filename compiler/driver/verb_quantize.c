@@ -240,6 +240,8 @@ static bool quantize_model(command *c, quantize_plan *p, summary *s)
     const char *data = opt_text(c->o, OPT_CALIBRATE, NULL);
     const bool metric = opt_flag(c->o, OPT_METRIC);
     folder_list sets = {0};
+    if (p->o->mode != QUANTIZE_STATIC && opt_choice(c->o, OPT_BIAS_CORRECTION))
+        return diag_error(c->diag, EXIT_USAGE, "", "arguments", "--bias-correction=on is for static mode, with --calibrate");
     if (data && !sample_sets_find(c, p->m, data, &sets)) return false;
     s->sets = sets.n;
     model *before = metric ? model_copy(c, p->m) : NULL;

@@ -33,7 +33,7 @@ static void auto_header(const char *name, const compiled *cpu, text *out)
     text_addf(out,
               "} %s_outputs;\n\n"
               "/* Which code runs on this machine: \"cuda\" or \"%s\". */\nconst char *%s_target(void);\n\n"
-              "/* Memory for runs with these dimensions, on the device with the weights in it, or on the host; NULL when there is not so much. The pointers in\n"
+              "/* Memory for runs with these dimensions, on the device with the weights in it, or on the host; NULL when there is not so much, or a\n * dimension is out of range. The pointers in\n"
               " * `in` are not looked at; `env` may be NULL. */\nvoid *%s_arena_new(const %s_inputs *in, const onnxcc_env *env);\nvoid %s_arena_free(void *arena);\n\n"
               "/* Runs the model once. Returns 0, or a negative ONNXCC_E_ code from onnxcc_rt.h. */\n"
               "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
@@ -58,9 +58,9 @@ static void auto_source(const char *name, const compiled *cpu, text *out)
               "    (void)cudaGetLastError(); /* that there is none is no error */\n    return found ? %s_cuda_model() : %s_cpu_model();\n}\n\n"
               "const char *%s_target(void)\n{\n    return %s_model()->target;\n}\n\n",
               ONNXCC_VERSION, name, name, name, name, name, name, name, name, name, name);
-    text_addf(out, "void *%s_arena_new(const %s_inputs *in, const onnxcc_env *env)\n{\n    const onnxcc_model *m = %s_model();\n", name, name, name);
+    text_addf(out, "void *%s_arena_new(const %s_inputs *in, const onnxcc_env *env)\n{\n    const onnxcc_model *m = %s_model();\n    if (!in) return NULL;\n", name, name, name);
     dims_of(out, cpu);
-    text_add(out, "    (void)in;\n    const int64_t bytes = m->prepare(dims);\n    if (bytes < 0) return NULL;\n"
+    text_add(out, "    const int64_t bytes = m->prepare(dims);\n    if (bytes < 0) return NULL;\n"
                   "    if (!m->device_alloc) return aligned_alloc(m->arena_align, ((size_t)bytes / m->arena_align + 1) * m->arena_align);\n"
                   "    void *arena = m->device_alloc((size_t)bytes);\n    if (arena && m->device_upload(arena, NULL, env)) {\n        m->device_free(arena);\n        arena = NULL;\n    }\n"
                   "    return arena;\n}\n\n");

@@ -68,6 +68,7 @@ static void print_thread_kernel(emit *e, step *s, text *out)
 {
     printed *f = &e->by_step[s->id];
     dims *d = e->p->dims;
+    if (s->kernel->launch.blocks) text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
     print_kernel(e, s, out);
     const char *inner = f->name, *comma = "";
     e->launch[s->id] = s->kernel->launch;
@@ -216,6 +217,7 @@ static void enqueue_function(emit *e, const text *steps, text *out)
     if (strstr(steps->p, "(at + ")) text_addf(out, "    char *const at = (char *)arena + %" PRId64 ";\n", plan_at(e));
     text_add(out, "    int rc = 0;\n");
     run_begin(e, true, out);
+    text_add(out, "    (void)cudaGetLastError(); /* an error of the caller's that is left is none of this run */\n");
     if (any_can_fail(e)) text_addf(out, "    if ((rc = %s_cuda(env, cudaMemsetAsync(arena, 0, sizeof(int), stream), \"clearing the status\")) != 0) return rc;\n", n);
     text_add(out, "\n");
     text_addn(out, steps->p, steps->n);
@@ -282,7 +284,7 @@ static void capture_function(emit *e, text *out)
               "    if ((rc = %s_cuda(env, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), \"begin of the capture\")) != 0) return rc;\n"
               "    rc = %s_enqueue(in, out, arena, env);\n"
               "    ended = %s_cuda(env, cudaStreamEndCapture(stream, &made), \"end of the capture\");\n"
-              "    if (rc || ended) return rc ? rc : ended;\n"
+              "    if (rc || ended) {\n        if (made) cudaGraphDestroy(made);\n        (void)cudaGetLastError();\n        return rc ? rc : ended;\n    }\n"
               "    rc = %s_cuda(env, cudaGraphInstantiate(&ready, made, 0), \"making the graph\");\n"
               "    cudaGraphDestroy(made);\n    *graph = ready;\n    return rc;\n}\n\n",
               n, n, n, n);

@@ -70,10 +70,10 @@ static void device_functions(emit *e, text *out)
               "int %s_upload(void *arena, const void *weights, const onnxcc_env *env);\n\n"
               "/* Runs the model on tensors of the host: copies them to the device and back, and waits. */\n"
               "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
-              "/* Runs it on tensors of the device, which are aligned to 16 bytes,",
+              "/* Runs it on tensors of the device, which are aligned to 16 bytes",
               arena_align(e), weights_outside(e) ? arena_printf(e->mem, "the bytes of %s_weights.bin", n) : "NULL, for those that are linked in", n, n, n, n);
-    if (!e->n_syncs) text_add(out, " and returns when all is launched, before it is done.");
-    else text_addf(out, ". It waits at %u place%s for a number that decides how to go on.", e->n_syncs, e->n_syncs == 1 ? "" : "s");
+    if (!e->n_syncs) text_add(out, ", and returns when all is launched, before it is done.");
+    else text_addf(out, ", and waits at %u place%s for a number that decides how to go on.", e->n_syncs, e->n_syncs == 1 ? "" : "s");
     if (any_can_fail(e)) text_add(out, "\n * An index outside its tensor leaves a code in the int at the start of the arena.");
     text_addf(out,
               " */\nint %s_enqueue(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"

@@ -106,7 +106,7 @@ void print_fours(quads *q, const nest *n)
         line(w, "%s %s[%d];", elem_of(slot_at(w->p, q->local.p[i])->type)->ctype, param_of(w, q->local.p[i])->name, QUAD);
     print_quad_accesses(q, false);
     const char *name = loop_name(w);
-    text_add(w->out, "#pragma unroll\n");
+    line(w, "OCC_UNROLL");
     line(w, "for (int32_t %s = 0; %s < %d; ++%s) {", name, name, QUAD, name);
     axis_bind(w, q->four, name);
     w->acc_part = -1;

@@ -10,16 +10,16 @@ KERNEL void multiply_f16(float *acc, const uint16_t *at, const uint16_t *bt HOOK
 {
     const int warp = (int)threadIdx.x / 32, wm = warp / WN * (BM / WM), wn = warp % WN * (BN / WN);
     const int lane = (int)threadIdx.x % 32, eight = lane / 8, row = lane % 8; /* the matrix and its row whose address a lane gives */
-#pragma unroll
+    OCC_UNROLL
     for (int k = 0; k < BK; k += 16) {
         uint32_t a[BM / WM / 16][4], b[(BN / WN + 8) / 16 * 2][2];
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / WM / 16; i++) {
             const int m = wm + i * 16 + eight % 2 * 8, kk = k + eight / 2 * 8;
             if (A_ROWS) occ_ldmatrix_x4(a[i], at + (m + row) * (BK + 8) + kk);
             else occ_ldmatrix_x4_trans(a[i], at + (kk + row) * (BM + 8) + m);
         }
-#pragma unroll
+        OCC_UNROLL
         for (int j = 0; j < BN / WN; j += 16) {
             const int next = BN / WN - j > 8 ? eight / 2 * 8 : 0; /* a last half: the same twice */
             const int n = wn + j + next, kk = k + eight % 2 * 8;
@@ -29,9 +29,9 @@ KERNEL void multiply_f16(float *acc, const uint16_t *at, const uint16_t *bt HOOK
             b[j / 8][0] = r[0], b[j / 8][1] = r[1];
             b[j / 8 + 1][0] = r[2], b[j / 8 + 1][1] = r[3];
         }
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / WM / 16; i++) {
-#pragma unroll
+            OCC_UNROLL
             for (int j = 0; j < BN / WN / 8; j++) MMA(acc + (i * (BN / WN / 8) + j) * 4, a[i], b[j]);
         }
     }

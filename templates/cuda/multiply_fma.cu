@@ -7,16 +7,16 @@
 KERNEL void multiply_fma(float *acc, const float *at, const float *bt HOOK_PARAMS)
 {
     const int x = (int)threadIdx.x % 16, y = (int)threadIdx.x / 16;
-#pragma unroll
+    OCC_UNROLL
     for (int k = 0; k < BK; k++) {
         float a[BM / 16], b[BN / 16];
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / 16; i++) a[i] = at[A_ROWS ? (y + 16 * i) * (BK + 4) + k : k * (BM + 8) + y + 16 * i];
-#pragma unroll
+        OCC_UNROLL
         for (int j = 0; j < BN / 16; j++) b[j] = bt[B_ROWS ? (x + 16 * j) * (BK + 4) + k : k * (BN + 8) + x + 16 * j];
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / 16; i++) {
-#pragma unroll
+            OCC_UNROLL
             for (int j = 0; j < BN / 16; j++) acc[i * (BN / 16) + j] = fmaf(a[i], b[j], acc[i * (BN / 16) + j]);
         }
     }

@@ -17,28 +17,28 @@ KERNEL void multiply_tf32(float *acc, const float *at, const float *bt HOOK_PARA
 {
     const int warp = (int)threadIdx.x / 32, lane = (int)threadIdx.x % 32, g = lane / 4, t = lane % 4;
     const int wm = warp / WN * (BM / WM), wn = warp % WN * (BN / WN);
-#pragma unroll
+    OCC_UNROLL
     for (int k = 0; k < BK; k += 8) {
         uint32_t a[BM / WM / 16][2][4], b[BN / WN / 8][2][2];
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / WM / 16; i++) {
-#pragma unroll
+            OCC_UNROLL
             for (int r = 0; r < 4; r++) {
                 const int m = wm + i * 16 + g + r % 2 * 8, kk = k + t + r / 2 * 4;
                 multiply_tf32_split(at[A_ROWS ? m * (BK + 4) + kk : kk * (BM + 8) + m], &a[i][0][r], &a[i][1][r]);
             }
         }
-#pragma unroll
+        OCC_UNROLL
         for (int j = 0; j < BN / WN / 8; j++) {
-#pragma unroll
+            OCC_UNROLL
             for (int r = 0; r < 2; r++) {
                 const int n = wn + j * 8 + g, kk = k + t + r * 4;
                 multiply_tf32_split(bt[B_ROWS ? n * (BK + 4) + kk : kk * (BN + 8) + n], &b[j][0][r], &b[j][1][r]);
             }
         }
-#pragma unroll
+        OCC_UNROLL
         for (int i = 0; i < BM / WM / 16; i++) {
-#pragma unroll
+            OCC_UNROLL
             for (int j = 0; j < BN / WN / 8; j++) {
                 float *d = acc + (i * (BN / WN / 8) + j) * 4;
                 if (PASSES > 1) {

@@ -23,7 +23,7 @@ OCC_KERNEL(product, THREADS)(const T *restrict a, const T *restrict b HOOK_PARAM
     const int64_t m0 = (int64_t)blockIdx.x / across % down * BM, n0 = (int64_t)blockIdx.x % across * BN;
     const T *am = a + A_AT, *bm = b + B_AT;
     float acc[ACC];
-#pragma unroll
+    OCC_UNROLL
     for (int e = 0; e < ACC; e++) acc[e] = 0.0f;
     for (int s = 0; s < STAGES - 1; s++) {
         S *at = tiles + s * (A_SIZE + B_SIZE);
@@ -49,7 +49,7 @@ OCC_KERNEL(product, THREADS)(const T *restrict a, const T *restrict b HOOK_PARAM
         next = next + 1 == STAGES ? 0 : next + 1;
     }
     occ_cp_async_wait<0>();
-#pragma unroll
+    OCC_UNROLL
     for (int e = 0; e < ACC; e++) {
         int row, column;
         PLACE(e, &row, &column PART_ARGS);

@@ -20,7 +20,7 @@ INLINE uint4 tile16_eight(const float *from, int64_t left)
         v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
         v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
     } else {
-#pragma unroll
+        OCC_UNROLL
         for (int e = 0; e < 8; e++) v[e] = e < left ? from[e] : 0.0f;
     }
     return make_uint4(PACK(v[0], v[1]), PACK(v[2], v[3]), PACK(v[4], v[5]), PACK(v[6], v[7]));
@@ -28,7 +28,7 @@ INLINE uint4 tile16_eight(const float *from, int64_t left)
 INLINE uint4 tile16_eight(const uint16_t *from, int64_t left)
 {
     uint32_t v[4];
-#pragma unroll
+    OCC_UNROLL
     for (int e = 0; e < 4; e++) v[e] = (2 * e < left ? (uint32_t)from[2 * e] : 0u) | (2 * e + 1 < left ? (uint32_t)from[2 * e + 1] << 16 : 0u);
     return make_uint4(v[0], v[1], v[2], v[3]);
 }
@@ -36,7 +36,7 @@ INLINE uint4 tile16_eight(const uint16_t *from, int64_t left)
 KERNEL void tile16(uint16_t *tile, const T *restrict p, int64_t line, int64_t k HOOK_PARAMS)
 {
     const int length = ROWS ? BK : LINES, pitch = length + 8;
-#pragma unroll
+    OCC_UNROLL
     for (int i = 0; i < LINES * BK / 8; i += THREADS) {
         const int c = i + (int)threadIdx.x, row = c / (length / 8), column = c % (length / 8) * 8;
         if (LINES * BK / 8 % THREADS != 0 && c >= LINES * BK / 8) break;

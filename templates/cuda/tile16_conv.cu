@@ -27,7 +27,7 @@ KERNEL void tile16_conv(uint16_t *tile, const T *restrict p, int64_t line, int64
     const int64_t ow = pixel % OW, oh = pixel / OW % OH, od = pixel / OW / OH % OD, image = pixel / OW / OH / OD;
     const int64_t x = ow * SW - PW, y = oh * SH - PH, z = od * SD - PD;
     const T *from = p + image * X_N;
-#pragma unroll
+    OCC_UNROLL
     for (int i = 0; i < BK; i += THREADS / LINES) {
         const int row = i + (int)threadIdx.x / LINES, r = (int)k + row;
         const int kw = r % KW, kh = r / KW % KH, kd = r / KW / KH % KD, c = r / KW / KH / KD;

@@ -17,7 +17,7 @@ KERNEL void tile_conv(float *tile, const float *restrict p, int64_t line, int64_
     const int64_t ow = pixel % OW, oh = pixel / OW % OH, od = pixel / OW / OH % OD, image = pixel / OW / OH / OD;
     const int64_t x = ow * SW - PW, y = oh * SH - PH, z = od * SD - PD;
     const float *from = p + image * X_N;
-#pragma unroll
+    OCC_UNROLL
     for (int i = 0; i < BK; i += THREADS / LINES) {
         const int row = i + (int)threadIdx.x / LINES, r = (int)k + row;
         const int kw = r % KW, kh = r / KW % KH, kd = r / KW / KH % KD, c = r / KW / KH / KD;

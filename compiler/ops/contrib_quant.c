@@ -179,11 +179,10 @@ static bool q_gemm(edit *e)
 static bool q_attention(edit *e)
 {
     const value_id x = input_of(e, 0), mask = input_of(e, 5);
-    if (input_of(e, 8)) return version_error(e, "contrib", "a past is not supported yet");
     if (mask && rank_of(e, mask) < 0) return true;
     const value_id product = integer_product(e, x, input_of(e, 1), input_of(e, 6), input_of(e, 7));
     const value_id qkv = insert(e, "Add", NULL, IN(scaled_product(e, product, input_of(e, 3), input_of(e, 4)), input_of(e, 2)));
-    return become_attention(e, qkv, qkv, mask);
+    return become_attention(e, qkv, input_of(e, 2), mask, input_of(e, 8), 0);
 }
 
 static bool q_embed_norm(edit *e)

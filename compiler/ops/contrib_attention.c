@@ -299,6 +299,7 @@ typedef struct {
     value_id queries; /* int64[1]: their number */
     value_id total;   /* int64[1]: keys of the longest sequence, new ones included */
     value_id before;  /* int64[batch] or [1]: keys before the new ones */
+    value_id seen;    /* bool[batch or 1, 1, queries, keys] */
     value_id prompt;  /* bool[1]: there are none before, whatever the past holds; 0: known by `before` alone */
 } grouped;
 
@@ -408,7 +409,8 @@ static void set_grouped_mask(grouped *g, value_id keys, bool causal)
     edit *e = g->e;
     const int64_t window = node_int(edited(e), "local_window_size", -1);
     const value_id bias = input_of(e, G_BIAS);
-    if (bias) keys = size_of(e, bias, 3);
+    if (bias) keys = size_of(e, bias, 3); /* no later key is seen */
+    else if (output_of(e, 3)) keys = g->total;
     const value_id i = insert(e, "Add", NULL, IN(with_axes(e, g->before, 3, (const int64_t[]){1, 2, 3}), with_axes(e, count_to(e, g->queries), 1, (const int64_t[]){1})));
     const value_id j = count_to(e, keys);
     value_id seen;
@@ -419,7 +421,19 @@ static void set_grouped_mask(grouped *g, value_id keys, bool causal)
         const value_id last = with_axes(e, as_int64(e, input_of(e, G_LAST)), 3, (const int64_t[]){1, 2, 3});
         seen = insert(e, "LessOrEqual", NULL, IN(j, last));
     }
+    g->seen = seen;
     g->call.mask = bias ? insert(e, "Where", NULL, IN(seen, bias, const_like(e, "closed", -INFINITY, bias))) : seen;
+}
+
+/* The scores of the keys that there are, of a cache that may hold more; before the softmax, those of keys that a query does not see are zero. */
+static void set_grouped_scores(grouped *g, value_id out)
+{
+    edit *e = g->e;
+    const bool after = node_int(edited(e), "qk_output", 0) == 2;
+    const value_id all = g->call.scores = make_value(e, "scores"), some = after ? out : make_value(e, "scores");
+    g->call.score_mode = after ? 3 : 2;
+    if (!after) make_after(e, "Where", 0, NULL, IN(g->seen, some, const_like(e, "zero", 0, input_of(e, G_QUERY))), out);
+    make_after(e, "Slice", 0, NULL, IN(all, one_int(e, 0), g->total, one_int(e, 3)), some);
 }
 
 static bool refuse_grouped(edit *e)
@@ -460,8 +474,7 @@ static bool group_query(edit *e)
         c->present_v = output_of(e, 2);
     }
     set_grouped_mask(&g, keys, causal);
-    c->scores = output_of(e, 3);
-    c->score_mode = node_int(edited(e), "qk_output", 0) == 2 ? 3 : 2;
+    if (output_of(e, 3)) set_grouped_scores(&g, output_of(e, 3));
     c->sink = input_of(e, G_SINK);
     if (!c->sink && node_int(edited(e), "smooth_softmax", 0)) c->sink = const_floats(e, "sink", 1, &(float){0});
     return become_call(e, &c[0]);

@@ -28,6 +28,7 @@ attr attr_float(model *m, const char *name, float v);
 bool become_attention(edit *e, value_id qkv, value_id like, value_id mask, value_id past, value_id bias);
 /* layernorm(emb) as the edited node, with the mask's row sums as output 1 where that is wanted. */
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask);
+bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */
 value_id position_rows(edit *e, value_id table, value_id ids, value_id position_ids);

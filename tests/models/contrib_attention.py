@@ -154,6 +154,22 @@ def embeddings():
                  num_heads=2, rotary_embedding_dim=4)
 
 
+def blocked():
+    """MatMulNBits: a last block that is not full, an odd number of blocks, weights that are inputs."""
+    for bits in (2, 4, 8):
+        for k, n, size in ((64, 6, 16), (72, 5, 32), (40, 3, 16)):
+            blocks = -(-k // size)
+            codes = RNG.integers(0, 256, (n, blocks, size * bits // 8)).astype(np.uint8)
+            scales, packed = np.abs(noise(n, blocks)) / 2**bits, RNG.integers(0, 256, (n, -(-blocks * bits // 8))).astype(np.uint8)
+            x, real = noise(2, 3, k), np.asarray(RNG.integers(0, 2**bits, (n, blocks)), np.float32)
+            sizes = {"K": k, "N": n, "bits": bits, "block_size": size}
+            for zero, mark in ((None, "none"), (packed, "packed"), (real, "real")):
+                for bias in (None, noise(n)):
+                    for constants, how in (((1, 2, 3, 5), "constant"), ((), "input")):
+                        name = f"nbits_{bits}_{k}_{mark}_{how}_{0 if bias is None else 1}"
+                        case(name, "MatMulNBits", [x, codes, scales, zero, None, bias], 1, constants, **sizes)
+
+
 def build(name, op, inputs, n_out, constants, symbols, attributes, wanted):
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
     infos, tensors = [], []
@@ -220,7 +236,7 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, grouped, embeddings):
+    for make in (attention, quantized, multi_head, grouped, embeddings, blocked):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

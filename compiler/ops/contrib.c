@@ -52,7 +52,7 @@ value_id output_of(edit *e, uint32_t i)
 
 bool contrib_expand(edit *e)
 {
-    if (strcmp(edited(e)->domain, "com.microsoft")) return true;
+    if (strcmp(edited(e)->domain, "com.microsoft")) return attention_expand(e);
     for (const contrib_row *r = contrib_rows; r->op; r++)
         if (!strcmp(r->op, edited(e)->op)) return r->run(e);
     for (const contrib_row *r = contrib_attention_rows; r->op; r++)

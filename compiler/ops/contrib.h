@@ -9,7 +9,7 @@ typedef struct {
 } contrib_row;
 extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
 
-/* Rewrites the edited node when it is of com.microsoft and has a row. False after a report. */
+/* Rewrites the edited node when it is of com.microsoft and has a row, or LinearAttention or FlexAttention. False after a report. */
 bool contrib_expand(edit *e);
 
 /* A node before the edited one with outputs `out`; `a` its n_attr attributes. */
@@ -28,6 +28,7 @@ attr attr_float(model *m, const char *name, float v);
 bool become_attention(edit *e, value_id qkv, value_id like, value_id mask, value_id past, value_id bias);
 /* layernorm(emb) as the edited node, with the mask's row sums as output 1 where that is wanted. */
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask);
+bool attention_expand(edit *e); /* attention_body.c */
 bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */

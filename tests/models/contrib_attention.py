@@ -154,6 +154,21 @@ def embeddings():
                  num_heads=2, rotary_embedding_dim=4)
 
 
+def norms():
+    x, g, h, k = noise(2, 3, 8), noise(8), noise(8), noise(8)
+    for skip, mark in ((noise(2, 3, 8), "same"), (noise(1, 3, 8), "one"), (noise(3, 8), "flat")):
+        case(f"skip_{mark}", "SkipLayerNormalization", [x, skip, g, h, k], 4, (2, 3, 4), wanted=(0, 3), epsilon=1e-5)
+        case(f"skip_plain_{mark}", "SkipLayerNormalization", [x, skip, g], 1, (2,), symbols=mark == "same")
+        case(f"skip_rms_{mark}", "SkipSimplifiedLayerNormalization", [x, skip, g, k], 4, (2, 3), wanted=(0, 3), epsilon=1e-5)
+    case("skip_2d", "SkipSimplifiedLayerNormalization", [noise(4, 8), noise(4, 8), g], 1, (2,))
+    ids, segments, mask = (RNG.integers(0, n, (2, 5)).astype(np.int32) for n in (20, 2, 2))
+    tables = [noise(20, 8), noise(9, 8)]
+    for n, (segment, seen, position) in enumerate(((True, True, None), (False, True, None), (True, False, ids % 9), (False, False, ids[:1] % 9), (True, True, ids % 9))):
+        inputs = [ids, segments if segment else None, *tables, noise(2, 8) if segment else None, g, h, mask if seen else None, position]
+        case(f"embed_{n}", "EmbedLayerNormalization", inputs, 3, (2, 3, 4, 5, 6), epsilon=1e-5)
+        case(f"embed_one_{n}", "EmbedLayerNormalization", inputs, 2, (2, 3, 4, 5, 6), wanted=(0,), symbols=True)
+
+
 def blocked():
     """MatMulNBits: a last block that is not full, an odd number of blocks, weights that are inputs."""
     for bits in (2, 4, 8):
@@ -184,7 +199,8 @@ def build(name, op, inputs, n_out, constants, symbols, attributes, wanted):
             infos.append(helper.make_tensor_value_info(names[k], helper.np_dtype_to_tensor_dtype(v.dtype), shape))
     kept = range(n_out) if wanted is None else wanted
     outputs = [f"o{k}" if k in kept else "" for k in range(n_out)]
-    results = [helper.make_tensor_value_info(o, TensorProto.FLOAT, None) for o in outputs if o]
+    counts = op == "EmbedLayerNormalization"
+    results = [helper.make_tensor_value_info(o, TensorProto.INT32 if counts and o == "o1" else TensorProto.FLOAT, None) for o in outputs if o]
     node = helper.make_node(op, names, outputs, domain="com.microsoft", **attributes)
     graph = helper.make_graph([node], name, infos, results, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
@@ -236,7 +252,7 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, grouped, embeddings, blocked):
+    for make in (attention, quantized, multi_head, grouped, embeddings, norms, blocked):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

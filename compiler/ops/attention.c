@@ -51,7 +51,7 @@ static bool operand_shape(dims *d, const dim *shape, int32_t rank, int64_t heads
 
 /* ---- Attention ---- */
 
-enum { Q, K, V, MASK, PAST_KEY, PAST_VALUE, NONPAD };
+enum { Q, K, V, MASK, PAST_KEY, PAST_VALUE, NONPAD, SINK }; /* SINK: ours, for com.microsoft: one more score of each head, or of all, for no key */
 
 bool infer_Attention(infer_ctx *c)
 {
@@ -217,13 +217,16 @@ static slot probabilities(attention *a, slot raw)
     nest_stage(&b);
     at[3] = stage_axis(&b, extent[3]);
     store_scores(a, &b, raw, at);
-    const ex max = stage_fold(&b, FOLD_MAX, masked(a, at, capped(a, scaled(a, raw, at))));
+    const ex most = stage_fold(&b, FOLD_MAX, masked(a, at, capped(a, scaled(a, raw, at))));
+    const ex extra = in_slot(c, SINK) ? ex_cast(c->x, ex_type(c->x, most), load_bcast(c, in_slot(c, SINK), 1, &at[1])) : 0;
+    const ex max = extra ? larger(c, most, extra) : most;
     const ex base = ex_select(c->x, equal(c, max, num(c, max, -INFINITY)), num(c, max, 0), max);
     nest_stage(&b);
     at[3] = stage_axis(&b, extent[3]);
     const ex e = ex_un(c->x, EX_EXP, sub(c, masked(a, at, capped(a, scaled(a, raw, at))), base));
     store_axes(c, &b, row, 4, at, e);
-    const ex sum = stage_fold(&b, FOLD_SUM, e);
+    ex sum = stage_fold(&b, FOLD_SUM, e);
+    if (extra) sum = add(c, sum, ex_un(c->x, EX_EXP, sub(c, extra, base)));
     nest_stage(&b);
     at[3] = stage_axis(&b, extent[3]);
     const ex whole_sum = ex_select(c->x, equal(c, sum, num(c, sum, 0)), num(c, sum, 1), sum);

@@ -1,5 +1,5 @@
 /* contrib.c - fused operators of com.microsoft in terms of ai.onnx: convolutions with activation, Gelu forms, normalizations with residual,
- * embeddings, attention, blocked weights. Source: the documentation of onnxruntime's contrib operators. */
+ * embeddings. Source: the documentation of onnxruntime's contrib operators. */
 #include "ops/contrib.h"
 
 #include <string.h>
@@ -52,8 +52,10 @@ value_id output_of(edit *e, uint32_t i)
 
 bool contrib_expand(edit *e)
 {
-    if (strcmp(edited(e)->domain, "com.microsoft")) return true;
+    if (strcmp(edited(e)->domain, "com.microsoft")) return attention_expand(e);
     for (const contrib_row *r = contrib_rows; r->op; r++)
+        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
+    for (const contrib_row *r = contrib_attention_rows; r->op; r++)
         if (!strcmp(r->op, edited(e)->op)) return r->run(e);
     for (const contrib_row *r = contrib_quant_rows; r->op; r++)
         if (!strcmp(r->op, edited(e)->op)) return r->run(e);
@@ -72,8 +74,7 @@ static void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *
     n->n_in = n_in;
 }
 
-/* The same with only the attributes `a`. */
-static void replace_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
+void replace_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)
 {
     rename_node(e, op, n_in, in);
     edited(e)->n_attr = 0;
@@ -82,7 +83,7 @@ static void replace_node(edit *e, const char *op, uint32_t n_attr, const attr *a
 
 /* ---- activations ---- */
 
-static value_id with_bias(edit *e, value_id x, value_id bias)
+value_id with_bias(edit *e, value_id x, value_id bias)
 {
     return bias ? insert(e, "Add", NULL, IN(x, bias)) : x;
 }
@@ -202,10 +203,9 @@ static bool skip_norm(edit *e)
 
 /* ---- embeddings ---- */
 
-/* Size of dimension 1 as int64[1]. */
-static value_id sequence_length(edit *e, value_id x)
+value_id size_of(edit *e, value_id x, int64_t axis)
 {
-    const attr a[2] = {attr_int(e->m, "start", 1), attr_int(e->m, "end", 2)};
+    const attr a[2] = {attr_int(e->m, "start", axis), attr_int(e->m, "end", axis + 1)};
     return make(e, "Shape", 2, a, 1, &x);
 }
 
@@ -214,7 +214,7 @@ value_id position_rows(edit *e, value_id table, value_id ids, value_id position_
     if (position_ids) return insert(e, "Gather", NULL, IN(table, position_ids));
     const int64_t zero = 0;
     const value_id first = const_ints(e, "first", 1, &zero), axes = const_ints(e, "axes", 1, &zero);
-    return insert(e, "Slice", NULL, IN(table, first, sequence_length(e, ids), axes));
+    return insert(e, "Slice", NULL, IN(table, first, size_of(e, ids, 1), axes));
 }
 
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask)
@@ -248,90 +248,7 @@ static bool embed_norm(edit *e)
     return become_embed_norm(e, sum, input_of(e, 5), input_of(e, 6), input_of(e, 7));
 }
 
-/* ---- attention ---- */
-
-/* The mask as what is added to scores, broadcasting to [batch, heads, queries, keys]: from [batch] lengths, a [batch, keys] or a
- * [batch, queries, keys] mask. 0 after a report. */
-static value_id additive_mask(edit *e, value_id input, value_id mask)
-{
-    model *m = e->m;
-    const float low = node_float(edited(e), "mask_filter_value", -10000.0f);
-    const int32_t rank = rank_of(e, mask);
-    static const int64_t HEADS_AND_QUERIES[2] = {1, 2};
-    value_id seen;
-    if (rank == 1) {
-        const int64_t zero = 0, one = 1;
-        const value_id n = insert(e, "Squeeze", NULL, IN(sequence_length(e, input), const_ints(e, "axes", 1, &zero)));
-        const value_id keys = insert(e, "Range", NULL, IN(const_int(e, "zero", 0), n, const_int(e, "one", 1)));
-        const attr to = attr_int(m, "to", ELEM_INT64);
-        const value_id length = insert(e, "Unsqueeze", NULL, IN(insert(e, "Cast", &to, 1, &mask), const_ints(e, "axes", 1, &one)));
-        seen = insert(e, "Less", NULL, IN(keys, length));
-    } else if (rank == 2 || rank == 3) {
-        const attr to = attr_int(m, "to", ELEM_BOOL);
-        seen = insert(e, "Cast", &to, 1, &mask);
-    } else {
-        version_error(e, "contrib", "a mask of %d dimensions is not supported yet", rank);
-        return 0;
-    }
-    seen = insert(e, "Unsqueeze", NULL, IN(seen, const_ints(e, "axes", rank == 3 ? 1 : 2, HEADS_AND_QUERIES)));
-    return insert(e, "Where", NULL, IN(seen, const_like(e, "open", 0, input), const_like(e, "closed", low, input)));
-}
-
-bool become_attention(edit *e, value_id input, value_id qkv, value_id mask)
-{
-    model *m = e->m;
-    const int64_t heads = node_int(edited(e), "num_heads", 1);
-    uint32_t n_sizes;
-    const int64_t *sizes = node_ints(edited(e), "qkv_hidden_sizes", &n_sizes);
-    if (output_of(e, 1)) return version_error(e, "contrib", "the output 'present' is not supported yet");
-    if (node_int(edited(e), "do_rotary", 0)) return version_error(e, "contrib", "do_rotary is not supported yet");
-    const value_id parts[3] = {make_value(e, "q"), make_value(e, "k"), make_value(e, "v")};
-    const attr split[2] = {attr_int(m, "axis", 2), attr_int(m, "num_outputs", 3)};
-    if (n_sizes == 3) make_node(e, "Split", 1, split, IN(qkv, const_ints(e, "sizes", 3, sizes)), 3, parts);
-    else make_node(e, "Split", 2, split, 1, &qkv, 3, parts);
-    const value_id added = mask ? additive_mask(e, input, mask) : 0;
-    if (mask && !added) return false;
-    attr a[4] = {attr_int(m, "q_num_heads", heads), attr_int(m, "kv_num_heads", heads), attr_int(m, "is_causal", node_int(edited(e), "unidirectional", 0))};
-    const attr *scale = node_attr(edited(e), "scale");
-    if (scale && scale->u.f > 0) a[3] = *scale;
-    edited(e)->n_out = 1;
-    const value_id in[4] = {parts[0], parts[1], parts[2], added};
-    replace_node(e, "Attention", scale && scale->u.f > 0 ? 4 : 3, a, added ? 4 : 3, in);
-    return true;
-}
-
-static bool attention(edit *e)
-{
-    const value_id x = input_of(e, 0), mask = input_of(e, 3);
-    if (input_of(e, 4) || input_of(e, 5)) return version_error(e, "contrib", "a past or an attention bias is not supported yet");
-    if (mask && rank_of(e, mask) < 0) return true;
-    const value_id qkv = with_bias(e, insert(e, "MatMul", NULL, IN(x, input_of(e, 1))), input_of(e, 2));
-    return become_attention(e, x, qkv, mask);
-}
-
-/* com.microsoft: input, position ids, cosines, sines; the ids are [1] (an offset, added to 0, 1, ...) or [batch, sequence]. */
-static bool rotary(edit *e)
-{
-    const value_id ids = input_of(e, 1);
-    if (rank_of(e, ids) < 0) return true;
-    if (rank_of(e, ids) != 2) return version_error(e, "contrib", "position ids that are an offset are not supported yet");
-    const attr *scale = node_attr(edited(e), "scale");
-    if ((scale && scale->u.f != 1.0f) || node_int(edited(e), "is_packed_batching", 0)) return version_error(e, "contrib", "scale and packing are not supported yet");
-    node_drop_attr(edited(e), "scale");
-    node_drop_attr(edited(e), "is_packed_batching");
-    if (!node_int(edited(e), "num_heads", 0)) { /* then a head is as wide as two rows of cosines */
-        model *m = e->m;
-        const type *x = &value_at(m, input_of(e, 0))->type, *cosines = &value_at(m, input_of(e, 2))->type;
-        int64_t hidden, half;
-        if (x->rank == 3 && cosines->rank == 2 && dim_is_const(m->dims, x->shape[2], &hidden) && dim_is_const(m->dims, cosines->shape[1], &half) && half > 0)
-            node_set_attr(m, edited(e), attr_int(m, "num_heads", hidden / (2 * half)));
-    }
-    rename_node(e, "RotaryEmbedding", IN(input_of(e, 0), input_of(e, 2), input_of(e, 3), ids));
-    return true;
-}
-
 const contrib_row contrib_rows[] = {
-    {"Attention", attention},
     {"BiasGelu", bias_gelu},
     {"EmbedLayerNormalization", embed_norm},
     {"FastGelu", fast_gelu},
@@ -340,7 +257,6 @@ const contrib_row contrib_rows[] = {
     {"FusedMatMul", fused_matmul},
     {"Gelu", bias_gelu},
     {"QuickGelu", quick_gelu},
-    {"RotaryEmbedding", rotary},
     {"SkipLayerNormalization", skip_norm},
     {"SkipSimplifiedLayerNormalization", skip_norm},
     {NULL, NULL},

@@ -7,9 +7,9 @@ typedef struct {
     const char *op;
     bool (*run)(edit *e); /* as an adapter: rewrites the node in place; leaves it alone when it needs types that are not known yet */
 } contrib_row;
-extern const contrib_row contrib_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
+extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
 
-/* Rewrites the edited node when it is of com.microsoft and has a row. False after a report. */
+/* Rewrites the edited node when it is of com.microsoft and has a row, or LinearAttention or FlexAttention. False after a report. */
 bool contrib_expand(edit *e);
 
 /* A node before the edited one with outputs `out`; `a` its n_attr attributes. */
@@ -18,11 +18,18 @@ void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t
 value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
 value_id make_value(edit *e, const char *role);
 value_id output_of(edit *e, uint32_t i); /* 0: not wanted */
+/* The edited node becomes `op` of ai.onnx in its newest form, with the attributes `a` only; its outputs stay. */
+void replace_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
+value_id size_of(edit *e, value_id x, int64_t axis); /* of one dimension, as int64[1]; axis >= 0 */
+value_id with_bias(edit *e, value_id x, value_id bias); /* their sum; x without a bias */
 attr attr_float(model *m, const char *name, float v);
-/* The multi-head attention that ends QAttention and Attention: qkv is [batch, sequence, 3 * hidden]. */
-bool become_attention(edit *e, value_id input, value_id qkv, value_id mask);
+/* The multi-head attention that ends QAttention and Attention: qkv is [batch, sequence, hidden + hidden + hidden of the values]; `like` has the type of
+ * the scores, past is [2, batch, heads, sequence, size], what is added to the scores comes as mask and as bias. 0: absent. */
+bool become_attention(edit *e, value_id qkv, value_id like, value_id mask, value_id past, value_id bias);
 /* layernorm(emb) as the edited node, with the mask's row sums as output 1 where that is wanted. */
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask);
+bool attention_expand(edit *e); /* attention_body.c */
+bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */
 value_id position_rows(edit *e, value_id table, value_id ids, value_id position_ids);

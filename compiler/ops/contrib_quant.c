@@ -179,11 +179,10 @@ static bool q_gemm(edit *e)
 static bool q_attention(edit *e)
 {
     const value_id x = input_of(e, 0), mask = input_of(e, 5);
-    if (input_of(e, 8)) return version_error(e, "contrib", "a past is not supported yet");
     if (mask && rank_of(e, mask) < 0) return true;
     const value_id product = integer_product(e, x, input_of(e, 1), input_of(e, 6), input_of(e, 7));
     const value_id qkv = insert(e, "Add", NULL, IN(scaled_product(e, product, input_of(e, 3), input_of(e, 4)), input_of(e, 2)));
-    return become_attention(e, qkv, qkv, mask);
+    return become_attention(e, qkv, input_of(e, 2), mask, input_of(e, 8), 0);
 }
 
 static bool q_embed_norm(edit *e)
@@ -222,64 +221,6 @@ static bool dynamic_matmul(edit *e)
     return true;
 }
 
-/* ---- MatMulNBits ---- */
-
-/* A constant of bytes seen as 4-bit numbers, [rows, columns]. */
-static value_id nibbles(edit *e, const char *role, int64_t rows, int64_t columns, const void *bytes)
-{
-    model *m = e->m;
-    const value_id v = make_value(e, role);
-    tensor *t = ARENA_NEW(m->mem, tensor);
-    const int64_t shape[2] = {rows, columns};
-    *t = (tensor){.type = ELEM_UINT4, .rank = 2, .shape = arena_copy(m->mem, shape, sizeof shape), .data = bytes, .bytes = (size_t)(rows * columns / 2)};
-    dim *d = shape_new(m, 2);
-    for (uint32_t i = 0; i < 2; i++) d[i] = dim_const(m->dims, shape[i]);
-    value_at(m, v)->type = type_tensor(ELEM_UINT4, 2, d);
-    value_at(m, v)->data = t;
-    VEC_PUSH(m->mem, graph_at(m, e->graph)->initializers, v);
-    return v;
-}
-
-/* Rows [from, from + count) along axis 1. */
-static value_id first_columns(edit *e, value_id v, int64_t count)
-{
-    const int64_t zero = 0, one = 1;
-    return insert(e, "Slice", NULL, IN(v, const_ints(e, "first", 1, &zero), const_ints(e, "last", 1, &count), const_ints(e, "axes", 1, &one)));
-}
-
-/* A * dequantized(B)^T: B holds K numbers of 4 bits in each of N rows, in blocks with a scale and zero point (8 when not given). */
-static bool matmul_4_bits(edit *e)
-{
-    const node *n = edited(e);
-    const int64_t k = node_int(n, "K", 0), rows = node_int(n, "N", 0), size = node_int(n, "block_size", 32);
-    const tensor *b = data_of(e, input_of(e, 1)), *zero = data_of(e, input_of(e, 3));
-    const value_id bias = input_of(e, 5);
-    if (node_int(n, "bits", 4) != 4) return version_error(e, "contrib", "weights of %lld bits are not supported yet", (long long)node_int(n, "bits", 4));
-    if (!b || input_of(e, 4) || (input_of(e, 3) && (!zero || zero->type != ELEM_UINT8)))
-        return version_error(e, "contrib", "weights that are computed, reordered, or have zero points that are no constant bytes are not supported yet");
-    if (k < 1 || rows < 1 || size < 2 || size % 2) return version_error(e, "contrib", "K, N or block_size is wrong");
-    const int64_t blocks = (k + size - 1) / size, pairs = (blocks + 1) / 2;
-    if ((int64_t)b->bytes < rows * blocks * size / 2 || (zero && (int64_t)zero->bytes < rows * pairs)) return version_error(e, "contrib", "the weights are too short");
-    const int64_t shape[2] = {rows, blocks};
-    uint8_t *eights = zero ? NULL : arena_alloc(e->m->mem, (size_t)(rows * pairs));
-    if (eights) memset(eights, 0x88, (size_t)(rows * pairs));
-    const value_id codes = nibbles(e, "codes", rows, blocks * size, b->data), scales = insert(e, "Reshape", NULL, IN(input_of(e, 2), const_ints(e, "shape", 2, shape)));
-    value_id zeros = nibbles(e, "zeros", rows, pairs * 2, zero ? zero->data : eights);
-    if (blocks % 2) zeros = first_columns(e, zeros, blocks);
-    const attr a[2] = {attr_int(e->m, "axis", 1), attr_int(e->m, "block_size", size)};
-    value_id w = make(e, "DequantizeLinear", 2, a, IN(codes, scales, zeros));
-    if (blocks * size != k) w = first_columns(e, w, k);
-    w = insert(e, "Transpose", NULL, 1, &w);
-    const value_id x = input_of(e, 0);
-    if (bias) {
-        become(e, "Add", NULL, IN(insert(e, "MatMul", NULL, IN(x, w)), bias));
-    } else {
-        become(e, "MatMul", NULL, IN(x, w));
-    }
-    edited(e)->domain = intern(e->m->names, "");
-    return true;
-}
-
 /* com.microsoft has its own QuantizeLinear and DequantizeLinear, of more types than ai.onnx had once. */
 static bool same_name(edit *e)
 {
@@ -294,7 +235,7 @@ const contrib_row contrib_quant_rows[] = {
     {"DynamicQuantizeLSTM", dynamic_lstm},
     {"DynamicQuantizeMatMul", dynamic_matmul},
     {"MatMulIntegerToFloat", matmul_integer_to_float},
-    {"MatMulNBits", matmul_4_bits},
+    {"MatMulNBits", matmul_nbits},
     {"QAttention", q_attention},
     {"QEmbedLayerNormalization", q_embed_norm},
     {"QGemm", q_gemm},

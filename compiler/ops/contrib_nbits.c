@@ -1,0 +1,168 @@
+/* contrib_nbits.c - MatMulNBits of com.microsoft: A * dequantized(B)^T, where B has N rows of K numbers of 2, 4 or 8 bits, in blocks with a scale and
+ * a zero point. Source: the documentation of onnxruntime's contrib operators.
+ *
+ * Constant weights become a tensor of uint2, uint4 or uint8, dequantized by blocks. Weights that are computed are taken apart by shifts. */
+#include <string.h>
+
+#include "ops/contrib.h"
+
+typedef struct {
+    edit *e;
+    int64_t k, rows, size, bits, blocks;
+} nbits;
+
+static elem code_type(const nbits *b)
+{
+    return b->bits == 2 ? ELEM_UINT2 : b->bits == 4 ? ELEM_UINT4 : ELEM_UINT8;
+}
+
+/* A constant of bytes seen as numbers of a few bits, `columns` in a row, of which the first `wanted` are kept: [rows, wanted]. */
+static value_id constant_codes(const nbits *b, const char *role, int64_t columns, int64_t wanted, const void *bytes)
+{
+    model *m = b->e->m;
+    const elem kind = code_type(b);
+    const value_id v = make_value(b->e, role);
+    const int64_t shape[2] = {b->rows, wanted};
+    tensor *t = tensor_new(m->mem, kind, 2, shape);
+    if (wanted == columns) t->data = bytes;
+    for (int64_t r = 0; r < b->rows && wanted != columns; r++)
+        for (int64_t i = 0; i < wanted; i++) elem_set_int(kind, (void *)(uintptr_t)t->data, (size_t)(r * wanted + i), elem_get_int(kind, bytes, (size_t)(r * columns + i)));
+    dim *d = shape_new(m, 2);
+    for (uint32_t i = 0; i < 2; i++) d[i] = dim_const(m->dims, shape[i]);
+    value_at(m, v)->type = type_tensor(kind, 2, d);
+    value_at(m, v)->data = t;
+    VEC_PUSH(m->mem, graph_at(m, b->e->graph)->initializers, v);
+    return v;
+}
+
+static value_id as_rows(const nbits *b, value_id v, int64_t columns)
+{
+    const int64_t shape[2] = {b->rows, columns};
+    return insert(b->e, "Reshape", NULL, IN(v, const_ints(b->e, "shape", 2, shape)));
+}
+
+/* Columns [0, count). */
+static value_id first_columns(edit *e, value_id v, int64_t count)
+{
+    const int64_t zero = 0, one = 1;
+    return insert(e, "Slice", NULL, IN(v, const_ints(e, "first", 1, &zero), const_ints(e, "last", 1, &count), const_ints(e, "axes", 1, &one)));
+}
+
+static value_id small_numbers(edit *e, uint32_t n, const int64_t *v)
+{
+    const attr to = attr_int(e->m, "to", ELEM_UINT8);
+    return insert(e, "Cast", &to, IN(const_ints(e, "bits", n, v)));
+}
+
+/* Bytes that are known at run time, as one uint8 for each number in them: [rows, columns]. */
+static value_id computed_codes(const nbits *b, value_id bytes, int64_t columns)
+{
+    edit *e = b->e;
+    const int64_t last = -1, shifts[4] = {0, b->bits, 2 * b->bits, 3 * b->bits}, mask = (1 << b->bits) - 1;
+    if (b->bits == 8) return as_rows(b, bytes, columns);
+    const attr right = attr_string(e->m, "direction", "RIGHT");
+    const value_id x = insert(e, "Unsqueeze", NULL, IN(bytes, const_ints(e, "axes", 1, &last)));
+    const value_id moved = insert(e, "BitShift", &right, IN(x, small_numbers(e, (uint32_t)(8 / b->bits), shifts)));
+    return as_rows(b, insert(e, "BitwiseAnd", NULL, IN(moved, small_numbers(e, 1, &mask))), columns);
+}
+
+/* The codes, or the zero points, in `v`: the first `wanted` of the `columns` that a row of whole bytes holds. 0 after a report. */
+static value_id codes_of(const nbits *b, const char *role, value_id v, int64_t columns, int64_t wanted)
+{
+    const tensor *t = data_of(b->e, v);
+    if (t && (int64_t)t->bytes >= b->rows * columns * b->bits / 8) return constant_codes(b, role, columns, wanted, t->data);
+    if (t) {
+        version_error(b->e, "contrib", "the %s are too short", role);
+        return 0;
+    }
+    const value_id codes = computed_codes(b, v, columns);
+    return wanted == columns ? codes : first_columns(b->e, codes, wanted);
+}
+
+/* The zero points as codes, [rows, blocks]: in the middle where none are given. 0 after a report. */
+static value_id zeros_of(const nbits *b, value_id given)
+{
+    const int64_t columns = (b->blocks * b->bits + 7) / 8 * 8 / b->bits, bytes = b->rows * columns * b->bits / 8;
+    if (given) return codes_of(b, "zero points", given, columns, b->blocks);
+    uint8_t *middle = arena_alloc(b->e->m->mem, (size_t)bytes);
+    memset(middle, b->bits == 2 ? 0xaa : b->bits == 4 ? 0x88 : 0x80, (size_t)bytes);
+    return constant_codes(b, "zeros", columns, b->blocks, middle);
+}
+
+/* [rows, blocks] as [rows, k]. */
+static value_id spread(const nbits *b, value_id v)
+{
+    edit *e = b->e;
+    const attr axis = attr_int(e->m, "axis", 1);
+    const value_id column = insert(e, "Range", NULL, IN(const_int(e, "zero", 0), const_int(e, "k", b->k), const_int(e, "one", 1)));
+    return insert(e, "Gather", &axis, IN(v, insert(e, "Div", NULL, IN(column, const_int(e, "block", b->size)))));
+}
+
+/* The weights, [rows, k]. 0 after a report. */
+static value_id weights_of(const nbits *b)
+{
+    edit *e = b->e;
+    const value_id scales = as_rows(b, input_of(e, 2), b->blocks), given = input_of(e, 3);
+    const bool whole = !given || elem_type_of(e, given) == ELEM_UINT8;
+    const int64_t columns = b->blocks * b->size;
+    value_id codes = codes_of(b, "weights", input_of(e, 1), columns, whole ? columns : b->k), zeros = whole ? zeros_of(b, given) : as_rows(b, given, b->blocks);
+    if (!codes || !zeros) return 0;
+    if (whole) {
+        const attr a[2] = {attr_int(e->m, "axis", 1), attr_int(e->m, "block_size", b->size)};
+        if (given && !data_of(e, given) != !data_of(e, input_of(e, 1))) { /* one type for both */
+            const attr to = attr_int(e->m, "to", ELEM_UINT8);
+            codes = insert(e, "Cast", &to, 1, &codes);
+            zeros = insert(e, "Cast", &to, 1, &zeros);
+        } else if (!given && !data_of(e, input_of(e, 1))) {
+            zeros = insert(e, "CastLike", NULL, IN(zeros, codes));
+        }
+        const value_id w = make(e, "DequantizeLinear", 2, a, IN(codes, scales, zeros));
+        return columns != b->k ? first_columns(e, w, b->k) : w;
+    }
+    codes = insert(e, "CastLike", NULL, IN(codes, scales));
+    const value_id off = insert(e, "Sub", NULL, IN(codes, spread(b, insert(e, "CastLike", NULL, IN(zeros, scales)))));
+    return insert(e, "Mul", NULL, IN(off, spread(b, scales)));
+}
+
+static void become_sum(edit *e, const char *op, uint32_t n_in, const value_id *in, value_id bias)
+{
+    if (bias) {
+        const value_id y = insert(e, op, NULL, n_in, in);
+        replace_node(e, "Add", 0, NULL, IN(y, bias));
+    } else {
+        replace_node(e, op, 0, NULL, n_in, in);
+    }
+}
+
+/* Weights without elements stand for zeros. */
+static void become_zeros(const nbits *b, value_id bias)
+{
+    edit *e = b->e;
+    const value_id x = input_of(e, 0);
+    const attr end = attr_int(e->m, "end", -1), axis = attr_int(e->m, "axis", 0);
+    const value_id shape = insert(e, "Concat", &axis, IN(insert(e, "Shape", &end, 1, &x), const_ints(e, "n", 1, &b->rows)));
+    become_sum(e, "Expand", IN(const_like(e, "zero", 0, x), shape), bias);
+}
+
+bool matmul_nbits(edit *e)
+{
+    const node *n = edited(e);
+    nbits b = {.e = e, .k = node_int(n, "K", 0), .rows = node_int(n, "N", 0), .size = node_int(n, "block_size", 32), .bits = node_int(n, "bits", 4)};
+    const value_id x = input_of(e, 0), bias = input_of(e, 5);
+    const tensor *codes = data_of(e, input_of(e, 1));
+    if (b.bits != 2 && b.bits != 4 && b.bits != 8) return version_error(e, "contrib", "weights of %lld bits are not supported yet", (long long)b.bits);
+    if (input_of(e, 4)) return version_error(e, "contrib", "g_idx, an input that is deprecated, is not supported");
+    if (node_int(n, "weight_prepacked", 0)) return version_error(e, "contrib", "weights in the layout of a GPU (weight_prepacked) are not supported yet");
+    if (b.k < 1 || b.rows < 1 || b.size < 2 || b.size * b.bits % 8) return version_error(e, "contrib", "K, N or block_size is wrong");
+    if (elem_type_of(e, x) == ELEM_NONE || (input_of(e, 3) && elem_type_of(e, input_of(e, 3)) == ELEM_NONE)) return true; /* later, when types are known */
+    b.blocks = (b.k + b.size - 1) / b.size;
+    if (codes && !tensor_count(codes)) {
+        become_zeros(&b, bias);
+        return true;
+    }
+    value_id w = weights_of(&b);
+    if (!w) return false;
+    w = insert(e, "Transpose", NULL, 1, &w);
+    become_sum(e, "MatMul", IN(x, w), bias);
+    return true;
+}

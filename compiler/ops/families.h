@@ -52,6 +52,10 @@ bool lower_ConstantOfShape(lower_ctx *c);
 bool infer_Conv(infer_ctx *c);
 bool lower_Conv(lower_ctx *c);
 
+/* deform.c */
+bool infer_DeformConv(infer_ctx *c);
+bool lower_DeformConv(lower_ctx *c);
+
 /* matmul.c */
 bool infer_MatMul(infer_ctx *c);
 bool infer_Gemm(infer_ctx *c);

@@ -3,10 +3,11 @@
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/grid.h"
 
 /* ---- GridSample: x [n, c, d...], grid [n, o..., r], last coordinate first ---- */
 
-enum { SPATIAL = 3 };
+enum { SPATIAL = GRID_SPATIAL };
 typedef enum { OUT_ZEROS, OUT_BORDER, OUT_REFLECTION } outside_mode;
 
 bool infer_GridSample(infer_ctx *c)
@@ -31,10 +32,23 @@ static ex reflected(lower_ctx *c, ex v, ex lo, ex hi)
     return ex_select(c->x, less(c, num(c, v, 0), range), r, lo);
 }
 
-typedef struct {
-    uint32_t n;
-    ex at[4], weight[4], inside[4]; /* weight 0: one; inside: the tap is in the tensor */
-} grid_taps;
+/* Tap i at the whole number `at`; what is outside counts nothing with `zeros`, else it is the border. */
+static void set_tap(lower_ctx *c, grid_taps *t, uint32_t i, ex at, dim extent, bool zeros)
+{
+    const ex zero = num(c, at, 0), last = sub(c, size_as(c, at, extent), num(c, at, 1));
+    t->inside[i] = zeros ? both(c, ex_bin(c->x, EX_LE, zero, at), ex_bin(c->x, EX_LE, at, last)) : ex_bool(c->x, true);
+    const ex index = ex_cast(c->x, CT_I64, smaller(c, larger(c, at, zero), last));
+    t->at[i] = smaller(c, larger(c, index, ex_i(c->x, CT_I64, 0)), ex_dim(c->x, dim_addc(c->d, extent, -1))); /* NaN too */
+}
+
+grid_taps grid_linear(lower_ctx *c, ex v, dim extent)
+{
+    const ex one = num(c, v, 1), low = ex_un(c->x, EX_FLOOR, v), rest = sub(c, v, low);
+    grid_taps t = {.n = 2, .weight = {sub(c, one, rest), rest}};
+    set_tap(c, &t, 0, low, extent, true);
+    set_tap(c, &t, 1, add(c, low, one), extent, true);
+    return t;
+}
 
 /* The taps along a dimension of n elements for the normalized coordinate g in [-1, 1]. */
 static grid_taps taps_along(lower_ctx *c, ex g, dim extent)
@@ -62,22 +76,12 @@ static grid_taps taps_along(lower_ctx *c, ex g, dim extent)
     for (uint32_t i = 0; i < t.n; i++) {
         ex at = add(c, floor_v, num(c, g, (double)i - (cubic ? 1 : 0)));
         if (cubic && out == OUT_REFLECTION) at = reflected(c, at, lo, hi);
-        t.inside[i] = out == OUT_ZEROS ? both(c, ex_bin(c->x, EX_LE, zero, at), ex_bin(c->x, EX_LE, at, last)) : ex_bool(c->x, true);
-        const ex index = ex_cast(c->x, CT_I64, smaller(c, larger(c, at, zero), last));
-        t.at[i] = smaller(c, larger(c, index, ex_i(c->x, CT_I64, 0)), ex_dim(c->x, dim_addc(c->d, extent, -1))); /* NaN too */
+        set_tap(c, &t, i, at, extent, out == OUT_ZEROS);
     }
     return t;
 }
 
-typedef struct {
-    lower_ctx *c;
-    slot x;
-    uint32_t rank;
-    grid_taps tap[SPATIAL + 2];
-    ex at[SPATIAL + 2], inside;
-} grid_sampler;
-
-static ex grid_sum(grid_sampler *s, uint32_t k)
+ex grid_sum(grid_sampler *s, uint32_t k)
 {
     lower_ctx *c = s->c;
     if (k == s->rank) {

@@ -18,7 +18,7 @@
 static const char *result(arena *mem, const char *inputs, const char *constants, const char *nodes)
 {
     diag *d = diag_new(mem, "test.txt");
-    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 21]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
+    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
                                       *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
     model *m = model_parse(mem, d, source, "test.txt");
     if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
@@ -63,6 +63,8 @@ static const sample SAMPLES[] = {
     {"float[1,3,h,w] x", "float[4] s = {1,1,2,2}", "y = Resize (x, , s)", "float[1,3,2*h,2*w]"},
     {"", "float[2,2] x = {1,2,3,4}", "y = Einsum <equation = \"ij->ji\"> (x)", "1 3 2 4"},
     {"", "float[1,1,2] x = {1,2}, float[1,1,2] w = {1,10}", "y = ConvTranspose <strides = [2]> (x, w)", "1 10 2 20"},
+    {"float[n,2,h,w] x, float[n,18,h2,w2] o", "float[4,2,3,3] w", "y = DeformConv <pads = [1, 1, 1, 1]> (x, w, o)", "float[n,4,h,w]"},
+    {"float[n,2,8,8] x, float[n,17,6,6] o", "float[4,2,3,3] w", "y = DeformConv (x, w, o)", "shape-mismatch"},
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},

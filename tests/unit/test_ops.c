@@ -63,8 +63,12 @@ static const sample SAMPLES[] = {
     {"float[1,3,h,w] x", "float[4] s = {1,1,2,2}", "y = Resize (x, , s)", "float[1,3,2*h,2*w]"},
     {"", "float[2,2] x = {1,2,3,4}", "y = Einsum <equation = \"ij->ji\"> (x)", "1 3 2 4"},
     {"", "float[1,1,2] x = {1,2}, float[1,1,2] w = {1,10}", "y = ConvTranspose <strides = [2]> (x, w)", "1 10 2 20"},
-    {"float[n,2,h,w] x, float[n,18,h2,w2] o", "float[4,2,3,3] w", "y = DeformConv <pads = [1, 1, 1, 1]> (x, w, o)", "float[n,4,h,w]"},
-    {"float[n,2,8,8] x, float[n,17,6,6] o", "float[4,2,3,3] w", "y = DeformConv (x, w, o)", "shape-mismatch"},
+    {"float[n,2,h,w] x, float[n,18,h2,w2] o, float[4,2,3,3] k", "", "y = DeformConv <pads = [1, 1, 1, 1]> (x, k, o)", "float[n,4,h,w]"},
+    {"float[n,2,8,8] x, float[n,17,6,6] o, float[4,2,3,3] k", "", "y = DeformConv (x, k, o)", "shape-mismatch"},
+    /* signals */
+    {"float[n,len,1] x", "int64 s = {128}, int64 l = {512}", "y = STFT (x, s, , l)", "float[n,fdiv(len, 128) - 3,257,2]"},
+    {"float[n,len,2] x, float[400] v", "int64 s = {160}", "y = STFT <onesided = 0> (x, s, v)", "float[n,fdiv(len + 80, 160) - 2,400,2]"},
+    {"float[n,len,1] x, int64 s", "", "y = STFT (x, s)", "frames-unknown"},
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},

@@ -245,4 +245,8 @@ bool infer_DFT(infer_ctx *c);
 bool infer_STFT(infer_ctx *c);
 bool lower_DFT(lower_ctx *c);
 bool lower_STFT(lower_ctx *c);
+
+/* gauss.c */
+bool infer_gauss(infer_ctx *c);
+bool lower_gauss(lower_ctx *c);
 #endif

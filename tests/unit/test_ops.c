@@ -69,6 +69,9 @@ static const sample SAMPLES[] = {
     {"float[n,len,1] x", "int64 s = {128}, int64 l = {512}", "y = STFT (x, s, , l)", "float[n,fdiv(len, 128) - 3,257,2]"},
     {"float[n,len,2] x, float[400] v", "int64 s = {160}", "y = STFT <onesided = 0> (x, s, v)", "float[n,fdiv(len + 80, 160) - 2,400,2]"},
     {"float[n,len,1] x, int64 s", "", "y = STFT (x, s)", "frames-unknown"},
+    /* matrices */
+    {"float[n,k,k] x", "", "y = Det (x)", "float[n]"},
+    {"float[n,2,3] x", "", "y = Det (x)", "shape-mismatch"},
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},

@@ -13,13 +13,11 @@ bool infer_variadic(infer_ctx *c); /* broadcast of all */
 bool infer_Where(infer_ctx *c);
 bool infer_Cast(infer_ctx *c);
 bool infer_CastLike(infer_ctx *c);
-bool infer_Dropout(infer_ctx *c);
 bool lower_unary(lower_ctx *c);
 bool lower_binary(lower_ctx *c);
 bool lower_variadic(lower_ctx *c);
 bool lower_Where(lower_ctx *c);
 bool lower_Cast(lower_ctx *c);
-bool lower_Dropout(lower_ctx *c);
 
 /* shape.c: movement and shape operators. */
 bool infer_Constant(infer_ctx *c);
@@ -249,4 +247,15 @@ bool lower_STFT(lower_ctx *c);
 /* gauss.c */
 bool infer_gauss(infer_ctx *c);
 bool lower_gauss(lower_ctx *c);
+
+/* random.c */
+bool infer_Bernoulli(infer_ctx *c);
+bool infer_Dropout(infer_ctx *c);
+bool infer_Multinomial(infer_ctx *c);
+bool infer_Random(infer_ctx *c);
+bool lower_Bernoulli(lower_ctx *c);
+bool lower_Dropout(lower_ctx *c);
+bool lower_Multinomial(lower_ctx *c);
+bool lower_RandomNormal(lower_ctx *c);
+bool lower_RandomUniform(lower_ctx *c);
 #endif

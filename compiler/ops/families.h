@@ -231,6 +231,8 @@ bool lower_NonMaxSuppression(lower_ctx *c);
 bool lower_RoiAlign(lower_ctx *c);
 
 /* grid.c */
+bool infer_AffineGrid(infer_ctx *c);
+bool lower_AffineGrid(lower_ctx *c);
 bool infer_BitCast(infer_ctx *c);
 bool infer_CausalConvWithState(infer_ctx *c);
 bool infer_GridSample(infer_ctx *c);

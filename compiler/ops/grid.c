@@ -1,4 +1,4 @@
-/* grid.c - GridSample, CausalConvWithState, BitCast. Source: ONNX Operators.md, versions 22, 27, 26. */
+/* grid.c - AffineGrid, GridSample, CausalConvWithState, BitCast. Source: ONNX Operators.md, versions 20, 22, 27, 26. */
 #include <string.h>
 
 #include "ops/families.h"
@@ -120,6 +120,59 @@ static ex grid_value(lower_ctx *c, const dim *idx, void *arg)
 bool lower_GridSample(lower_ctx *c)
 {
     return lower_map(c, out_slot(c, 0), grid_value, NULL);
+}
+
+/* ---- AffineGrid: theta [n, r, r + 1] times the places of an image of `size` [n, c, d...], last coordinate first -> [n, d..., r] ---- */
+
+bool infer_AffineGrid(infer_ctx *c)
+{
+    if (!need_rank(c, 0)) return false;
+    uint32_t n;
+    const dim *size = in_content(c, 1, &n);
+    if (in_rank(c, 0) != 3) return infer_error(c, "shape-rank", "input 0 has %d dimensions, expected 3", in_rank(c, 0));
+    if (!size) {
+        infer_unsupported(c, "shape-unknown", "the size is computed at run time");
+        return diag_hint(c->m->diag, "make input 'size' a constant, or say it with --value");
+    }
+    if (n != 4 && n != 5) return infer_error(c, "shape-rank", "the size has %u numbers, expected 4 or 5", n);
+    const uint32_t spatial = n - 2;
+    const dim rows = dim_const(c->d, spatial), columns = dim_const(c->d, spatial + 1);
+    if (!assume_equal(c, in_dim(c, 0, 0), size[0]) || !assume_equal(c, in_dim(c, 0, 1), rows) || !assume_equal(c, in_dim(c, 0, 2), columns))
+        return infer_error(c, "shape-mismatch", "input 0 is not [batch, %u, %u]", spatial, spatial + 1);
+    dim out[SPATIAL + 2] = {size[0]};
+    for (uint32_t i = 0; i < spatial; i++) out[i + 1] = size[i + 2];
+    out[n - 1] = rows;
+    return out_tensor(c, 0, in_elem(c, 0), (int32_t)n, out);
+}
+
+/* Place i of `extent` as a number in [-1, 1]: of the pixel's middle, or with align_corners from the first to the last. */
+static ex affine_place(lower_ctx *c, ex like, dim i, dim extent)
+{
+    const bool align = node_int(c->n, "align_corners", 0) != 0;
+    const ex at = size_as(c, like, i), n = size_as(c, like, extent), one = num(c, like, 1), two = num(c, like, 2);
+    const ex steps = align ? sub(c, n, one) : n, pace = ex_select(c->x, equal(c, steps, num(c, like, 0)), num(c, like, 0), divide(c, two, steps));
+    const ex first = align ? num(c, like, -1) : sub(c, divide(c, pace, two), one);
+    return add(c, first, mul(c, at, pace));
+}
+
+static ex affine_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const slot theta = in_slot(c, 0), y = out_slot(c, 0);
+    const uint32_t spatial = slot_rank(c, y) - 2;
+    dim at[3] = {idx[0], idx[spatial + 1], dim_const(c->d, spatial)};
+    ex sum = load_axes(c, theta, 3, at);
+    for (uint32_t k = 0; k < spatial; k++) {
+        const uint32_t axis = spatial - k;
+        at[2] = dim_const(c->d, k);
+        sum = add(c, sum, mul(c, load_axes(c, theta, 3, at), affine_place(c, sum, idx[axis], slot_dim(c, y, axis))));
+    }
+    return sum;
+}
+
+bool lower_AffineGrid(lower_ctx *c)
+{
+    return lower_map(c, out_slot(c, 0), affine_value, NULL);
 }
 
 /* ---- CausalConvWithState: each channel by itself, over its own past ---- */

@@ -53,17 +53,16 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
 
 /* ---- Conv ---- */
 
-static bool conv_shape(model *m, dims *d, const node *n, const type *x, const dim *w_shape, uint32_t w_rank, window *w)
+bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, const dim *w_shape, window *w)
 {
-    (void)m;
     int64_t taps[MAX_RANK];
     uint32_t count;
     const int64_t *given = node_ints(n, "kernel_shape", &count);
-    for (uint32_t i = 0; i + 2 < w_rank; i++) {
+    for (uint32_t i = 0; i + 2 < rank; i++) {
         if (given && i < count) taps[i] = given[i];
         else if (!dim_is_const(d, w_shape[i + 2], &taps[i])) return false;
     }
-    return window_read(d, n, (uint32_t)x->rank - 2, x->shape + 2, taps, w);
+    return window_read(d, n, rank - 2, x_shape + 2, taps, w);
 }
 
 bool infer_Conv(infer_ctx *c)
@@ -79,7 +78,7 @@ bool infer_Conv(infer_ctx *c)
         return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
     (void)assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], group));
     window w;
-    if (!conv_shape(c->m, c->d, c->n, x, wt->shape, (uint32_t)wt->rank, &w))
+    if (!window_of_conv(c->d, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
     dim out[MAX_RANK] = {x->shape[0], wt->shape[0]};
     for (int32_t i = 2; i < x->rank; i++) out[i] = w.out[i - 2];
@@ -178,10 +177,9 @@ bool lower_Conv(lower_ctx *c)
 {
     const slot x = in_slot(c, 0), wt = in_slot(c, 1);
     const uint32_t rank = slot_rank(c, x);
-    const type t = type_tensor(slot_elem(c, x), (int32_t)rank, slot_at(c->p, x)->extent);
     window w;
     conv_params params = {0};
-    if (!conv_shape(c->m, c->d, c->n, &t, slot_at(c->p, wt)->extent, slot_rank(c, wt), &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
+    if (!window_of_conv(c->d, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
     const bool plain = slot_elem(c, x) == ELEM_FLOAT && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
     if (!plain || !window_params(c, &w, rank - 2, &params)) return conv_nest(c, &w);
     hook *h = lower_conv_step(c, &params, x, wt, CT_F32);

@@ -13,6 +13,9 @@ typedef struct {
 /* Reads strides, dilations, pads, auto_pad and ceil_mode of a node for `rank` spatial axes of extents `input`. False when a number is not
  * positive. */
 bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const int64_t *taps, window *w);
+/* The same for a convolution of x [n, c, spatial...] with weights of that rank: the kernel's shape is the attribute or the weights'. False also when
+ * it is not known. */
+bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, const dim *w_shape, window *w);
 
 /* The window of the lowered node as parameters of a K_CONV, whose pads are numbers: false when they are not. */
 bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p);

@@ -359,29 +359,3 @@ bool lower_Cast(lower_ctx *c)
 {
     return lower_map(c, out_slot(c, 0), cast_value, NULL);
 }
-
-/* ---- Dropout: inference mode is the identity; the mask is all true ---- */
-
-bool infer_Dropout(infer_ctx *c)
-{
-    const tensor *training = in_data(c, 2);
-    if (node_in(c->n, 2) && (!training || elem_get_int(training->type, training->data, 0))) {
-        const tensor *ratio = in_data(c, 1);
-        const bool none = node_in(c->n, 1) && ratio && elem_get_double(ratio->type, ratio->data, 0) == 0;
-        if (!none) return infer_unsupported(c, "training", "Dropout in training mode is random");
-    }
-    const type *t = in_type(c, 0);
-    return out_like(c, 0, 0) && out_tensor(c, 1, ELEM_BOOL, t->rank, t->shape);
-}
-
-static ex dropout_value(lower_ctx *c, const dim *idx, void *arg)
-{
-    const slot s = in_slot(c, 0);
-    return arg ? ex_bool(c->x, true) : load_axes(c, s, slot_rank(c, s), idx);
-}
-
-bool lower_Dropout(lower_ctx *c)
-{
-    if (low_has_out(c, 0) && !lower_map(c, out_slot(c, 0), dropout_value, NULL)) return false;
-    return !low_has_out(c, 1) || lower_map(c, out_slot(c, 1), dropout_value, c);
-}

@@ -13,13 +13,11 @@ bool infer_variadic(infer_ctx *c); /* broadcast of all */
 bool infer_Where(infer_ctx *c);
 bool infer_Cast(infer_ctx *c);
 bool infer_CastLike(infer_ctx *c);
-bool infer_Dropout(infer_ctx *c);
 bool lower_unary(lower_ctx *c);
 bool lower_binary(lower_ctx *c);
 bool lower_variadic(lower_ctx *c);
 bool lower_Where(lower_ctx *c);
 bool lower_Cast(lower_ctx *c);
-bool lower_Dropout(lower_ctx *c);
 
 /* shape.c: movement and shape operators. */
 bool infer_Constant(infer_ctx *c);
@@ -51,6 +49,10 @@ bool lower_ConstantOfShape(lower_ctx *c);
 /* conv.c */
 bool infer_Conv(infer_ctx *c);
 bool lower_Conv(lower_ctx *c);
+
+/* deform.c */
+bool infer_DeformConv(infer_ctx *c);
+bool lower_DeformConv(lower_ctx *c);
 
 /* matmul.c */
 bool infer_MatMul(infer_ctx *c);
@@ -229,6 +231,8 @@ bool lower_NonMaxSuppression(lower_ctx *c);
 bool lower_RoiAlign(lower_ctx *c);
 
 /* grid.c */
+bool infer_AffineGrid(infer_ctx *c);
+bool lower_AffineGrid(lower_ctx *c);
 bool infer_BitCast(infer_ctx *c);
 bool infer_CausalConvWithState(infer_ctx *c);
 bool infer_GridSample(infer_ctx *c);
@@ -238,5 +242,22 @@ bool lower_GridSample(lower_ctx *c);
 
 /* signal.c */
 bool infer_DFT(infer_ctx *c);
+bool infer_STFT(infer_ctx *c);
 bool lower_DFT(lower_ctx *c);
+bool lower_STFT(lower_ctx *c);
+
+/* gauss.c */
+bool infer_gauss(infer_ctx *c);
+bool lower_gauss(lower_ctx *c);
+
+/* random.c */
+bool infer_Bernoulli(infer_ctx *c);
+bool infer_Dropout(infer_ctx *c);
+bool infer_Multinomial(infer_ctx *c);
+bool infer_Random(infer_ctx *c);
+bool lower_Bernoulli(lower_ctx *c);
+bool lower_Dropout(lower_ctx *c);
+bool lower_Multinomial(lower_ctx *c);
+bool lower_RandomNormal(lower_ctx *c);
+bool lower_RandomUniform(lower_ctx *c);
 #endif

@@ -1,12 +1,13 @@
-/* grid.c - GridSample, CausalConvWithState, BitCast. Source: ONNX Operators.md, versions 22, 27, 26. */
+/* grid.c - AffineGrid, GridSample, CausalConvWithState, BitCast. Source: ONNX Operators.md, versions 20, 22, 27, 26. */
 #include <string.h>
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/grid.h"
 
 /* ---- GridSample: x [n, c, d...], grid [n, o..., r], last coordinate first ---- */
 
-enum { SPATIAL = 3 };
+enum { SPATIAL = GRID_SPATIAL };
 typedef enum { OUT_ZEROS, OUT_BORDER, OUT_REFLECTION } outside_mode;
 
 bool infer_GridSample(infer_ctx *c)
@@ -31,10 +32,23 @@ static ex reflected(lower_ctx *c, ex v, ex lo, ex hi)
     return ex_select(c->x, less(c, num(c, v, 0), range), r, lo);
 }
 
-typedef struct {
-    uint32_t n;
-    ex at[4], weight[4], inside[4]; /* weight 0: one; inside: the tap is in the tensor */
-} grid_taps;
+/* Tap i at the whole number `at`; what is outside counts nothing with `zeros`, else it is the border. */
+static void set_tap(lower_ctx *c, grid_taps *t, uint32_t i, ex at, dim extent, bool zeros)
+{
+    const ex zero = num(c, at, 0), last = sub(c, size_as(c, at, extent), num(c, at, 1));
+    t->inside[i] = zeros ? both(c, ex_bin(c->x, EX_LE, zero, at), ex_bin(c->x, EX_LE, at, last)) : ex_bool(c->x, true);
+    const ex index = ex_cast(c->x, CT_I64, smaller(c, larger(c, at, zero), last));
+    t->at[i] = smaller(c, larger(c, index, ex_i(c->x, CT_I64, 0)), ex_dim(c->x, dim_addc(c->d, extent, -1))); /* NaN too */
+}
+
+grid_taps grid_linear(lower_ctx *c, ex v, dim extent)
+{
+    const ex one = num(c, v, 1), low = ex_un(c->x, EX_FLOOR, v), rest = sub(c, v, low);
+    grid_taps t = {.n = 2, .weight = {sub(c, one, rest), rest}};
+    set_tap(c, &t, 0, low, extent, true);
+    set_tap(c, &t, 1, add(c, low, one), extent, true);
+    return t;
+}
 
 /* The taps along a dimension of n elements for the normalized coordinate g in [-1, 1]. */
 static grid_taps taps_along(lower_ctx *c, ex g, dim extent)
@@ -62,22 +76,12 @@ static grid_taps taps_along(lower_ctx *c, ex g, dim extent)
     for (uint32_t i = 0; i < t.n; i++) {
         ex at = add(c, floor_v, num(c, g, (double)i - (cubic ? 1 : 0)));
         if (cubic && out == OUT_REFLECTION) at = reflected(c, at, lo, hi);
-        t.inside[i] = out == OUT_ZEROS ? both(c, ex_bin(c->x, EX_LE, zero, at), ex_bin(c->x, EX_LE, at, last)) : ex_bool(c->x, true);
-        const ex index = ex_cast(c->x, CT_I64, smaller(c, larger(c, at, zero), last));
-        t.at[i] = smaller(c, larger(c, index, ex_i(c->x, CT_I64, 0)), ex_dim(c->x, dim_addc(c->d, extent, -1))); /* NaN too */
+        set_tap(c, &t, i, at, extent, out == OUT_ZEROS);
     }
     return t;
 }
 
-typedef struct {
-    lower_ctx *c;
-    slot x;
-    uint32_t rank;
-    grid_taps tap[SPATIAL + 2];
-    ex at[SPATIAL + 2], inside;
-} grid_sampler;
-
-static ex grid_sum(grid_sampler *s, uint32_t k)
+ex grid_sum(grid_sampler *s, uint32_t k)
 {
     lower_ctx *c = s->c;
     if (k == s->rank) {
@@ -116,6 +120,59 @@ static ex grid_value(lower_ctx *c, const dim *idx, void *arg)
 bool lower_GridSample(lower_ctx *c)
 {
     return lower_map(c, out_slot(c, 0), grid_value, NULL);
+}
+
+/* ---- AffineGrid: theta [n, r, r + 1] times the places of an image of `size` [n, c, d...], last coordinate first -> [n, d..., r] ---- */
+
+bool infer_AffineGrid(infer_ctx *c)
+{
+    if (!need_rank(c, 0)) return false;
+    uint32_t n;
+    const dim *size = in_content(c, 1, &n);
+    if (in_rank(c, 0) != 3) return infer_error(c, "shape-rank", "input 0 has %d dimensions, expected 3", in_rank(c, 0));
+    if (!size) {
+        infer_unsupported(c, "shape-unknown", "the size is computed at run time");
+        return diag_hint(c->m->diag, "make input 'size' a constant, or say it with --value");
+    }
+    if (n != 4 && n != 5) return infer_error(c, "shape-rank", "the size has %u numbers, expected 4 or 5", n);
+    const uint32_t spatial = n - 2;
+    const dim rows = dim_const(c->d, spatial), columns = dim_const(c->d, spatial + 1);
+    if (!assume_equal(c, in_dim(c, 0, 0), size[0]) || !assume_equal(c, in_dim(c, 0, 1), rows) || !assume_equal(c, in_dim(c, 0, 2), columns))
+        return infer_error(c, "shape-mismatch", "input 0 is not [batch, %u, %u]", spatial, spatial + 1);
+    dim out[SPATIAL + 2] = {size[0]};
+    for (uint32_t i = 0; i < spatial; i++) out[i + 1] = size[i + 2];
+    out[n - 1] = rows;
+    return out_tensor(c, 0, in_elem(c, 0), (int32_t)n, out);
+}
+
+/* Place i of `extent` as a number in [-1, 1]: of the pixel's middle, or with align_corners from the first to the last. */
+static ex affine_place(lower_ctx *c, ex like, dim i, dim extent)
+{
+    const bool align = node_int(c->n, "align_corners", 0) != 0;
+    const ex at = size_as(c, like, i), n = size_as(c, like, extent), one = num(c, like, 1), two = num(c, like, 2);
+    const ex steps = align ? sub(c, n, one) : n, pace = ex_select(c->x, equal(c, steps, num(c, like, 0)), num(c, like, 0), divide(c, two, steps));
+    const ex first = align ? num(c, like, -1) : sub(c, divide(c, pace, two), one);
+    return add(c, first, mul(c, at, pace));
+}
+
+static ex affine_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const slot theta = in_slot(c, 0), y = out_slot(c, 0);
+    const uint32_t spatial = slot_rank(c, y) - 2;
+    dim at[3] = {idx[0], idx[spatial + 1], dim_const(c->d, spatial)};
+    ex sum = load_axes(c, theta, 3, at);
+    for (uint32_t k = 0; k < spatial; k++) {
+        const uint32_t axis = spatial - k;
+        at[2] = dim_const(c->d, k);
+        sum = add(c, sum, mul(c, load_axes(c, theta, 3, at), affine_place(c, sum, idx[axis], slot_dim(c, y, axis))));
+    }
+    return sum;
+}
+
+bool lower_AffineGrid(lower_ctx *c)
+{
+    return lower_map(c, out_slot(c, 0), affine_value, NULL);
 }
 
 /* ---- CausalConvWithState: each channel by itself, over its own past ---- */

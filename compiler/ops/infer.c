@@ -48,9 +48,7 @@ static void type_of_data(model *m, value_id id)
 static bool no_fold(const walk *w, const node *n)
 {
     if (w->o->keep_dequantized && node_is(n, "", "DequantizeLinear")) return true;
-    static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
-    for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
-        if (!strcmp(n->op, RANDOM[i])) return true;
+    if (node_is_random(w->m, n)) return true;
     for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
         if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;

@@ -111,6 +111,8 @@ typedef struct op_def {
 
 const op_def *op_find(const char *domain, const char *name); /* NULL: unknown operator */
 const op_def *op_table(uint32_t *n);
+/* Operators that draw random numbers (Dropout in training is one of them): never folded, and two of them are never one. */
+bool node_is_random(model *m, const node *n);
 
 /* ---- drivers ---- */
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */

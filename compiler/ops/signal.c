@@ -1,11 +1,13 @@
-/* signal.c - DFT. Source: ONNX Operators.md, version 20.
+/* signal.c - DFT, STFT. Source: ONNX Operators.md, versions 20 and 17.
  *
- * A sum over the signal for each frequency, with cosines and sines from a table when the length is a number. Complex numbers are a last
- * dimension of 2; a last dimension of 1 is real. One-sided inverse: from half a spectrum to a real signal. */
+ * DFT: a sum over the signal for each frequency, with cosines and sines from a table when the length is a number. Complex numbers are a last
+ * dimension of 2; a last dimension of 1 is real. One-sided inverse: from half a spectrum to a real signal.
+ * STFT: overlapping frames as rows, times a matrix of the window's turns. */
 #include <math.h>
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/matmul.h"
 
 typedef struct {
     uint32_t axis;
@@ -100,4 +102,104 @@ bool lower_DFT(lower_ctx *c)
     if (!(t.inverse && t.onesided)) store_axes(c, &b, y, rank, idx, mul(c, imaginary, scale));
     low_end(c, &b);
     return true;
+}
+
+/* ---- STFT: signal [batch, length, 1 or 2], window [frame] -> [batch, frames, bins, 2] ---- */
+
+typedef struct {
+    dim step, frame, frames, bins;
+    bool complex_in;
+} framing;
+
+/* False when step or frame length is not known. */
+static bool frames_of(model *m, const node *n, const dim *signal, framing *f)
+{
+    uint32_t n_step, n_length;
+    dims *d = m->dims;
+    const dim *by = known_dims(m, n, 1, &n_step), *length = known_dims(m, n, 3, &n_length);
+    const value_id window = node_in(n, 2);
+    if (!by || n_step != 1 || (node_in(n, 3) && (!length || n_length != 1))) return false;
+    *f = (framing){.step = by[0], .complex_in = dim_is(d, signal[2], 2)};
+    f->frame = length ? length[0] : window ? value_at(m, window)->type.shape[0] : signal[1];
+    int64_t pace, reach;
+    if ((dim_is_const(d, f->step, &pace) && pace < 1) || (dim_is_const(d, f->frame, &reach) && reach < 1)) return false;
+    f->frames = dim_addc(d, dim_fdiv(d, dim_sub(d, signal[1], f->frame), f->step), 1);
+    f->bins = node_int(n, "onesided", 1) ? dim_addc(d, dim_fdiv(d, f->frame, dim_const(d, 2)), 1) : f->frame;
+    return true;
+}
+
+bool infer_STFT(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 2)) return false;
+    if (in_rank(c, 0) != 3) return infer_error(c, "shape-rank", "the signal has %d dimensions, expected 3 (batch, length, 1 or 2)", in_rank(c, 0));
+    if (node_in(c->n, 2) && in_rank(c, 2) != 1) return infer_error(c, "shape-rank", "the window has %d dimensions, expected 1", in_rank(c, 2));
+    int64_t parts;
+    if (!dim_is_const(c->d, in_dim(c, 0, 2), &parts)) return infer_unsupported(c, "dim-unknown", "whether the signal is complex is not known: its last dimension is a symbol");
+    if (parts != 1 && parts != 2) return infer_error(c, "shape-mismatch", "the last dimension of the signal is %lld, expected 1 or 2", (long long)parts);
+    framing f;
+    if (!frames_of(c->m, c->n, in_type(c, 0)->shape, &f)) {
+        infer_unsupported(c, "frames-unknown", "frame_step or frame_length is computed at run time or not positive");
+        return diag_hint(c->m->diag, "make the inputs 'frame_step' and 'frame_length' constants");
+    }
+    if (node_in(c->n, 2) && !assume_equal(c, in_dim(c, 2, 0), f.frame)) return infer_error(c, "shape-mismatch", "the window is not as long as a frame");
+    int64_t count;
+    if (dim_is_const(c->d, f.frames, &count) && count < 1) return infer_error(c, "shape-mismatch", "a frame is longer than the signal");
+    const dim out[4] = {in_dim(c, 0, 0), f.frames, f.bins, dim_const(c->d, 2)};
+    return out_tensor(c, 0, in_elem(c, 0), 4, out);
+}
+
+/* What sample t of a frame adds to each bin: [frame * parts, bins * 2], where a part is real or imaginary. */
+static slot stft_turns(lower_ctx *c, const framing *f)
+{
+    const slot x = in_slot(c, 0), window = in_slot(c, 2);
+    const ctype ct = ctype_of(slot_elem(c, x));
+    const int64_t parts = f->complex_in ? 2 : 1;
+    const transform t = {.length = f->frame};
+    slot tables[2] = {0, 0};
+    make_tables(c, &t, tables);
+    const dim shape[2] = {dim_mulc(c->d, f->frame, parts), dim_mulc(c->d, f->bins, 2)};
+    const slot to = temp_slot(c, "turns", slot_elem(c, x), 2, shape);
+    nest_builder b = low_begin(c);
+    const dim sample = nest_axis(&b, f->frame), bin = nest_axis(&b, f->bins), turn = dim_mod(c->d, dim_mul(c->d, sample, bin), f->frame);
+    nest_stage(&b);
+    ex cosine = turn_part(c, &t, ct, turn, false, tables), sine = turn_part(c, &t, ct, turn, true, tables);
+    if (window) {
+        const ex w = load_channel(c, window, sample);
+        cosine = mul(c, cosine, w);
+        sine = mul(c, sine, w);
+    }
+    const ex from_real[2] = {cosine, ex_un(c->x, EX_NEG, sine)}, from_imaginary[2] = {sine, cosine};
+    for (int64_t part = 0; part < parts; part++) {
+        for (int64_t k = 0; k < 2; k++) {
+            const dim at[2] = {dim_addc(c->d, dim_mulc(c->d, sample, parts), part), dim_addc(c->d, dim_mulc(c->d, bin, 2), k)};
+            store_axes(c, &b, to, 2, at, part ? from_imaginary[k] : from_real[k]);
+        }
+    }
+    low_end(c, &b);
+    return to;
+}
+
+static ex stft_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    const dim at[3] = {idx[0], idx[1], dim_add(c->d, dim_mulc(c->d, idx[2], 2), idx[3])};
+    return load_axes(c, *(const slot *)arg, 3, at);
+}
+
+bool lower_STFT(lower_ctx *c)
+{
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    framing f;
+    if (!frames_of(c->m, c->n, slot_at(c->p, x)->extent, &f)) return lower_unsupported(c, "frames-unknown", "frame_step or frame_length is not known");
+    const dim two = dim_const(c->d, 2), shape[3] = {slot_dim(c, x, 0), f.frames, dim_mul(c->d, f.bins, two)};
+    const slot flat = temp_slot(c, "spectra", slot_elem(c, y), 3, shape);
+    product q = {.a_slot = x, .b_slot = stft_turns(c, &f), .out = flat, .n_batch = 1, .n_at = 3};
+    q.at[0] = q.batch[0] = dim_axis(c->d, shape[0]);
+    q.at[1] = q.m = dim_axis(c->d, shape[1]);
+    q.at[2] = q.n = dim_axis(c->d, shape[2]);
+    q.k = dim_axis(c->d, slot_dim(c, q.b_slot, 0));
+    const dim sample = f.complex_in ? dim_fdiv(c->d, q.k, two) : q.k;
+    const dim a[3] = {q.batch[0], dim_add(c->d, dim_mul(c->d, q.m, f.step), sample), f.complex_in ? dim_mod(c->d, q.k, two) : dim_const(c->d, 0)}, b[2] = {q.k, q.n};
+    q.a = load_axes(c, x, 3, a);
+    q.b = load_axes(c, q.b_slot, 2, b);
+    return lower_product(c, &q) && lower_map(c, y, stft_value, (void *)(uintptr_t)&flat);
 }

@@ -8,6 +8,7 @@
  * breaks: nothing. */
 #include <string.h>
 
+#include "ops/ops.h"
 #include "passes/forms.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"

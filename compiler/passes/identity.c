@@ -7,6 +7,7 @@
  * breaks: nothing; nodes inside a chain that nobody reads any more are left to dead. */
 #include <string.h>
 
+#include "ops/ops.h"
 #include "passes/forms.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"

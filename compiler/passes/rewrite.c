@@ -238,17 +238,6 @@ bool same_value_type(model *m, value_id a, value_id b)
     return same_tensor_type(&value_at(m, a)->type, &value_at(m, b)->type);
 }
 
-bool node_is_random(model *m, const node *n)
-{
-    static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
-    for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
-        if (!strcmp(n->op, RANDOM[i])) return true;
-    if (strcmp(n->op, "Dropout")) return false;
-    const value_id mode = node_in(n, 2);
-    const tensor *t = mode ? value_at(m, mode)->data : NULL;
-    return mode && (!t || elem_get_int(t->type, t->data, 0));
-}
-
 bool node_has_graph(const node *n)
 {
     for (uint32_t i = 0; i < n->n_attr; i++)

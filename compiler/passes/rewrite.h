@@ -52,8 +52,6 @@ void *rewrite_context(rewrite *r); /* what rewrite_rules was given */
 /* Tensors of the same element type and, as far as the compiler can prove, the same shape. */
 bool same_tensor_type(const type *a, const type *b);
 bool same_value_type(model *m, value_id a, value_id b);
-/* Operators whose results differ from run to run (Dropout in training is one of them). */
-bool node_is_random(model *m, const node *n);
 bool node_has_graph(const node *n);
 /* Transpose (identity.c). order[i]: the dimension of the node's input that becomes dimension i. False: another operator, or not known. */
 bool transpose_order(model *m, const node *n, uint32_t *order, uint32_t *rank);

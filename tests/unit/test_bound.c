@@ -49,6 +49,8 @@ static const sample samples[] = {
     {"coupling", ARGS_NONE, "CLASSES=3"},
     {"nms", ARGS_ROWS, "CENTER=0 BATCH=1 CLASSES=(d_rows) BOXES=80"},
     {"nms", ARGS_ROWS, "CENTER=1 BATCH=2 CLASSES=3 BOXES=(d_rows)"},
+    {"gauss", ARGS_NONE, "T=double N=4"},
+    {"gauss", ARGS_ROWS, "T=float N=(d_rows)"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=0 INPUT_FORGET=0 CLIP=INFINITY P_AT=0"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=1 INPUT_FORGET=1 CLIP=0.5f P_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},

@@ -18,7 +18,7 @@
 static const char *result(arena *mem, const char *inputs, const char *constants, const char *nodes)
 {
     diag *d = diag_new(mem, "test.txt");
-    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 21]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
+    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
                                       *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
     model *m = model_parse(mem, d, source, "test.txt");
     if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
@@ -60,9 +60,21 @@ static const sample SAMPLES[] = {
     {"", "float[2] x = {1,2}, int64[1] r = {2}", "y = Tile (x, r)", "1 2 1 2"},
     {"", "float[1,1,2] x = {1,3}, int64[3] s = {1,1,4}", "y = Resize <mode = \"linear\"> (x, , , s)", "1 1.5 2.5 3"},
     {"", "float[1,1,4] x = {1,2,3,4}, int64[3] s = {1,1,2}", "y = Resize <coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"> (x, , , s)", "1 3"},
+    {"", "float[1,2,3] t = {1,0,0,0,2,1}, int64[4] s = {1,1,2,2}", "y = AffineGrid (t, s)", "-0.5 0 0.5 0 -0.5 2 0.5 2"},
+    {"", "float[1,2,3] t = {1,0,0,0,1,0}, int64[4] s = {1,1,2,2}", "y = AffineGrid <align_corners = 1> (t, s)", "-1 -1 1 -1 -1 1 1 1"},
+    {"float[n,3,4] t, float[n,c,d,h,w] x", "", "s = Shape (x) y = AffineGrid (t, s)", "float[n,d,h,w,3]"},
     {"float[1,3,h,w] x", "float[4] s = {1,1,2,2}", "y = Resize (x, , s)", "float[1,3,2*h,2*w]"},
     {"", "float[2,2] x = {1,2,3,4}", "y = Einsum <equation = \"ij->ji\"> (x)", "1 3 2 4"},
     {"", "float[1,1,2] x = {1,2}, float[1,1,2] w = {1,10}", "y = ConvTranspose <strides = [2]> (x, w)", "1 10 2 20"},
+    {"float[n,2,h,w] x, float[n,18,h2,w2] o, float[4,2,3,3] k", "", "y = DeformConv <pads = [1, 1, 1, 1]> (x, k, o)", "float[n,4,h,w]"},
+    {"float[n,2,8,8] x, float[n,17,6,6] o, float[4,2,3,3] k", "", "y = DeformConv (x, k, o)", "shape-mismatch"},
+    /* signals */
+    {"float[n,len,1] x", "int64 s = {128}, int64 l = {512}", "y = STFT (x, s, , l)", "float[n,fdiv(len, 128) - 3,257,2]"},
+    {"float[n,len,2] x, float[400] v", "int64 s = {160}", "y = STFT <onesided = 0> (x, s, v)", "float[n,fdiv(len + 80, 160) - 2,400,2]"},
+    {"float[n,len,1] x, int64 s", "", "y = STFT (x, s)", "frames-unknown"},
+    /* matrices */
+    {"float[n,k,k] x", "", "y = Det (x)", "float[n]"},
+    {"float[n,2,3] x", "", "y = Det (x)", "shape-mismatch"},
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},

@@ -184,6 +184,7 @@ static inline slot_info *slot_at(program *p, slot s)
 {
     return &p->slot.p[s];
 }
+bool has_strings(const program *p); /* a slot holds strings */
 uint32_t acc_new(program *p);
 /* The index, as int32, of a load from a constant table of 256 bytes by a byte that something computes; 0: it is none. `load`: not a node in place, which
  * making another one may move. */

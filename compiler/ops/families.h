@@ -195,6 +195,14 @@ bool lower_Normalizer(lower_ctx *c);
 bool lower_OneHotEncoder(lower_ctx *c);
 bool lower_Scaler(lower_ctx *c);
 
+/* string_make.c */
+bool infer_StringConcat(infer_ctx *c);
+bool infer_StringNormalizer(infer_ctx *c);
+bool infer_StringSplit(infer_ctx *c);
+bool lower_StringConcat(lower_ctx *c);
+bool lower_StringNormalizer(lower_ctx *c);
+bool lower_StringSplit(lower_ctx *c);
+
 /* tfidf.c */
 bool infer_TfIdfVectorizer(infer_ctx *c);
 bool lower_TfIdfVectorizer(lower_ctx *c);

@@ -11,7 +11,7 @@ bool takes_strings(const node *n)
         "Constant", "Identity", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
         "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Compress", "Unique", "Tile", "ReverseSequence", "DepthToSpace", "SpaceToDepth", "OneHot",
         "If", "Loop", "Scan", "LabelEncoder", "OneHotEncoder", "CategoryMapper", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", "TfIdfVectorizer",
-        "ArrayFeatureExtractor"};
+        "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch"};
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(n->op, KNOWN[i])) return true;
     return false;
@@ -125,13 +125,23 @@ static slot hash_table(lower_ctx *c, uint32_t n, const char *const *list, int64_
     return slot_ints(c, "table", ELEM_INT32, 1, size, table);
 }
 
-slot lower_find(lower_ctx *c, slot x, uint32_t n, const char *const *list)
+static slot find(lower_ctx *c, slot x, uint32_t n, const char *const *list, bool folded)
 {
     int64_t size;
     const slot table = hash_table(c, n, list, &size), found = temp_slot(c, "found", ELEM_INT64, slot_rank(c, x), slot_at(c->p, x)->extent);
     const packed k = pack(c->p, n, list);
     const kernel_arg args[5] = {{found, ARG_OUT}, {x, ARG_IN}, {k.bytes, ARG_IN}, {k.places, ARG_IN}, {table, ARG_IN}};
-    const binding bind[1] = {{.name = "SIZE", .kind = BIND_DIM, .d = dim_const(c->d, size)}};
-    lower_template(c, "string_find", 1, bind, 5, args, dim_product(c->d, slot_at(c->p, x)->extent, slot_rank(c, x)));
+    const binding bind[2] = {{.name = "SIZE", .kind = BIND_DIM, .d = dim_const(c->d, size)}, {.name = "FOLD", .kind = BIND_DIM, .d = dim_const(c->d, folded)}};
+    lower_template(c, "string_find", 2, bind, 5, args, dim_product(c->d, slot_at(c->p, x)->extent, slot_rank(c, x)));
     return found;
+}
+
+slot lower_find(lower_ctx *c, slot x, uint32_t n, const char *const *list)
+{
+    return find(c, x, n, list, false);
+}
+
+slot lower_find_folded(lower_ctx *c, slot x, uint32_t n, const char *const *list)
+{
+    return find(c, x, n, list, true);
 }

@@ -16,6 +16,9 @@ slot slot_strings(lower_ctx *c, const char *name, uint32_t rank, const int64_t *
 /* found[i...]: the last place of x[i...] in the list, -1: it is not there. By hashing. */
 slot lower_find(lower_ctx *c, slot x, uint32_t n, const char *const *list);
 
+/* The same for a list of small letters, where capital letters (of ASCII) are taken as small ones. */
+slot lower_find_folded(lower_ctx *c, slot x, uint32_t n, const char *const *list);
+
 /* The number of each string among the different ones, which are listed. */
 const int64_t *string_numbers(arena *mem, uint32_t n, const char *const *v, const char ***distinct, uint32_t *n_distinct);
 

@@ -32,3 +32,21 @@ number (string[n] x) => (float[n] y)
 EOF
 expect 4 compile number.onnxtxt -o out
 says err "Cast on strings"
+
+# New strings lie in a pool that needs a capacity; a run that needs more says so.
+cat > twice.onnxtxt <<'EOF'
+<ir_version: 10, opset_import: ["" : 20]>
+twice (int64[n] i) => (y)
+<string[3] c = {"one", "", "three"}>
+{
+    x = Gather(c, i)
+    y = StringConcat(x, x)
+}
+EOF
+expect 4 compile twice.onnxtxt -o out
+says err "the size 'bytes.y' is decided by data" "--dim bytes.y=..N"
+expect 0 run twice.onnxtxt i=i.npy --dim bytes.y=..26
+says out '"threethree" "" "oneone" "threethree"'
+expect 1 run twice.onnxtxt i=i.npy --dim bytes.y=..25
+expect 0 inspect twice.onnxtxt
+says out "bytes.y: no bound"

@@ -121,6 +121,41 @@ def ngrams(k, rng):
     case(f"tfidf{k}", [N("TfIdfVectorizer", ["x"], ["y"], **attributes)], {"x": x}, {"y": T.FLOAT})
 
 
+def made():
+    """Operators that make strings; `onnxcc verify` gives their bytes a capacity."""
+    concat = [N("StringConcat", ["x", "z"], ["y"])]
+    case("concat", concat, {"x": text(3, 4), "z": text(3, 4)}, {"y": T.STRING}, symbols=False)
+    case("concat_symbols", [N("StringConcat", ["x", "x"], ["y"])], {"x": text(3, 4)}, {"y": T.STRING})
+    case("concat_stretch", concat, {"x": text(3, 1), "z": text(2, 1, 4)}, {"y": T.STRING}, symbols=False)
+    case("concat_constant", concat, {"x": text(3, 4)}, {"y": T.STRING}, {"z": text(4)})
+    case("concat_scalar", concat, {"x": text(3, 4)}, {"y": T.STRING}, {"z": objects("-")})
+    chain = [N("StringConcat", ["x", "z"], ["u"]), N("StringConcat", ["u", "x"], ["v"]), N("Transpose", ["v"], ["y"], perm=[1, 0])]
+    case("concat_chain", chain, {"x": text(5, 4), "z": text(5, 4)}, {"y": T.STRING, "u": T.STRING}, symbols=False)
+    words = objects(["Monday", "tuesday", "WEDNESDAY", "", "monday", "Ünder", "a1Z"])
+    for k, change in enumerate(("NONE", "LOWER", "UPPER")):
+        for sensitive in (0, 1):
+            for j, stop in enumerate(([], ["monday"], ["Monday", "", "tuesday"], [str(w) for w in words])):
+                for rank in (1, 2):
+                    attributes = {"case_change_action": change, "is_case_sensitive": sensitive, "locale": "C"}
+                    if stop:
+                        attributes["stopwords"] = stop
+                    ascii_words = words[[0, 1, 2, 4, 6]]  # onnxruntime changes other letters, too
+                    x = ascii_words if change != "NONE" or not sensitive else words
+                    case(f"normalizer{k}{sensitive}{j}{rank}", [N("StringNormalizer", ["x"], ["y"], **attributes)], {"x": x.reshape((-1,) if rank == 1 else (1, -1))}, {"y": T.STRING},
+                         symbols=rank == 1)
+    x = objects(["a,b", "", "a,,b,", ",", "ab", "a,b,c,d,e"]).reshape(2, 3)
+    spaces = objects(["a b", "", "  a   b ", "  ", "ab", "a b c d e"]).reshape(2, 3)
+    for most in (None, 0, 1, 2, 9):
+        attributes = {} if most is None else {"maxsplit": most}
+        for k, delimiter in enumerate((",", "b,", None, "")):
+            if delimiter is not None:
+                attributes["delimiter"] = delimiter
+            case(f"split{most}{k}", [N("StringSplit", ["x"], ["y", "n"], **attributes)], {"x": x if delimiter else spaces}, {"y": T.STRING, "n": T.INT64})
+    case("split_count", [N("StringSplit", ["x"], ["y", "n"], delimiter=",")], {"x": x}, {"n": T.INT64})
+    case("split_labels", [N("StringSplit", ["x"], ["y", "n"], delimiter=","), N("LabelEncoder", ["y"], ["i"], domain=ML, keys_strings=["a", "b"], values_int64s=[1, 2])], {"x": x},
+         {"i": T.INT64})
+
+
 def main():
     global root
     arguments = argparse.ArgumentParser()
@@ -132,6 +167,7 @@ def main():
         rng = np.random.default_rng(0)
         movement()
         labels()
+        made()
         for k in range(40):
             ngrams(k, rng)
         done = subprocess.run([o.onnxcc, "verify", "--cases", os.path.dirname(root), "-v"], capture_output=True, text=True)

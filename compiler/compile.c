@@ -118,6 +118,18 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     return ir_verify(m) && simplify(m, o, out);
 }
 
+/* Strings stay in the memory of the host. */
+static bool strings_fit(program *p, const target *t)
+{
+    if (t->language != LANGUAGE_CUDA) return true;
+    for (slot s = 1; s < p->slot.n; s++) {
+        if (slot_at(p, s)->type != ELEM_STRING) continue;
+        diag_error(p->diag, EXIT_UNSUPPORTED, "", "cuda-strings", "'%s' holds strings, which code for CUDA can't", slot_at(p, s)->name);
+        return diag_hint(p->diag, "compile for the CPU, or cut the model behind its strings");
+    }
+    return true;
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = target_find(o->target);
@@ -131,7 +143,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!compile_front(m, o, out)) return false;
 
     program *p = lower_model(out->mem, m);
-    if (!p || !plan_limits(p)) return false;
+    if (!p || !strings_fit(p, t) || !plan_limits(p)) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
         const fuse_options rules = fusion_rules(o);

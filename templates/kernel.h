@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../runtime/onnxcc_rt.h"
+
 #define KERNEL static __attribute__((unused))
 #ifdef KERNEL_OUTLINE /* tests: one copy of each part, which sanitizers compile in a fraction of the time */
 #define INLINE static __attribute__((noinline, unused))

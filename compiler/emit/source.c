@@ -94,6 +94,7 @@ void print_helpers(emit *e, const char *steps, text *out)
 {
     text header = {.mem = e->mem};
     copy_header(e, "templates/simd", "simd.h", &header);
+    if (has_strings(e->p)) copy_header(e, "templates/simd", "text.h", &header);
     dim_functions(&header);
     if (e->failed) return;
     if (e->o->whole_helpers) text_addn(out, header.p, header.n);

@@ -16,7 +16,7 @@
 
 static bool is_int(ctype t)
 {
-    return t != CT_BOOL && !ctype_is_float(t);
+    return t != CT_BOOL && t != CT_STR && !ctype_is_float(t);
 }
 
 static ex_op op_of(const exprs *x, ex e)
@@ -133,6 +133,7 @@ bool ex_is_num(const exprs *x, ex e, double *v)
     case CT_U64: *v = (double)l.u64; break;
     case CT_F32: *v = (double)l.f32; break;
     case CT_F64: *v = l.f64; break;
+    case CT_STR: return false;
     }
     return true;
 }
@@ -293,7 +294,7 @@ ex ex_round(exprs *x, elem to, ex a)
     const elem_info *info = elem_of(to);
     const ex_op inner = op_of(x, a);
     lane v;
-    if (t == CT_BOOL || to == ELEM_DOUBLE || (t == CT_F32 && to == ELEM_FLOAT)) return a;
+    if (t == CT_BOOL || t == CT_STR || to == ELEM_DOUBLE || (t == CT_F32 && to == ELEM_FLOAT)) return a;
     if (is_int(t) && info->kind != 'f' && (info->bits == 64 || (t == CT_I32 && to == ELEM_INT32) || (t == CT_U32 && to == ELEM_UINT32))) return a;
     if (ex_literal(x, a, &v)) {
         vec_round(to, t, 1, &v, &v);

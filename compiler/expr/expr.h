@@ -2,7 +2,7 @@
  *
  * Expressions say what is computed for one point of an index space. Integers that are affine or otherwise symbolic in axes and dims are
  * DIM nodes (see ir/dim.h: one normal form for sizes and indexes); everything else is a typed operation. Constructors simplify, so equal
- * expressions have equal ids. Storage types (float16, int8, ...) exist only in loads, stores and ROUND; arithmetic has seven types.
+ * expressions have equal ids. Storage types (float16, int8, ...) exist only in loads, stores and ROUND; arithmetic has seven types, and strings are an eighth.
  *
  * Meaning of a nest: for every point of its axes, in any order (they are parallel), accumulators start at the identity of their fold and
  * the stages run one after the other; a stage walks its own axes in order, outermost first, and runs its sinks in order at every point.
@@ -16,7 +16,7 @@
 typedef uint32_t ex;   /* an expression; 0: none */
 typedef uint32_t slot; /* a tensor of the program (program.h); 0: none */
 
-typedef enum { CT_BOOL, CT_I32, CT_U32, CT_I64, CT_U64, CT_F32, CT_F64 } ctype;
+typedef enum { CT_BOOL, CT_I32, CT_U32, CT_I64, CT_U64, CT_F32, CT_F64, CT_STR /* is loaded, stored, selected and compared; has no literals */ } ctype;
 
 typedef enum {
     EX_NONE,
@@ -64,7 +64,7 @@ dims *exprs_dims(exprs *x);
 const ex_node *ex_at(const exprs *x, ex e);
 ctype ex_type(const exprs *x, ex e);
 
-/* The compute type for a storage type: int8..int32, uint8, uint16 -> I32; float8, float16, bfloat16, float -> F32; others their own. */
+/* The compute type for a storage type: int8..int32, uint8, uint16 -> I32; float8, float16, bfloat16, float -> F32; string -> STR; others their own. */
 ctype ctype_of(elem t);
 bool ctype_is_float(ctype t);
 

@@ -66,7 +66,7 @@ static void add_leaf(void *ctx, ex e)
 static elem elem_of_ctype(ctype t)
 {
     static const elem of[] = {[CT_BOOL] = ELEM_BOOL,   [CT_I32] = ELEM_INT32, [CT_U32] = ELEM_UINT32, [CT_I64] = ELEM_INT64,
-                              [CT_U64] = ELEM_UINT64, [CT_F32] = ELEM_FLOAT, [CT_F64] = ELEM_DOUBLE};
+                              [CT_U64] = ELEM_UINT64, [CT_F32] = ELEM_FLOAT, [CT_F64] = ELEM_DOUBLE, [CT_STR] = ELEM_STRING};
     return of[t];
 }
 

@@ -42,6 +42,7 @@ ctype ctype_of(elem t)
     case ELEM_UINT32: return CT_U32;
     case ELEM_INT64: return CT_I64;
     case ELEM_UINT64: return CT_U64;
+    case ELEM_STRING: return CT_STR;
     case ELEM_DOUBLE:
     case ELEM_COMPLEX128: return CT_F64;
     default: return elem_of(t)->kind == 'f' || elem_of(t)->kind == 'c' ? CT_F32 : CT_I32;

@@ -68,7 +68,7 @@ const char *int_text(printer *w, int64_t v);
 const char *dim_str(printer *w, dim d); /* C text; axes by their loop variables */
 bool dim_fits32(printer *w, dim d);     /* every intermediate result too */
 const char *ctype_name(ctype t);        /* int32_t for BOOL */
-char ctype_letter(ctype t);             /* of scalar.h: sf, sd, si, su, sl, sw */
+char ctype_letter(ctype t);             /* of scalar.h: sf, sd, si, su, sl, sw; st of text.h */
 const char *axis_name(const printer *w, dim axis);
 void axis_bind(printer *w, dim axis, const char *name); /* NULL: closes */
 

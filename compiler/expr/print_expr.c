@@ -463,6 +463,8 @@ static const char *extremum_text(printer *w, const ex_node *n, bool lanes)
 static const char *compare_text(printer *w, const ex_node *n, bool lanes)
 {
     const char *op = n->op == EX_LT ? "<" : n->op == EX_LE ? "<=" : n->op == EX_EQ ? "==" : "!=";
+    if (ex_type(w->x, n->a[0]) == CT_STR)
+        return call2(w, n->op == EX_LT ? "st_lt" : n->op == EX_LE ? "st_le" : n->op == EX_EQ ? "st_eq" : "st_ne", n->a[0], n->a[1], false);
     if (!lanes) return infix(w, op, n->a[0], n->a[1], BIND_COMPARE + 1);
     const char *side[2];
     for (int i = 0; i < 2; i++) {

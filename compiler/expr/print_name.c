@@ -112,13 +112,13 @@ const char *paren(printer *w, const char *s)
 const char *ctype_name(ctype t)
 {
     static const char *const of_type[] = {[CT_BOOL] = "int32_t", [CT_I32] = "int32_t", [CT_U32] = "uint32_t", [CT_I64] = "int64_t",
-                                        [CT_U64] = "uint64_t", [CT_F32] = "float",   [CT_F64] = "double"};
+                                        [CT_U64] = "uint64_t", [CT_F32] = "float",   [CT_F64] = "double", [CT_STR] = "onnxcc_string"};
     return of_type[t];
 }
 
 char ctype_letter(ctype t)
 {
-    static const char letters[] = {[CT_BOOL] = 'i', [CT_I32] = 'i', [CT_U32] = 'u', [CT_I64] = 'l', [CT_U64] = 'w', [CT_F32] = 'f', [CT_F64] = 'd'};
+    static const char letters[] = {[CT_BOOL] = 'i', [CT_I32] = 'i', [CT_U32] = 'u', [CT_I64] = 'l', [CT_U64] = 'w', [CT_F32] = 'f', [CT_F64] = 'd', [CT_STR] = 't'};
     return letters[t];
 }
 

@@ -27,6 +27,13 @@ slot slot_new(program *p, const char *name, elem stored, slot_kind kind, uint32_
     return p->slot.n - 1;
 }
 
+bool has_strings(const program *p)
+{
+    for (slot s = 1; s < p->slot.n; s++)
+        if (p->slot.p[s].type == ELEM_STRING) return true;
+    return false;
+}
+
 uint32_t acc_new(program *p)
 {
     return ++p->n_acc;

@@ -39,6 +39,7 @@ typedef struct {
     int32_t read_past;  /* elements behind the last that a kernel may read, whatever they are */
     const tensor *data; /* CONST, row-major, little-endian; after packing in the view's layout */
     value_id value;     /* of the model; 0: none */
+    bool keep;          /* TEMP: what it holds is needed to the end of the run (bytes that strings of an output point to) */
     uint32_t io;        /* INPUT, OUTPUT, STATE: position among the model's inputs or outputs */
 } slot_info;
 
@@ -184,6 +185,7 @@ static inline slot_info *slot_at(program *p, slot s)
 {
     return &p->slot.p[s];
 }
+bool has_strings(const program *p); /* a slot holds strings */
 uint32_t acc_new(program *p);
 /* The index, as int32, of a load from a constant table of 256 bytes by a byte that something computes; 0: it is none. `load`: not a node in place, which
  * making another one may move. */

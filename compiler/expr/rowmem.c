@@ -109,6 +109,10 @@ static void store_any(elem t, void *data, const row *r, const void *lanes)
 
 void row_load(elem t, const void *data, const row *r, void *lanes)
 {
+    if (t == ELEM_STRING) { /* pointers, as in a tensor's `strings` */
+        LOAD_AS(uintptr_t, uint64_t);
+        return;
+    }
     switch (HOST_IS_LITTLE ? t : ELEM_NONE) {
     case ELEM_FLOAT: LOAD_AS(uint32_t, uint32_t); break; /* as bits: a NaN stays the same */
     case ELEM_DOUBLE:
@@ -132,6 +136,10 @@ void row_load(elem t, const void *data, const row *r, void *lanes)
 
 void row_store(elem t, void *data, const row *r, const void *lanes)
 {
+    if (t == ELEM_STRING) {
+        STORE_AS(uintptr_t, uint64_t);
+        return;
+    }
     switch (HOST_IS_LITTLE ? t : ELEM_NONE) {
     case ELEM_FLOAT: STORE_AS(uint32_t, uint32_t); break;
     case ELEM_DOUBLE:

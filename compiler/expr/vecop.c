@@ -139,6 +139,7 @@ void vec_un(ex_op op, ctype t, uint32_t n, void *out, const void *a)
         if (op == EX_ABS) memmove(out, a, n * sizeof(uint64_t));
         else UN_INT(uint64_t, uint64_t);
         break;
+    case CT_STR: assert(0 && "an operation of one string");
     }
 }
 
@@ -171,6 +172,7 @@ static uint64_t to_u64(double v)
     case CT_U64: MAP1(T, uint64_t, x); break;               \
     case CT_F32: MAP1(T, float, x); break;                  \
     case CT_F64: MAP1(T, double, x); break;                 \
+    case CT_STR: break;                                     \
     }
 #define CAST_FROM_FLOAT(T)                                  \
     switch (to) {                                           \
@@ -181,6 +183,7 @@ static uint64_t to_u64(double v)
     case CT_U64: MAP1(T, uint64_t, to_u64((double)x)); break; \
     case CT_F32: MAP1(T, float, x); break;                  \
     case CT_F64: MAP1(T, double, x); break;                 \
+    case CT_STR: break;                                     \
     }
 
 void vec_cast(ctype to, ctype from, uint32_t n, void *out, const void *a)
@@ -193,6 +196,7 @@ void vec_cast(ctype to, ctype from, uint32_t n, void *out, const void *a)
     case CT_U64: CAST_FROM_INT(uint64_t); break;
     case CT_F32: CAST_FROM_FLOAT(float); break;
     case CT_F64: CAST_FROM_FLOAT(double); break;
+    case CT_STR: break; /* strings are not cast */
     }
 }
 
@@ -215,6 +219,7 @@ void vec_round(elem to, ctype t, uint32_t n, void *out, const void *a)
     case CT_I64: MAP1(int64_t, int64_t, (elem_set_int(to, &cell, 0, x), elem_get_int(to, &cell, 0))); break;
     case CT_U64: MAP1(uint64_t, uint64_t, (elem_set_int(to, &cell, 0, (long long)x), elem_get_int(to, &cell, 0))); break;
     case CT_BOOL: memmove(out, a, n); break;
+    case CT_STR: memmove(out, a, n * sizeof(uint64_t)); break;
     }
 }
 
@@ -338,6 +343,22 @@ static void bin_bool(ex_op op, uint32_t n, void *out, const void *a, const void 
     }
 }
 
+static int order_of(uint64_t a, uint64_t b)
+{
+    return strcmp((const char *)(uintptr_t)a, (const char *)(uintptr_t)b);
+}
+
+static void bin_text(ex_op op, uint32_t n, void *out, const void *a, const void *b)
+{
+    switch (op) {
+    case EX_EQ: MAP2(uint64_t, uint8_t, order_of(x, y) == 0); break;
+    case EX_NE: MAP2(uint64_t, uint8_t, order_of(x, y) != 0); break;
+    case EX_LT: MAP2(uint64_t, uint8_t, order_of(x, y) < 0); break;
+    case EX_LE: MAP2(uint64_t, uint8_t, order_of(x, y) <= 0); break;
+    default: assert(0 && "an operation of two strings");
+    }
+}
+
 void vec_bin(ex_op op, ctype t, uint32_t n, void *out, const void *a, const void *b)
 {
     switch (t) {
@@ -348,6 +369,7 @@ void vec_bin(ex_op op, ctype t, uint32_t n, void *out, const void *a, const void
     case CT_U64: BIN_INT(uint64_t, uint64_t, uint64_t, div_u64, mod_u64, div_u64, mod_u64, pow_u64); break;
     case CT_F32: BIN_FLOAT(float, fmodf, pow_f32, atan2_f32); break;
     case CT_F64: BIN_FLOAT(double, fmod, fm_pow, fm_atan2); break;
+    case CT_STR: bin_text(op, n, out, a, b); break;
     }
 }
 

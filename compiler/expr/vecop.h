@@ -1,7 +1,8 @@
 /* vecop.h - the meaning of every operation of an expression, on arrays of lanes in host memory.
  *
  * One definition serves the interpreter (hundreds of lanes) and constant folding in the constructors (one lane). A lane of a compute type
- * is stored as: BOOL uint8_t (0 or 1), I32 int32_t, U32 uint32_t, I64 int64_t, U64 uint64_t, F32 float, F64 double. Float functions other
+ * is stored as: BOOL uint8_t (0 or 1), I32 int32_t, U32 uint32_t, I64 int64_t, U64 uint64_t, F32 float, F64 double, STR the
+ * address of a C string as uint64_t. Float functions other
  * than + - * / sqrt and the exact ones come from base/fmath.h, so results are the same on every host; F32 results are the double function
  * rounded once. `out` may be the same array as an argument, except in vec_cast. */
 #ifndef ONNXCC_EXPR_VECOP_H

@@ -304,11 +304,7 @@ static dim loop_limit(model *m, const node *n)
  * node has the same name. The same at inference and lowering. */
 static dim stack_symbol(model *m, node_id id, int64_t most)
 {
-    const node *n = node_at(m, id);
-    const char *stem = decided_name(m, n, "trip"), *name = stem;
-    for (node_id k = 1; k < id && name == stem; k++)
-        if (*n->name && node_at(m, k)->name && !strcmp(node_at(m, k)->name, n->name)) name = arena_printf(m->mem, "%s.%u", stem, id);
-    return limit_decided(m, dim_symbol(m->dims, name, 0, most), stem);
+    return decided_symbol(m, id, "trip", most);
 }
 
 static bool stacks(const node *n, uint32_t n_state)

@@ -189,12 +189,25 @@ bool infer_Scaler(infer_ctx *c);
 bool infer_ZipMap(infer_ctx *c);
 bool lower_ArrayFeatureExtractor(lower_ctx *c);
 bool lower_Binarizer(lower_ctx *c);
+bool lower_CategoryMapper(lower_ctx *c);
 bool lower_FeatureVectorizer(lower_ctx *c);
 bool lower_Imputer(lower_ctx *c);
 bool lower_LabelEncoder(lower_ctx *c);
 bool lower_Normalizer(lower_ctx *c);
 bool lower_OneHotEncoder(lower_ctx *c);
 bool lower_Scaler(lower_ctx *c);
+
+/* string_make.c */
+bool infer_StringConcat(infer_ctx *c);
+bool infer_StringNormalizer(infer_ctx *c);
+bool infer_StringSplit(infer_ctx *c);
+bool lower_StringConcat(lower_ctx *c);
+bool lower_StringNormalizer(lower_ctx *c);
+bool lower_StringSplit(lower_ctx *c);
+
+/* tfidf.c */
+bool infer_TfIdfVectorizer(infer_ctx *c);
+bool lower_TfIdfVectorizer(lower_ctx *c);
 
 /* ml_linear.c */
 bool infer_LinearClassifier(infer_ctx *c);

@@ -88,7 +88,7 @@ static bool foldable_sizes(folder *f, const node *n, int64_t limit)
     int64_t largest = 0, shape[64];
     for (uint32_t i = 0; i < n->n_in; i++) {
         const tensor *t = n->in[i] ? value_at(f->m, n->in[i])->data : NULL;
-        if (n->in[i] && (!t || (!t->data && tensor_count(t)))) return false;
+        if (n->in[i] && (!t || (!t->data && !t->strings && tensor_count(t)))) return false;
         if (t && tensor_count(t) > largest) largest = tensor_count(t);
     }
     for (uint32_t i = 0; i < n->n_out; i++) {
@@ -120,7 +120,9 @@ static bool fold_block(folder *f, node_id id, const block *b, uint32_t first_slo
         const slot_info *i = slot_at(f->p, s);
         const int64_t count = slot_count(f, s);
         if (count < 0) return false;
-        mem.data[s - first_slot] = i->kind == SLOT_CONST ? (void *)(uintptr_t)i->data->data : arena_alloc(m->mem, elem_bytes(i->type, (size_t)count) + 1);
+        void **to = &mem.data[s - first_slot];
+        if (i->kind != SLOT_CONST) *to = arena_alloc(m->mem, elem_bytes(i->type, (size_t)count) + 1);
+        else *to = i->type == ELEM_STRING ? (void *)i->data->strings : (void *)(uintptr_t)i->data->data;
     }
     if (!run_block(f, b, &mem)) return false;
     const node *n = node_at(m, id);
@@ -134,8 +136,11 @@ static bool fold_block(folder *f, node_id id, const block *b, uint32_t first_slo
         t->rank = info->rank;
         t->shape = ARENA_ARRAY(m->mem, int64_t, t->rank);
         for (uint32_t k = 0; k < t->rank; k++) (void)dim_is_const(f->p->dims, info->extent[k], &t->shape[k]);
-        t->bytes = elem_bytes(t->type, (size_t)tensor_count(t));
-        t->data = mem.data[s - first_slot];
+        if (t->type == ELEM_STRING) t->strings = mem.data[s - first_slot];
+        else {
+            t->bytes = elem_bytes(t->type, (size_t)tensor_count(t));
+            t->data = mem.data[s - first_slot];
+        }
         t->name = value_at(m, n->out[i])->name;
         value_at(m, n->out[i])->data = t;
     }

@@ -6,6 +6,7 @@
 
 #include "ops/control.h"
 #include "ops/ops.h"
+#include "ops/strings.h"
 
 static const char *step_label(model *m, const node *n)
 {
@@ -32,7 +33,9 @@ static bool known_types(program *p, const node *n)
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "rank-limit", "'%s' has %d dimensions, more than %d", v->name, rank, MAX_RANK);
         const elem e = v->data ? v->data->type : v->type.elem;
         const char kind = elem_of(e)->kind;
-        if (kind == 's' || kind == 'c' || kind == '?')
+        if (kind == 's' && !takes_strings(n))
+            return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "%s on strings ('%s') is not supported yet", n->op, v->name);
+        if (kind == 'c' || kind == '?')
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "'%s' has element type %s, which is not supported yet",
                               v->name, elem_of(e)->name);
     }
@@ -138,7 +141,7 @@ static bool io_supported(model *m, value_id id, const char *what)
 {
     const value *v = value_at(m, id);
     if (v->data) return true;
-    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiub", elem_of(v->type.elem)->kind)) return true;
+    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubs", elem_of(v->type.elem)->kind)) return true;
     text t = {.mem = m->mem};
     type_text(m, &v->type, &t);
     return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, id), "type-unsupported", "%s of type %s is not supported yet", what, t.p);
@@ -181,5 +184,6 @@ program *lower_model(arena *mem, model *m)
         if (copies.p[i]) copy_out(p, of_value, &p->main, g->outputs.p[i], i);
         else VEC_PUSH(mem, p->outputs, direct.p[i]);
     }
+    if (ok) lower_string_constants(p);
     return ok ? p : NULL;
 }

@@ -14,8 +14,9 @@ post_kind post_of(const node *n);
 bool ml_matrix(infer_ctx *c);
 dim ml_rows(dims *d, const type *t);
 dim ml_features(dims *d, const type *t);
-/* Refuses class labels that are strings. */
-bool ml_labels(infer_ctx *c, const char *ints, const char *strings, uint32_t *count);
+/* How many class labels there are, and of which type. */
+bool ml_labels(infer_ctx *c, const char *ints, const char *strings, uint32_t *count, elem *t);
+slot ml_label_list(lower_ctx *c, const char *ints, const char *strings, uint32_t *count);
 
 /* Feature k of row r of input 0, as float (double when it is one). */
 ex ml_feature(lower_ctx *c, dim row, dim k);

@@ -85,14 +85,16 @@ static int64_t coefficient_rows(const node *n, int64_t features)
 bool infer_LinearClassifier(infer_ctx *c)
 {
     uint32_t labels;
+    elem kind;
     int64_t features;
-    if (!ml_matrix(c) || !ml_labels(c, "classlabels_ints", "classlabels_strings", &labels)) return false;
+    if (!ml_matrix(c) || !ml_labels(c, "classlabels_ints", "classlabels_strings", &labels, &kind)) return false;
+    if (labels == 1 && kind == ELEM_STRING) return infer_unsupported(c, "labels-string", "a single class label that is a string is not supported yet");
     if (!dim_is_const(c->d, ml_features(c->d, in_type(c, 0)), &features)) return infer_unsupported(c, "shape-unknown", "the number of features is not known");
     const int64_t rows = coefficient_rows(c->n, features);
     if (!check_coefficients(c, rows)) return false;
     if (rows != labels && !(rows == 1 && labels == 2)) return infer_error(c, "attribute-value", "%lld rows of coefficients for %u labels", (long long)rows, labels);
     const dim n = ml_rows(c->d, in_type(c, 0)), out[2] = {n, dim_const(c->d, labels)};
-    return out_tensor(c, 0, ELEM_INT64, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
+    return out_tensor(c, 0, kind, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
 }
 
 /* One score s of two classes as (-s, s). */
@@ -126,15 +128,15 @@ bool lower_LinearClassifier(lower_ctx *c)
 {
     uint32_t n;
     int64_t features = 1;
-    const int64_t *labels = node_ints(c->n, "classlabels_ints", &n);
+    const slot labels = ml_label_list(c, "classlabels_ints", "classlabels_strings", &n);
     (void)dim_is_const(c->d, input_features(c), &features);
     slot scores = linear_scores(c, coefficient_rows(c->n, features));
     if (n == 2 && dim_is(c->d, slot_dim(c, scores, 1), 1)) scores = both_classes(c, scores);
     const slot last = low_has_out(c, 1) ? out_slot(c, 1) : scores_slot(c, "probabilities", input_ctype(c), slot_dim(c, scores, 0), slot_dim(c, scores, 1));
     ml_post(c, scores, last);
     if (!low_has_out(c, 0)) return true;
-    if (n == 1) single_label(c, last, labels[0], out_slot(c, 0));
-    else ml_label(c, scores, slot_ints(c, "labels", ELEM_INT64, 1, (const int64_t[1]){n}, labels), out_slot(c, 0));
+    if (n == 1) single_label(c, last, node_ints(c->n, "classlabels_ints", &n)[0], out_slot(c, 0));
+    else ml_label(c, scores, labels, out_slot(c, 0));
     return true;
 }
 
@@ -245,7 +247,7 @@ bool lower_SVMRegressor(lower_ctx *c)
 typedef struct {
     uint32_t classes;
     int64_t pairs, vectors; /* vectors 0: one row of coefficients per class, no voting */
-    const int64_t *labels, *per_class;
+    const int64_t *per_class;
     bool probabilities;
 } machine;
 
@@ -253,7 +255,8 @@ static machine machine_of(const node *n)
 {
     machine m = {0};
     uint32_t k;
-    m.labels = node_ints(n, "classlabels_ints", &m.classes);
+    m.classes = attr_count(n, "classlabels_strings");
+    if (!m.classes) m.classes = attr_count(n, "classlabels_ints");
     m.per_class = node_ints(n, "vectors_per_class", &k);
     for (uint32_t i = 0; i < k; i++) m.vectors += m.per_class[i];
     m.pairs = (int64_t)m.classes * (m.classes - 1) / 2;
@@ -264,7 +267,8 @@ static machine machine_of(const node *n)
 bool infer_SVMClassifier(infer_ctx *c)
 {
     uint32_t labels, k;
-    if (!check_svm(c) || !ml_labels(c, "classlabels_ints", "classlabels_strings", &labels)) return false;
+    elem kind;
+    if (!check_svm(c) || !ml_labels(c, "classlabels_ints", "classlabels_strings", &labels, &kind)) return false;
     const machine m = machine_of(c->n);
     const int64_t *per_class = node_ints(c->n, "vectors_per_class", &k);
     for (uint32_t i = 0; i < k; i++)
@@ -279,7 +283,7 @@ bool infer_SVMClassifier(infer_ctx *c)
     int64_t scores = m.vectors && !m.probabilities ? m.pairs : labels;
     if (scores == 1) scores = 2; /* the complement is written too */
     const dim n = ml_rows(c->d, in_type(c, 0)), out[2] = {n, dim_const(c->d, scores)};
-    return out_tensor(c, 0, ELEM_INT64, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
+    return out_tensor(c, 0, kind, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
 }
 
 /* The weight of every vector in the decision between two classes i < j: coefficients[j - 1] for the vectors of i, [i] for those of j. */
@@ -348,11 +352,11 @@ static slot coupled(lower_ctx *c, const machine *m, slot decisions)
 
 bool lower_SVMClassifier(lower_ctx *c)
 {
-    const machine m = machine_of(c->n);
+    machine m = machine_of(c->n);
     uint32_t n_coef, n_rho;
     (void)node_floats(c->n, "coefficients", &n_coef);
     const float *rho = node_floats(c->n, "rho", &n_rho);
-    const slot labels = slot_ints(c, "labels", ELEM_INT64, 1, (const int64_t[1]){m.classes}, m.labels);
+    const slot labels = ml_label_list(c, "classlabels_ints", "classlabels_strings", &m.classes);
     slot scores, votes;
     if (m.vectors) {
         const slot values = kernel_values(c, "support_vectors", m.vectors, svm_kernel_of(c->n));

@@ -14,7 +14,7 @@ typedef struct {
     tree_attributes a;
     uint32_t n_base, n_labels;
     const double *base;
-    const int64_t *labels; /* of a classifier; NULL: scores only */
+    const int64_t *labels; /* of a classifier (zeros in place of strings); NULL: scores only */
     aggregate aggregate;
     post_kind post;
     elem values; /* of thresholds, weights and base: float or double */
@@ -120,6 +120,8 @@ static bool ensemble_read(model *m, const node *n, int64_t features, ensemble *e
         return e->aggregate != AGGREGATES && read_older(m, n, "target", e);
     }
     e->labels = node_ints(n, "classlabels_int64s", &e->n_labels);
+    const uint32_t strings = attr_count(n, "classlabels_strings");
+    if (strings) e->labels = ARENA_ARRAY(m->mem, int64_t, strings), e->n_labels = strings;
     e->a.targets = e->n_labels == 1 ? 2 : e->n_labels;
     return read_older(m, n, "class", e);
 }
@@ -136,19 +138,21 @@ bool infer_TreeEnsemble(infer_ctx *c)
 {
     const bool classifier = !strcmp(c->n->op, "TreeEnsembleClassifier");
     uint32_t labels;
+    elem kind = ELEM_INT64;
     ensemble e;
     if (!need_rank(c, 0)) return false;
     if (in_rank(c, 0) != 1 && in_rank(c, 0) != 2) return infer_error(c, "shape-rank", "the input has %d dimensions instead of 2", in_rank(c, 0));
     const elem x = in_elem(c, 0);
     if (x != ELEM_FLOAT && x != ELEM_DOUBLE && x != ELEM_INT32 && x != ELEM_INT64)
         return infer_unsupported(c, "type-unsupported", "an input of type %s is not supported yet", elem_of(x)->name);
-    if (classifier && !ml_labels(c, "classlabels_int64s", "classlabels_strings", &labels)) return false;
+    if (classifier && !ml_labels(c, "classlabels_int64s", "classlabels_strings", &labels, &kind)) return false;
+    if (classifier && labels == 1 && kind == ELEM_STRING) return infer_unsupported(c, "labels-string", "a single class label that is a string is not supported yet");
     if (!ensemble_read(c->m, c->n, features_of(c->d, ml_features(c->d, in_type(c, 0))), &e))
         return infer_error(c, "attribute-value", "the attributes of nodes, leaves or weights are missing, wrong or don't have equal lengths");
     if (e.post == POST_UNKNOWN || e.a.targets < 1) return infer_error(c, "attribute-value", "the post transform or number of targets is wrong");
     if (e.n_base && (int64_t)e.n_base > e.a.targets) return infer_error(c, "attribute-value", "%u base values for %lld targets", e.n_base, (long long)e.a.targets);
     const dim n = ml_rows(c->d, in_type(c, 0)), out[2] = {n, dim_const(c->d, e.a.targets)};
-    if (classifier) return out_tensor(c, 0, ELEM_INT64, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
+    if (classifier) return out_tensor(c, 0, kind, 1, &n) && out_tensor(c, 1, ELEM_FLOAT, 2, out);
     return out_tensor(c, 0, strcmp(c->n->op, "TreeEnsemble") ? ELEM_FLOAT : x, 2, out);
 }
 
@@ -223,6 +227,8 @@ bool lower_TreeEnsemble(lower_ctx *c)
     lower_template(c, "trees", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows);
     if (!numbers_of) return true;
     int64_t own[2] = {0, 1}; /* a single label is that of the second class */
-    const slot map[2] = {numbers_of, slot_ints(c, "labels", ELEM_INT64, 1, (const int64_t[1]){e.a.targets}, e.n_labels == 1 ? own : e.labels)};
+    uint32_t n;
+    const slot both = e.n_labels == 1 ? slot_ints(c, "labels", ELEM_INT64, 1, (const int64_t[1]){2}, own) : ml_label_list(c, "classlabels_int64s", "classlabels_strings", &n);
+    const slot map[2] = {numbers_of, both};
     return lower_map(c, out_slot(c, 0), label_value, (void *)(uintptr_t)map);
 }

@@ -167,6 +167,15 @@ dim limit_decided(model *m, dim symbol, const char *name)
     return symbol;
 }
 
+dim decided_symbol(model *m, node_id id, const char *stem, int64_t most)
+{
+    const node *n = node_at(m, id);
+    const char *asked = decided_name(m, n, stem), *name = asked;
+    for (node_id k = 1; k < id && name == asked; k++)
+        if (*n->name && node_at(m, k)->name && !strcmp(node_at(m, k)->name, n->name)) name = arena_printf(m->mem, "%s.%u", asked, id);
+    return limit_decided(m, dim_symbol(m->dims, name, 0, most), asked);
+}
+
 bool is_decided(const model *m, dim d)
 {
     for (uint32_t i = 0; i < m->decided.n; i++)

@@ -48,6 +48,8 @@ dim out_unknown(infer_ctx *c, const char *stem);
 const char *decided_name(model *m, const node *n, const char *stem); /* "nonzero.NODE" */
 /* Notes that data decides this new symbol and applies what --dim says about the name (the symbol's own may have a number behind it). */
 dim limit_decided(model *m, dim symbol, const char *name);
+/* The same symbol whenever it is asked for: "STEM.NODE", a size up to `most` that data decides. */
+dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
 bool infer_subgraph(infer_ctx *c, graph_id g);

@@ -176,6 +176,7 @@ static void prepare(machine *x, block *b)
 {
     for (uint32_t i = 0; b && i < b->steps.n && !x->why; i++) {
         step *s = b->steps.p[i];
+        if (has_strings(x->p)) x->why = "the model has strings";
         if (s->kind == STEP_LOOP) x->why = "the model has a loop";
         if (s->kind == STEP_IF) {
             prepare(x, s->control->then);

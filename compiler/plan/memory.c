@@ -326,6 +326,8 @@ bool plan_memory(program *p, memory_plan *out)
     liveness l = {.p = p};
     live_block(&l, &p->main);
     program_steps(p, count_step, &out->n_steps);
+    for (slot s = 1; s < p->slot.n; s++)
+        if (slot_at(p, s)->keep && p->buf.p[slot_at(p, s)->view.buf].first) p->buf.p[slot_at(p, s)->view.buf].last = out->n_steps;
     plan_in_place(p);
     job j = {p, ARENA_ARRAY(p->mem, uint32_t, p->buf.n), 0};
     for (uint32_t i = 1; i < p->buf.n; i++) {

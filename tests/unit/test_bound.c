@@ -51,6 +51,16 @@ static const sample samples[] = {
     {"nms", ARGS_ROWS, "CENTER=1 BATCH=2 CLASSES=3 BOXES=(d_rows)"},
     {"gauss", ARGS_NONE, "T=double N=4"},
     {"gauss", ARGS_ROWS, "T=float N=(d_rows)"},
+    {"string_list", ARGS_NONE, ""},
+    {"string_find", ARGS_NONE, "SIZE=16 FOLD=0"},
+    {"string_find", ARGS_NONE, "SIZE=16 FOLD=1"},
+    {"string_bytes", ARGS_ROWS, "N=(d_rows)"},
+    {"string_concat", ARGS_ROWS, "N=(d_rows)"},
+    {"string_case", ARGS_ROWS, "UPPER=1 N=(d_rows)"},
+    {"string_keep", ARGS_ROWS, "N=(d_rows)"},
+    {"string_split", ARGS_ROWS, "LENGTH=0 MOST=(-1) N=(d_rows) PIECES=3"},
+    {"string_split", ARGS_ROWS, "LENGTH=2 MOST=1 N=(d_rows) PIECES=(d_rows)"},
+    {"ngrams", ARGS_ROWS, "SIZE=16 LEAST=1 MOST=2 SKIPS=0 COLUMNS=3 N=(d_rows)"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=0 INPUT_FORGET=0 CLIP=INFINITY P_AT=0"},
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=1 INPUT_FORGET=1 CLIP=0.5f P_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},
@@ -62,7 +72,7 @@ static const sample samples[] = {
 };
 
 static const char prelude[] =
-    "#define VL 4\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n#include \"simd/simd.h\"\n"
+    "#define VL 4\n#include <math.h>\n#include <stddef.h>\n#include <stdint.h>\n#include <string.h>\n#include \"simd/simd.h\"\n#include \"../runtime/onnxcc_rt.h\"\n"
     "#define INLINE static inline __attribute__((always_inline, unused))\n"
     "INLINE vf act(vf x) { return x * x; }\n"
     "INLINE void out3_v(vf a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { vf_st(y + (b + m) * d_rows + n, a); }\n"

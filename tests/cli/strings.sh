@@ -1,0 +1,52 @@
+# Strings: constants in every form of weights, what is refused.
+. "$(dirname "$0")/lib.sh"
+cat > names.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+names (int64[n] i) => (y)
+<string[3] c = {"one", "", "three"}>
+{
+    y = Gather(c, i)
+}
+EOF
+cat > i.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+t () => (int64[4] y)
+<int64[4] c = {2, 1, 0, -1}>
+{
+    y = Identity(c)
+}
+EOF
+expect 0 run i.onnxtxt -o i.npy
+for form in c string file; do
+    expect 0 run names.onnxtxt i=i.npy --weights $form
+    says out '"three" "" "one" "three"'
+done
+expect 4 compile names.onnxtxt -o out --target=cuda
+says err cuda-strings "can't"
+cat > number.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+number (string[n] x) => (float[n] y)
+{
+    y = Cast<to = 1>(x)
+}
+EOF
+expect 4 compile number.onnxtxt -o out
+says err "Cast on strings"
+
+# New strings lie in a pool that needs a capacity; a run that needs more says so.
+cat > twice.onnxtxt <<'EOF'
+<ir_version: 10, opset_import: ["" : 20]>
+twice (int64[n] i) => (y)
+<string[3] c = {"one", "", "three"}>
+{
+    x = Gather(c, i)
+    y = StringConcat(x, x)
+}
+EOF
+expect 4 compile twice.onnxtxt -o out
+says err "the size 'bytes.y' is decided by data" "--dim bytes.y=..N"
+expect 0 run twice.onnxtxt i=i.npy --dim bytes.y=..26
+says out '"threethree" "" "oneone" "threethree"'
+expect 1 run twice.onnxtxt i=i.npy --dim bytes.y=..25
+expect 0 inspect twice.onnxtxt
+says out "bytes.y: no bound"

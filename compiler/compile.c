@@ -13,6 +13,7 @@
 #include "ops/ops.h"
 #include "passes/optimize.h"
 #include "passes/passes.h"
+#include "passes/sequence.h"
 #include "passes/verify.h"
 #include "plan/plan.h"
 #include "quant/quant.h"
@@ -109,9 +110,11 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     dump(m, o, out, "import");
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");
-    if (!set_shapes(m, o) || !set_values(m, o)) return false;
-    const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true};
-    if (!infer_model(m, &infer) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
+    sequences *lists = sequences_of(m, o);
+    if (!lists || !set_shapes(m, o) || !set_values(m, o)) return false;
+    const resolver resolve = sequences_resolver(lists);
+    const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true, .resolver = &resolve};
+    if (!infer_model(m, &infer) || !sequences_give(lists) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");

@@ -26,6 +26,13 @@ typedef struct {
     const double *number;
 } value_override;
 
+/* --length INPUT=N or INPUT=none: elements of a sequence that is an input, or of one in an optional; none: the optional holds nothing. */
+typedef struct {
+    const char *input;
+    uint32_t n;
+    bool none;
+} length_override;
+
 /* --state OUT=IN: the output becomes the input of the next run, kept in the caller's state memory. */
 typedef struct {
     const char *out, *in;
@@ -45,6 +52,7 @@ typedef struct {
     VEC(shape_override) shapes;
     VEC(state_pair) states;
     VEC(value_override) values;
+    VEC(length_override) lengths;
     weights_mode weights;
     optimize_mode optimize;
     math_mode math;

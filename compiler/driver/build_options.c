@@ -1,4 +1,5 @@
 /* build_options.c - the options that say how to compile a model, from the command line's words to compile_options. */
+#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,24 @@ static bool parse_values(command *c, compile_options *o)
     return true;
 }
 
+/* INPUT=N or INPUT=none */
+static bool parse_lengths(command *c, compile_options *o)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_LENGTH]; i++) {
+        const char *s = c->o->values[OPT_LENGTH][i], *equals = strrchr(s, '=');
+        char *end = NULL;
+        length_override v = {.none = equals && !strcmp(equals + 1, "none")};
+        const unsigned long n = equals && !v.none ? strtoul(equals + 1, &end, 10) : 0;
+        const bool number = end && isdigit((unsigned char)equals[1]) && !*end && n <= 65536;
+        if (!equals || equals == s || !(v.none || number))
+            return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--length takes INPUT=N, N at most 65536, or INPUT=none, not '%s'", s);
+        v.input = arena_strndup(c->mem, s, (size_t)(equals - s));
+        v.n = (uint32_t)n;
+        VEC_PUSH(c->mem, o->lengths, v);
+    }
+    return true;
+}
+
 /* sm_80,sm_90 as 80;90 */
 static bool parse_gpu_arch(command *c, compile_options *o)
 {
@@ -183,5 +202,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && refuse_unsupported(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && refuse_unsupported(c, o);
 }

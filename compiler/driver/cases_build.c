@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "driver/cases.h"
+#include "proto/load.h"
 
 enum { CASES_PER_UNIT = 40, STEPS_PER_UNIT = 150, UNIT_SECONDS = 300, CACHE_DAYS = 7 };
 #define GENERATE_BYTES ((size_t)4 << 30)
@@ -63,13 +64,46 @@ static bool generate_bounded(case_run *r, test_case *t, const model *refused, co
     return true;
 }
 
+/* What --shape would say of an input: its rank, and the sizes that are 0, which the model's own symbols are not. */
+static void take_shape(case_run *r, const char *name, const tensor *t, compile_options *o)
+{
+    shape_override s = {.input = name, .rank = t->rank};
+    if (s.rank > sizeof s.dim / sizeof *s.dim) return;
+    for (uint32_t d = 0; d < s.rank; d++) s.dim[d] = t->shape[d] ? -1 : 0;
+    VEC_PUSH(r->c->mem, o->shapes, s);
+}
+
+/* What --length would say of inputs that are sequences or optionals, and --shape of their elements and of empty tensors: what the first set has. */
+static void take_lengths(case_run *r, const test_case *t, model *m, compile_options *o)
+{
+    arena *a = r->c->mem;
+    const folder_list folders = data_set_folders(a, t->dir);
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; folders.n && i < g->inputs.n; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], i);
+        loaded_value data;
+        if (access(path, R_OK) || !value_load(a, diag_new(a, NULL), path, &data)) continue;
+        if (v->type.kind == TYPE_TENSOR && !data.list && tensor_count(data.item[0]) == 0 && v->type.rank == (int32_t)data.item[0]->rank) take_shape(r, v->name, data.item[0], o);
+        if (v->type.kind != TYPE_SEQUENCE && v->type.kind != TYPE_OPTIONAL) continue;
+        if (v->type.kind == TYPE_OPTIONAL && !data.nothing && (!v->type.of || v->type.of->kind == TYPE_TENSOR)) continue;
+        VEC_PUSH(a, o->lengths, ((length_override){v->name, data.n, data.nothing}));
+        for (uint32_t k = 0; k < data.n; k++) take_shape(r, arena_printf(a, "%s.%u", v->name, k), data.item[k], o);
+    }
+}
+
 static bool generate(case_run *r, test_case *t, const compile_options *o, diag *d, compiled *out)
 {
     arena *a = r->c->mem;
     model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
     if (!m) return false;
+    compile_options with = *o;
+    with.lengths.p = NULL, with.lengths.n = with.lengths.cap = 0; /* of its own, behind those that were given */
+    with.shapes.p = NULL, with.shapes.n = with.shapes.cap = 0;
+    for (uint32_t i = 0; i < o->shapes.n; i++) VEC_PUSH(a, with.shapes, o->shapes.p[i]);
+    take_lengths(r, t, m, &with);
     *out = (compiled){.mem = a};
-    return (compile_model(m, o, out) || generate_bounded(r, t, m, o, d, out)) && write_compiled(a, d, out, r->work);
+    return (compile_model(m, &with, out) || generate_bounded(r, t, m, &with, d, out)) && write_compiled(a, d, out, r->work);
 }
 
 /* ---- inputs that decide shapes ---- */

@@ -41,9 +41,13 @@ bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
     if (ends_with(path, ".pb")) {
         const char *before = d->file;
         d->file = path;
-        if (!add_named(into, tensor_load(into->mem, d, path), name)) return false;
-        d->file = before;
-        return true;
+        loaded_value v;
+        bool ok = value_load(into->mem, d, path, &v);
+        for (uint32_t k = 0; ok && k < v.n; k++)
+            ok = add_named(into, v.item[k], !name ? NULL : v.list ? arena_printf(into->mem, "%s.%u", name, k) : name);
+        into->lists |= ok && v.list;
+        if (ok) d->file = before;
+        return ok;
     }
     file_view f;
     const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
@@ -158,6 +162,8 @@ bool data_set_verify(session *s, const data_set *set, tolerance tol, outcome *o)
         const difference d = compare(t, as ? as : want, tol);
         keep_difference(o, &d, t->name, arena_printf(s->mem, "output '%s' of %s: %s", t->name, set->name, d.reason));
     }
+    const difference count = {.ok = !set->expected.lists || got.list.n == set->expected.list.n, .index = -1};
+    keep_difference(o, &count, "", arena_printf(s->mem, "%s has %u outputs, sequences counted by their elements, the model %u", set->name, set->expected.list.n, got.list.n));
     return true;
 }
 

@@ -21,6 +21,15 @@ bool inputs_read(command *c, tensor_set *into)
     return true;
 }
 
+/* NAME, or NAME.K where the input is a sequence or may be one. */
+static bool named_by(const value *v, const char *word, size_t n)
+{
+    const size_t own = strlen(v->name);
+    if (n < own || strncmp(v->name, word, own)) return false;
+    if (n == own) return true;
+    return v->type.kind != TYPE_TENSOR && word[own] == '.' && n > own + 1 && strspn(word + own + 1, "0123456789") == n - own - 1;
+}
+
 static bool is_input(model *m, const char *word)
 {
     const char *equals = strchr(word, '=');
@@ -29,7 +38,7 @@ static bool is_input(model *m, const char *word)
     if (!equals || !access(word, F_OK)) return true;
     for (uint32_t i = 0; i < g->inputs.n; i++) {
         const char *name = value_at(m, g->inputs.p[i])->name;
-        if (strlen(name) == (size_t)(equals - word) && !strncmp(name, word, strlen(name))) return true;
+        if (named_by(value_at(m, g->inputs.p[i]), word, (size_t)(equals - word))) return true;
         text_addf(&known, i ? ", '%s'" : "'%s'", name);
     }
     diag_error(m->diag, EXIT_USAGE, "", "no-input", "the model has no input '%.*s'", (int)(equals - word), word);

@@ -11,6 +11,7 @@
 typedef struct {
     arena *mem;
     VEC(tensor *) list;
+    bool lists; /* some are elements of sequences */
 } tensor_set;
 
 tensor *tensor_set_find(const tensor_set *s, const char *name); /* NULL when there is none */

@@ -67,7 +67,7 @@ bool infer_If(infer_ctx *c)
     int64_t known;
     if (in_scalar(c, 0, &condition) && dim_is_const(c->d, condition, &known)) return infer_taken(c, known ? then : otherwise);
     const bool first = infer_subgraph(c, then), second = infer_subgraph(c, otherwise);
-    if (!first || !second) return false;
+    if (!first || !second || !infer_branches(c, then, otherwise)) return false;
     const graph *a = graph_at(c->m, then), *b = graph_at(c->m, otherwise);
     if (a->outputs.n < c->n->n_out || b->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
     for (uint32_t i = 0; i < c->n->n_out; i++)

@@ -164,6 +164,9 @@ bool lower_matmul_integer(lower_ctx *c);
 bool infer_Lookup(infer_ctx *c);
 bool lower_Lookup(lower_ctx *c);
 
+/* list.c */
+bool infer_list(infer_ctx *c);
+bool lower_list(lower_ctx *c);
 /* control.c */
 bool infer_If(infer_ctx *c);
 bool infer_Loop(infer_ctx *c);

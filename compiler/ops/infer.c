@@ -161,12 +161,44 @@ static bool infer_one(walk *w, node_id id)
     return true;
 }
 
+/* Constants that the node reads have their types. */
+static void type_constants(model *m, const node *n)
+{
+    for (uint32_t i = 0; i < n->n_in; i++)
+        if (n->in[i]) type_of_data(m, n->in[i]);
+}
+
+/* The node at place i at its newest version, or what it was replaced by, with its types. */
+static bool infer_place(walk *w, graph_id g, uint32_t i)
+{
+    graph *gr = graph_at(w->m, g);
+    for (;;) {
+        if (i >= gr->nodes.n) return true; /* a node that nothing stands for was the last */
+        if (!version_node(w->m, g, i)) return false;
+        if (!w->o->resolver) return infer_one(w, gr->nodes.p[i]);
+        type_constants(w->m, node_at(w->m, gr->nodes.p[i]));
+        switch (w->o->resolver->node(w->o->resolver->ctx, g, i)) {
+        case RESOLVE_LEAVES: return infer_one(w, gr->nodes.p[i]);
+        case RESOLVE_FAILED: return false;
+        case RESOLVE_AGAIN: break;
+        }
+    }
+}
+
+bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise)
+{
+    const resolver *r = c->walk ? c->walk->o->resolver : NULL;
+    const bool ok = !r || r->branches(r->ctx, c->id, then, otherwise);
+    c->n = node_at(c->m, c->id);
+    return ok;
+}
+
 static bool infer_graph(walk *w, graph_id g)
 {
     graph *gr = graph_at(w->m, g);
     bool ok = true;
     for (uint32_t i = 0; i < gr->nodes.n; i++) {
-        const bool good = version_node(w->m, g, i) && infer_one(w, gr->nodes.p[i]);
+        const bool good = infer_place(w, g, i);
         if (!good && w->o->tolerant) forget_bodies(w->m, node_at(w->m, gr->nodes.p[i]));
         ok &= good;
     }

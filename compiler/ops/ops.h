@@ -53,6 +53,8 @@ dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
 bool infer_subgraph(infer_ctx *c, graph_id g);
+/* Both branches of the If are inferred: the resolver of this inference looks at them (see below). False after a report. */
+bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise);
 /* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are
  * taken as equal, and the run checks it. */
 bool assume_equal(infer_ctx *c, dim a, dim b);
@@ -117,11 +119,22 @@ const op_def *op_table(uint32_t *n);
 bool node_is_random(model *m, const node *n);
 
 /* ---- drivers ---- */
+/* What a resolver did with the node at place i of a graph: left it to inference; changed the list, so that place i is to be looked at again; failed, after a
+ * report. */
+typedef enum { RESOLVE_LEAVES, RESOLVE_AGAIN, RESOLVE_FAILED } resolution;
+/* Replaces nodes during inference by others that say the same, when the types and constants of their inputs are known; see passes/sequence.h. */
+typedef struct {
+    void *ctx;
+    resolution (*node)(void *ctx, graph_id g, uint32_t i);
+    /* Both branches of an If are inferred: makes their outputs, and the node's, tensors. False after a report. */
+    bool (*branches)(void *ctx, node_id id, graph_id then, graph_id otherwise);
+} resolver;
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
     int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
     bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
     bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
+    const resolver *resolver; /* NULL: none */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */

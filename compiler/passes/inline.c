@@ -67,9 +67,14 @@ static void map_set(inliner *x, value_id from, value_id to)
     VEC_PUSH(x->scratch, x->touched, from);
 }
 
+static value_id map_own(const copier *c, value_id from)
+{
+    return from < c->x->map.n ? c->x->map.p[from] : 0;
+}
+
 static value_id map_get(const copier *c, value_id from)
 {
-    const value_id to = from < c->x->map.n ? c->x->map.p[from] : 0;
+    const value_id to = map_own(c, from);
     return to || !c->outer_values ? to : from;
 }
 
@@ -195,7 +200,7 @@ static bool copy_node(copier *c, node_id from, graph_id g, bool top, node_list *
     }
     for (uint32_t i = 0; i < src.n_out; i++) {
         if (!src.out[i]) continue;
-        value_id v = top ? map_get(c, src.out[i]) : 0;
+        value_id v = top ? map_own(c, src.out[i]) : 0;
         if (!v) v = copy_value(c, src.out[i]);
         node_at(m, id)->out[i] = v;
         value_at(m, v)->producer = id;
@@ -260,20 +265,20 @@ static void add_identity(copier *c, graph_id g, value_id from, value_id v, node_
     VEC_PUSH(c->x->scratch, *out, id);
 }
 
-/* Copies the body of a call into `out`; the call's outputs get their new producers. */
-static bool copy_body(inliner *x, node_id call, const callee *what, node_list *out)
+/* Copies a body into `out`: its inputs are the call's, the call's outputs get their new producers. */
+static bool copy_nodes(copier c, graph_id source, node_list *out)
 {
+    inliner *x = c.x;
     model *m = x->m;
-    const node n = *node_at(m, call);
-    const graph *body = graph_at(what->from, what->function->body);
-    const char *prefix = *n.name ? n.name : n.n_out && n.out[0] ? value_at(m, n.out[0])->name : n.op;
-    copier c = {.x = x, .from = what->from, .callee = what, .call = n, .prefix = prefix};
+    const node n = c.call;
+    const graph *body = graph_at(c.from, source);
     for (uint32_t i = 0; i < body->inputs.n; i++) map_set(x, body->inputs.p[i], node_in(&n, i));
     for (uint32_t i = 0; i < body->initializers.n; i++) VEC_PUSH(m->mem, graph_at(m, n.graph)->initializers, copy_value(&c, body->initializers.p[i]));
     bool *direct = ARENA_ARRAY(x->scratch, bool, body->outputs.n);
     for (uint32_t i = 0; i < body->outputs.n && i < n.n_out; i++) {
         const value_id o = body->outputs.p[i];
-        if (!o || !n.out[i] || map_get(&c, o) || !value_at(what->from, o)->producer) continue;
+        const node_id by = o ? value_at(c.from, o)->producer : 0;
+        if (!by || !n.out[i] || map_own(&c, o) || node_at(c.from, by)->graph != source) continue;
         map_set(x, o, n.out[i]);
         direct[i] = true;
     }
@@ -286,8 +291,16 @@ static bool copy_body(inliner *x, node_id call, const callee *what, node_list *o
         else ok = diag_error(m->diag, EXIT_INVALID, at_node(m, &n), "function-output", "output %u is an input that the call leaves out", i);
     }
     map_clear(x);
-    node_at(m, call)->dead = true;
     x->expanded++;
+    return ok;
+}
+
+static bool copy_body(inliner *x, node_id call, const callee *what, node_list *out)
+{
+    const node n = *node_at(x->m, call);
+    const char *prefix = *n.name ? n.name : n.n_out && n.out[0] ? value_at(x->m, n.out[0])->name : n.op;
+    const bool ok = copy_nodes((copier){.x = x, .from = what->from, .callee = what, .call = n, .prefix = prefix}, what->function->body, out);
+    node_at(x->m, call)->dead = true;
     return ok;
 }
 
@@ -415,5 +428,20 @@ bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expa
     const bool ok = expand_graph(&x, 1, NULL);
     arena_free(x.scratch);
     if (expanded) *expanded = x.expanded;
+    return ok;
+}
+
+bool inline_body(model *m, graph_id body, const node *call, const char *prefix, uint32_t i)
+{
+    inliner x = {.m = m, .scratch = arena_new()};
+    node_list list = {0};
+    const bool ok = copy_nodes((copier){.x = &x, .from = m, .call = *call, .prefix = prefix, .outer_values = true}, body, &list);
+    graph *g = graph_at(m, call->graph);
+    for (uint32_t k = 0; ok && k < list.n; k++) VEC_PUSH(m->mem, g->nodes, 0);
+    if (ok && list.n) {
+        memmove(g->nodes.p + i + list.n, g->nodes.p + i, (g->nodes.n - list.n - i) * sizeof *g->nodes.p);
+        memcpy(g->nodes.p + i, list.p, list.n * sizeof *list.p);
+    }
+    arena_free(x.scratch);
     return ok;
 }

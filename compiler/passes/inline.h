@@ -17,4 +17,8 @@ typedef bool (*inline_predicate)(void *ctx, model *m, const node *n);
 /* Expands operators for which the standard has a body as data (schema.h), or we have one (computed_body.h), and `want` says yes, also inside bodies. The new nodes stand at the
  * versions that the body is written in. *expanded (may be NULL) is the number of nodes replaced. */
 bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expanded);
+
+/* A copy of a subgraph's nodes at place i of graph call->graph: its inputs are call->in, its outputs call->out; values from outside stay themselves. New
+ * values and nodes are named PREFIX.NAME. */
+bool inline_body(model *m, graph_id body, const node *call, const char *prefix, uint32_t i);
 #endif

@@ -21,4 +21,13 @@ model *model_load_bytes(arena *mem, diag *d, const void *data, size_t size, cons
 
 /* A file with one TensorProto, as test data has it (input_0.pb). */
 tensor *tensor_load(arena *mem, diag *d, const char *path);
+
+/* A file with one value, whatever its kind: a TensorProto, a SequenceProto or an OptionalProto with tensors in it. */
+typedef struct loaded_value {
+    bool list;    /* a sequence, in an optional or not; element k of NAME is called NAME.k */
+    bool nothing; /* an empty optional */
+    uint32_t n;
+    tensor **item;
+} loaded_value;
+bool value_load(arena *mem, diag *d, const char *path, loaded_value *out);
 #endif

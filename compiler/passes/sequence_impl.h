@@ -1,0 +1,65 @@
+/* sequence_impl.h - what the parts of sequence.h share. */
+#ifndef ONNXCC_PASSES_SEQUENCE_IMPL_H
+#define ONNXCC_PASSES_SEQUENCE_IMPL_H
+#include "passes/sequence.h"
+
+/* What a value holds that is no tensor. An optional with a tensor in it is that tensor. */
+typedef struct {
+    bool absent; /* an optional with nothing in it */
+    uint32_t n;  /* else a sequence, in an optional or not */
+    const value_id *item;
+} held;
+
+typedef VEC(value_id) value_list;
+
+/* A loop of which some turns stand before it already. */
+typedef struct {
+    node_id loop;
+    int64_t turn;
+    value_list *stacked;    /* by output: what the turns gave */
+} unrolled;
+
+struct sequences {
+    model *m;
+    VEC(const held *) of; /* by value id; NULL: a tensor, or not known */
+    VEC(unrolled) loops;
+};
+
+/* The node that is looked at. Pointers to nodes do not survive new ones, hence a copy. */
+typedef struct {
+    sequences *s;
+    model *m;
+    graph_id g;
+    uint32_t i;
+    node_id id;
+    node n;
+} spot;
+
+const held *held_by(const sequences *s, value_id v);
+void hold(sequences *s, value_id v, held h);
+void hold_items(sequences *s, value_id v, uint32_t n, const value_id *item);
+
+/* sequence_edit.c: changes around the node. */
+resolution spot_error(spot *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));       /* model invalid */
+resolution spot_unsupported(spot *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* valid, not ours */
+/* A new node of ai.onnx before the node; its output is `out`, or a new value where that is 0. a: its attribute or NULL. */
+value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out);
+resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* keeps its outputs */
+resolution spot_drop(spot *p);                                                                     /* its outputs are known otherwise */
+void spot_outputs(model *m, node_id id, uint32_t n, const value_id *out); /* the node gives these instead; what it gave has no producer */
+value_id spot_value(spot *p, const char *stem, int64_t k);  /* a new value named STEM.k */
+value_id spot_int(spot *p, const char *role, int64_t v);    /* constants: a scalar of int64 */
+value_id spot_bool(spot *p, const char *role, bool v);
+bool known_int(model *m, value_id v, int64_t *out);         /* the one element of a constant */
+bool tensor_type_known(model *m, value_id v);
+
+/* sequence_split.c */
+resolution resolve_SplitToSequence(spot *p);
+/* sequence_control.c */
+resolution resolve_If(spot *p);
+resolution resolve_Loop(spot *p);
+resolution resolve_SequenceMap(spot *p);
+bool resolve_branches(void *ctx, node_id id, graph_id then, graph_id otherwise);
+/* sequence.c: an operator of sequences or optionals, by name. */
+bool speaks_of_sequences(const node *n);
+#endif

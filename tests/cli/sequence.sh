@@ -1,0 +1,47 @@
+# Sequences and optionals as inputs and outputs, and what is refused of them.
+. "$(dirname "$0")/lib.sh"
+cat > tail.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+tail (seq(float[N,2]) s, optional(float[3]) bias) => (seq(float[N,2]) rest, bool given)
+{
+    zero = Constant<value_int = 0>()
+    rest = SequenceErase(s, zero)
+    given = OptionalHasElement(bias)
+}
+EOF
+tensor() {
+    printf '<ir_version: 8, opset_import: ["" : 17]>\nt () => (%s y)\n<%s c = {%s}>\n{\n    y = Identity(c)\n}\n' "$2" "$2" "$3" > tensor.onnxtxt
+    expect 0 run tensor.onnxtxt -o "$1"
+}
+expect 4 compile tail.onnxtxt -o out
+says err sequence-length "--length s=N"
+expect 0 compile tail.onnxtxt -o two --length s=2
+says two/tail.h "const float *s_0; /* 's.0' float[N.0][2] */" "float *rest_0; /* 'rest.0' float[N.1][2] */" "const float *bias;"
+expect 0 compile tail.onnxtxt -o none --length s=2 --length bias=none
+grep -q bias none/tail.h && fail "an empty optional is a field"
+expect 0 compile tail.onnxtxt -o fixed --length s=2 --dim N.0=4 --shape s.1=5x2
+says fixed/tail.h "'s.0' float[4][2]" "'rest.0' float[5][2]"
+
+tensor a.npy 'float[1,2]' '1, 2'
+tensor b.npy 'float[2,2]' '3, 4, 5, 6'
+expect 0 run tail.onnxtxt --length s=2 --length bias=none s.0=a.npy s.1=b.npy -o got.npz
+says out rest.0
+
+for bad in s s=x s=-1 =2 s=none x=2; do
+    expect 2 compile tail.onnxtxt -o bad --length "$bad"
+done
+# A position outside the sequence.
+expect 3 compile tail.onnxtxt -o bad --length s=0
+says err sequence-position
+# A length that the run decides.
+cat > grow.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+grow (float[2] x, bool c) => (int64 n)
+{
+    s = If(c) <then_branch = t () => (seq(float[2]) p) { p = SequenceConstruct(x) }, else_branch = e () => (seq(float[2]) q) { q = SequenceConstruct(x, x) }>
+    n = SequenceLength(s)
+}
+EOF
+expect 4 compile grow.onnxtxt -o bad
+says err sequence-unknown
+[ ! -e bad ] || fail "a refused compilation left files"

@@ -6,8 +6,8 @@
  *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k
  * and v may also be [batch, heads, length, size], as a cache keeps them
  *
- * A guard against rows of NaN (Where(IsNaN(p), 0, p), as PyTorch exports) is taken along: such rows come from masks of -infinity, which the guard is
- * kept for, or from inputs that are not finite.
+ * Where rows of NaN are replaced by zeros (Where(IsNaN(p), 0, p), as PyTorch exports) it stays as it is: a row that the mask hides altogether is zero
+ * there, and is not in the operators.
  *
  * requires: types known; float32. breaks: the exact sequence of roundings. */
 #include <math.h>
@@ -88,10 +88,6 @@ static bool read_scores(rewrite *r, value_id v, dot_products *a)
 
 static const node *softmax_of(rewrite *r, value_id v)
 {
-    model *m = r->m;
-    double zero;
-    const node *where = rewrite_producer_is(r, v, "Where"), *nan = where ? rewrite_producer_is(r, where->in[0], "IsNaN") : NULL;
-    if (nan && nan->in[0] == where->in[2] && scalar_constant(m, where->in[1], &zero) && zero == 0) v = where->in[2];
     const node *n = rewrite_producer_is(r, v, "Softmax");
     const int64_t axis = n ? node_int(n, "axis", -1) : 0;
     return n && (axis == -1 || axis == 3) ? n : NULL;

@@ -296,6 +296,7 @@ enum { G_QUERY, G_KEY, G_VALUE, G_PAST_KEY, G_PAST_VALUE, G_LAST, G_TOTAL, G_COS
 typedef struct {
     edit *e;
     attention_call call;
+    int64_t bits;     /* of a number in a quantized cache; 0: it is not quantized */
     value_id queries; /* int64[1]: their number */
     value_id total;   /* int64[1]: keys of the longest sequence, new ones included */
     value_id before;  /* int64[batch] or [1]: keys before the new ones */
@@ -386,8 +387,45 @@ static bool cache_length(grouped *g, value_id *length)
     return true;
 }
 
-/* Past and new keys (or values), [batch, heads, sequence, size], as output `out`. */
-static value_id appended(grouped *g, value_id past, value_id now, value_id length, value_id out)
+static value_id small_numbers(edit *e, uint32_t n, const int64_t *v)
+{
+    const attr to = attr_int(e->m, "to", ELEM_UINT8);
+    return insert(e, "Cast", &to, IN(const_ints(e, "bits", n, v)));
+}
+
+/* Keys (or values) as a quantized cache holds them: int8, or two numbers from -8 to 7, plus 8, in a byte, the first one low. */
+static value_id stored(const grouped *g, value_id x, value_id scale)
+{
+    edit *e = g->e;
+    const attr to_float = attr_int(e->m, "to", ELEM_FLOAT), to = attr_int(e->m, "to", g->bits == 4 ? ELEM_UINT8 : ELEM_INT8);
+    const float half = g->bits == 4 ? 8 : 128, lo = -half, hi = half - 1;
+    value_id q = insert(e, "Round", NULL, IN(insert(e, "Div", NULL, IN(insert(e, "Cast", &to_float, 1, &x), scale))));
+    q = insert(e, "Min", NULL, IN(insert(e, "Max", NULL, IN(q, const_floats(e, "lo", 1, &lo))), const_floats(e, "hi", 1, &hi)));
+    if (g->bits == 8) return insert(e, "Cast", &to, 1, &q);
+    const int64_t pairs[5] = {0, 0, 0, -1, 2}, four = 4;
+    const attr left = attr_string(e->m, "direction", "LEFT");
+    q = insert(e, "Add", NULL, IN(q, const_floats(e, "half", 1, &half)));
+    q = insert(e, "Reshape", NULL, IN(insert(e, "Cast", &to, 1, &q), const_ints(e, "shape", 5, pairs)));
+    return insert(e, "BitwiseOr", NULL, IN(picked(e, q, 0, 4), insert(e, "BitShift", &left, IN(picked(e, q, 1, 4), small_numbers(e, 1, &four)))));
+}
+
+static value_id restored(const grouped *g, value_id cache, value_id scale)
+{
+    edit *e = g->e;
+    const attr to_float = attr_int(e->m, "to", ELEM_FLOAT), right = attr_string(e->m, "direction", "RIGHT");
+    const float half = 8;
+    if (g->bits == 4) {
+        const int64_t shifts[2] = {0, 4}, mask = 15, last = -1, shape[4] = {0, 0, 0, -1};
+        cache = insert(e, "BitShift", &right, IN(with_axes(e, cache, 1, &last), small_numbers(e, 2, shifts)));
+        cache = insert(e, "Reshape", NULL, IN(insert(e, "BitwiseAnd", NULL, IN(cache, small_numbers(e, 1, &mask))), const_ints(e, "shape", 4, shape)));
+    }
+    value_id x = insert(e, "Cast", &to_float, 1, &cache);
+    if (g->bits == 4) x = insert(e, "Sub", NULL, IN(x, const_floats(e, "half", 1, &half)));
+    return insert(e, "CastLike", NULL, IN(insert(e, "Mul", NULL, IN(x, scale)), input_of(e, G_QUERY)));
+}
+
+/* Past and new keys (or values), [batch, heads, sequence, size], as output `out`; scale: of a quantized cache. What attention reads. */
+static value_id appended(grouped *g, value_id past, value_id now, value_id length, value_id scale, value_id out)
 {
     edit *e = g->e;
     const int64_t perm[4] = {0, 2, 1, 3}, six[6] = {0};
@@ -396,11 +434,13 @@ static value_id appended(grouped *g, value_id past, value_id now, value_id lengt
         const value_id more = insert(e, "Sub", NULL, IN(length, size_of(e, past, 2)));
         past = insert(e, "Pad", NULL, IN(past, insert(e, "Concat", &axis, IN(const_ints(e, "pads", 6, six), more, one_int(e, 0)))));
     }
-    const value_id x = parted(e, now, g->call.kv_heads), update = insert(e, "Transpose", &turned, 1, &x);
+    const value_id x = parted(e, now, g->call.kv_heads);
+    value_id update = insert(e, "Transpose", &turned, 1, &x);
+    if (scale) update = stored(g, update, scale);
     const value_id first = insert(e, "Expand", NULL, IN(g->before, size_of(e, update, 0)));
     if (!out) out = make_value(e, "present");
     make_node(e, "TensorScatter", 1, &along, IN(past, update, first), 1, &out);
-    return out;
+    return scale ? restored(g, out, scale) : out;
 }
 
 /* Which keys a query sees, and the bias, as Attention's mask. */
@@ -436,15 +476,21 @@ static void set_grouped_scores(grouped *g, value_id out)
     make_after(e, "Slice", 0, NULL, IN(all, one_int(e, 0), g->total, one_int(e, 3)), some);
 }
 
-static bool refuse_grouped(edit *e)
+/* What of the cache is not supported, and how it is quantized. False after a report. */
+static bool check_cache(grouped *g)
 {
+    edit *e = g->e;
     const node *n = edited(e);
-    static const char *const KINDS[2] = {"k_quant_type", "v_quant_type"};
-    for (uint32_t i = 0; i < 2; i++)
-        if (strcmp(node_string(n, KINDS[i], "NONE"), "NONE")) return !version_error(e, "contrib", "%s: quantized keys and values are not supported yet", KINDS[i]);
-    if (input_of(e, G_K_SCALE) || input_of(e, G_V_SCALE)) return !version_error(e, "contrib", "quantized keys and values are not supported yet");
-    if (node_int(n, "sliding_window_cache", 0)) return !version_error(e, "contrib", "sliding_window_cache is not supported yet");
-    return false;
+    const value_id past = input_of(e, G_PAST_KEY);
+    if (!past != !input_of(e, G_PAST_VALUE)) return version_error(e, "contrib", "past_key and past_value come together");
+    if (node_int(n, "sliding_window_cache", 0)) return version_error(e, "contrib", "sliding_window_cache is not supported yet");
+    const bool plain[2] = {!strcmp(node_string(n, "k_quant_type", "NONE"), "NONE"), !strcmp(node_string(n, "v_quant_type", "NONE"), "NONE")};
+    if (plain[0] && plain[1]) return true;
+    const elem kind = past ? elem_type_of(e, past) : ELEM_NONE;
+    g->bits = node_int(n, "kv_cache_bit_width", kind == ELEM_UINT8 ? 4 : 8);
+    if (plain[0] != plain[1] || !input_of(e, G_K_SCALE) || !input_of(e, G_V_SCALE)) return version_error(e, "contrib", "keys and values are not quantized alike");
+    if (kind != (g->bits == 4 ? ELEM_UINT8 : ELEM_INT8)) return version_error(e, "contrib", "quantized keys and values of this type are not supported yet");
+    return true;
 }
 
 static bool group_query(edit *e)
@@ -454,8 +500,7 @@ static bool group_query(edit *e)
     const value_id past_k = input_of(e, G_PAST_KEY), past_v = input_of(e, G_PAST_VALUE), q_norm = input_of(e, G_Q_NORM), k_norm = input_of(e, G_K_NORM);
     const bool causal = node_int(edited(e), "causal", 1) != 0;
     if (rank_of(e, input_of(e, G_QUERY)) < 0 || (past_k && rank_of(e, past_k) < 0)) return true; /* later */
-    if (refuse_grouped(e)) return false;
-    if (!past_k != !past_v) return version_error(e, "contrib", "past_key and past_value come together");
+    if (!check_cache(&g)) return false;
     unpack_grouped(&g);
     if (q_norm) c->q = head_norm(e, c->q, c->heads, q_norm, "q_norm_epsilon");
     if (k_norm) c->k = head_norm(e, c->k, c->kv_heads, k_norm, "k_norm_epsilon");
@@ -466,8 +511,8 @@ static bool group_query(edit *e)
     if (past_k) {
         value_id length;
         if (!cache_length(&g, &length)) return false;
-        c->k = appended(&g, past_k, c->k, length, output_of(e, 1));
-        c->v = appended(&g, past_v, c->v, length, output_of(e, 2));
+        c->k = appended(&g, past_k, c->k, length, g.bits ? input_of(e, G_K_SCALE) : 0, output_of(e, 1));
+        c->v = appended(&g, past_v, c->v, length, g.bits ? input_of(e, G_V_SCALE) : 0, output_of(e, 2));
         keys = length ? length : size_of(e, past_k, 2);
     } else {
         c->present_k = output_of(e, 1);

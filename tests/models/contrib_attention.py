@@ -26,6 +26,10 @@ def noise(*shape):
     return np.asarray(RNG.standard_normal(shape), np.float32)
 
 
+def real(*v):
+    return np.asarray(v, np.float32)
+
+
 def ints(*v):
     return np.asarray(v, np.int32)
 
@@ -146,6 +150,21 @@ def grouped():
     case("gqa_valid", "GroupQueryAttention", uneven + [ints(5, 3), np.int32(9), *rotary(h)] + valid, 3, (7, 8), num_heads=4, kv_num_heads=2, do_rotary=1)
 
 
+def quantized_cache():
+    h = 16
+    for b, s, before in ((2, 1, 6), (1, 3, 4), (1, 4, 0)):
+        for how, scale in (("PER_TENSOR", real(0.03)), ("PER_CHANNEL", np.abs(noise(1, 2, 1, h)) / 20 + real(0.01))):
+            for bits, kind in ((8, np.int8), (4, np.uint8)):
+                past = [RNG.integers(0, 100, (b, 2, 9, h * bits // 8)).astype(kind) for _ in range(2)]
+                for p in past:
+                    p[:, :, before:] = 0
+                size = real(10) if bits == 4 else real(1)
+                inputs = [noise(b, s, 4 * h), noise(b, s, 2 * h), noise(b, s, 2 * h), *past, np.full(b, s + before - 1, np.int32), np.int32(s + before), *rotary(h), None, None, None,
+                          scale * size, scale * size / 2]
+                case(f"gqa_quantized_{b}{s}_{bits}_{how}", "GroupQueryAttention", inputs, 3, (7, 8, 12, 13), num_heads=4, kv_num_heads=2, do_rotary=1, k_quant_type=how, v_quant_type=how,
+                     kv_cache_bit_width=bits)
+
+
 def embeddings():
     for interleaved in (0, 1):
         for shape in ((2, 3, 16), (2, 2, 3, 8)):
@@ -176,9 +195,9 @@ def blocked():
             blocks = -(-k // size)
             codes = RNG.integers(0, 256, (n, blocks, size * bits // 8)).astype(np.uint8)
             scales, packed = np.abs(noise(n, blocks)) / 2**bits, RNG.integers(0, 256, (n, -(-blocks * bits // 8))).astype(np.uint8)
-            x, real = noise(2, 3, k), np.asarray(RNG.integers(0, 2**bits, (n, blocks)), np.float32)
+            x, numbers = noise(2, 3, k), np.asarray(RNG.integers(0, 2**bits, (n, blocks)), np.float32)
             sizes = {"K": k, "N": n, "bits": bits, "block_size": size}
-            for zero, mark in ((None, "none"), (packed, "packed"), (real, "real")):
+            for zero, mark in ((None, "none"), (packed, "packed"), (numbers, "real")):
                 for bias in (None, noise(n)):
                     for constants, how in (((1, 2, 3, 5), "constant"), ((), "input")):
                         name = f"nbits_{bits}_{k}_{mark}_{how}_{0 if bias is None else 1}"
@@ -199,8 +218,12 @@ def build(name, op, inputs, n_out, constants, symbols, attributes, wanted):
             infos.append(helper.make_tensor_value_info(names[k], helper.np_dtype_to_tensor_dtype(v.dtype), shape))
     kept = range(n_out) if wanted is None else wanted
     outputs = [f"o{k}" if k in kept else "" for k in range(n_out)]
-    counts = op == "EmbedLayerNormalization"
-    results = [helper.make_tensor_value_info(o, TensorProto.INT32 if counts and o == "o1" else TensorProto.FLOAT, None) for o in outputs if o]
+    kinds = [TensorProto.FLOAT] * n_out
+    if op == "EmbedLayerNormalization":
+        kinds[1:2] = [TensorProto.INT32]
+    if "k_quant_type" in attributes:
+        kinds[1:] = [helper.np_dtype_to_tensor_dtype(inputs[3].dtype)] * 2
+    results = [helper.make_tensor_value_info(o, kinds[k], None) for k, o in enumerate(outputs) if o]
     node = helper.make_node(op, names, outputs, domain="com.microsoft", **attributes)
     graph = helper.make_graph([node], name, infos, results, tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)], ir_version=8)
@@ -252,7 +275,7 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, grouped, embeddings, norms, blocked):
+    for make in (attention, quantized, multi_head, grouped, quantized_cache, embeddings, norms, blocked):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

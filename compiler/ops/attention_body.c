@@ -18,15 +18,10 @@ static value_id sizes_of(edit *e, value_id x, int64_t from, int64_t to)
     return make(e, "Shape", 2, a, 1, &x);
 }
 
-static value_id joined(edit *e, uint32_t n, const value_id *parts)
+static value_id shape_of(edit *e, uint32_t n, const value_id *parts)
 {
     const attr axis = attr_int(e->m, "axis", 0);
     return insert(e, "Concat", &axis, n, parts);
-}
-
-static value_id one_int(edit *e, int64_t v)
-{
-    return const_ints(e, "number", 1, &v);
 }
 
 static value_id reciprocal_root(edit *e, value_id size, elem in)
@@ -96,7 +91,7 @@ static bool linear_attention(edit *e)
     const value_id dk = insert(e, "Div", NULL, IN(sizes_of(e, query, 2, 3), one_int(e, heads))), dv = insert(e, "Div", NULL, IN(sizes_of(e, values, 2, 3), one_int(e, kv)));
     r.scale = scale != 0 ? const_floats(e, "scale", 1, &scale) : reciprocal_root(e, dk, ELEM_FLOAT);
     value_id in[N_STEP] = {0};
-    in[STATE] = past ? cast_to(e, past, ELEM_FLOAT) : insert(e, "ConstantOfShape", NULL, IN(joined(e, IN(sizes_of(e, query, 0, 1), one_int(e, kv), dk, dv))));
+    in[STATE] = past ? cast_to(e, past, ELEM_FLOAT) : insert(e, "ConstantOfShape", NULL, IN(shape_of(e, IN(sizes_of(e, query, 0, 1), one_int(e, kv), dk, dv))));
     in[LQ] = by_time(e, query, kv, heads / kv, -1);
     in[LK] = by_time(e, input_of(e, 1), kv, -1, 1);
     in[LV] = by_time(e, values, kv, 1, -1);
@@ -149,13 +144,13 @@ static value_id through_graph(edit *e, const char *name, value_id x)
 /* The first three sizes of a and the last one of b. */
 static value_id reshaped(edit *e, value_id x, value_id a, value_id b, int64_t axis)
 {
-    return insert(e, "Reshape", NULL, IN(x, joined(e, IN(sizes_of(e, a, 0, 3), sizes_of(e, b, axis, axis + 1)))));
+    return insert(e, "Reshape", NULL, IN(x, shape_of(e, IN(sizes_of(e, a, 0, 3), sizes_of(e, b, axis, axis + 1)))));
 }
 
 /* [batch, heads, rows, columns] as [batch, heads of k, rows of the group, columns]. */
 static value_id grouped_rows(edit *e, value_id x, value_id k, value_id columns)
 {
-    return insert(e, "Reshape", NULL, IN(x, joined(e, IN(sizes_of(e, k, 0, 2), one_int(e, -1), columns))));
+    return insert(e, "Reshape", NULL, IN(x, shape_of(e, IN(sizes_of(e, k, 0, 2), one_int(e, -1), columns))));
 }
 
 static bool flex_attention(edit *e)

@@ -33,4 +33,16 @@ bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */
 value_id position_rows(edit *e, value_id table, value_id ids, value_id position_ids);
+
+/* ---- contrib_parts.c ---- */
+value_id one_int(edit *e, int64_t v); /* int64[1] */
+value_id as_int64(edit *e, value_id v);
+value_id count_to(edit *e, value_id n); /* 0, 1, ... below n, an int64[1] */
+value_id with_axes(edit *e, value_id x, uint32_t n, const int64_t *axes);
+value_id slice(edit *e, value_id x, value_id from, value_id to, int64_t axis); /* elements [from, to); the bounds are int64[1] */
+value_id picked(edit *e, value_id x, int64_t at, int64_t axis);                /* element `at` of the axis, which goes */
+value_id parted(edit *e, value_id x, int64_t heads);                           /* [batch, sequence, heads * size] as [batch, sequence, heads, size] */
+value_id joined(edit *e, value_id x);                                          /* and back */
+value_id small_numbers(edit *e, uint32_t n, const int64_t *v);                 /* uint8[n] */
+value_id unpacked_bits(edit *e, value_id bytes, int64_t bits);                 /* of each byte, its 8 / bits numbers, the low one first, along a new last axis */
 #endif

@@ -41,29 +41,15 @@ static value_id as_rows(const nbits *b, value_id v, int64_t columns)
     return insert(b->e, "Reshape", NULL, IN(v, const_ints(b->e, "shape", 2, shape)));
 }
 
-/* Columns [0, count). */
 static value_id first_columns(edit *e, value_id v, int64_t count)
 {
-    const int64_t zero = 0, one = 1;
-    return insert(e, "Slice", NULL, IN(v, const_ints(e, "first", 1, &zero), const_ints(e, "last", 1, &count), const_ints(e, "axes", 1, &one)));
-}
-
-static value_id small_numbers(edit *e, uint32_t n, const int64_t *v)
-{
-    const attr to = attr_int(e->m, "to", ELEM_UINT8);
-    return insert(e, "Cast", &to, IN(const_ints(e, "bits", n, v)));
+    return slice(e, v, one_int(e, 0), one_int(e, count), 1);
 }
 
 /* Bytes that are known at run time, as one uint8 for each number in them: [rows, columns]. */
 static value_id computed_codes(const nbits *b, value_id bytes, int64_t columns)
 {
-    edit *e = b->e;
-    const int64_t last = -1, shifts[4] = {0, b->bits, 2 * b->bits, 3 * b->bits}, mask = (1 << b->bits) - 1;
-    if (b->bits == 8) return as_rows(b, bytes, columns);
-    const attr right = attr_string(e->m, "direction", "RIGHT");
-    const value_id x = insert(e, "Unsqueeze", NULL, IN(bytes, const_ints(e, "axes", 1, &last)));
-    const value_id moved = insert(e, "BitShift", &right, IN(x, small_numbers(e, (uint32_t)(8 / b->bits), shifts)));
-    return as_rows(b, insert(e, "BitwiseAnd", NULL, IN(moved, small_numbers(e, 1, &mask))), columns);
+    return as_rows(b, b->bits == 8 ? bytes : unpacked_bits(b->e, bytes, b->bits), columns);
 }
 
 /* The codes, or the zero points, in `v`: the first `wanted` of the `columns` that a row of whole bytes holds. 0 after a report. */
@@ -94,7 +80,7 @@ static value_id spread(const nbits *b, value_id v)
 {
     edit *e = b->e;
     const attr axis = attr_int(e->m, "axis", 1);
-    const value_id column = insert(e, "Range", NULL, IN(const_int(e, "zero", 0), const_int(e, "k", b->k), const_int(e, "one", 1)));
+    const value_id column = count_to(e, one_int(e, b->k));
     return insert(e, "Gather", &axis, IN(v, insert(e, "Div", NULL, IN(column, const_int(e, "block", b->size)))));
 }
 

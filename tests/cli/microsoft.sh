@@ -1,0 +1,42 @@
+# Operators of com.microsoft: what of them is refused says why, and what a size depends on can be given.
+. "$(dirname "$0")/lib.sh"
+model() {
+    printf '<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>\n%s\n' "$1" > m.onnxtxt
+}
+refused() { # WHAT THE MESSAGE SAYS, then the model
+    model "$2"
+    expect 4 compile m.onnxtxt -o refused
+    says err "$1" '[contrib]'
+    [ ! -e refused ] || fail "a refused compilation left files"
+}
+grouped() {
+    printf 'g (float[b,s,64] q, float[b,s,32] k, float[b,s,32] v, float[b,2,%s,16] pk, float[b,2,%s,16] pv, int32[b] last, int32 total) => (float[b,s,64] y, float[b,2,%s,16] nk, float[b,2,%s,16] nv)\n{\n    y, nk, nv = com.microsoft.GroupQueryAttention <num_heads = 4, kv_num_heads = 2%s> (q, k, v, pk, pv, last, total)\n}' "$1" "$1" "$2" "$2" "${3:-}"
+}
+refused 'sliding_window_cache' "$(grouped c c ', sliding_window_cache = 1, local_window_size = 4')"
+refused 'not quantized alike' "$(grouped c c ', k_quant_type = "PER_TENSOR"')"
+# How long the present is follows from a value, unless the past is a buffer of its size.
+refused 'total_sequence_length' "$(grouped p t)"
+says err hint --value
+expect 0 compile m.onnxtxt -o given --value total=9
+model "$(grouped c c)"
+expect 0 compile m.onnxtxt -o buffer
+refused 'past_present_share_buffer' 'a (float[1,3,8] x, float[8,24] w, float[24] b) => (y)
+{
+    y = com.microsoft.Attention <num_heads = 2, past_present_share_buffer = 1> (x, w, b)
+}'
+refused 'packed sequences' 'a (float[2,3,8] q, float[2,3,8] k, float[2,3,8] v, int32[8] mask) => (y)
+{
+    y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v, "", mask)
+}'
+refused '5 dimensions' 'a (float[2,3,8] q) => (y)
+{
+    y = com.microsoft.MultiHeadAttention <num_heads = 2> (q)
+}'
+refused '3 bits' 'm (float[2,32] x, uint8[4,1,12] b, float[4,1] s) => (y)
+{
+    y = com.microsoft.MatMulNBits <K = 32, N = 4, bits = 3, block_size = 32> (x, b, s)
+}'
+refused 'g_idx' 'm (float[2,32] x, uint8[4,1,16] b, float[4,1] s, int32[32] g) => (y)
+{
+    y = com.microsoft.MatMulNBits <K = 32, N = 4, bits = 4, block_size = 32> (x, b, s, "", g)
+}'

@@ -18,7 +18,7 @@
 static const char *result(arena *mem, const char *inputs, const char *constants, const char *nodes)
 {
     diag *d = diag_new(mem, "test.txt");
-    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22, \"com.microsoft\" : 1]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
+    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22, \"com.microsoft\" : 1, \"ai.onnx.preview.training\" : 1]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
                                       *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
     model *m = model_parse(mem, d, source, "test.txt");
     if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
@@ -78,6 +78,9 @@ static const sample SAMPLES[] = {
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},
+    /* training */
+    {"", "float r = {0.5}, int64 t = {1}, float[2] x = {1,2}, float[2] g = {1,0}, float[2] v = {0,2}",
+     "y, w = ai.onnx.preview.training.Momentum <alpha = 0.5, beta = 1.0, norm_coefficient = 0.0, mode = \"standard\"> (r, t, x, g, v)", "0.5 1.5"},
     /* com.microsoft */
     {"", "float[1,2] a = {0,0}, float[2,2] b = {3,4,0,1}", "y = com.microsoft.CDist <metric = \"euclidean\"> (a, b)", "5 1"},
     {"float[m,k] a, float[n,k] b", "", "y = com.microsoft.CDist (a, b)", "float[m,n]"},

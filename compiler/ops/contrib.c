@@ -53,17 +53,14 @@ value_id output_of(edit *e, uint32_t i)
 bool contrib_expand(edit *e)
 {
     if (strcmp(edited(e)->domain, "com.microsoft")) return attention_expand(e);
-    for (const contrib_row *r = contrib_rows; r->op; r++)
-        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
-    for (const contrib_row *r = contrib_attention_rows; r->op; r++)
-        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
-    for (const contrib_row *r = contrib_quant_rows; r->op; r++)
-        if (!strcmp(r->op, edited(e)->op)) return r->run(e);
+    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_other_rows, contrib_quant_rows};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (const contrib_row *r = tables[i]; r->op; r++)
+            if (!strcmp(r->op, edited(e)->op)) return r->run(e);
     return true;
 }
 
-/* The edited node becomes `op` of ai.onnx and keeps its attributes and outputs. */
-static void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)
+void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)
 {
     model *m = e->m;
     node *n = edited(e);

@@ -266,6 +266,14 @@ bool lower_STFT(lower_ctx *c);
 bool infer_gauss(infer_ctx *c);
 bool lower_gauss(lower_ctx *c);
 
+/* moe.c */
+bool infer_MoE(infer_ctx *c);
+bool lower_MoE(lower_ctx *c);
+
+/* optimizer.c */
+bool infer_optimizer(infer_ctx *c);
+bool lower_optimizer(lower_ctx *c);
+
 /* random.c */
 bool infer_Bernoulli(infer_ctx *c);
 bool infer_Dropout(infer_ctx *c);

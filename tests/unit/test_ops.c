@@ -18,7 +18,7 @@
 static const char *result(arena *mem, const char *inputs, const char *constants, const char *nodes)
 {
     diag *d = diag_new(mem, "test.txt");
-    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
+    const char *source = arena_printf(mem, "<ir_version: 10, opset_import: [\"\" : 22, \"com.microsoft\" : 1, \"ai.onnx.preview.training\" : 1]>\nmain (%s) => (y)\n%s%s%s\n{ %s }\n", inputs,
                                       *constants ? "<" : "", constants, *constants ? ">" : "", nodes);
     model *m = model_parse(mem, d, source, "test.txt");
     if (!m || !check_model_basic(m) || !version_to_newest(m)) return d->list.n ? d->list.p[0].message : "not read";
@@ -78,6 +78,18 @@ static const sample SAMPLES[] = {
     /* quantization */
     {"", "float[4] x = {0.5,1.5,-0.5,900}, float s = {1}, uint8 z = {10}", "y = QuantizeLinear (x, s, z)", "10 12 10 255"},
     {"", "uint8[2] x = {9,12}, float s = {0.5}, uint8 z = {10}", "y = DequantizeLinear (x, s, z)", "-0.5 1"},
+    /* training */
+    {"", "float r = {0.5}, int64 t = {1}, float[2] x = {1,2}, float[2] g = {1,0}, float[2] v = {0,2}",
+     "y, w = ai.onnx.preview.training.Momentum <alpha = 0.5, beta = 1.0, norm_coefficient = 0.0, mode = \"standard\"> (r, t, x, g, v)", "0.5 1.5"},
+    /* com.microsoft */
+    {"", "float[1,2] a = {0,0}, float[2,2] b = {3,4,0,1}", "y = com.microsoft.CDist <metric = \"euclidean\"> (a, b)", "5 1"},
+    {"float[m,k] a, float[n,k] b", "", "y = com.microsoft.CDist (a, b)", "float[m,n]"},
+    {"float[n,c] x", "int32 a = {-1}", "y = com.microsoft.ExpandDims (x, a)", "float[n,c,1]"},
+    {"", "float s = {1}, float l = {3}", "y = com.microsoft.Range (s, l)", "1 2"},
+    {"", "float[2,2] x = {1,2,3,4}, int32[1,1] i = {-1}", "y = com.microsoft.GatherND (x, i)", "3 4"},
+    {"uint8[n,9,8,c] x", "", "y = com.microsoft.NhwcMaxPool <kernel_shape = [3, 2], strides = [2, 2]> (x)", "uint8[n,4,4,c]"},
+    {"float[b,s,8] x, float[t,4] r, float[4,32,8] v, float[4,8,16] w", "", "y = com.microsoft.MoE <k = 2, activation_type = \"swiglu\", swiglu_fusion = 1> (x, r, v, , w)", "float[b,s,8]"},
+    {"float[t,8] x, float[t,4] r, float[4,16,8] v, float[4,8,16] w", "", "y = com.microsoft.MoE <k = 5> (x, r, v, , w)", "attribute-value"},
     /* errors */
     {"float[2,3] x", "int64[1] a = {2}", "y = ReduceSum (x, a)", "axis-range"},
     {"float[2,3] x, int64[1] a", "", "y = ReduceSum (x, a)", "axes-unknown"},

@@ -182,22 +182,16 @@ bool lower_recurrent(lower_ctx *c);
 /* ml.c */
 bool infer_ArrayFeatureExtractor(infer_ctx *c);
 bool infer_Binarizer(infer_ctx *c);
-bool infer_CategoryMapper(infer_ctx *c);
 bool infer_FeatureVectorizer(infer_ctx *c);
 bool infer_Imputer(infer_ctx *c);
-bool infer_LabelEncoder(infer_ctx *c);
 bool infer_Normalizer(infer_ctx *c);
-bool infer_OneHotEncoder(infer_ctx *c);
 bool infer_Scaler(infer_ctx *c);
 bool infer_ZipMap(infer_ctx *c);
 bool lower_ArrayFeatureExtractor(lower_ctx *c);
 bool lower_Binarizer(lower_ctx *c);
-bool lower_CategoryMapper(lower_ctx *c);
 bool lower_FeatureVectorizer(lower_ctx *c);
 bool lower_Imputer(lower_ctx *c);
-bool lower_LabelEncoder(lower_ctx *c);
 bool lower_Normalizer(lower_ctx *c);
-bool lower_OneHotEncoder(lower_ctx *c);
 bool lower_Scaler(lower_ctx *c);
 
 /* string_make.c */
@@ -208,9 +202,21 @@ bool lower_StringConcat(lower_ctx *c);
 bool lower_StringNormalizer(lower_ctx *c);
 bool lower_StringSplit(lower_ctx *c);
 
+/* string_match.c */
+bool infer_RegexFullMatch(infer_ctx *c);
+bool lower_RegexFullMatch(lower_ctx *c);
+
 /* tfidf.c */
 bool infer_TfIdfVectorizer(infer_ctx *c);
 bool lower_TfIdfVectorizer(lower_ctx *c);
+
+/* ml_labels.c */
+bool infer_CategoryMapper(infer_ctx *c);
+bool infer_LabelEncoder(infer_ctx *c);
+bool infer_OneHotEncoder(infer_ctx *c);
+bool lower_CategoryMapper(lower_ctx *c);
+bool lower_LabelEncoder(lower_ctx *c);
+bool lower_OneHotEncoder(lower_ctx *c);
 
 /* ml_linear.c */
 bool infer_LinearClassifier(infer_ctx *c);

@@ -50,3 +50,17 @@ says out '"threethree" "" "oneone" "threethree"'
 expect 1 run twice.onnxtxt i=i.npy --dim bytes.y=..25
 expect 0 inspect twice.onnxtxt
 says out "bytes.y: no bound"
+
+# Regular expressions: what is wrong is no valid model, what RE2 has more is not supported.
+match() {
+    printf '<ir_version: 10, opset_import: ["" : 20]>\nmatch (string[n] x) => (y)\n{\n    y = RegexFullMatch<pattern = "%s">(x)\n}\n' "$1" > match.onnxtxt
+}
+match '(ab'
+expect 3 compile match.onnxtxt -o out
+says err "no regular expression: a ( without )"
+match '\\bab'
+expect 4 compile match.onnxtxt -o out
+says err "[regex]"
+match '(?m)^ab'
+expect 4 compile match.onnxtxt -o out
+says err "(?m)"

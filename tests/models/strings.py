@@ -156,6 +156,24 @@ def made():
          {"i": T.INT64})
 
 
+PATTERNS = [
+    "", "a", "a*", "a+b?", "(a|b)*abb", "(?:ab|ba)+", "a{2}", "a{2,}", "a{1,3}b{0}", "a{,2}", "x{2", "[abc]+", "[^abc]+", "[a-cx]{2,4}", "[]a]+", "[^]a]+", "[a-]+", ".", "..", ".*", "(?s).*",
+    "(?s:.)b", r"\d+", r"\w+@\w+\.com", r"\s*\S+\s*", r"[\d\s]+", r"[^\d]+", r"[[:alpha:]]+", r"[[:^digit:]]+[[:punct:]]", "^a$", "^^a", "a$$", "a^b", "(^a|b)+", "(a|b$)+", r"\Aab\z", "()",
+    "(|a)b", "a||b", "(a*)+", "(a*)*b", "ü+", "[ü日]+", "[a-ü]+", "[^a]ü", "[日-本]+", r"\x61+", r"\x{65e5}.", r"\Qa.b\E+", "(?i)aB+", "(?i:k)s", "(?i)[k-s]+", "(?i)[^k]", "(?P<n>a)b", "a*?b", "(a+?)(b??)",
+    r"\.\*", r"\n", "[a-z]+@[a-z]+\\.(com|org)", "((a|b)(c|d)?){1,2}", r"\012?", r"(\w\W){2}", "(?i)(?-i:A)b", "a(?i)B|c", "[[:word:]]*", "a.?c|[^b]*"]
+
+
+def matches():
+    """RegexFullMatch on random strings of letters that the patterns have."""
+    letters = ["a", "b", "c", "x", "k", "K", "s", "A", "B", " ", "1", "@", ".", "com", "\n", "ü", "日", "本", "]", "*", "-", "{2", "\u212a", "\u017f", "😀", "\t"]
+    strings = ["", "abb", "aabb", "a.b", "ab@ab.com", "日本", "aaa", "\n", "b", "aB", "abcd"]
+    strings += ["".join(pick.choice(letters) for _ in range(pick.randint(1, 4))) for _ in range(500)]
+    for k, pattern in enumerate(PATTERNS):
+        mine = [pick.choice(pattern) for _ in range(60) if pattern]
+        joined = ["".join(mine[i:i + 3]) for i in range(0, len(mine), 2)]
+        case(f"regex{k}", [N("RegexFullMatch", ["x"], ["y"], pattern=pattern)], {"x": objects(strings + joined + letters)}, {"y": T.BOOL})
+
+
 def main():
     global root
     arguments = argparse.ArgumentParser()
@@ -168,6 +186,7 @@ def main():
         movement()
         labels()
         made()
+        matches()
         for k in range(40):
             ngrams(k, rng)
         done = subprocess.run([o.onnxcc, "verify", "--cases", os.path.dirname(root), "-v"], capture_output=True, text=True)

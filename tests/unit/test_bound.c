@@ -54,6 +54,7 @@ static const sample samples[] = {
     {"string_list", ARGS_NONE, ""},
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=0"},
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=1"},
+    {"regex_match", ARGS_NONE, "CLASSES=3"},
     {"string_bytes", ARGS_ROWS, "N=(d_rows)"},
     {"string_concat", ARGS_ROWS, "N=(d_rows)"},
     {"string_case", ARGS_ROWS, "UPPER=1 N=(d_rows)"},

@@ -4,12 +4,6 @@
 
 #include "ops/contrib.h"
 
-static value_id as_int64(edit *e, value_id v)
-{
-    const attr to = attr_int(e->m, "to", ELEM_INT64);
-    return insert(e, "Cast", &to, 1, &v);
-}
-
 /* The axis, a scalar or one element, is where a dimension of 1 comes in. */
 static bool expand_dims(edit *e)
 {

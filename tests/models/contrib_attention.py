@@ -173,6 +173,22 @@ def embeddings():
                  num_heads=2, rotary_embedding_dim=4)
 
 
+def halves():
+    """Inputs of float16, for what onnxruntime computes in that type."""
+    half = lambda row: [v.astype(np.float16) if v is not None and v.dtype == np.float32 else v for v in row]
+    q, k, v = (noise(2, 3, 8) for _ in range(3))
+    for mask in (None, ints([1, 1, 0], [1, 1, 1])):
+        case(f"half_mha_{int(mask is not None)}", "MultiHeadAttention", half([q, k, v, noise(24), mask, noise(1, 2, 3, 3)]), 1, (3,), num_heads=2)
+    cache = np.zeros((2, 2, 2, 9, 16), np.float32)
+    cache[:, :, :, :4] = noise(2, 2, 2, 4, 16)
+    step = [noise(2, 1, 64), noise(2, 1, 32), noise(2, 1, 32), *cache, ints(4, 4), np.int32(5)]
+    case("half_gqa", "GroupQueryAttention", half([*step, *rotary(16)]), 3, (7, 8), num_heads=4, kv_num_heads=2, do_rotary=1)
+    case("half_gqa_more", "GroupQueryAttention", half([*step, *rotary(16), None, noise(1, 4, 1, 5), noise(4)]), 3, (7, 8), num_heads=4, kv_num_heads=2, softcap=2.0, local_window_size=3)
+    case("half_nbits", "MatMulNBits", half([noise(2, 32), RNG.integers(0, 256, (4, 2, 16)).astype(np.uint8), np.abs(noise(4, 2)) / 99]), 1, (1, 2), K=32, N=4, bits=8, block_size=16)
+    case("half_skip", "SkipLayerNormalization", half([q, k, noise(8), noise(8)]), 1, (2, 3))
+    case("half_rotary", "RotaryEmbedding", half([q, np.asarray([4], np.int64), *rotary(8)]), 1, (2, 3))
+
+
 def norms():
     x, g, h, k = noise(2, 3, 8), noise(8), noise(8), noise(8)
     for skip, mark in ((noise(2, 3, 8), "same"), (noise(1, 3, 8), "one"), (noise(3, 8), "flat")):
@@ -218,7 +234,7 @@ def build(name, op, inputs, n_out, constants, symbols, attributes, wanted):
             infos.append(helper.make_tensor_value_info(names[k], helper.np_dtype_to_tensor_dtype(v.dtype), shape))
     kept = range(n_out) if wanted is None else wanted
     outputs = [f"o{k}" if k in kept else "" for k in range(n_out)]
-    kinds = [TensorProto.FLOAT] * n_out
+    kinds = [TensorProto.FLOAT16 if name.startswith("half") else TensorProto.FLOAT] * n_out
     if op == "EmbedLayerNormalization":
         kinds[1:2] = [TensorProto.INT32]
     if "k_quant_type" in attributes:
@@ -275,17 +291,22 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, grouped, quantized_cache, embeddings, norms, blocked):
+    for make in (attention, quantized, multi_head, grouped, quantized_cache, embeddings, norms, blocked, halves):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
-    with tempfile.TemporaryDirectory() as folder:
-        count = sum(write(folder, *row) for row in [*map(single, CASES), *decoder()] if word in row[0])
-        run = subprocess.run([sys.argv[1], "verify", "--cases", folder, "--atol=1e-5", "-v", "--jobs=2"], stdout=subprocess.PIPE, text=True, check=False)
-    lines = [line for line in run.stdout.splitlines() if not line.startswith("pass")]
-    print("\n".join(lines))
-    good = run.returncode == 0 and not any(line.startswith(("unsupported", "FAIL", "fail", "error")) for line in lines)
-    print(f"{count} cases: {'the same' if good else 'DIFFERENT'}")
-    return 0 if good else 1
+    rows, bad = [row for row in [*map(single, CASES), *decoder()] if word in row[0]], 0
+    for half, limits in ((False, ("--atol=1e-5",)), (True, ("--rtol=5e-3", "--atol=5e-3"))):
+        with tempfile.TemporaryDirectory() as folder:
+            count = sum(write(folder, *row) for row in rows if row[0].startswith("half") == half)
+            if not count:
+                continue
+            run = subprocess.run([sys.argv[1], "verify", "--cases", folder, *limits, "-v", "--jobs=2"], stdout=subprocess.PIPE, text=True, check=False)
+        lines = [line for line in run.stdout.splitlines() if not line.startswith("pass")]
+        good = run.returncode == 0 and not any(line.startswith("unsupported") for line in lines)
+        print("\n".join(lines))
+        print(f"{count} cases of {'float16' if half else 'float'}: {'the same' if good else 'DIFFERENT'}")
+        bad += not good
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
-/* contrib_attention.c - attention of com.microsoft in terms of ai.onnx: Attention, MultiHeadAttention, RotaryEmbedding.
+/* contrib_attention.c - attention of com.microsoft in terms of ai.onnx: Attention, MultiHeadAttention, DecoderMaskedMultiHeadAttention,
+ * RotaryEmbedding.
  * Source: the documentation of onnxruntime's contrib operators. */
 #include "ops/contrib_attention.h"
+
+#include <math.h>
 
 /* ---- masks ---- */
 
@@ -78,6 +81,22 @@ bool become_call(edit *e, const attention_call *c)
         value_at(m, out[i])->output = i;
     }
     return true;
+}
+
+value_id head_rows(edit *e, value_id x, int64_t heads)
+{
+    const int64_t perm[4] = {0, 2, 1, 3};
+    const attr turned = attr_ints(e->m, "perm", 4, perm);
+    return insert(e, "Transpose", &turned, IN(parted(e, x, heads)));
+}
+
+value_id scattered(edit *e, value_id past, value_id update, value_id before, value_id out)
+{
+    const attr along = attr_int(e->m, "axis", 2);
+    const value_id first = insert(e, "Expand", NULL, IN(before, size_of(e, update, 0)));
+    if (!out) out = make_value(e, "present");
+    make_node(e, "TensorScatter", 1, &along, IN(past, update, first), 1, &out);
+    return out;
 }
 
 void make_after(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, value_id out)
@@ -171,22 +190,65 @@ static void add_biases(edit *e, attention_call *c, value_id bias)
     c->v = with_bias(e, c->v, slice(e, bias, twice, one_int(e, INT64_MAX), 0));
 }
 
-static bool multi_head(edit *e)
+/* Keys and values go into buffers that hold `before` of them, an int64[1], and the mask hides what comes later. */
+static bool fill_buffers(edit *e, attention_call *c, value_id before, value_id mask, value_id bias)
 {
-    const value_id mask = input_of(e, 4), x = input_of(e, 0);
+    const value_id queries = size_of(e, c->q, 1), x = input_of(e, 0);
+    const int32_t rank = mask ? rank_of(e, mask) : 0;
+    if (!c->past_k || !c->past_v || c->k_parted) return version_error(e, "contrib", "a past length needs a past, and keys to add to it");
+    const value_id keys = bias ? size_of(e, bias, 3) : rank > 1 ? size_of(e, mask, rank - 1) : size_of(e, c->past_k, 2);
+    c->k = scattered(e, c->past_k, head_rows(e, c->k, c->kv_heads), before, c->present_k);
+    c->v = scattered(e, c->past_v, head_rows(e, c->v, c->kv_heads), before, c->present_v);
+    c->k_parted = true;
+    c->past_k = c->past_v = c->present_k = c->present_v = 0;
+    const value_id i = with_axes(e, insert(e, "Add", NULL, IN(before, count_to(e, queries))), 1, (const int64_t[]){1}), j = count_to(e, keys);
+    const value_id seen = c->causal ? insert(e, "LessOrEqual", NULL, IN(j, i)) : insert(e, "Less", NULL, IN(j, insert(e, "Add", NULL, IN(before, queries))));
+    const value_id shown = c->causal ? seen : with_axes(e, seen, 1, (const int64_t[]){0});
+    c->causal = false;
+    if (mask) mask = additive_mask(e, mask, x, x, keys);
+    if (rank && !mask) return false;
+    const value_id all = mask && bias ? insert(e, "Add", NULL, IN(mask, bias)) : mask ? mask : bias;
+    c->mask = all ? insert(e, "Where", NULL, IN(shown, all, const_like(e, "hidden", -INFINITY, x))) : shown;
+    return true;
+}
+
+/* Where an operator has its inputs. */
+typedef struct {
+    uint32_t bias, mask, add, past_k, past_v, length, beams;
+} head_inputs;
+
+static bool heads_of(edit *e, const head_inputs *at)
+{
+    const value_id mask = input_of(e, at->mask), x = input_of(e, 0), length = input_of(e, at->length);
     const int64_t heads = node_int(edited(e), "num_heads", 1);
     if (rank_of(e, x) < 0 || (input_of(e, 1) && rank_of(e, input_of(e, 1)) < 0) || (mask && rank_of(e, mask) < 0)) return true; /* later */
-    if (input_of(e, 8) || input_of(e, 9)) return version_error(e, "contrib", "a past that shares its buffer, or beams, are not supported yet");
-    attention_call c = {.heads = heads, .kv_heads = heads, .past_k = input_of(e, 6), .past_v = input_of(e, 7), .score_mode = 2};
+    if (input_of(e, at->beams)) return version_error(e, "contrib", "beams (cache_indirection) are not supported yet");
+    attention_call c = {.heads = heads, .kv_heads = heads, .past_k = input_of(e, at->past_k), .past_v = input_of(e, at->past_v), .score_mode = 2};
     c.causal = node_int(edited(e), "unidirectional", 0) != 0;
     unpack(e, &c);
     if (!c.k || !c.v) return version_error(e, "contrib", "a query without keys and values must have 5 dimensions");
-    add_biases(e, &c, input_of(e, 3));
+    add_biases(e, &c, input_of(e, at->bias));
     c.out = output_of(e, 0);
     c.present_k = output_of(e, 1);
     c.present_v = output_of(e, 2);
     c.scores = output_of(e, 3);
-    return set_mask(e, &c, mask, input_of(e, 5), x) && become_call(e, &c);
+    if (!length) return set_mask(e, &c, mask, input_of(e, at->add), x) && become_call(e, &c);
+    if (c.scores) return version_error(e, "contrib", "scores of keys in a buffer are not supported yet");
+    const value_id before = insert(e, "Reshape", NULL, IN(as_int64(e, length), one_int(e, -1)));
+    return fill_buffers(e, &c, before, mask, input_of(e, at->add)) && become_call(e, &c);
+}
+
+static bool multi_head(edit *e)
+{
+    return heads_of(e, &(head_inputs){.bias = 3, .mask = 4, .add = 5, .past_k = 6, .past_v = 7, .length = 8, .beams = 9});
+}
+
+/* The same for one query, with its inputs in another order. The length counts when past and present share a buffer. */
+static bool decoder_heads(edit *e)
+{
+    const bool shared = node_int(edited(e), "past_present_share_buffer", 0) != 0 && input_of(e, 5);
+    if (shared && !input_of(e, 7)) return version_error(e, "contrib", "past_present_share_buffer needs past_sequence_length");
+    return heads_of(e, &(head_inputs){.bias = 10, .mask = 3, .add = 4, .past_k = 5, .past_v = 6, .length = shared ? 7 : UINT32_MAX, .beams = 9});
 }
 
 /* ---- RotaryEmbedding ---- */
@@ -213,7 +275,7 @@ static bool rotary(edit *e)
     value_id ids = input_of(e, 1);
     if (rank_of(e, ids) < 0 || rank_of(e, x) < 0) return true;
     const attr *scale = node_attr(edited(e), "scale");
-    if ((scale && scale->u.f != 1.0f) || node_int(edited(e), "is_packed_batching", 0)) return version_error(e, "contrib", "scale and packing are not supported yet");
+    if (scale && scale->u.f != 1.0f) return version_error(e, "contrib", "scale is not supported yet");
     if (rank_of(e, ids) != 2) {
         if (rank_of(e, ids) == 0) ids = with_axes(e, ids, 1, (const int64_t[]){0});
         ids = positions_from(e, as_int64(e, ids), x, size_of(e, x, rank_of(e, x) == 4 ? 2 : 1));
@@ -231,6 +293,7 @@ static bool rotary(edit *e)
 
 const contrib_row contrib_attention_rows[] = {
     {"Attention", attention},
+    {"DecoderMaskedMultiHeadAttention", decoder_heads},
     {"GroupQueryAttention", group_query},
     {"MultiHeadAttention", multi_head},
     {"RotaryEmbedding", rotary},

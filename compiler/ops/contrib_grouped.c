@@ -133,18 +133,14 @@ static value_id restored(const grouped *g, value_id cache, value_id scale)
 static value_id appended(grouped *g, value_id past, value_id now, value_id length, value_id scale, value_id out)
 {
     edit *e = g->e;
-    const int64_t perm[4] = {0, 2, 1, 3}, six[6] = {0};
-    const attr turned = attr_ints(e->m, "perm", 4, perm), axis = attr_int(e->m, "axis", 0), along = attr_int(e->m, "axis", 2);
+    const int64_t six[6] = {0};
+    const attr axis = attr_int(e->m, "axis", 0);
     if (length) {
         const value_id more = insert(e, "Sub", NULL, IN(length, size_of(e, past, 2)));
         past = insert(e, "Pad", NULL, IN(past, insert(e, "Concat", &axis, IN(const_ints(e, "pads", 6, six), more, one_int(e, 0)))));
     }
-    const value_id x = parted(e, now, g->call.kv_heads);
-    value_id update = insert(e, "Transpose", &turned, 1, &x);
-    if (scale) update = stored(g, update, scale);
-    const value_id first = insert(e, "Expand", NULL, IN(g->before, size_of(e, update, 0)));
-    if (!out) out = make_value(e, "present");
-    make_node(e, "TensorScatter", 1, &along, IN(past, update, first), 1, &out);
+    const value_id update = head_rows(e, now, g->call.kv_heads);
+    out = scattered(e, past, scale ? stored(g, update, scale) : update, g->before, out);
     return scale ? restored(g, out, scale) : out;
 }
 

@@ -40,3 +40,7 @@ refused 'g_idx' 'm (float[2,32] x, uint8[4,1,16] b, float[4,1] s, int32[32] g) =
 {
     y = com.microsoft.MatMulNBits <K = 32, N = 4, bits = 4, block_size = 32> (x, b, s, "", g)
 }'
+refused 'beams' 'a (float[2,1,8] q, float[2,1,8] k, float[2,1,8] v, float[2,2,9,4] pk, float[2,2,9,4] pv, int32[1] n, int32[1,2,9] from) => (y)
+{
+    y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v, "", "", "", pk, pv, n, from)
+}'

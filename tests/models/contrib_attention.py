@@ -100,6 +100,23 @@ def multi_head():
                 case(name, "MultiHeadAttention", inputs, 3, (3,), num_heads=n, unidirectional=causal, symbols=add is None)
 
 
+def buffers():
+    """One query of a decoder whose keys lie in a buffer for the longest sequence."""
+    b, n, h, before, total = 3, 2, 4, 4, 5
+    past = np.zeros((2, b, n, 9, h), np.float32)
+    past[:, :, :, :before] = noise(2, b, n, before, h)
+    rows = [noise(b, 1, n * h) for _ in range(3)]
+    for mask in (None, RNG.integers(0, 2, (b, total)).astype(np.int32)):
+        for add in (None, noise(1, n, 1, total)):
+            for bias in (None, noise(3 * n * h)):
+                mark = f"{int(mask is not None)}{int(add is not None)}{int(bias is not None)}"
+                case("mha_buffer_" + mark, "MultiHeadAttention", [*rows, bias, mask, add, *past, ints(before)], 3, num_heads=n)
+                decoder = [*rows, mask, add, *past, ints(before), None, None, bias]
+                case("decoder_heads_" + mark, "DecoderMaskedMultiHeadAttention", decoder, 3, num_heads=n, past_present_share_buffer=1, scale=0.3)
+    crossed = [rows[0], noise(b, n, 6, h), noise(b, n, 6, h), RNG.integers(0, 2, (b, 6)).astype(np.int32)]
+    case("decoder_crossed", "DecoderMaskedMultiHeadAttention", crossed, 1, num_heads=n)
+
+
 def rotary(size, width=None):
     angle = noise(40, (width or size) // 2)
     return np.cos(angle), np.sin(angle)
@@ -291,7 +308,7 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, grouped, quantized_cache, embeddings, norms, blocked, halves):
+    for make in (attention, quantized, multi_head, buffers, grouped, quantized_cache, embeddings, norms, blocked, halves):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     rows, bad = [row for row in [*map(single, CASES), *decoder()] if word in row[0]], 0

@@ -181,16 +181,26 @@ static bool fused_matmul(edit *e)
 
 /* ---- normalizations ---- */
 
+/* 1 / sqrt(mean of squares + epsilon) over the last axis, in float. */
+static void inverse_deviation(edit *e, value_id x, float epsilon, value_id out)
+{
+    const attr to = attr_int(e->m, "to", ELEM_FLOAT);
+    const value_id f = insert(e, "Cast", &to, 1, &x), mean = insert(e, "ReduceMean", NULL, IN(insert(e, "Mul", NULL, IN(f, f)), one_int(e, -1)));
+    const value_id root = insert(e, "Sqrt", NULL, IN(insert(e, "Add", NULL, IN(mean, const_floats(e, "epsilon", 1, &epsilon)))));
+    make_node(e, "Reciprocal", 0, NULL, IN(root), 1, &out);
+}
+
 /* LayerNormalization or RMSNormalization of input + skip + bias; the sum is output 3. */
 static bool skip_norm(edit *e)
 {
     model *m = e->m;
     const bool rms = !strcmp(edited(e)->op, "SkipSimplifiedLayerNormalization");
     const value_id gamma = input_of(e, 2), beta = rms ? 0 : input_of(e, 3), bias = input_of(e, rms ? 3 : 4);
-    if (rms && (output_of(e, 1) || output_of(e, 2))) return version_error(e, "contrib", "the mean and deviation outputs are not supported yet");
+    if (rms && output_of(e, 1)) return version_error(e, "contrib", "the mean, which this normalization does not use, is not supported as an output");
     const value_id all = output_of(e, 3), x = with_bias(e, input_of(e, 0), bias), sum = all ? all : make_value(e, "sum");
     make_node(e, "Add", 0, NULL, IN(x, input_of(e, 1)), 1, &sum);
     const attr a[2] = {attr_int(m, "axis", -1), attr_float(m, "epsilon", node_float(edited(e), "epsilon", 1e-12f))};
+    if (rms && output_of(e, 2)) inverse_deviation(e, sum, a[1].u.f, output_of(e, 2));
     if (edited(e)->n_out > 3) edited(e)->n_out = 3;
     if (rms) edited(e)->n_out = 1;
     if (beta) replace_node(e, "LayerNormalization", 2, a, IN(sum, gamma, beta));

@@ -44,3 +44,7 @@ refused 'beams' 'a (float[2,1,8] q, float[2,1,8] k, float[2,1,8] v, float[2,2,9,
 {
     y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, v, "", "", "", pk, pv, n, from)
 }'
+refused 'the mean' 'a (float[2,3,8] x, float[2,3,8] skip, float[8] g) => (y, mean)
+{
+    y, mean = com.microsoft.SkipSimplifiedLayerNormalization (x, skip, g)
+}'

@@ -212,6 +212,7 @@ def norms():
         case(f"skip_{mark}", "SkipLayerNormalization", [x, skip, g, h, k], 4, (2, 3, 4), wanted=(0, 3), epsilon=1e-5)
         case(f"skip_plain_{mark}", "SkipLayerNormalization", [x, skip, g], 1, (2,), symbols=mark == "same")
         case(f"skip_rms_{mark}", "SkipSimplifiedLayerNormalization", [x, skip, g, k], 4, (2, 3), wanted=(0, 3), epsilon=1e-5)
+        case(f"skip_deviation_{mark}", "SkipSimplifiedLayerNormalization", [x, skip, g, k], 4, (2, 3), wanted=(0, 2, 3), epsilon=1e-5)
     case("skip_2d", "SkipSimplifiedLayerNormalization", [noise(4, 8), noise(4, 8), g], 1, (2,))
     ids, segments, mask = (RNG.integers(0, n, (2, 5)).astype(np.int32) for n in (20, 2, 2))
     tables = [noise(20, 8), noise(9, 8)]

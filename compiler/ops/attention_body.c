@@ -84,14 +84,19 @@ static bool linear_attention(edit *e)
     const int64_t heads = node_int(edited(e), "q_num_heads", 0), kv = node_int(edited(e), "kv_num_heads", 0);
     const char *rule = node_string(edited(e), "update_rule", "gated_delta");
     const float scale = node_float(edited(e), "scale", 0);
-    linear_rule r = {.gated = !strcmp(rule, "gated") || !strcmp(rule, "gated_delta"), .delta = !strcmp(rule, "delta") || !strcmp(rule, "gated_delta")};
-    if (!r.gated && !r.delta && strcmp(rule, "linear")) return version_error(e, "attr-value", "update_rule '%s' is none of linear, gated, delta, gated_delta", rule);
+    linear_rule r = {.gated = !strcmp(rule, "gated") || !strcmp(rule, "gated_delta"),
+                     .delta = !strcmp(rule, "delta") || !strcmp(rule, "gated_delta")};
+    if (!r.gated && !r.delta && strcmp(rule, "linear"))
+        return version_error(e, "attr-value", "update_rule '%s' is none of linear, gated, delta, gated_delta", rule);
     if (kv < 1 || heads < 1 || heads % kv) return version_error(e, "attr-value", "q_num_heads is no multiple of kv_num_heads");
-    if ((r.gated && !decay) || (r.delta && !beta)) return version_error(e, "input-missing", "update_rule '%s' needs %s", rule, r.gated && !decay ? "decay" : "beta");
-    const value_id dk = insert(e, "Div", NULL, IN(sizes_of(e, query, 2, 3), one_int(e, heads))), dv = insert(e, "Div", NULL, IN(sizes_of(e, values, 2, 3), one_int(e, kv)));
+    if ((r.gated && !decay) || (r.delta && !beta))
+        return version_error(e, "input-missing", "update_rule '%s' needs %s", rule, r.gated && !decay ? "decay" : "beta");
+    const value_id dk = insert(e, "Div", NULL, IN(sizes_of(e, query, 2, 3), one_int(e, heads))),
+                   dv = insert(e, "Div", NULL, IN(sizes_of(e, values, 2, 3), one_int(e, kv)));
     r.scale = scale != 0 ? const_floats(e, "scale", 1, &scale) : reciprocal_root(e, dk, ELEM_FLOAT);
     value_id in[N_STEP] = {0};
-    in[STATE] = past ? cast_to(e, past, ELEM_FLOAT) : insert(e, "ConstantOfShape", NULL, IN(shape_of(e, IN(sizes_of(e, query, 0, 1), one_int(e, kv), dk, dv))));
+    in[STATE] = past ? cast_to(e, past, ELEM_FLOAT)
+                     : insert(e, "ConstantOfShape", NULL, IN(shape_of(e, IN(sizes_of(e, query, 0, 1), one_int(e, kv), dk, dv))));
     in[LQ] = by_time(e, query, kv, heads / kv, -1);
     in[LK] = by_time(e, input_of(e, 1), kv, -1, 1);
     in[LV] = by_time(e, values, kv, 1, -1);
@@ -159,7 +164,8 @@ static bool flex_attention(edit *e)
     const elem own = elem_type_of(e, q);
     if (own == ELEM_NONE) return true; /* later, when types are known */
     const elem precise = (elem)node_int(edited(e), "softmax_precision", own == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT);
-    if (!elem_known((int)precise) || elem_of(precise)->kind != 'f') return version_error(e, "attr-value", "softmax_precision is no type of real numbers");
+    if (!elem_known((int)precise) || elem_of(precise)->kind != 'f')
+        return version_error(e, "attr-value", "softmax_precision is no type of real numbers");
     const attr *given = node_attr(edited(e), "scale");
     const float scale = given ? given->u.f : 1;
     value_id qs = q, ks = k; /* each times the root of the scale, so that products of 16-bit numbers stay small */
@@ -167,7 +173,8 @@ static bool flex_attention(edit *e)
         qs = insert(e, "Mul", NULL, IN(q, const_like(e, "scale", scale, q)));
     } else {
         const elem wide = own == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT;
-        const value_id root = given ? const_like(e, "root", sqrtf(scale), q) : cast_to(e, insert(e, "Sqrt", NULL, IN(reciprocal_root(e, sizes_of(e, q, 3, 4), wide))), own);
+        const value_id root = given ? const_like(e, "root", sqrtf(scale), q)
+                                    : cast_to(e, insert(e, "Sqrt", NULL, IN(reciprocal_root(e, sizes_of(e, q, 3, 4), wide))), own);
         qs = insert(e, "Mul", NULL, IN(q, root));
         ks = insert(e, "Mul", NULL, IN(k, root));
     }

@@ -31,8 +31,8 @@ static value_id within_lengths(edit *e, value_id mask, value_id x, value_id tota
 }
 
 /* The mask as what is added to scores, broadcasting to [batch, heads, queries, keys]: from [batch] lengths, [2 * batch] ends and starts, a
- * [batch, keys], [batch, queries, keys] or [batch, 1, most, most] mask. x has batch and queries as its first sizes, `like` the scores' type. 0 after a
- * report. */
+ * [batch, keys], [batch, queries, keys] or [batch, 1, most, most] mask. x has batch and queries as its first sizes, `like` the scores' type. 0 after
+ * a report. */
 static value_id additive_mask(edit *e, value_id mask, value_id x, value_id like, value_id total)
 {
     model *m = e->m;
@@ -51,7 +51,8 @@ static value_id additive_mask(edit *e, value_id mask, value_id x, value_id like,
         }
         seen = insert(e, "Cast", &to, 1, &mask);
     } else {
-        version_error(e, "contrib", "a mask of %s is not supported yet", rank == 1 ? "lengths and offsets of packed sequences" : "this number of dimensions");
+        version_error(e, "contrib", "a mask of %s is not supported yet",
+                      rank == 1 ? "lengths and offsets of packed sequences" : "this number of dimensions");
         return 0;
     }
     if (rank < 4) seen = with_axes(e, seen, rank == 3 ? 1 : 2, HEADS_AND_QUERIES);
@@ -202,7 +203,8 @@ static bool fill_buffers(edit *e, attention_call *c, value_id before, value_id m
     c->k_parted = true;
     c->past_k = c->past_v = c->present_k = c->present_v = 0;
     const value_id i = with_axes(e, insert(e, "Add", NULL, IN(before, count_to(e, queries))), 1, (const int64_t[]){1}), j = count_to(e, keys);
-    const value_id seen = c->causal ? insert(e, "LessOrEqual", NULL, IN(j, i)) : insert(e, "Less", NULL, IN(j, insert(e, "Add", NULL, IN(before, queries))));
+    const value_id seen =
+        c->causal ? insert(e, "LessOrEqual", NULL, IN(j, i)) : insert(e, "Less", NULL, IN(j, insert(e, "Add", NULL, IN(before, queries))));
     const value_id shown = c->causal ? seen : with_axes(e, seen, 1, (const int64_t[]){0});
     c->causal = false;
     if (mask) mask = additive_mask(e, mask, x, x, keys);

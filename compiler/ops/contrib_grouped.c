@@ -1,11 +1,29 @@
-/* contrib_grouped.c - GroupQueryAttention of com.microsoft in terms of ai.onnx: new keys and values go into the cache by TensorScatter, and what a query
- * sees is a mask. Source: the documentation of onnxruntime's contrib operators. */
+/* contrib_grouped.c - GroupQueryAttention of com.microsoft in terms of ai.onnx: new keys and values go into the cache by TensorScatter, and what a
+ * query sees is a mask. Source: the documentation of onnxruntime's contrib operators. */
 #include <math.h>
 #include <string.h>
 
 #include "ops/contrib_attention.h"
 
-enum { G_QUERY, G_KEY, G_VALUE, G_PAST_KEY, G_PAST_VALUE, G_LAST, G_TOTAL, G_COS, G_SIN, G_POSITIONS, G_BIAS, G_SINK, G_K_SCALE, G_V_SCALE, G_Q_NORM, G_K_NORM, G_VALID };
+enum {
+    G_QUERY,
+    G_KEY,
+    G_VALUE,
+    G_PAST_KEY,
+    G_PAST_VALUE,
+    G_LAST,
+    G_TOTAL,
+    G_COS,
+    G_SIN,
+    G_POSITIONS,
+    G_BIAS,
+    G_SINK,
+    G_K_SCALE,
+    G_V_SCALE,
+    G_Q_NORM,
+    G_K_NORM,
+    G_VALID
+};
 
 typedef struct {
     edit *e;
@@ -56,7 +74,8 @@ static void set_before(grouped *g)
         g->before = one_int(e, 0);
         return;
     }
-    const value_id last = insert(e, "Reshape", NULL, IN(as_int64(e, input_of(e, G_LAST)), flat)), now = insert(e, "Add", NULL, IN(last, one_int(e, 1)));
+    const value_id last = insert(e, "Reshape", NULL, IN(as_int64(e, input_of(e, G_LAST)), flat)),
+                   now = insert(e, "Add", NULL, IN(last, one_int(e, 1)));
     g->before = insert(e, "Sub", NULL, IN(now, valid ? as_int64(e, valid) : g->queries));
     if (valid) return;
     g->prompt = insert(e, "Equal", NULL, IN(g->queries, g->total));
@@ -91,7 +110,9 @@ static bool cache_length(grouped *g, value_id *length)
     const type *past = &value_at(m, input_of(e, G_PAST_KEY))->type, *declared = present ? &value_at(m, present)->type : NULL;
     const dim room = past->shape[2], said = declared && declared->kind == TYPE_TENSOR && declared->rank == 4 ? declared->shape[2] : room;
     *length = 0;
-    const dim known = total->content ? total->content[0] : total->data ? dim_const(m->dims, elem_get_int(total->data->type, total->data->data, 0)) : 0;
+    const dim known = total->content ? total->content[0]
+                      : total->data  ? dim_const(m->dims, elem_get_int(total->data->type, total->data->data, 0))
+                                     : 0;
     if (known && said == known) *length = g->total;
     else if (known) *length = insert(e, "Max", NULL, IN(g->total, size_of(e, input_of(e, G_PAST_KEY), 2)));
     else if (said != room) {
@@ -152,7 +173,8 @@ static void set_grouped_mask(grouped *g, value_id keys, bool causal)
     const value_id bias = input_of(e, G_BIAS);
     if (bias) keys = size_of(e, bias, 3); /* no later key is seen */
     else if (output_of(e, 3)) keys = g->total;
-    const value_id i = insert(e, "Add", NULL, IN(with_axes(e, g->before, 3, (const int64_t[]){1, 2, 3}), with_axes(e, count_to(e, g->queries), 1, (const int64_t[]){1})));
+    const value_id i = insert(
+        e, "Add", NULL, IN(with_axes(e, g->before, 3, (const int64_t[]){1, 2, 3}), with_axes(e, count_to(e, g->queries), 1, (const int64_t[]){1})));
     const value_id j = count_to(e, keys);
     value_id seen;
     if (causal) {
@@ -189,8 +211,10 @@ static bool check_cache(grouped *g)
     if (plain[0] && plain[1]) return true;
     const elem kind = past ? elem_type_of(e, past) : ELEM_NONE;
     g->bits = node_int(n, "kv_cache_bit_width", kind == ELEM_UINT8 ? 4 : 8);
-    if (plain[0] != plain[1] || !input_of(e, G_K_SCALE) || !input_of(e, G_V_SCALE)) return version_error(e, "contrib", "keys and values are not quantized alike");
-    if (kind != (g->bits == 4 ? ELEM_UINT8 : ELEM_INT8)) return version_error(e, "contrib", "quantized keys and values of this type are not supported yet");
+    if (plain[0] != plain[1] || !input_of(e, G_K_SCALE) || !input_of(e, G_V_SCALE))
+        return version_error(e, "contrib", "keys and values are not quantized alike");
+    if (kind != (g->bits == 4 ? ELEM_UINT8 : ELEM_INT8))
+        return version_error(e, "contrib", "quantized keys and values of this type are not supported yet");
     return true;
 }
 
@@ -198,7 +222,8 @@ bool group_query(edit *e)
 {
     grouped g = {.e = e, .call = {.heads = node_int(edited(e), "num_heads", 1), .kv_heads = node_int(edited(e), "kv_num_heads", 1)}};
     attention_call *c = &g.call;
-    const value_id past_k = input_of(e, G_PAST_KEY), past_v = input_of(e, G_PAST_VALUE), q_norm = input_of(e, G_Q_NORM), k_norm = input_of(e, G_K_NORM);
+    const value_id past_k = input_of(e, G_PAST_KEY), past_v = input_of(e, G_PAST_VALUE), q_norm = input_of(e, G_Q_NORM),
+                   k_norm = input_of(e, G_K_NORM);
     const bool causal = node_int(edited(e), "causal", 1) != 0;
     if (rank_of(e, input_of(e, G_QUERY)) < 0 || (past_k && rank_of(e, past_k) < 0)) return true; /* later */
     if (!check_cache(&g)) return false;

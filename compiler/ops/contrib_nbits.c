@@ -26,7 +26,8 @@ static value_id constant_codes(const nbits *b, const char *role, int64_t columns
     tensor *t = tensor_new(m->mem, kind, 2, shape);
     if (wanted == columns) t->data = bytes;
     for (int64_t r = 0; r < b->rows && wanted != columns; r++)
-        for (int64_t i = 0; i < wanted; i++) elem_set_int(kind, (void *)(uintptr_t)t->data, (size_t)(r * wanted + i), elem_get_int(kind, bytes, (size_t)(r * columns + i)));
+        for (int64_t i = 0; i < wanted; i++)
+            elem_set_int(kind, (void *)(uintptr_t)t->data, (size_t)(r * wanted + i), elem_get_int(kind, bytes, (size_t)(r * columns + i)));
     dim *d = shape_new(m, 2);
     for (uint32_t i = 0; i < 2; i++) d[i] = dim_const(m->dims, shape[i]);
     value_at(m, v)->type = type_tensor(kind, 2, d);
@@ -91,7 +92,8 @@ static value_id weights_of(const nbits *b)
     const value_id scales = as_rows(b, input_of(e, 2), b->blocks), given = input_of(e, 3);
     const bool whole = !given || elem_type_of(e, given) == ELEM_UINT8;
     const int64_t columns = b->blocks * b->size;
-    value_id codes = codes_of(b, "weights", input_of(e, 1), columns, whole ? columns : b->k), zeros = whole ? zeros_of(b, given) : as_rows(b, given, b->blocks);
+    value_id codes = codes_of(b, "weights", input_of(e, 1), columns, whole ? columns : b->k),
+             zeros = whole ? zeros_of(b, given) : as_rows(b, given, b->blocks);
     if (!codes || !zeros) return 0;
     if (whole) {
         const attr a[2] = {attr_int(e->m, "axis", 1), attr_int(e->m, "block_size", b->size)};
@@ -136,11 +138,14 @@ bool matmul_nbits(edit *e)
     nbits b = {.e = e, .k = node_int(n, "K", 0), .rows = node_int(n, "N", 0), .size = node_int(n, "block_size", 32), .bits = node_int(n, "bits", 4)};
     const value_id x = input_of(e, 0), bias = input_of(e, 5);
     const tensor *codes = data_of(e, input_of(e, 1));
-    if (b.bits != 2 && b.bits != 4 && b.bits != 8) return version_error(e, "contrib", "weights of %lld bits are not supported yet", (long long)b.bits);
+    if (b.bits != 2 && b.bits != 4 && b.bits != 8)
+        return version_error(e, "contrib", "weights of %lld bits are not supported yet", (long long)b.bits);
     if (input_of(e, 4)) return version_error(e, "contrib", "g_idx, an input that is deprecated, is not supported");
-    if (node_int(n, "weight_prepacked", 0)) return version_error(e, "contrib", "weights in the layout of a GPU (weight_prepacked) are not supported yet");
+    if (node_int(n, "weight_prepacked", 0))
+        return version_error(e, "contrib", "weights in the layout of a GPU (weight_prepacked) are not supported yet");
     if (b.k < 1 || b.rows < 1 || b.size < 2 || b.size * b.bits % 8) return version_error(e, "contrib", "K, N or block_size is wrong");
-    if (elem_type_of(e, x) == ELEM_NONE || (input_of(e, 3) && elem_type_of(e, input_of(e, 3)) == ELEM_NONE)) return true; /* later, when types are known */
+    if (elem_type_of(e, x) == ELEM_NONE || (input_of(e, 3) && elem_type_of(e, input_of(e, 3)) == ELEM_NONE))
+        return true; /* later, when types are known */
     b.blocks = (b.k + b.size - 1) / b.size;
     if (codes && !tensor_count(codes)) {
         become_zeros(&b, bias);

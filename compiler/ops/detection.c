@@ -1,4 +1,4 @@
-/* detection.c - NonMaxSuppression, RoiAlign. Source: ONNX Operators.md, versions 11 and 22. */
+/* detection.c - NonMaxSuppression, RoiAlign, MaxRoiPool. Source: ONNX Operators.md, versions 11 and 22. */
 #include <string.h>
 
 #include "ops/families.h"
@@ -122,6 +122,68 @@ bool lower_RoiAlign(lower_ctx *c)
     const ex all = stage_fold(&b, max ? FOLD_MAX : FOLD_SUM, sum);
     nest_stage(&b);
     store_axes(c, &b, y, 4, idx, max ? all : divide(c, all, num(c, all, (double)(samples * samples))));
+    low_end(c, &b);
+    return true;
+}
+
+/* ---- MaxRoiPool: the maximum of each bin of a region [batch, x1, y1, x2, y2], whose corners are rounded to elements ----
+ *
+ * The standard leaves the bins open; they are those of Girshick's Fast R-CNN, as in onnxruntime: bin p of n holds floor(p * size / n) to
+ * ceil((p + 1) * size / n) of the region, whose size is at least 1; an empty bin is 0. */
+
+bool infer_MaxRoiPool(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    uint32_t n;
+    const int64_t *pooled = node_ints(c->n, "pooled_shape", &n);
+    int64_t columns;
+    if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
+    if (!pooled || n != 2 || pooled[0] < 1 || pooled[1] < 1) return infer_error(c, "attribute-value", "attribute 'pooled_shape' is no two positive numbers");
+    if (dim_is_const(c->d, in_dim(c, 1, 1), &columns) && columns != 5) return infer_error(c, "shape-mismatch", "a region has %lld numbers instead of 5", (long long)columns);
+    const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, pooled[0]), dim_const(c->d, pooled[1])};
+    return out_tensor(c, 0, in_elem(c, 0), 4, out);
+}
+
+/* A corner rounded to an element; halves away from zero. */
+static ex roi_corner(lower_ctx *c, dim r, int64_t k)
+{
+    const dim at[2] = {r, dim_const(c->d, k)};
+    const ex v = load_axes(c, in_slot(c, 1), 2, at), scaled = mul(c, v, attr_f(c, v, "spatial_scale", 1)), half = num(c, v, 0.5);
+    const ex size = ex_un(c->x, EX_FLOOR, add(c, ex_un(c->x, EX_ABS, scaled), half));
+    return ex_cast(c->x, CT_I64, ex_select(c->x, less(c, scaled, num(c, v, 0)), ex_un(c->x, EX_NEG, size), size));
+}
+
+typedef struct {
+    ex low, high; /* the elements [low, high) of a bin */
+} roi_bin;
+
+static roi_bin roi_side_bin(lower_ctx *c, dim r, int64_t k, dim bin, dim bins, dim extent)
+{
+    const ex low = roi_corner(c, r, k), one = ex_i(c->x, CT_I64, 1), size = larger(c, add(c, sub(c, roi_corner(c, r, k + 2), low), one), one);
+    const ex like = ex_f(c->x, ctype_of(slot_elem(c, in_slot(c, 0))), 0), step_size = divide(c, ex_cast(c->x, ex_type(c->x, like), size), size_as(c, like, bins));
+    const ex from = ex_un(c->x, EX_FLOOR, mul(c, size_as(c, like, bin), step_size)), to = ex_un(c->x, EX_CEIL, mul(c, size_as(c, like, dim_addc(c->d, bin, 1)), step_size));
+    const ex zero = ex_i(c->x, CT_I64, 0), end = ex_dim(c->x, extent);
+    roi_bin b = {smaller(c, larger(c, add(c, ex_cast(c->x, CT_I64, from), low), zero), end), smaller(c, larger(c, add(c, ex_cast(c->x, CT_I64, to), low), zero), end)};
+    return b;
+}
+
+bool lower_MaxRoiPool(lower_ctx *c)
+{
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    nest_builder b = low_begin(c);
+    dim idx[4];
+    axes_for(&b, 4, slot_at(c->p, y)->extent, idx);
+    const dim batch_at[2] = {idx[0], dim_const(c->d, 0)};
+    const roi_bin v = roi_side_bin(c, idx[0], 2, idx[2], slot_dim(c, y, 2), slot_dim(c, x, 2)), h = roi_side_bin(c, idx[0], 1, idx[3], slot_dim(c, y, 3), slot_dim(c, x, 3));
+    const ex batch = ex_index(c->x, ex_cast(c->x, CT_I64, load_axes(c, in_slot(c, 1), 2, batch_at)), ex_dim(c->x, slot_dim(c, x, 0)));
+    nest_stage(&b);
+    const ex row = ex_dim(c->x, stage_axis(&b, slot_dim(c, x, 2))), column = ex_dim(c->x, stage_axis(&b, slot_dim(c, x, 3)));
+    const ex at[4] = {batch, ex_dim(c->x, idx[1]), row, column}, lowest = lowest_of(c, slot_elem(c, x));
+    const ex inside = both(c, both(c, ex_bin(c->x, EX_LE, v.low, row), less(c, row, v.high)), both(c, ex_bin(c->x, EX_LE, h.low, column), less(c, column, h.high)));
+    const ex all = stage_fold(&b, FOLD_MAX, ex_select(c->x, inside, load_at(c, x, 4, at), lowest));
+    nest_stage(&b);
+    const ex empty = either(c, ex_bin(c->x, EX_LE, v.high, v.low), ex_bin(c->x, EX_LE, h.high, h.low));
+    store_axes(c, &b, y, 4, idx, ex_select(c->x, empty, num(c, all, 0), all));
     low_end(c, &b);
     return true;
 }

@@ -247,6 +247,8 @@ bool lower_NonZero(lower_ctx *c);
 bool lower_Unique(lower_ctx *c);
 
 /* detection.c */
+bool infer_MaxRoiPool(infer_ctx *c);
+bool lower_MaxRoiPool(lower_ctx *c);
 bool infer_NonMaxSuppression(infer_ctx *c);
 bool infer_RoiAlign(infer_ctx *c);
 bool lower_NonMaxSuppression(lower_ctx *c);

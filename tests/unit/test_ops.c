@@ -50,7 +50,8 @@ static const sample SAMPLES[] = {
     {"", "float[1,2] x = {3,4}", "y = LpNormalization (x)", "0.6 0.8"},
     /* windows */
     {"", "float[1,1,4] x = {1,5,2,3}", "y = MaxPool <kernel_shape = [2], strides = [2]> (x)", "5 3"},
-    {"", "float[1,1,1,4] x = {1,5,2,3}, float[1,5] r = {0,1,0,3,0}", "y = MaxRoiPool <pooled_shape = [1, 2]> (x, r)", "5 3"},
+    {"float[n,c,h,w] x, float[r,5] b", "", "y = MaxRoiPool <pooled_shape = [6, 7]> (x, b)", "float[r,c,6,7]"},
+    {"float[n,c,h,w] x, float[r,4] b, int64[r] i", "", "y = RoiAlign <output_height = 6, output_width = 7> (x, b, i)", "float[r,c,6,7]"},
     {"", "float[1,1,3] x = {1,2,4}", "y = AveragePool <kernel_shape = [2], pads = [1, 0]> (x)", "1 1.5 3"},
     {"float[n,c,h,w] x", "", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (x)", "float[n,c,fdiv(h + 1, 2),fdiv(w + 1, 2)]"},
     /* indexes */

@@ -266,8 +266,10 @@ bool lower_GridSample(lower_ctx *c);
 
 /* signal.c */
 bool infer_DFT(infer_ctx *c);
+bool infer_MelWeightMatrix(infer_ctx *c);
 bool infer_STFT(infer_ctx *c);
 bool lower_DFT(lower_ctx *c);
+bool lower_MelWeightMatrix(lower_ctx *c);
 bool lower_STFT(lower_ctx *c);
 
 /* gauss.c */

@@ -74,6 +74,8 @@ static const sample SAMPLES[] = {
     {"float[n,len,1] x", "int64 s = {128}, int64 l = {512}", "y = STFT (x, s, , l)", "float[n,fdiv(len, 128) - 3,257,2]"},
     {"float[n,len,2] x, float[400] v", "int64 s = {160}", "y = STFT <onesided = 0> (x, s, v)", "float[n,fdiv(len + 80, 160) - 2,400,2]"},
     {"float[n,len,1] x, int64 s", "", "y = STFT (x, s)", "frames-unknown"},
+    {"", "int64 n = {2}, int64 l = {6}, int64 r = {6000}, float f = {0}, float t = {3000}", "y = MelWeightMatrix (n, l, r, f, t)", "1 0 0 1 0 0 0 0"},
+    {"int64 n, int64 r, float f, float t", "int64 l = {6}", "y = MelWeightMatrix (n, l, r, f, t)", "shape-unknown"},
     /* matrices */
     {"float[n,k,k] x", "", "y = Det (x)", "float[n]"},
     {"float[n,2,3] x", "", "y = Det (x)", "shape-mismatch"},

@@ -147,19 +147,24 @@ static uint32_t candidates(case_run *r, const test_case *t, value_override *out,
     return n;
 }
 
-/* The case with one of its small inputs fixed by --value, or all of them, but never all that it has; `fixed` says which. */
+/* Whether attempt i of --value takes candidate k: each alone, the last first; then those of integers; then all. */
+static bool in_attempt(uint32_t i, uint32_t k, uint32_t n, const value_override *v)
+{
+    return i < n ? k == n - 1 - i : i > n || elem_of(v[k].data->type)->kind != 'f';
+}
+
+/* The case with one of its small inputs fixed by --value, those of integers, or all of them, but never all that it has; `fixed` says which. */
 static bool generate_fixed(case_run *r, test_case *t, const compile_options *o, compiled *out, text *fixed)
 {
     value_override one[MOST_CANDIDATES];
     uint32_t inputs;
     const uint32_t n = candidates(r, t, one, &inputs);
-    for (uint32_t i = 0; i < n + (n > 1); i++) {
-        if ((i == n ? n : 1) >= inputs) continue;
+    for (uint32_t i = 0; i < n + (n > 1 ? 2 : 0); i++) {
         compile_options with = *o;
         with.values.p = NULL, with.values.n = with.values.cap = 0;
         for (uint32_t k = 0; k < n; k++)
-            if (k == n - 1 - i || i == n) VEC_PUSH(r->c->mem, with.values, one[k]);
-        if (!generate(r, t, &with, diag_new(r->c->mem, NULL), out)) continue;
+            if (in_attempt(i, k, n, one)) VEC_PUSH(r->c->mem, with.values, one[k]);
+        if (!with.values.n || with.values.n >= inputs || !generate(r, t, &with, diag_new(r->c->mem, NULL), out)) continue;
         for (uint32_t k = 0; k < with.values.n; k++) text_addf(fixed, "%s'%s'", k ? ", " : "", with.values.p[k].input);
         return true;
     }

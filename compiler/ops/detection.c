@@ -1,4 +1,4 @@
-/* detection.c - NonMaxSuppression, RoiAlign. Source: ONNX Operators.md, versions 11 and 22. */
+/* detection.c - NonMaxSuppression, RoiAlign, MaxRoiPool. Source: ONNX Operators.md, versions 11 and 22. */
 #include <string.h>
 
 #include "ops/families.h"
@@ -58,8 +58,6 @@ bool infer_RoiAlign(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
     if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
-    if (node_int(c->n, "sampling_ratio", 0) < 1)
-        return infer_unsupported(c, "roi-sampling", "a sampling_ratio of 0, which takes as many samples as the region is large, is not supported yet");
     const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, node_int(c->n, "output_height", 1)), dim_const(c->d, node_int(c->n, "output_width", 1))};
     return out_tensor(c, 0, in_elem(c, 0), 4, out);
 }
@@ -90,26 +88,84 @@ static ex roi_side(lower_ctx *c, dim r, int64_t k, ex scale, ex shift)
     return sub(c, mul(c, load_axes(c, in_slot(c, 1), 2, at), scale), shift);
 }
 
+/* y = a kernel of x and `args`, computed in float or double. */
+static bool roi_kernel(lower_ctx *c, const char *name, uint32_t n_arg, const kernel_arg *args, const binding *more)
+{
+    slot x = in_slot(c, 0), y = out_slot(c, 0);
+    const elem e = slot_elem(c, x) == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT;
+    const bool direct = slot_elem(c, x) == e;
+    const slot from = direct ? x : temp_slot(c, "image", e, 4, slot_at(c->p, x)->extent), to = direct ? y : temp_slot(c, "pooled", e, 4, slot_at(c->p, y)->extent);
+    if (!direct) lower_copy(c, from, x);
+    kernel_arg arg[4] = {{to, ARG_OUT}, {from, ARG_IN}};
+    memcpy(arg + 2, args, n_arg * sizeof *args);
+    binding bind[7] = {{.name = "T", .kind = BIND_TYPE, .type = e}};
+    static const char *const SIZES[] = {"C", "H", "W", "PH", "PW"};
+    for (uint32_t i = 0; i < 5; i++) bind[1 + i] = (binding){.name = SIZES[i], .kind = BIND_DIM, .d = i < 3 ? slot_dim(c, x, i + 1) : slot_dim(c, y, i - 1)};
+    if (more) bind[6] = *more;
+    lower_template(c, name, more ? 7 : 6, bind, n_arg + 2, arg, slot_dim(c, y, 0));
+    if (!direct) lower_copy(c, y, to);
+    return true;
+}
+
+typedef struct {
+    ex left, top, width, height; /* of region r, in elements */
+} region;
+
+static region region_of(lower_ctx *c, dim r)
+{
+    const bool half = !strcmp(node_string(c->n, "coordinate_transformation_mode", "half_pixel"), "half_pixel");
+    const ex like = ex_f(c->x, ctype_of(slot_elem(c, in_slot(c, 0))), 0), scale = attr_f(c, like, "spatial_scale", 1), shift = num(c, like, half ? 0.5 : 0);
+    ex side[4]; /* x1, y1, x2, y2 */
+    for (int64_t k = 0; k < 4; k++) side[k] = roi_side(c, r, k, scale, shift);
+    region g = {side[0], side[1], sub(c, side[2], side[0]), sub(c, side[3], side[1])};
+    if (half) return g;
+    g.width = larger(c, g.width, num(c, like, 1));
+    g.height = larger(c, g.height, num(c, like, 1));
+    return g;
+}
+
+static ex image_of(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    return ex_index(c->x, ex_cast(c->x, CT_I64, load_axes(c, in_slot(c, 2), 1, idx)), ex_dim(c->x, slot_dim(c, in_slot(c, 0), 0)));
+}
+
+/* As many samples as a region is large: loops whose length only the data knows. */
+static bool roi_align_adaptive(lower_ctx *c)
+{
+    const dim shape[2] = {slot_dim(c, out_slot(c, 0), 0), dim_const(c->d, 4)};
+    const slot boxes = temp_slot(c, "boxes", slot_elem(c, in_slot(c, 0)) == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT, 2, shape), image = temp_slot(c, "images", ELEM_INT64, 1, shape);
+    nest_builder b = low_begin(c);
+    const dim r = nest_axis(&b, shape[0]);
+    const region g = region_of(c, r);
+    const ex side[4] = {g.left, g.top, g.width, g.height};
+    nest_stage(&b);
+    for (int64_t k = 0; k < 4; k++) {
+        const dim at[2] = {r, dim_const(c->d, k)};
+        store_axes(c, &b, boxes, 2, at, side[k]);
+    }
+    low_end(c, &b);
+    if (!lower_map(c, image, image_of, NULL)) return false;
+    const bool max = !strcmp(node_string(c->n, "mode", "avg"), "max");
+    const kernel_arg args[2] = {{boxes, ARG_IN}, {image, ARG_IN}};
+    const binding mode = {.name = "MAX", .kind = BIND_DIM, .d = dim_const(c->d, max)};
+    return roi_kernel(c, "roi_align", 2, args, &mode);
+}
+
 bool lower_RoiAlign(lower_ctx *c)
 {
+    if (node_int(c->n, "sampling_ratio", 0) < 1) return roi_align_adaptive(c);
     const slot x = in_slot(c, 0), y = out_slot(c, 0);
     const int64_t samples = node_int(c->n, "sampling_ratio", 1);
-    const bool max = !strcmp(node_string(c->n, "mode", "avg"), "max"), half = !strcmp(node_string(c->n, "coordinate_transformation_mode", "half_pixel"), "half_pixel");
+    const bool max = !strcmp(node_string(c->n, "mode", "avg"), "max");
     nest_builder b = low_begin(c);
     dim idx[4];
     axes_for(&b, 4, slot_at(c->p, y)->extent, idx);
-    const ex like = ex_f(c->x, ctype_of(slot_elem(c, x)), 0), scale = attr_f(c, like, "spatial_scale", 1), shift = num(c, like, half ? 0.5 : 0);
-    ex side[4]; /* x1, y1, x2, y2 */
-    for (int64_t k = 0; k < 4; k++) side[k] = roi_side(c, idx[0], k, scale, shift);
-    ex width = sub(c, side[2], side[0]), height = sub(c, side[3], side[1]);
-    if (!half) {
-        width = larger(c, width, num(c, like, 1));
-        height = larger(c, height, num(c, like, 1));
-    }
-    const ex bin_h = divide(c, height, size_as(c, like, slot_dim(c, y, 2))), bin_w = divide(c, width, size_as(c, like, slot_dim(c, y, 3)));
+    const region g = region_of(c, idx[0]);
+    const ex like = g.width, bin_h = divide(c, g.height, size_as(c, like, slot_dim(c, y, 2))), bin_w = divide(c, g.width, size_as(c, like, slot_dim(c, y, 3)));
     nest_stage(&b);
     const dim sy = stage_axis(&b, dim_const(c->d, samples)), sx = stage_axis(&b, dim_const(c->d, samples));
-    const sample_place v = roi_place(c, side[1], bin_h, idx[2], sy, samples, slot_dim(c, x, 2)), h = roi_place(c, side[0], bin_w, idx[3], sx, samples, slot_dim(c, x, 3));
+    const sample_place v = roi_place(c, g.top, bin_h, idx[2], sy, samples, slot_dim(c, x, 2)), h = roi_place(c, g.left, bin_w, idx[3], sx, samples, slot_dim(c, x, 3));
     const ex batch = ex_index(c->x, ex_cast(c->x, CT_I64, load_axes(c, in_slot(c, 2), 1, &idx[0])), ex_dim(c->x, slot_dim(c, x, 0)));
     const ex one = num(c, like, 1), row[2] = {v.low, v.high}, column[2] = {h.low, h.high}, wv[2] = {sub(c, one, v.rest), v.rest}, wh[2] = {sub(c, one, h.rest), h.rest};
     ex sum = 0;
@@ -124,4 +180,39 @@ bool lower_RoiAlign(lower_ctx *c)
     store_axes(c, &b, y, 4, idx, max ? all : divide(c, all, num(c, all, (double)(samples * samples))));
     low_end(c, &b);
     return true;
+}
+
+/* ---- MaxRoiPool: the maximum of each bin of a region [batch, x1, y1, x2, y2], whose corners are rounded to elements ---- */
+
+bool infer_MaxRoiPool(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    uint32_t n;
+    const int64_t *pooled = node_ints(c->n, "pooled_shape", &n);
+    int64_t columns;
+    if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
+    if (!pooled || n != 2 || pooled[0] < 1 || pooled[1] < 1) return infer_error(c, "attribute-value", "attribute 'pooled_shape' is no two positive numbers");
+    if (dim_is_const(c->d, in_dim(c, 1, 1), &columns) && columns != 5) return infer_error(c, "shape-mismatch", "a region has %lld numbers instead of 5", (long long)columns);
+    const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, pooled[0]), dim_const(c->d, pooled[1])};
+    return out_tensor(c, 0, in_elem(c, 0), 4, out);
+}
+
+/* Which image, or a corner rounded to an element, halves away from zero. */
+static ex region_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const ex v = load_axes(c, in_slot(c, 1), 2, idx), scaled = mul(c, v, attr_f(c, v, "spatial_scale", 1));
+    const ex size = ex_un(c->x, EX_FLOOR, add(c, ex_un(c->x, EX_ABS, scaled), num(c, v, 0.5)));
+    const ex corner = ex_cast(c->x, CT_I64, ex_select(c->x, less(c, scaled, num(c, v, 0)), ex_un(c->x, EX_NEG, size), size));
+    const ex image = ex_index(c->x, ex_cast(c->x, CT_I64, v), ex_dim(c->x, slot_dim(c, in_slot(c, 0), 0)));
+    return ex_select(c->x, equal(c, ex_dim(c->x, idx[1]), ex_i(c->x, CT_I64, 0)), image, corner);
+}
+
+bool lower_MaxRoiPool(lower_ctx *c)
+{
+    const dim shape[2] = {slot_dim(c, in_slot(c, 1), 0), dim_const(c->d, 5)};
+    const slot boxes = temp_slot(c, "boxes", ELEM_INT64, 2, shape);
+    if (!lower_map(c, boxes, region_value, NULL)) return false;
+    const kernel_arg arg = {boxes, ARG_IN};
+    return roi_kernel(c, "roi_max", 1, &arg, NULL);
 }

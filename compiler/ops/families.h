@@ -247,6 +247,8 @@ bool lower_NonZero(lower_ctx *c);
 bool lower_Unique(lower_ctx *c);
 
 /* detection.c */
+bool infer_MaxRoiPool(infer_ctx *c);
+bool lower_MaxRoiPool(lower_ctx *c);
 bool infer_NonMaxSuppression(infer_ctx *c);
 bool infer_RoiAlign(infer_ctx *c);
 bool lower_NonMaxSuppression(lower_ctx *c);
@@ -264,8 +266,10 @@ bool lower_GridSample(lower_ctx *c);
 
 /* signal.c */
 bool infer_DFT(infer_ctx *c);
+bool infer_MelWeightMatrix(infer_ctx *c);
 bool infer_STFT(infer_ctx *c);
 bool lower_DFT(lower_ctx *c);
+bool lower_MelWeightMatrix(lower_ctx *c);
 bool lower_STFT(lower_ctx *c);
 
 /* gauss.c */

@@ -183,6 +183,15 @@ bool is_decided(const model *m, dim d)
     return false;
 }
 
+/* A size that the run decides and nothing bounds is at most what the model declares; the run checks it. */
+static void limit_by_declaration(infer_ctx *c, const type *declared, int32_t rank, const dim *shape)
+{
+    int64_t most;
+    if (declared->kind != TYPE_TENSOR || declared->rank != rank) return;
+    for (int32_t k = 0; k < rank; k++)
+        if (is_decided(c->m, shape[k]) && dim_range(c->d, shape[k]).hi == INT64_MAX && dim_is_const(c->d, declared->shape[k], &most)) dim_narrow(c->d, shape[k], 0, most);
+}
+
 bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)
 {
     if (!has_out(c, i)) return true;
@@ -196,6 +205,7 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
                   v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */
     dim *own = NULL;
     if (rank >= 0) {
+        limit_by_declaration(c, old, rank, shape);
         own = shape_new(c->m, (uint32_t)rank);
         if (rank) memcpy(own, shape, (size_t)rank * sizeof *own);
     }

@@ -509,6 +509,50 @@ bool lower_Slice(lower_ctx *c)
 
 /* ---- Expand, Range, ConstantOfShape ---- */
 
+/* Dimension i of `count`, aligned right, of a type; NULL or no dimension there: 1. */
+static dim aligned_dim(dims *d, const type *t, uint32_t i, uint32_t count)
+{
+    const int64_t k = t ? (int64_t)i + t->rank - (int64_t)count : -1;
+    return k < 0 ? dim_const(d, 1) : t->shape[k];
+}
+
+/* A shape in input i that data decides, of known length: a new symbol for each size, but those that `own` has are taken as they are. NULL when the length is
+ * not known. */
+static const dim *sizes_of_run(infer_ctx *c, uint32_t i, const type *own, uint32_t *n)
+{
+    int64_t rank;
+    if (in_rank(c, i) != 1 || !dim_is_const(c->d, in_dim(c, i, 0), &rank) || rank > MAX_RANK) return NULL;
+    *n = (uint32_t)rank;
+    dim *shape = shape_new(c->m, *n);
+    for (uint32_t k = 0; k < *n; k++) {
+        const dim there = aligned_dim(c->d, own, k, *n);
+        shape[k] = dim_is(c->d, there, 1) ? out_unknown(c, arena_printf(c->m->mem, "size%u", k)) : there;
+    }
+    return shape;
+}
+
+/* Reads the sizes that sizes_of_run made symbols for; `own`: the slot of its `own`, 0: none. */
+static void bind_sizes(lower_ctx *c, uint32_t i, slot own)
+{
+    const slot y = out_slot(c, 0), from = in_slot(c, i);
+    uint32_t known;
+    int64_t n;
+    if (low_content(c, i, &known) || !dim_is_const(c->d, slot_dim(c, from, 0), &n)) return;
+    const uint32_t rank = slot_rank(c, y), count = (uint32_t)n, own_rank = own ? slot_rank(c, own) : 0;
+    for (uint32_t k = 0; k < count; k++) {
+        const uint32_t to = rank - count + k;
+        const bool there = to + own_rank >= rank && !dim_is(c->d, slot_dim(c, own, to + own_rank - rank), 1);
+        if (there || !is_decided(c->m, slot_dim(c, y, to))) continue;
+        const slot size = temp_slot(c, "size", ELEM_INT64, 0, NULL);
+        const dim at = dim_const(c->d, k);
+        nest_builder b = low_begin(c);
+        nest_stage(&b);
+        store_axes(c, &b, size, 0, NULL, load_axes(c, from, 1, &at));
+        low_end(c, &b);
+        lower_bind(c, slot_dim(c, y, to), size, 0);
+    }
+}
+
 bool infer_Expand(infer_ctx *c)
 {
     if (!need_rank(c, 0)) return false;
@@ -517,7 +561,7 @@ bool infer_Expand(infer_ctx *c)
     dim out[64];
     int32_t rank;
     const dim *want = in_content(c, 1, &n);
-    if (!want) return infer_unsupported(c, "shape-data", "the shape to expand to is computed from data");
+    if (!want && !(want = sizes_of_run(c, 1, t, &n))) return infer_unsupported(c, "shape-data", "the shape to expand to is computed from data, and its length is not known");
     if (t->rank > 64 || n > 64) return infer_unsupported(c, "rank-limit", "more than 64 dimensions");
     return broadcast(c, t->shape, t->rank, want, (int32_t)n, out, &rank) && out_tensor(c, 0, t->elem, rank, out);
 }
@@ -530,6 +574,7 @@ static ex expand_value(lower_ctx *c, const dim *idx, void *arg)
 
 bool lower_Expand(lower_ctx *c)
 {
+    bind_sizes(c, 1, in_slot(c, 0));
     return lower_map(c, out_slot(c, 0), expand_value, NULL);
 }
 
@@ -592,7 +637,7 @@ bool infer_ConstantOfShape(infer_ctx *c)
 {
     uint32_t n;
     const dim *shape = in_content(c, 0, &n);
-    if (!shape) return infer_unsupported(c, "shape-data", "the shape is computed from data");
+    if (!shape && !(shape = sizes_of_run(c, 0, NULL, &n))) return infer_unsupported(c, "shape-data", "the shape is computed from data, and its length is not known");
     for (uint32_t i = 0; i < n; i++) {
         int64_t v;
         if (dim_is_const(c->d, shape[i], &v) && v < 0) return infer_error(c, "dim-negative", "dimension %u is %lld", i, (long long)v);
@@ -617,5 +662,6 @@ static ex fill_value(lower_ctx *c, const dim *idx, void *arg)
 
 bool lower_ConstantOfShape(lower_ctx *c)
 {
+    bind_sizes(c, 0, 0);
     return lower_map(c, out_slot(c, 0), fill_value, NULL);
 }

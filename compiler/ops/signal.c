@@ -1,9 +1,10 @@
-/* signal.c - DFT, STFT. Source: ONNX Operators.md, versions 20 and 17.
+/* signal.c - DFT, STFT, MelWeightMatrix. Source: ONNX Operators.md, versions 20, 17 and 17.
  *
  * DFT: a sum over the signal for each frequency, with cosines and sines from a table when the length is a number. Complex numbers are a last
  * dimension of 2; a last dimension of 1 is real. One-sided inverse: from half a spectrum to a real signal.
  * STFT: overlapping frames as rows, times a matrix of the window's turns. */
 #include <math.h>
+#include <string.h>
 
 #include "ops/families.h"
 #include "ops/formula.h"
@@ -202,4 +203,57 @@ bool lower_STFT(lower_ctx *c)
     q.a = load_axes(c, x, 3, a);
     q.b = load_axes(c, q.b_slot, 2, b);
     return lower_product(c, &q) && lower_map(c, y, stft_value, (void *)(uintptr_t)&flat);
+}
+
+/* ---- MelWeightMatrix: [bins of a spectrum, mel bins], each column a triangle between three bins that are evenly spaced on the mel scale ---- */
+
+bool infer_MelWeightMatrix(infer_ctx *c)
+{
+    dim bins, length;
+    const int64_t to = node_int(c->n, "output_datatype", ELEM_FLOAT);
+    if (to < 1 || to >= ELEM_COUNT || !strchr("fiu", elem_of((elem)to)->kind)) return infer_error(c, "attribute-value", "attribute 'output_datatype' is %lld, which is no type of numbers", (long long)to);
+    if (!in_scalar(c, 0, &bins) || !in_scalar(c, 1, &length)) {
+        infer_unsupported(c, "shape-unknown", "num_mel_bins or dft_length is computed at run time");
+        return diag_hint(c->m->diag, "make the inputs 'num_mel_bins' and 'dft_length' constants, or say them with --value");
+    }
+    const dim out[2] = {dim_addc(c->d, dim_fdiv(c->d, length, dim_const(c->d, 2)), 1), bins};
+    return out_tensor(c, 0, (elem)to, 2, out);
+}
+
+static ex mel_input(lower_ctx *c, uint32_t i)
+{
+    return ex_cast(c->x, CT_F64, load_scalar(c, in_slot(c, i)));
+}
+
+/* 2595 log10(1 + hertz / 700) in units of 2595 / ln 10. */
+static ex mel_of(lower_ctx *c, ex hertz)
+{
+    return ex_un(c->x, EX_LOG, add(c, num(c, hertz, 1), divide(c, hertz, num(c, hertz, 700))));
+}
+
+/* The bin of the spectrum where point k of the even spacing lies. */
+static ex mel_point(lower_ctx *c, dim k, dim count)
+{
+    const ex low = mel_of(c, mel_input(c, 3)), high = mel_of(c, mel_input(c, 4)), one = num(c, low, 1);
+    const ex pace = divide(c, sub(c, high, low), size_as(c, low, dim_addc(c->d, count, 2)));
+    const ex mel = add(c, mul(c, size_as(c, low, k), pace), low), hertz = mul(c, num(c, low, 700), sub(c, ex_un(c->x, EX_EXP, mel), one));
+    return ex_un(c->x, EX_FLOOR, divide(c, mul(c, add(c, mel_input(c, 1), one), hertz), mel_input(c, 2)));
+}
+
+static ex mel_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    (void)arg;
+    const slot y = out_slot(c, 0);
+    const dim count = slot_dim(c, y, 1);
+    const ex low = mel_point(c, idx[1], count), middle = mel_point(c, dim_addc(c->d, idx[1], 1), count), high = mel_point(c, dim_addc(c->d, idx[1], 2), count);
+    const ex at = size_as(c, low, idx[0]), zero = num(c, low, 0), one = num(c, low, 1);
+    const ex rising = both(c, ex_bin(c->x, EX_LE, low, at), less(c, at, middle)), falling = both(c, less(c, middle, at), less(c, at, high));
+    const ex rise = divide(c, sub(c, at, low), sub(c, middle, low)), fall = divide(c, sub(c, high, at), sub(c, high, middle));
+    const ex v = ex_select(c->x, equal(c, at, middle), one, ex_select(c->x, rising, rise, ex_select(c->x, falling, fall, zero)));
+    return ex_cast(c->x, ctype_of(slot_elem(c, y)), v);
+}
+
+bool lower_MelWeightMatrix(lower_ctx *c)
+{
+    return lower_map(c, out_slot(c, 0), mel_value, NULL);
 }

@@ -50,6 +50,8 @@ static const sample SAMPLES[] = {
     {"", "float[1,2] x = {3,4}", "y = LpNormalization (x)", "0.6 0.8"},
     /* windows */
     {"", "float[1,1,4] x = {1,5,2,3}", "y = MaxPool <kernel_shape = [2], strides = [2]> (x)", "5 3"},
+    {"float[n,c,h,w] x, float[r,5] b", "", "y = MaxRoiPool <pooled_shape = [6, 7]> (x, b)", "float[r,c,6,7]"},
+    {"float[n,c,h,w] x, float[r,4] b, int64[r] i", "", "y = RoiAlign <output_height = 6, output_width = 7> (x, b, i)", "float[r,c,6,7]"},
     {"", "float[1,1,3] x = {1,2,4}", "y = AveragePool <kernel_shape = [2], pads = [1, 0]> (x)", "1 1.5 3"},
     {"float[n,c,h,w] x", "", "y = MaxPool <kernel_shape = [3, 3], strides = [2, 2], auto_pad = \"SAME_UPPER\"> (x)", "float[n,c,fdiv(h + 1, 2),fdiv(w + 1, 2)]"},
     /* indexes */
@@ -57,6 +59,9 @@ static const sample SAMPLES[] = {
     {"", "float[3] x = {1,1,1}, int64[2,1] i = {1,1}, float[2] u = {2,3}", "y = ScatterND <reduction = \"add\"> (x, i, u)", "1 6 1"},
     {"", "float[3] x = {1,2,3}, int64[2] p = {2,1}", "y = Pad <mode = \"reflect\"> (x, p)", "3 2 1 2 3 2"},
     {"", "float[3] x = {1,2,3}, int64[2] p = {-1,1}", "y = Pad (x, p)", "2 3 0"},
+    {"int64[2] s", "", "y = ConstantOfShape (s)", "float[size0.y,size1.y]"},
+    {"float[3,1] x, int64[3] s", "", "y = Expand (x, s)", "float[size0.y,3,size2.y]"},
+    {"float[3,1] x, int64[r] s", "", "y = Expand (x, s)", "shape-data"},
     {"", "float[2] x = {1,2}, int64[1] r = {2}", "y = Tile (x, r)", "1 2 1 2"},
     {"", "float[1,1,2] x = {1,3}, int64[3] s = {1,1,4}", "y = Resize <mode = \"linear\"> (x, , , s)", "1 1.5 2.5 3"},
     {"", "float[1,1,4] x = {1,2,3,4}, int64[3] s = {1,1,2}", "y = Resize <coordinate_transformation_mode = \"asymmetric\", nearest_mode = \"floor\"> (x, , , s)", "1 3"},
@@ -72,6 +77,8 @@ static const sample SAMPLES[] = {
     {"float[n,len,1] x", "int64 s = {128}, int64 l = {512}", "y = STFT (x, s, , l)", "float[n,fdiv(len, 128) - 3,257,2]"},
     {"float[n,len,2] x, float[400] v", "int64 s = {160}", "y = STFT <onesided = 0> (x, s, v)", "float[n,fdiv(len + 80, 160) - 2,400,2]"},
     {"float[n,len,1] x, int64 s", "", "y = STFT (x, s)", "frames-unknown"},
+    {"", "int64 n = {2}, int64 l = {6}, int64 r = {6000}, float f = {0}, float t = {3000}", "y = MelWeightMatrix (n, l, r, f, t)", "1 0 0 1 0 0 0 0"},
+    {"int64 n, int64 r, float f, float t", "int64 l = {6}", "y = MelWeightMatrix (n, l, r, f, t)", "shape-unknown"},
     /* matrices */
     {"float[n,k,k] x", "", "y = Det (x)", "float[n]"},
     {"float[n,2,3] x", "", "y = Det (x)", "shape-mismatch"},

@@ -197,12 +197,14 @@ bool lower_Scaler(lower_ctx *c);
 /* string_make.c */
 bool infer_StringConcat(infer_ctx *c);
 bool infer_StringNormalizer(infer_ctx *c);
-bool infer_StringSplit(infer_ctx *c);
 bool lower_StringConcat(lower_ctx *c);
 bool lower_StringNormalizer(lower_ctx *c);
-bool lower_StringSplit(lower_ctx *c);
 
 /* string_match.c */
+bool infer_StringSplit(infer_ctx *c);
+bool infer_Tokenizer(infer_ctx *c);
+bool lower_StringSplit(lower_ctx *c);
+bool lower_Tokenizer(lower_ctx *c);
 bool infer_RegexFullMatch(infer_ctx *c);
 bool lower_RegexFullMatch(lower_ctx *c);
 

@@ -196,6 +196,7 @@ static regex_result table(automaton *m, uint32_t start, regex_table *out, const 
     VEC(int32_t) next = {0};
     uint8_t sample[256];
     classes(m, out);
+    for (uint32_t i = 0; i < m->node.n; i++) out->anchors |= m->node.p[i].kind == STEP_BEGIN || m->node.p[i].kind == STEP_END;
     for (int c = 255; c >= 0; c--) sample[out->of_byte[c]] = (uint8_t)c;
     (void)state_of(&s, set); /* 0: nothing matches */
     reach(&s, set, start, true, false);
@@ -224,6 +225,7 @@ static regex_result table(automaton *m, uint32_t start, regex_table *out, const 
 regex_result regex_compile(arena *mem, const char *pattern, regex_table *out, const char **why)
 {
     regex_result result;
+    *out = (regex_table){0};
     automaton m = {.mem = mem};
     const regex_node *tree = regex_parse(mem, pattern, &result, why);
     if (!tree) return result;

@@ -11,6 +11,7 @@
 
 typedef struct {
     uint32_t n_states, n_classes;
+    bool anchors;         /* it says where the text begins or ends */
     uint8_t of_byte[256]; /* the class of a byte */
     int32_t *next;        /* [n_states][n_classes]; state 0: no match any more; state 1: the start */
     uint8_t *accepts;     /* [n_states]: the text may end here */

@@ -1,7 +1,7 @@
-/* string_make.c - operators that make strings: StringConcat, StringNormalizer, StringSplit. Source: ONNX Operators.md, versions 20, 10, 20.
+/* string_make.c - operators that make strings: StringConcat, StringNormalizer. Source: ONNX Operators.md, versions 20, 10.
  *
  * New bytes go to a pool in the arena, whose size the run counts before it is filled: the symbol bytes.NODE, which --dim gives a capacity. It keeps its
- * place to the end of the run, as outputs may point into it. Pieces of a string lie where the string does. */
+ * place to the end of the run, as outputs may point into it. */
 #include <string.h>
 
 #include "ops/families.h"
@@ -154,59 +154,5 @@ bool lower_StringNormalizer(lower_ctx *c)
     const kernel_arg args[3] = {{y, ARG_OUT}, {pool_for(c, s[0], 0, n), ARG_OUT}, {s[0], ARG_IN}};
     const binding bind[2] = {size_bind("UPPER", dim_const(c->d, change == CASE_UPPER)), size_bind("N", n)};
     lower_template(c, "string_case", 2, bind, 3, args, 0);
-    return true;
-}
-
-/* ---- StringSplit ---- */
-
-static int64_t most_splits(const node *n)
-{
-    return node_attr(n, "maxsplit") ? node_int(n, "maxsplit", -1) : -1;
-}
-
-bool infer_StringSplit(infer_ctx *c)
-{
-    if (!need_rank(c, 0)) return false;
-    const type *t = in_type(c, 0);
-    if (t->rank + 1 > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
-    const dim pieces = decided_symbol(c->m, c->id, "pieces", INT64_MAX);
-    if (most_splits(c->n) >= 0) dim_narrow(c->d, pieces, 0, most_splits(c->n) + 1);
-    dim out[MAX_RANK];
-    for (int32_t k = 0; k < t->rank; k++) out[k] = t->shape[k];
-    out[t->rank] = pieces;
-    return out_tensor(c, 0, ELEM_STRING, t->rank + 1, out) && out_tensor(c, 1, ELEM_INT64, t->rank, t->shape);
-}
-
-static void split(lower_ctx *c, slot y, slot count, slot delimiter, dim pieces)
-{
-    const kernel_arg args[4] = {{y, ARG_OUT}, {count, ARG_OUT}, {in_slot(c, 0), ARG_IN}, {delimiter, ARG_IN}};
-    const binding bind[4] = {size_bind("LENGTH", dim_const(c->d, (int64_t)strlen(node_string(c->n, "delimiter", "")))), size_bind("MOST", dim_const(c->d, most_splits(c->n))),
-                             size_bind("N", count_of(c, in_slot(c, 0))), size_bind("PIECES", pieces)};
-    lower_template(c, "string_split", 4, bind, 4, args, 0);
-}
-
-bool lower_StringSplit(lower_ctx *c)
-{
-    const slot x = in_slot(c, 0), y = out_slot(c, 0);
-    const uint32_t rank = slot_rank(c, x);
-    const char *given = node_string(c->n, "delimiter", "");
-    const int64_t length = *given ? (int64_t)strlen(given) : 1;
-    tensor *bytes = tensor_new(c->p->mem, ELEM_UINT8, 1, &length);
-    memcpy((void *)(uintptr_t)bytes->data, given, strlen(given));
-    const slot delimiter = const_slot(c, "delimiter", bytes), most = temp_slot(c, "most", ELEM_INT64, 0, NULL);
-    const slot count = low_has_out(c, 1) ? out_slot(c, 1) : temp_slot(c, "count", ELEM_INT64, rank, slot_at(c->p, x)->extent);
-    split(c, 0, count, delimiter, dim_const(c->d, 0));
-    if (!y) return true;
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK];
-    nest_stage(&b);
-    stage_axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    const ex largest = stage_fold(&b, FOLD_MAX, load_axes(c, count, rank, idx));
-    nest_stage(&b);
-    store_axes(c, &b, most, 0, NULL, larger(c, largest, ex_i(c->x, CT_I64, 0)));
-    low_end(c, &b);
-    const dim pieces = slot_dim(c, y, rank);
-    lower_bind(c, pieces, most, 0);
-    split(c, y, temp_slot(c, "again", ELEM_INT64, rank, slot_at(c->p, x)->extent), delimiter, pieces);
     return true;
 }

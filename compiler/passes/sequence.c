@@ -25,7 +25,7 @@ void hold(sequences *s, value_id v, held h)
 
 void hold_items(sequences *s, value_id v, uint32_t n, const value_id *item)
 {
-    hold(s, v, (held){false, n, arena_copy(s->m->mem, item, n * sizeof *item)});
+    hold(s, v, (held){.n = n, .item = arena_copy(s->m->mem, item, n * sizeof *item)});
 }
 
 /* The list that input i holds; NULL after a report. */
@@ -251,6 +251,11 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
     const node_id id = graph_at(m, g)->nodes.p[i];
     spot p = {s, m, g, i, id, *node_at(m, id)};
     const resolve_row *row = row_of(&p.n);
+    for (uint32_t k = 0; k < p.n.n_in; k++) {
+        const held *h = held_by(s, p.n.in[k]);
+        if (h && h->maps) return spot_unsupported(&p, "zipmap", "'%s' is a sequence of maps, which can only be an output of the model", value_at(m, p.n.in[k])->name);
+    }
+    if (node_is(&p.n, "ai.onnx.ml", "ZipMap")) return resolve_ZipMap(&p);
     if (row) return row->run(&p);
     for (uint32_t k = 0; k < p.n.n_in; k++)
         if (held_by(s, p.n.in[k]))

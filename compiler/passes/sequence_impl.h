@@ -8,6 +8,7 @@ typedef struct {
     bool absent; /* an optional with nothing in it */
     uint32_t n;  /* else a sequence, in an optional or not */
     const value_id *item;
+    bool maps;   /* or a sequence of maps with the same keys: item 0 has the keys, item 1 a row of values for each map */
 } held;
 
 typedef VEC(value_id) value_list;
@@ -53,6 +54,8 @@ value_id spot_bool(spot *p, const char *role, bool v);
 bool known_int(model *m, value_id v, int64_t *out);         /* the one element of a constant */
 bool tensor_type_known(model *m, value_id v);
 
+/* sequence_map.c */
+resolution resolve_ZipMap(spot *p);
 /* sequence_split.c */
 resolution resolve_SplitToSequence(spot *p);
 /* sequence_control.c */

@@ -133,6 +133,11 @@ static value_id named_output(model *m, const char *name, value_id from)
     return out;
 }
 
+static const char *item_name(model *m, const char *name, const held *h, uint32_t k)
+{
+    return h->maps ? arena_printf(m->mem, "%s.%s", name, k ? "values" : "keys") : arena_printf(m->mem, "%s.%u", name, k);
+}
+
 bool sequences_give(sequences *s)
 {
     model *m = s->m;
@@ -144,7 +149,7 @@ bool sequences_give(sequences *s)
         const held *h = held_by(s, was[i]);
         if (!h) VEC_PUSH(m->mem, g->outputs, was[i]);
         for (uint32_t k = 0; h && !h->absent && k < h->n; k++)
-            VEC_PUSH(m->mem, g->outputs, named_output(m, arena_printf(m->mem, "%s.%u", value_at(m, was[i])->name, k), h->item[k]));
+            VEC_PUSH(m->mem, g->outputs, named_output(m, item_name(m, value_at(m, was[i])->name, h, k), h->item[k]));
     }
     if (n && !g->outputs.n) return diag_error(m->diag, EXIT_UNSUPPORTED, "", "sequence-empty", "all outputs are empty");
     return true;

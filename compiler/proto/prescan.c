@@ -222,6 +222,8 @@ static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigne
     uint64_t count = 0;
     if (f->type != PROTOBUF_C_TYPE_BYTES && !packed_count(f, p, n, &count)) return malformed(s, p, f, "a packed list is cut off");
     if (is_left_out(top->type, f->id, WIRE_BYTES, n)) return leave_out(s, f, n);
+    if ((!strcmp(f->name, "string_data") || !strcmp(f->name, "strings")) && memchr(p, 0, n)) /* lists of strings that end with 0 */
+        return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "a string has a zero byte in it");
     if (f->type == PROTOBUF_C_TYPE_BYTES) return spend(s, rounded(n + 1));
     return spend(s, rounded(count * scalar_size(f->type)));
 }

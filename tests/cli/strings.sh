@@ -64,3 +64,26 @@ says err "[regex]"
 match '(?m)^ab'
 expect 4 compile match.onnxtxt -o out
 says err "(?m)"
+
+# ZipMap as an output: the keys, and a row of values for each map.
+cat > map.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+map (float[n,2] x) => (seq(map(string, float)) m)
+{
+    m = ai.onnx.ml.ZipMap<classlabels_strings = ["no", "yes"]>(x)
+}
+EOF
+cat > x.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+t () => (float[2,2] y)
+<float[2,2] c = {1, 2, 3, 4}>
+{
+    y = Identity(c)
+}
+EOF
+expect 0 run x.onnxtxt -o x.npy
+expect 0 run map.onnxtxt x=x.npy
+says out 'm.keys: string[2] = "no" "yes"' 'm.values: float[2,2] = 1 2 3 4'
+sed 's/"no", //' map.onnxtxt > few.onnxtxt
+expect 3 compile few.onnxtxt -o few
+says err "1 keys for 2 values"

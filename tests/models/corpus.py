@@ -13,6 +13,7 @@ import concurrent.futures
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ def load_corpus(root):
 
 def load_outputs(path):
     with np.load(path, allow_pickle=False) as z:
-        return {name.replace("\\", "/"): z[name] for name in z.files}
+        return {re.sub(r"\.(keys|values)$", r"/\1", name.replace("\\", "/")): z[name] for name in z.files}  # of ZipMap: as the corpus names them
 
 
 def run_model(tool, corpus, model_id, work, limit, arguments):

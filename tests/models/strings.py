@@ -49,7 +49,7 @@ def case(name, nodes, inputs, outputs, constants=None, symbols=True, ml=4, opset
     declared = [helper.make_tensor_value_info(k, element(v), [f"{k}{i}" if symbols else s for i, s in enumerate(v.shape)]) for k, v in inputs.items()]
     results = [helper.make_tensor_value_info(k, t, None) for k, t in outputs.items()]
     graph = helper.make_graph(nodes, "g", declared, results, [numpy_helper.from_array(v, k) for k, v in (constants or {}).items()])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(ML, ml)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(ML, ml), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
     try:
         answer = onnxruntime.InferenceSession(model.SerializeToString()).run(None, inputs)
     except Exception as e:
@@ -156,6 +156,16 @@ def made():
          {"i": T.INT64})
 
 
+def tokens():
+    """Tokenizer of com.microsoft."""
+    x = objects(["a bc", "", "ab12 c3", "日本 ü-x", "...", "abcd"]).reshape(2, 3)
+    for k, pattern in enumerate(["[a-z]+", ".", "a|ab", "[a-z]+[0-9]*|[^a ]", "\\w{2}", "[日本ü]+"]):
+        for mark in 0, 1:
+            for least in (1, 2) if pattern != "." else (1,):
+                node = N("Tokenizer", ["x"], ["y"], domain="com.microsoft", tokenexp=pattern, mark=mark, mincharnum=least, pad_value="#pad" if k else "")
+                case(f"tokenizer{k}{mark}{least}", [node], {"x": x if k else x.reshape(-1)}, {"y": T.STRING})
+
+
 PATTERNS = [
     "", "a", "a*", "a+b?", "(a|b)*abb", "(?:ab|ba)+", "a{2}", "a{2,}", "a{1,3}b{0}", "a{,2}", "x{2", "[abc]+", "[^abc]+", "[a-cx]{2,4}", "[]a]+", "[^]a]+", "[a-]+", ".", "..", ".*", "(?s).*",
     "(?s:.)b", r"\d+", r"\w+@\w+\.com", r"\s*\S+\s*", r"[\d\s]+", r"[^\d]+", r"[[:alpha:]]+", r"[[:^digit:]]+[[:punct:]]", "^a$", "^^a", "a$$", "a^b", "(^a|b)+", "(a|b$)+", r"\Aab\z", "()",
@@ -186,6 +196,7 @@ def main():
         movement()
         labels()
         made()
+        tokens()
         matches()
         for k in range(40):
             ngrams(k, rng)

@@ -59,6 +59,7 @@ static const sample samples[] = {
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=0"},
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=1"},
     {"regex_match", ARGS_NONE, "CLASSES=3"},
+    {"tokenize", ARGS_ROWS, "CLASSES=3 LEAST=1 MARK=1 PAD=2 N=(d_rows) PIECES=(d_rows)"},
     {"string_bytes", ARGS_ROWS, "N=(d_rows)"},
     {"string_concat", ARGS_ROWS, "N=(d_rows)"},
     {"string_case", ARGS_ROWS, "UPPER=1 N=(d_rows)"},

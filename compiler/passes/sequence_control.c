@@ -65,6 +65,10 @@ static bool widen_output(spot *p, uint32_t k, value_id a, value_id b, value_list
         spot_unsupported(p, "optional-unknown", "only one of the branches gives something for output %u, and the run decides which is taken", k);
         return false;
     }
+    if (x->stack || y->stack) {
+        spot_unsupported(p, "sequence-unknown", "the lengths of the sequences that the branches give are decided by the run, and so is which branch is taken");
+        return false;
+    }
     if (x->n != y->n) {
         spot_unsupported(p, "sequence-unknown", "the branches give sequences of %u and of %u elements, and the run decides which is taken", x->n, y->n);
         return false;
@@ -196,6 +200,10 @@ resolution resolve_Loop(spot *p)
     const bool counted = !node_in(&p->n, 0) || known_int(m, p->n.in[0], &trip);
     const bool known = counted && (!node_in(&p->n, 1) || known_int(m, p->n.in[1], &go));
     if (!carries && (!known || trip > FREE_TURNS)) return RESOLVE_LEAVES;
+    if (!u && (!known || trip > FREE_TURNS)) {
+        const resolution r = resolve_append(p, body, n_state);
+        if (r != RESOLVE_LEAVES) return r;
+    }
     if (!known) {
         if (m->diag->errors) return RESOLVE_FAILED;
         spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and its number of turns is not known when the model is compiled");
@@ -215,12 +223,13 @@ resolution resolve_SequenceMap(spot *p)
     model *m = p->m;
     const graph_id body = body_of(&p->n, "body");
     const held *first = held_by(p->s, node_in(&p->n, 0));
-    if (!first || first->absent)
+    if (!first || first->absent || first->stack)
         return m->diag->errors ? RESOLVE_FAILED : spot_unsupported(p, "sequence-unknown", "the length of the sequence is not known when the model is compiled");
     if (!body || graph_at(m, body)->inputs.n != p->n.n_in || graph_at(m, body)->outputs.n < p->n.n_out)
         return spot_error(p, "subgraph-inputs", "the body does not fit the inputs and outputs");
     for (uint32_t k = 1; k < p->n.n_in; k++) {
         const held *h = held_by(p->s, p->n.in[k]);
+        if (h && h->stack) return spot_unsupported(p, "sequence-unknown", "the length of a sequence is not known when the model is compiled");
         if (h && h->n != first->n) return spot_error(p, "sequence-length", "sequences of %u and of %u elements", first->n, h->n);
     }
     const node n = p->n;

@@ -44,4 +44,21 @@ grow (float[2] x, bool c) => (int64 n)
 EOF
 expect 4 compile grow.onnxtxt -o bad
 says err sequence-unknown
+# A loop that appends gives a tensor of what it appends; elements have to be of one size.
+cat > append.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+append (float[r,2] x, int64 turns) => (seq(float[2]) rows)
+{
+    none = SequenceEmpty()
+    rows = Loop(turns, , none) <body = b (int64 i, bool c, seq(float[2]) s) => (bool d, seq(float[2]) t) { d = Identity(c) row = Gather(x, i) t = SequenceInsert(s, row) }>
+}
+EOF
+tensor two.npy 'int64' 2
+tensor rows.npy 'float[3,2]' '1, 2, 3, 4, 5, 6'
+tensor wanted.npy 'float[2,2]' '1, 2, 3, 4'
+expect 0 run append.onnxtxt --dim trip.rows=..5 x=rows.npy turns=two.npy -o y.npy
+cmp y.npy wanted.npy || fail "the rows are wrong"
+sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) row = Slice(x, z, e)/; s/\[2\]) [stro]/[k,2]) &/' append.onnxtxt | sed 's/\[k,2\]) \[2\])/[k,2])/g' > unlike.onnxtxt
+expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
+says err sequence-unlike
 [ ! -e bad ] || fail "a refused compilation left files"

@@ -50,10 +50,11 @@ resolution resolve_If(spot *p)
     return inline_body(p->m, taken, &call, *call.name ? call.name : "if", p->i) ? RESOLVE_AGAIN : RESOLVE_FAILED;
 }
 
-/* Output k of the If, which gives a and b: both lists of the same length become tensors at the end of the three lists. */
-static bool widen_output(spot *p, uint32_t k, value_id a, value_id b, value_list to[3])
+/* Output k of the If: two lists of the same length become tensors at the end of the three lists, others a stack. */
+static bool widen_output(spot *p, uint32_t k, graph_id then, graph_id otherwise, value_list to[3])
 {
     model *m = p->m;
+    const value_id a = graph_at(m, then)->outputs.p[k], b = graph_at(m, otherwise)->outputs.p[k];
     const held *x = held_by(p->s, a), *y = held_by(p->s, b);
     const value_id out = p->n.out[k];
     if (!x && !y) {
@@ -65,13 +66,12 @@ static bool widen_output(spot *p, uint32_t k, value_id a, value_id b, value_list
         spot_unsupported(p, "optional-unknown", "only one of the branches gives something for output %u, and the run decides which is taken", k);
         return false;
     }
-    if (x->stack || y->stack) {
-        spot_unsupported(p, "sequence-unknown", "the lengths of the sequences that the branches give are decided by the run, and so is which branch is taken");
-        return false;
-    }
-    if (x->n != y->n) {
-        spot_unsupported(p, "sequence-unknown", "the branches give sequences of %u and of %u elements, and the run decides which is taken", x->n, y->n);
-        return false;
+    if (x->stack || y->stack || x->n != y->n) {
+        const value_id stack = value_new(m, arena_printf(m->mem, "%s.stack", out ? value_at(m, out)->name : "if"));
+        const value_id each[3] = {stack, stack_in(p, x, y, then), stack_in(p, y, x, otherwise)};
+        for (int i = 0; i < 3; i++) VEC_PUSH(m->mem, to[i], each[i]);
+        hold(p->s, out, (held){.stack = stack});
+        return each[1] && each[2];
     }
     value_id *item = ARENA_ARRAY(m->mem, value_id, x->n);
     for (uint32_t i = 0; i < x->n; i++) {
@@ -96,8 +96,9 @@ bool resolve_branches(void *ctx, node_id id, graph_id then, graph_id otherwise)
     for (uint32_t k = 0; k < p.n.n_out; k++) any |= held_by(s, a->outputs.p[k]) || held_by(s, b->outputs.p[k]);
     if (!any) return true;
     value_list to[3] = {0};
+    if (!*p.n.name && p.n.out[0]) node_at(m, id)->name = p.n.name = value_at(m, p.n.out[0])->name; /* for if.NODE */
     for (uint32_t k = 0; k < p.n.n_out; k++)
-        if (!widen_output(&p, k, a->outputs.p[k], b->outputs.p[k], to)) return false;
+        if (!widen_output(&p, k, then, otherwise, to)) return false;
     spot_outputs(m, id, to[0].n, to[0].p);
     a->outputs.n = b->outputs.n = 0;
     for (uint32_t k = 0; k < to[1].n; k++) {

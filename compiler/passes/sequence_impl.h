@@ -65,6 +65,7 @@ resolution stack_concat(spot *p, const held *h);
 resolution stack_insert(spot *p, const held *h);
 resolution stack_erase(spot *p, const held *h);
 resolution stack_split(spot *p, value_id x, int64_t axis, bool keep);
+value_id stack_in(spot *p, const held *h, const held *other, graph_id g); /* a list as a stack, by nodes at the end of the graph; `other` says what an empty one has; 0 after a report */
 bool stack_alike(spot *p, const held *h); /* false after a report: elements differ in size from turn to turn of a loop */
 /* sequence_append.c: a loop that appends to sequences gives what it appends, turn by turn; one that passes them on does not carry them. RESOLVE_LEAVES: the
  * loop does something else with one. */

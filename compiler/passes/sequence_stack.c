@@ -137,3 +137,45 @@ resolution stack_split(spot *p, value_id x, int64_t axis, bool keep)
     if (keep) stack = spot_insert(p, "Unsqueeze", NULL, 2, (const value_id[]){stack, new_ints(p->m, value_at(p->m, p->n.out[0])->name, "axes", 1, (const int64_t[]){axis + 1})}, 0);
     return gives_stack(p, stack);
 }
+
+/* The sizes from dimension `from` on, all of them numbers. */
+static bool numbers_from(model *m, const type *t, int32_t from, int64_t *out)
+{
+    for (int32_t k = from; k < t->rank; k++)
+        if (!dim_is_const(m->dims, t->shape[k], &out[k - from])) return false;
+    return true;
+}
+
+/* An empty stack of such elements. */
+static value_id empty_stack(spot *p, const held *like)
+{
+    int64_t shape[MAX_RANK + 1] = {0};
+    const bool known = like->stack || like->n;
+    const type *t = known ? &value_at(p->m, like->stack ? like->stack : like->item[0])->type : NULL;
+    if (!t || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK || t->elem == ELEM_STRING || !numbers_from(p->m, t, like->stack ? 1 : 0, shape + 1)) {
+        spot_unsupported(p, "sequence-unknown", "one branch gives an empty sequence, and the run decides which is taken");
+        return 0;
+    }
+    return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)t->rank + !like->stack, shape));
+}
+
+value_id stack_in(spot *p, const held *h, const held *other, graph_id g)
+{
+    model *m = p->m;
+    if (h->stack) return h->stack;
+    if (!h->n) return empty_stack(p, other);
+    for (uint32_t k = 1; k < h->n; k++)
+        if (!same_value_type(m, h->item[0], h->item[k])) {
+            spot_unsupported(p, "sequence-unlike", "the branches give sequences of different lengths, the elements differ in size, and the run decides which is taken");
+            return 0;
+        }
+    spot end = *p;
+    end.g = g;
+    end.i = graph_at(m, g)->nodes.n;
+    const uint32_t first = end.i;
+    const attr axis = axis_attr(p, 0);
+    const value_id all = spot_insert(&end, "Concat", &axis, h->n, unsqueezed(&end, h, 0), 0);
+    for (uint32_t i = first; i < graph_at(m, g)->nodes.n; i++)
+        if (!infer_node(m, graph_at(m, g)->nodes.p[i])) return 0;
+    return all;
+}

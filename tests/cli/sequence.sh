@@ -33,17 +33,17 @@ done
 # A position outside the sequence.
 expect 3 compile tail.onnxtxt -o bad --length s=0
 says err sequence-position
-# A length that the run decides.
+# A length that the run decides, of elements that differ.
 cat > grow.onnxtxt <<'EOF'
 <ir_version: 8, opset_import: ["" : 17]>
-grow (float[2] x, bool c) => (int64 n)
+grow (float[2] x, float[3] y, bool c) => (int64 n)
 {
-    s = If(c) <then_branch = t () => (seq(float[2]) p) { p = SequenceConstruct(x) }, else_branch = e () => (seq(float[2]) q) { q = SequenceConstruct(x, x) }>
+    s = If(c) <then_branch = t () => (seq(float) p) { p = SequenceConstruct(x) }, else_branch = e () => (seq(float) q) { q = SequenceConstruct(x, y) }>
     n = SequenceLength(s)
 }
 EOF
 expect 4 compile grow.onnxtxt -o bad
-says err sequence-unknown
+says err sequence-unlike
 # A loop that appends gives a tensor of what it appends; elements have to be of one size.
 cat > append.onnxtxt <<'EOF'
 <ir_version: 8, opset_import: ["" : 17]>

@@ -32,8 +32,9 @@ void hold_items(sequences *s, value_id v, uint32_t n, const value_id *item)
 static const held *list_in(spot *p, uint32_t i)
 {
     const held *h = held_by(p->s, node_in(&p->n, i));
-    if (h && !h->absent) return h;
-    if (h) spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[i])->name);
+    if (h && !h->absent && !h->present) return h;
+    if (h && h->present) spot_error(p, "type-kind", "'%s' is an optional", value_at(p->m, p->n.in[i])->name);
+    else if (h) spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[i])->name);
     else if (!p->m->diag->errors)
         spot_unsupported(p, "sequence-unknown", "the length of the sequence '%s' is not known when the model is compiled",
                          node_in(&p->n, i) ? value_at(p->m, p->n.in[i])->name : "");
@@ -177,14 +178,20 @@ static resolution resolve_Optional(spot *p)
 static resolution resolve_OptionalHasElement(spot *p)
 {
     const held *h = held_by(p->s, node_in(&p->n, 0));
-    return gives(p, spot_bool(p, "present", node_in(&p->n, 0) && !(h && h->absent)));
+    if (h && h->present) return spot_becomes(p, "Identity", NULL, 1, &h->present);
+    return gives(p, spot_bool(p, "has", node_in(&p->n, 0) && !(h && h->absent)));
 }
 
 static resolution resolve_OptionalGetElement(spot *p)
 {
     const held *h = held_by(p->s, node_in(&p->n, 0));
     if (h && h->absent) return spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[0])->name);
-    return same_as(p, p->n.in[0]);
+    if (!h || !h->present) return same_as(p, p->n.in[0]);
+    if (h->single) return spot_becomes(p, "Identity", NULL, 1, h->item);
+    held list = *h;
+    list.present = 0;
+    hold(p->s, p->n.out[0], list);
+    return spot_drop(p);
 }
 
 static resolution resolve_Identity(spot *p)

@@ -50,36 +50,76 @@ resolution resolve_If(spot *p)
     return inline_body(p->m, taken, &call, *call.name ? call.name : "if", p->i) ? RESOLVE_AGAIN : RESOLVE_FAILED;
 }
 
-/* Output k of the If: two lists of the same length become tensors at the end of the three lists, others a stack. */
+/* What a branch gives, with a tensor as what an optional holds. */
+static held given_by(const spot *p, value_id *v)
+{
+    const held *h = held_by(p->s, *v);
+    return h ? *h : (held){.n = 1, .item = v, .single = true};
+}
+
+/* What stands for the content of an optional that is empty: zeros in the shape of the other branch's. */
+static bool fill(spot *p, held *to, const held *like)
+{
+    value_id *item = ARENA_ARRAY(p->m->mem, value_id, like->n);
+    for (uint32_t i = 0; i < like->n; i++)
+        if (!(item[i] = zeros_like(p, like->item[i]))) return false;
+    *to = *like;
+    to->item = item;
+    if (like->stack && !(to->stack = stack_in(p, &(held){0}, like, 0))) return false;
+    return true;
+}
+
+/* Whether it is there: a constant, or what decided it in the branch. */
+static value_id presence(spot *p, const held *h)
+{
+    return h->present ? h->present : spot_bool(p, h->absent ? "empty" : "full", !h->absent);
+}
+
+static void push_three(spot *p, value_list to[3], value_id out, value_id a, value_id b)
+{
+    VEC_PUSH(p->m->mem, to[0], out);
+    VEC_PUSH(p->m->mem, to[1], a);
+    VEC_PUSH(p->m->mem, to[2], b);
+}
+
+/* Output k of the If at the end of the three lists: a tensor; two lists of the same length as tensors, others as a stack; the presence of an optional where the
+ * branches differ in it. */
 static bool widen_output(spot *p, uint32_t k, graph_id then, graph_id otherwise, value_list to[3])
 {
     model *m = p->m;
-    const value_id a = graph_at(m, then)->outputs.p[k], b = graph_at(m, otherwise)->outputs.p[k];
-    const held *x = held_by(p->s, a), *y = held_by(p->s, b);
+    value_id a = graph_at(m, then)->outputs.p[k], b = graph_at(m, otherwise)->outputs.p[k];
     const value_id out = p->n.out[k];
-    if (!x && !y) {
-        const value_id same[3] = {out, a, b};
-        for (int i = 0; i < 3; i++) VEC_PUSH(m->mem, to[i], same[i]);
+    const char *stem = out ? value_at(m, out)->name : "if";
+    held x = given_by(p, &a), y = given_by(p, &b), h = {0};
+    if (x.absent && y.absent) {
+        hold(p->s, out, x);
         return true;
     }
-    if (!x || !y || x->absent != y->absent) {
-        spot_unsupported(p, "optional-unknown", "only one of the branches gives something for output %u, and the run decides which is taken", k);
+    const bool decided = x.absent || y.absent || x.present || y.present;
+    if (!decided && x.single && y.single) {
+        push_three(p, to, out, a, b);
+        return true;
+    }
+    if (decided) {
+        h.present = value_new(m, arena_printf(m->mem, "%s.flag", stem));
+        push_three(p, to, h.present, presence(p, &x), presence(p, &y));
+    }
+    if (x.absent ? !fill(p, &x, &y) : y.absent && !fill(p, &y, &x)) return false;
+    h.single = x.single;
+    if (x.single != y.single) {
+        spot_error(p, "type-kind", "one branch gives a tensor for output %u, the other a sequence", k);
         return false;
     }
-    if (x->stack || y->stack || x->n != y->n) {
-        const value_id stack = value_new(m, arena_printf(m->mem, "%s.stack", out ? value_at(m, out)->name : "if"));
-        const value_id each[3] = {stack, stack_in(p, x, y, then), stack_in(p, y, x, otherwise)};
-        for (int i = 0; i < 3; i++) VEC_PUSH(m->mem, to[i], each[i]);
-        hold(p->s, out, (held){.stack = stack});
-        return each[1] && each[2];
+    if (x.stack || y.stack || x.n != y.n) {
+        const value_id first = stack_in(p, &x, &y, then), second = stack_in(p, &y, &x, otherwise);
+        h.stack = value_new(m, arena_printf(m->mem, "%s.stack", stem));
+        push_three(p, to, h.stack, first, second);
+        hold(p->s, out, h);
+        return first && second;
     }
-    value_id *item = ARENA_ARRAY(m->mem, value_id, x->n);
-    for (uint32_t i = 0; i < x->n; i++) {
-        item[i] = spot_value(p, out ? value_at(m, out)->name : "if", i);
-        const value_id each[3] = {item[i], x->item[i], y->item[i]};
-        for (int j = 0; j < 3; j++) VEC_PUSH(m->mem, to[j], each[j]);
-    }
-    held h = *x;
+    value_id *item = ARENA_ARRAY(m->mem, value_id, x.n);
+    for (uint32_t i = 0; i < x.n; i++) push_three(p, to, item[i] = spot_value(p, stem, i), x.item[i], y.item[i]);
+    h.n = x.n;
     h.item = item;
     hold(p->s, out, h);
     return true;

@@ -142,14 +142,16 @@ bool sequences_give(sequences *s)
     g->outputs.n = 0;
     for (uint32_t i = 0; i < n; i++) {
         const held *h = held_by(s, was[i]);
+        const char *name = value_at(m, was[i])->name;
         if (!h) VEC_PUSH(m->mem, g->outputs, was[i]);
+        if (h && h->present) VEC_PUSH(m->mem, g->outputs, named_output(m, arena_printf(m->mem, "%s.present", name), h->present));
         if (h && h->stack) {
             spot p = {s, m, 1, 0, value_at(m, h->stack)->producer, {0}};
             if (!stack_alike(&p, h)) return false;
-            VEC_PUSH(m->mem, g->outputs, named_output(m, value_at(m, was[i])->name, h->stack));
+            VEC_PUSH(m->mem, g->outputs, named_output(m, name, h->stack));
         }
         for (uint32_t k = 0; h && !h->absent && k < h->n; k++)
-            VEC_PUSH(m->mem, g->outputs, named_output(m, arena_printf(m->mem, "%s.%u", value_at(m, was[i])->name, k), h->item[k]));
+            VEC_PUSH(m->mem, g->outputs, named_output(m, h->single ? name : arena_printf(m->mem, "%s.%u", name, k), h->item[k]));
     }
     if (n && !g->outputs.n) return diag_error(m->diag, EXIT_UNSUPPORTED, "", "sequence-empty", "all outputs are empty");
     return true;

@@ -159,6 +159,17 @@ static value_id empty_stack(spot *p, const held *like)
     return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)t->rank + !like->stack, shape));
 }
 
+value_id zeros_like(spot *p, value_id v)
+{
+    int64_t shape[MAX_RANK];
+    const type *t = &value_at(p->m, v)->type;
+    if (t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK || t->elem == ELEM_STRING || !numbers_from(p->m, t, 0, shape)) {
+        spot_unsupported(p, "optional-unknown", "the run decides whether the optional holds something, and its size is not known when the model is compiled");
+        return 0;
+    }
+    return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "zeros", tensor_new(p->m->mem, t->elem, (uint32_t)t->rank, shape));
+}
+
 value_id stack_in(spot *p, const held *h, const held *other, graph_id g)
 {
     model *m = p->m;

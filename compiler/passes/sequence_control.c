@@ -259,15 +259,52 @@ resolution resolve_Loop(spot *p)
 
 /* ---- SequenceMap: a copy of the body for each element ---- */
 
+/* Over stacks it is a Scan: tensors that are the same for all elements are read from outside. */
+static resolution scan_stacks(spot *p, graph_id body)
+{
+    model *m = p->m;
+    graph *g = graph_at(m, body);
+    spot front = *p;
+    value_id *in = ARENA_ARRAY(m->mem, value_id, p->n.n_in);
+    uint32_t n_in = 0;
+    front.g = body;
+    front.i = 0;
+    for (uint32_t k = 0; k < p->n.n_in; k++) {
+        const held *h = held_by(p->s, p->n.in[k]);
+        if (!h) {
+            (void)spot_insert(&front, "Identity", NULL, 1, &p->n.in[k], g->inputs.p[k]);
+            continue;
+        }
+        if (!h->stack || h->present || (n_in && value_at(m, h->stack)->type.shape[0] != value_at(m, in[0])->type.shape[0]))
+            return spot_unsupported(p, "sequence-unknown", "sequences of which the run decides the lengths, which may differ");
+        if (!stack_alike(p, h)) return RESOLVE_FAILED;
+        g->inputs.p[n_in] = g->inputs.p[k];
+        in[n_in++] = h->stack;
+    }
+    g->inputs.n = n_in;
+    const attr bodies = *node_attr(&p->n, "body");
+    value_id *out = ARENA_ARRAY(m->mem, value_id, p->n.n_out + 1);
+    for (uint32_t k = 0; k < p->n.n_out; k++) {
+        if (!p->n.out[k]) continue;
+        out[k] = value_new(m, arena_printf(m->mem, "%s.stack", value_at(m, p->n.out[k])->name));
+        hold(p->s, p->n.out[k], (held){.stack = out[k]});
+    }
+    spot_becomes(p, "Scan", &bodies, n_in, in);
+    node_set_attr(m, node_at(m, p->id), (attr){.name = intern(m->names, "num_scan_inputs"), .kind = ATTR_INT, .u.i = n_in});
+    spot_outputs(m, p->id, p->n.n_out, out);
+    return RESOLVE_AGAIN;
+}
+
 resolution resolve_SequenceMap(spot *p)
 {
     model *m = p->m;
     const graph_id body = body_of(&p->n, "body");
     const held *first = held_by(p->s, node_in(&p->n, 0));
-    if (!first || first->absent || first->stack)
+    if (!first || first->absent)
         return m->diag->errors ? RESOLVE_FAILED : spot_unsupported(p, "sequence-unknown", "the length of the sequence is not known when the model is compiled");
     if (!body || graph_at(m, body)->inputs.n != p->n.n_in || graph_at(m, body)->outputs.n < p->n.n_out)
         return spot_error(p, "subgraph-inputs", "the body does not fit the inputs and outputs");
+    if (first->stack) return scan_stacks(p, body);
     for (uint32_t k = 1; k < p->n.n_in; k++) {
         const held *h = held_by(p->s, p->n.in[k]);
         if (h && h->stack) return spot_unsupported(p, "sequence-unknown", "the length of a sequence is not known when the model is compiled");

@@ -27,6 +27,22 @@ tensor b.npy 'float[2,2]' '3, 4, 5, 6'
 expect 0 run tail.onnxtxt --length s=2 --length bias=none s.0=a.npy s.1=b.npy -o got.npz
 says out rest.0
 
+# One tensor for any number of elements of one size.
+cat > sum.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+sum (seq(float[2]) s, float[2] w) => (seq(float[2]) t, int64 n)
+{
+    t = SequenceMap(s, w) <body = b (float[2] u, float[2] v) => (float[2] r) { r = Add(u, v) }>
+    n = SequenceLength(t)
+}
+EOF
+tensor s.npy 'float[3,2]' '1, 2, 3, 4, 5, 6'
+tensor w.npy 'float[2]' '10, 20'
+expect 0 run sum.onnxtxt --length s=any s=s.npy w=w.npy -o got.npz
+says out "t: float[3,2] = 11 22 13 24 15 26" "n: int64[] = 3"
+expect 0 compile sum.onnxtxt -o any --length s=any --dim s.length=..8
+says any/sum.h "const float *s; /* 's' float[s.length][2] */" "0 to 8"
+
 for bad in s s=x s=-1 =2 s=none x=2; do
     expect 2 compile tail.onnxtxt -o bad --length "$bad"
 done

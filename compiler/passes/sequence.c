@@ -245,6 +245,9 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
     const node_id id = graph_at(m, g)->nodes.p[i];
     spot p = {s, m, g, i, id, *node_at(m, id)};
     const resolve_row *row = row_of(&p.n);
+    bool read = false;
+    for (uint32_t k = 0; k < p.n.n_out; k++) read |= p.n.out[k] != 0;
+    if (row && !read) return row->other ? RESOLVE_LEAVES : spot_drop(&p);
     if (row) return row->run(&p);
     for (uint32_t k = 0; k < p.n.n_in; k++)
         if (held_by(s, p.n.in[k]))

@@ -235,7 +235,9 @@ resolution resolve_Loop(spot *p)
     unrolled *u = turns_of(p);
     bool carries = u != NULL;
     int64_t trip = INT64_MAX, go = 1;
-    if (!body || p->n.n_in < 2 || graph_at(m, body)->inputs.n != n_state + 2 || graph_at(m, body)->outputs.n < n_state + 1) return RESOLVE_LEAVES;
+    if (!body || p->n.n_in < 2 || graph_at(m, body)->inputs.n != n_state + 2 || graph_at(m, body)->outputs.n < n_state + 1 ||
+        graph_at(m, body)->outputs.n < p->n.n_out + 1)
+        return RESOLVE_LEAVES;
     for (uint32_t k = 0; k < n_state; k++) carries |= held_by(p->s, p->n.in[2 + k]) != NULL;
     if (!carries && !graph_speaks(p, body)) return RESOLVE_LEAVES;
     const bool counted = !node_in(&p->n, 0) || known_int(m, p->n.in[0], &trip);

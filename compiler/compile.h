@@ -26,11 +26,12 @@ typedef struct {
     const double *number;
 } value_override;
 
-/* --length INPUT=N or INPUT=none: elements of a sequence that is an input, or of one in an optional; none: the optional holds nothing. */
+/* --length INPUT=N, INPUT=none or INPUT=any: elements of a sequence that is an input, or of one in an optional; none: the optional holds nothing; any: each run
+ * says how many, they are alike and come as one tensor. */
 typedef struct {
     const char *input;
     uint32_t n;
-    bool none;
+    bool none, any;
 } length_override;
 
 /* --state OUT=IN: the output becomes the input of the next run, kept in the caller's state memory. */

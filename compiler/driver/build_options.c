@@ -117,17 +117,17 @@ static bool parse_values(command *c, compile_options *o)
     return true;
 }
 
-/* INPUT=N or INPUT=none */
+/* INPUT=N, INPUT=any or INPUT=none */
 static bool parse_lengths(command *c, compile_options *o)
 {
     for (uint32_t i = 0; i < c->o->n[OPT_LENGTH]; i++) {
         const char *s = c->o->values[OPT_LENGTH][i], *equals = strrchr(s, '=');
         char *end = NULL;
-        length_override v = {.none = equals && !strcmp(equals + 1, "none")};
-        const unsigned long n = equals && !v.none ? strtoul(equals + 1, &end, 10) : 0;
+        length_override v = {.none = equals && !strcmp(equals + 1, "none"), .any = equals && !strcmp(equals + 1, "any")};
+        const unsigned long n = equals && !v.none && !v.any ? strtoul(equals + 1, &end, 10) : 0;
         const bool number = end && isdigit((unsigned char)equals[1]) && !*end && n <= 65536;
-        if (!equals || equals == s || !(v.none || number))
-            return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--length takes INPUT=N, N at most 65536, or INPUT=none, not '%s'", s);
+        if (!equals || equals == s || !(v.none || v.any || number))
+            return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--length takes INPUT=N, N at most 65536, INPUT=any or INPUT=none, not '%s'", s);
         v.input = arena_strndup(c->mem, s, (size_t)(equals - s));
         v.n = (uint32_t)n;
         VEC_PUSH(c->mem, o->lengths, v);

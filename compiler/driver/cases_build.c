@@ -87,7 +87,7 @@ static void take_lengths(case_run *r, const test_case *t, model *m, compile_opti
         if (v->type.kind == TYPE_TENSOR && !data.list && tensor_count(data.item[0]) == 0 && v->type.rank == (int32_t)data.item[0]->rank) take_shape(r, v->name, data.item[0], o);
         if (v->type.kind != TYPE_SEQUENCE && v->type.kind != TYPE_OPTIONAL) continue;
         if (v->type.kind == TYPE_OPTIONAL && !data.nothing && (!v->type.of || v->type.of->kind == TYPE_TENSOR)) continue;
-        VEC_PUSH(a, o->lengths, ((length_override){v->name, data.n, data.nothing}));
+        VEC_PUSH(a, o->lengths, ((length_override){v->name, data.n, data.nothing, false}));
         for (uint32_t k = 0; k < data.n; k++) take_shape(r, arena_printf(a, "%s.%u", v->name, k), data.item[k], o);
     }
 }

@@ -32,8 +32,9 @@ void hold_items(sequences *s, value_id v, uint32_t n, const value_id *item)
 static const held *list_in(spot *p, uint32_t i)
 {
     const held *h = held_by(p->s, node_in(&p->n, i));
-    if (h && !h->absent) return h;
-    if (h) spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[i])->name);
+    if (h && !h->absent && !h->present) return h;
+    if (h && h->present) spot_error(p, "type-kind", "'%s' is an optional", value_at(p->m, p->n.in[i])->name);
+    else if (h) spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[i])->name);
     else if (!p->m->diag->errors)
         spot_unsupported(p, "sequence-unknown", "the length of the sequence '%s' is not known when the model is compiled",
                          node_in(&p->n, i) ? value_at(p->m, p->n.in[i])->name : "");
@@ -75,6 +76,7 @@ static resolution resolve_SequenceInsert(spot *p)
 {
     const held *h = list_in(p, 0);
     if (!h) return RESOLVE_FAILED;
+    if (h->stack) return stack_insert(p, h);
     int64_t given = h->n;
     uint32_t at;
     if (node_in(&p->n, 2) && !known_int(p->m, p->n.in[2], &given)) return unknown_position(p, 2);
@@ -89,6 +91,7 @@ static resolution resolve_SequenceErase(spot *p)
 {
     const held *h = list_in(p, 0);
     if (!h) return RESOLVE_FAILED;
+    if (h->stack) return stack_erase(p, h);
     int64_t given = -1;
     uint32_t at;
     if (node_in(&p->n, 1) && !known_int(p->m, p->n.in[1], &given)) return unknown_position(p, 1);
@@ -99,35 +102,17 @@ static resolution resolve_SequenceErase(spot *p)
     return spot_drop(p);
 }
 
-/* The items one behind the other along a new axis. */
-static value_id *stacked(spot *p, const held *h, int64_t axis)
-{
-    value_id *part = ARENA_ARRAY(p->m->mem, value_id, h->n);
-    for (uint32_t k = 0; k < h->n; k++) {
-        const value_id in[2] = {h->item[k], new_ints(p->m, value_at(p->m, p->n.out[0])->name, "axes", 1, &axis)};
-        part[k] = spot_insert(p, "Unsqueeze", NULL, 2, in, 0);
-    }
-    return part;
-}
-
-static attr axis_attr(spot *p, int64_t axis)
-{
-    return (attr){.name = intern(p->m->names, "axis"), .kind = ATTR_INT, .u.i = axis};
-}
-
 /* At a position that only the run knows, elements have to be alike: they are taken from one tensor. */
 static resolution gather_at(spot *p, const held *h)
 {
     model *m = p->m;
-    value_id at = p->n.in[1];
     for (uint32_t k = 1; k < h->n; k++)
         if (!same_value_type(m, h->item[0], h->item[k])) return unknown_position(p, 1);
     if (!h->n) return spot_error(p, "sequence-position", "the sequence is empty");
     const attr axis = axis_attr(p, 0);
-    const value_id all = spot_insert(p, "Concat", &axis, h->n, stacked(p, h, 0), 0);
-    if (tensor_type_known(m, at) && value_at(m, at)->type.rank > 0) at = spot_insert(p, "Squeeze", NULL, 1, &at, 0);
-    const value_id in[2] = {all, at};
-    return spot_becomes(p, "Gather", &axis, 2, in);
+    const value_id all = spot_insert(p, "Concat", &axis, h->n, unsqueezed(p, h, 0), 0);
+    const held whole = {.stack = all};
+    return stack_at(p, &whole);
 }
 
 static resolution resolve_SequenceAt(spot *p)
@@ -136,6 +121,7 @@ static resolution resolve_SequenceAt(spot *p)
     int64_t given;
     uint32_t at;
     if (!h) return RESOLVE_FAILED;
+    if (h->stack) return stack_at(p, h);
     if (!known_int(p->m, node_in(&p->n, 1), &given)) return gather_at(p, h);
     if (!place_in(p, given, h->n, h->n, &at)) return RESOLVE_FAILED;
     return spot_becomes(p, "Identity", NULL, 1, &h->item[at]);
@@ -156,6 +142,7 @@ static resolution gives(spot *p, value_id constant)
 static resolution resolve_SequenceLength(spot *p)
 {
     const held *h = list_in(p, 0);
+    if (h && h->stack) return stack_length(p, h);
     return h ? gives(p, spot_int(p, "length", h->n)) : RESOLVE_FAILED;
 }
 
@@ -163,10 +150,11 @@ static resolution resolve_ConcatFromSequence(spot *p)
 {
     const held *h = list_in(p, 0);
     if (!h) return RESOLVE_FAILED;
+    if (h->stack) return stack_concat(p, h);
     if (!h->n) return spot_error(p, "sequence-empty", "there is nothing to concatenate: the sequence is empty");
     if (!node_attr(&p->n, "axis")) return spot_error(p, "attribute-missing", "attribute 'axis' is missing");
     const attr axis = axis_attr(p, node_int(&p->n, "axis", 0));
-    return spot_becomes(p, "Concat", &axis, h->n, node_int(&p->n, "new_axis", 0) ? stacked(p, h, axis.u.i) : h->item);
+    return spot_becomes(p, "Concat", &axis, h->n, node_int(&p->n, "new_axis", 0) ? unsqueezed(p, h, axis.u.i) : h->item);
 }
 
 /* ---- optionals ---- */
@@ -190,14 +178,20 @@ static resolution resolve_Optional(spot *p)
 static resolution resolve_OptionalHasElement(spot *p)
 {
     const held *h = held_by(p->s, node_in(&p->n, 0));
-    return gives(p, spot_bool(p, "present", node_in(&p->n, 0) && !(h && h->absent)));
+    if (h && h->present) return spot_becomes(p, "Identity", NULL, 1, &h->present);
+    return gives(p, spot_bool(p, "has", node_in(&p->n, 0) && !(h && h->absent)));
 }
 
 static resolution resolve_OptionalGetElement(spot *p)
 {
     const held *h = held_by(p->s, node_in(&p->n, 0));
     if (h && h->absent) return spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[0])->name);
-    return same_as(p, p->n.in[0]);
+    if (!h || !h->present) return same_as(p, p->n.in[0]);
+    if (h->single) return spot_becomes(p, "Identity", NULL, 1, h->item);
+    held list = *h;
+    list.present = 0;
+    hold(p->s, p->n.out[0], list);
+    return spot_drop(p);
 }
 
 static resolution resolve_Identity(spot *p)
@@ -256,6 +250,9 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
         if (h && h->maps) return spot_unsupported(&p, "zipmap", "'%s' is a sequence of maps, which can only be an output of the model", value_at(m, p.n.in[k])->name);
     }
     if (node_is(&p.n, "ai.onnx.ml", "ZipMap")) return resolve_ZipMap(&p);
+    bool read = false;
+    for (uint32_t k = 0; k < p.n.n_out; k++) read |= p.n.out[k] != 0;
+    if (row && !read) return row->other ? RESOLVE_LEAVES : spot_drop(&p);
     if (row) return row->run(&p);
     for (uint32_t k = 0; k < p.n.n_in; k++)
         if (held_by(s, p.n.in[k]))

@@ -50,32 +50,76 @@ resolution resolve_If(spot *p)
     return inline_body(p->m, taken, &call, *call.name ? call.name : "if", p->i) ? RESOLVE_AGAIN : RESOLVE_FAILED;
 }
 
-/* Output k of the If, which gives a and b: both lists of the same length become tensors at the end of the three lists. */
-static bool widen_output(spot *p, uint32_t k, value_id a, value_id b, value_list to[3])
+/* What a branch gives, with a tensor as what an optional holds. */
+static held given_by(const spot *p, value_id *v)
+{
+    const held *h = held_by(p->s, *v);
+    return h ? *h : (held){.n = 1, .item = v, .single = true};
+}
+
+/* What stands for the content of an optional that is empty: zeros in the shape of the other branch's. */
+static bool fill(spot *p, held *to, const held *like)
+{
+    value_id *item = ARENA_ARRAY(p->m->mem, value_id, like->n);
+    for (uint32_t i = 0; i < like->n; i++)
+        if (!(item[i] = zeros_like(p, like->item[i]))) return false;
+    *to = *like;
+    to->item = item;
+    if (like->stack && !(to->stack = stack_in(p, &(held){0}, like, 0))) return false;
+    return true;
+}
+
+/* Whether it is there: a constant, or what decided it in the branch. */
+static value_id presence(spot *p, const held *h)
+{
+    return h->present ? h->present : spot_bool(p, h->absent ? "empty" : "full", !h->absent);
+}
+
+static void push_three(spot *p, value_list to[3], value_id out, value_id a, value_id b)
+{
+    VEC_PUSH(p->m->mem, to[0], out);
+    VEC_PUSH(p->m->mem, to[1], a);
+    VEC_PUSH(p->m->mem, to[2], b);
+}
+
+/* Output k of the If at the end of the three lists: a tensor; two lists of the same length as tensors, others as a stack; the presence of an optional where the
+ * branches differ in it. */
+static bool widen_output(spot *p, uint32_t k, graph_id then, graph_id otherwise, value_list to[3])
 {
     model *m = p->m;
-    const held *x = held_by(p->s, a), *y = held_by(p->s, b);
+    value_id a = graph_at(m, then)->outputs.p[k], b = graph_at(m, otherwise)->outputs.p[k];
     const value_id out = p->n.out[k];
-    if (!x && !y) {
-        const value_id same[3] = {out, a, b};
-        for (int i = 0; i < 3; i++) VEC_PUSH(m->mem, to[i], same[i]);
+    const char *stem = out ? value_at(m, out)->name : "if";
+    held x = given_by(p, &a), y = given_by(p, &b), h = {0};
+    if (x.absent && y.absent) {
+        hold(p->s, out, x);
         return true;
     }
-    if (!x || !y || x->absent != y->absent) {
-        spot_unsupported(p, "optional-unknown", "only one of the branches gives something for output %u, and the run decides which is taken", k);
+    const bool decided = x.absent || y.absent || x.present || y.present;
+    if (!decided && x.single && y.single) {
+        push_three(p, to, out, a, b);
+        return true;
+    }
+    if (decided) {
+        h.present = value_new(m, arena_printf(m->mem, "%s.flag", stem));
+        push_three(p, to, h.present, presence(p, &x), presence(p, &y));
+    }
+    if (x.absent ? !fill(p, &x, &y) : y.absent && !fill(p, &y, &x)) return false;
+    h.single = x.single;
+    if (x.single != y.single) {
+        spot_error(p, "type-kind", "one branch gives a tensor for output %u, the other a sequence", k);
         return false;
     }
-    if (x->n != y->n) {
-        spot_unsupported(p, "sequence-unknown", "the branches give sequences of %u and of %u elements, and the run decides which is taken", x->n, y->n);
-        return false;
+    if (x.stack || y.stack || x.n != y.n) {
+        const value_id first = stack_in(p, &x, &y, then), second = stack_in(p, &y, &x, otherwise);
+        h.stack = value_new(m, arena_printf(m->mem, "%s.stack", stem));
+        push_three(p, to, h.stack, first, second);
+        hold(p->s, out, h);
+        return first && second;
     }
-    value_id *item = ARENA_ARRAY(m->mem, value_id, x->n);
-    for (uint32_t i = 0; i < x->n; i++) {
-        item[i] = spot_value(p, out ? value_at(m, out)->name : "if", i);
-        const value_id each[3] = {item[i], x->item[i], y->item[i]};
-        for (int j = 0; j < 3; j++) VEC_PUSH(m->mem, to[j], each[j]);
-    }
-    held h = *x;
+    value_id *item = ARENA_ARRAY(m->mem, value_id, x.n);
+    for (uint32_t i = 0; i < x.n; i++) push_three(p, to, item[i] = spot_value(p, stem, i), x.item[i], y.item[i]);
+    h.n = x.n;
     h.item = item;
     hold(p->s, out, h);
     return true;
@@ -92,8 +136,9 @@ bool resolve_branches(void *ctx, node_id id, graph_id then, graph_id otherwise)
     for (uint32_t k = 0; k < p.n.n_out; k++) any |= held_by(s, a->outputs.p[k]) || held_by(s, b->outputs.p[k]);
     if (!any) return true;
     value_list to[3] = {0};
+    if (!*p.n.name && p.n.out[0]) node_at(m, id)->name = p.n.name = value_at(m, p.n.out[0])->name; /* for if.NODE */
     for (uint32_t k = 0; k < p.n.n_out; k++)
-        if (!widen_output(&p, k, a->outputs.p[k], b->outputs.p[k], to)) return false;
+        if (!widen_output(&p, k, then, otherwise, to)) return false;
     spot_outputs(m, id, to[0].n, to[0].p);
     a->outputs.n = b->outputs.n = 0;
     for (uint32_t k = 0; k < to[1].n; k++) {
@@ -190,12 +235,18 @@ resolution resolve_Loop(spot *p)
     unrolled *u = turns_of(p);
     bool carries = u != NULL;
     int64_t trip = INT64_MAX, go = 1;
-    if (!body || p->n.n_in < 2 || graph_at(m, body)->inputs.n != n_state + 2 || graph_at(m, body)->outputs.n < n_state + 1) return RESOLVE_LEAVES;
+    if (!body || p->n.n_in < 2 || graph_at(m, body)->inputs.n != n_state + 2 || graph_at(m, body)->outputs.n < n_state + 1 ||
+        graph_at(m, body)->outputs.n < p->n.n_out + 1)
+        return RESOLVE_LEAVES;
     for (uint32_t k = 0; k < n_state; k++) carries |= held_by(p->s, p->n.in[2 + k]) != NULL;
     if (!carries && !graph_speaks(p, body)) return RESOLVE_LEAVES;
     const bool counted = !node_in(&p->n, 0) || known_int(m, p->n.in[0], &trip);
     const bool known = counted && (!node_in(&p->n, 1) || known_int(m, p->n.in[1], &go));
     if (!carries && (!known || trip > FREE_TURNS)) return RESOLVE_LEAVES;
+    if (!u && (!known || trip > FREE_TURNS)) {
+        const resolution r = resolve_append(p, body, n_state);
+        if (r != RESOLVE_LEAVES) return r;
+    }
     if (!known) {
         if (m->diag->errors) return RESOLVE_FAILED;
         spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and its number of turns is not known when the model is compiled");
@@ -210,6 +261,42 @@ resolution resolve_Loop(spot *p)
 
 /* ---- SequenceMap: a copy of the body for each element ---- */
 
+/* Over stacks it is a Scan: tensors that are the same for all elements are read from outside. */
+static resolution scan_stacks(spot *p, graph_id body)
+{
+    model *m = p->m;
+    graph *g = graph_at(m, body);
+    spot front = *p;
+    value_id *in = ARENA_ARRAY(m->mem, value_id, p->n.n_in);
+    uint32_t n_in = 0;
+    front.g = body;
+    front.i = 0;
+    for (uint32_t k = 0; k < p->n.n_in; k++) {
+        const held *h = held_by(p->s, p->n.in[k]);
+        if (!h) {
+            (void)spot_insert(&front, "Identity", NULL, 1, &p->n.in[k], g->inputs.p[k]);
+            continue;
+        }
+        if (!h->stack || h->present || (n_in && value_at(m, h->stack)->type.shape[0] != value_at(m, in[0])->type.shape[0]))
+            return spot_unsupported(p, "sequence-unknown", "sequences of which the run decides the lengths, which may differ");
+        if (!stack_alike(p, h)) return RESOLVE_FAILED;
+        g->inputs.p[n_in] = g->inputs.p[k];
+        in[n_in++] = h->stack;
+    }
+    g->inputs.n = n_in;
+    const attr bodies = *node_attr(&p->n, "body");
+    value_id *out = ARENA_ARRAY(m->mem, value_id, p->n.n_out + 1);
+    for (uint32_t k = 0; k < p->n.n_out; k++) {
+        if (!p->n.out[k]) continue;
+        out[k] = value_new(m, arena_printf(m->mem, "%s.stack", value_at(m, p->n.out[k])->name));
+        hold(p->s, p->n.out[k], (held){.stack = out[k]});
+    }
+    spot_becomes(p, "Scan", &bodies, n_in, in);
+    node_set_attr(m, node_at(m, p->id), (attr){.name = intern(m->names, "num_scan_inputs"), .kind = ATTR_INT, .u.i = n_in});
+    spot_outputs(m, p->id, p->n.n_out, out);
+    return RESOLVE_AGAIN;
+}
+
 resolution resolve_SequenceMap(spot *p)
 {
     model *m = p->m;
@@ -219,8 +306,10 @@ resolution resolve_SequenceMap(spot *p)
         return m->diag->errors ? RESOLVE_FAILED : spot_unsupported(p, "sequence-unknown", "the length of the sequence is not known when the model is compiled");
     if (!body || graph_at(m, body)->inputs.n != p->n.n_in || graph_at(m, body)->outputs.n < p->n.n_out)
         return spot_error(p, "subgraph-inputs", "the body does not fit the inputs and outputs");
+    if (first->stack) return scan_stacks(p, body);
     for (uint32_t k = 1; k < p->n.n_in; k++) {
         const held *h = held_by(p->s, p->n.in[k]);
+        if (h && h->stack) return spot_unsupported(p, "sequence-unknown", "the length of a sequence is not known when the model is compiled");
         if (h && h->n != first->n) return spot_error(p, "sequence-length", "sequences of %u and of %u elements", first->n, h->n);
     }
     const node n = p->n;

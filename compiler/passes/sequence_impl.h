@@ -9,6 +9,9 @@ typedef struct {
     uint32_t n;  /* else a sequence, in an optional or not */
     const value_id *item;
     bool maps;   /* or a sequence of maps with the same keys: item 0 has the keys, item 1 a row of values for each map */
+    value_id stack; /* not 0: the run decides how many there are; they are alike and lie along the first axis of this tensor */
+    value_id present; /* not 0: an optional; the run decides, by this bool, whether it holds what stands here */
+    bool single;      /* what such an optional holds is the tensor item[0], no sequence */
 } held;
 
 typedef VEC(value_id) value_list;
@@ -58,6 +61,21 @@ bool tensor_type_known(model *m, value_id v);
 resolution resolve_ZipMap(spot *p);
 /* sequence_split.c */
 resolution resolve_SplitToSequence(spot *p);
+/* sequence_stack.c: sequences whose length the run decides. */
+attr axis_attr(spot *p, int64_t axis);
+value_id *unsqueezed(spot *p, const held *h, int64_t axis); /* the items of a list, each with a new axis */
+resolution stack_at(spot *p, const held *h);
+resolution stack_length(spot *p, const held *h);
+resolution stack_concat(spot *p, const held *h);
+resolution stack_insert(spot *p, const held *h);
+resolution stack_erase(spot *p, const held *h);
+resolution stack_split(spot *p, value_id x, int64_t axis, bool keep);
+value_id zeros_like(spot *p, value_id v); /* a constant of its type and shape; 0 after a report */
+value_id stack_in(spot *p, const held *h, const held *other, graph_id g); /* a list as a stack, by nodes at the end of the graph; `other` says what an empty one has; 0 after a report */
+bool stack_alike(spot *p, const held *h); /* false after a report: elements differ in size from turn to turn of a loop */
+/* sequence_append.c: a loop that appends to sequences gives what it appends, turn by turn; one that passes them on does not carry them. RESOLVE_LEAVES: the
+ * loop does something else with one. */
+resolution resolve_append(spot *p, graph_id body, uint32_t n_state);
 /* sequence_control.c */
 resolution resolve_If(spot *p);
 resolution resolve_Loop(spot *p);

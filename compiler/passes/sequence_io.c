@@ -37,7 +37,24 @@ static type element_type(model *m, const char *input, uint32_t k, const type *of
 static bool no_length(model *m, value_id v)
 {
     diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, v), "sequence-length", "the length of this sequence has to be known when the model is compiled");
-    return diag_hint(m->diag, "--length %s=N says it", value_at(m, v)->name);
+    return diag_hint(m->diag, "--length %s=N says it, or `any` where all elements have one size", value_at(m, v)->name);
+}
+
+/* The input as one tensor with its elements along a new first dimension, INPUT.length. */
+static bool give_stack(sequences *s, value_id v, const type *of)
+{
+    model *m = s->m;
+    const char *name = value_at(m, v)->name;
+    if (of->rank < 0 || of->rank >= MAX_RANK)
+        return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, v), "rank-unknown", "--length %s=any needs elements of a known number of dimensions, below %d", name, MAX_RANK);
+    dim *shape = shape_new(m, (uint32_t)of->rank + 1);
+    shape[0] = dim_symbol(m->dims, arena_printf(m->mem, "%s.length", name), 0, INT64_MAX);
+    for (int32_t k = 0; k < of->rank; k++) shape[k + 1] = of->shape[k];
+    const value_id stack = value_new(m, name);
+    value_at(m, stack)->type = type_tensor(of->elem, of->rank + 1, shape);
+    VEC_PUSH(m->mem, model_main(m)->inputs, stack);
+    hold(s, v, (held){.stack = stack});
+    return true;
 }
 
 /* The input as tensors, at the end of the graph's inputs. */
@@ -61,6 +78,7 @@ static bool give_input(sequences *s, const compile_options *o, value_id v)
     if (t.kind != TYPE_SEQUENCE || !t.of || t.of->kind != TYPE_TENSOR)
         return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, v), "type-unsupported", "only sequences and optionals of tensors are supported");
     if (!given || given->none) return no_length(m, v);
+    if (given->any) return give_stack(s, v, t.of);
     value_id *item = ARENA_ARRAY(m->mem, value_id, given->n + 1);
     for (uint32_t k = 0; k < given->n; k++) {
         const char *name = value_at(m, v)->name;
@@ -147,9 +165,16 @@ bool sequences_give(sequences *s)
     g->outputs.n = 0;
     for (uint32_t i = 0; i < n; i++) {
         const held *h = held_by(s, was[i]);
+        const char *name = value_at(m, was[i])->name;
         if (!h) VEC_PUSH(m->mem, g->outputs, was[i]);
+        if (h && h->present) VEC_PUSH(m->mem, g->outputs, named_output(m, arena_printf(m->mem, "%s.present", name), h->present));
+        if (h && h->stack) {
+            spot p = {s, m, 1, 0, value_at(m, h->stack)->producer, {0}};
+            if (!stack_alike(&p, h)) return false;
+            VEC_PUSH(m->mem, g->outputs, named_output(m, name, h->stack));
+        }
         for (uint32_t k = 0; h && !h->absent && k < h->n; k++)
-            VEC_PUSH(m->mem, g->outputs, named_output(m, item_name(m, value_at(m, was[i])->name, h, k), h->item[k]));
+            VEC_PUSH(m->mem, g->outputs, named_output(m, h->single ? name : item_name(m, name, h, k), h->item[k]));
     }
     if (n && !g->outputs.n) return diag_error(m->diag, EXIT_UNSUPPORTED, "", "sequence-empty", "all outputs are empty");
     return true;

@@ -65,6 +65,7 @@ resolution resolve_SplitToSequence(spot *p)
     const bool squeeze = !node_in(&p->n, 1) && !node_int(&p->n, "keepdims", 1);
     if (axis < -t.rank || axis >= t.rank) return spot_error(p, "axis-range", "axis %lld of a tensor with %d dimensions", (long long)axis, t.rank);
     if (axis < 0) axis += t.rank;
+    if (!node_in(&p->n, 1) && !dim_is_const(m->dims, t.shape[axis], NULL)) return stack_split(p, x, axis, !squeeze);
     pieces part = {0};
     const resolution found = find_pieces(p, t.shape[axis], &part);
     if (found != RESOLVE_LEAVES) return found;

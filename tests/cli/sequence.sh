@@ -27,21 +27,54 @@ tensor b.npy 'float[2,2]' '3, 4, 5, 6'
 expect 0 run tail.onnxtxt --length s=2 --length bias=none s.0=a.npy s.1=b.npy -o got.npz
 says out rest.0
 
+# One tensor for any number of elements of one size.
+cat > sum.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+sum (seq(float[2]) s, float[2] w) => (seq(float[2]) t, int64 n)
+{
+    t = SequenceMap(s, w) <body = b (float[2] u, float[2] v) => (float[2] r) { r = Add(u, v) }>
+    n = SequenceLength(t)
+}
+EOF
+tensor s.npy 'float[3,2]' '1, 2, 3, 4, 5, 6'
+tensor w.npy 'float[2]' '10, 20'
+expect 0 run sum.onnxtxt --length s=any s=s.npy w=w.npy -o got.npz
+says out "t: float[3,2] = 11 22 13 24 15 26" "n: int64[] = 3"
+expect 0 compile sum.onnxtxt -o any --length s=any --dim s.length=..8
+says any/sum.h "const float *s; /* 's' float[s.length][2] */" "0 to 8"
+
 for bad in s s=x s=-1 =2 s=none x=2; do
     expect 2 compile tail.onnxtxt -o bad --length "$bad"
 done
 # A position outside the sequence.
 expect 3 compile tail.onnxtxt -o bad --length s=0
 says err sequence-position
-# A length that the run decides.
+# A length that the run decides, of elements that differ.
 cat > grow.onnxtxt <<'EOF'
 <ir_version: 8, opset_import: ["" : 17]>
-grow (float[2] x, bool c) => (int64 n)
+grow (float[2] x, float[3] y, bool c) => (int64 n)
 {
-    s = If(c) <then_branch = t () => (seq(float[2]) p) { p = SequenceConstruct(x) }, else_branch = e () => (seq(float[2]) q) { q = SequenceConstruct(x, x) }>
+    s = If(c) <then_branch = t () => (seq(float) p) { p = SequenceConstruct(x) }, else_branch = e () => (seq(float) q) { q = SequenceConstruct(x, y) }>
     n = SequenceLength(s)
 }
 EOF
 expect 4 compile grow.onnxtxt -o bad
-says err sequence-unknown
+says err sequence-unlike
+# A loop that appends gives a tensor of what it appends; elements have to be of one size.
+cat > append.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+append (float[r,2] x, int64 turns) => (seq(float[2]) rows)
+{
+    none = SequenceEmpty()
+    rows = Loop(turns, , none) <body = b (int64 i, bool c, seq(float[2]) s) => (bool d, seq(float[2]) t) { d = Identity(c) row = Gather(x, i) t = SequenceInsert(s, row) }>
+}
+EOF
+tensor two.npy 'int64' 2
+tensor rows.npy 'float[3,2]' '1, 2, 3, 4, 5, 6'
+tensor wanted.npy 'float[2,2]' '1, 2, 3, 4'
+expect 0 run append.onnxtxt --dim trip.rows=..5 x=rows.npy turns=two.npy -o y.npy
+cmp y.npy wanted.npy || fail "the rows are wrong"
+sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) row = Slice(x, z, e)/; s/\[2\]) [stro]/[k,2]) &/' append.onnxtxt | sed 's/\[k,2\]) \[2\])/[k,2])/g' > unlike.onnxtxt
+expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
+says err sequence-unlike
 [ ! -e bad ] || fail "a refused compilation left files"

@@ -91,7 +91,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < n; i++) {
         if (!passes[i].in_compile) continue;
         passes[i].run(m, &context);
-        if (!after_pass(m, o, out, check, passes[i].name, passes[i].exact ? KEEPS_BITS : ROUNDS_ANEW)) return false;
+        if (!after_pass(m, o, out, check, passes[i].name, passes[i].change)) return false;
         if (strcmp(passes[i].name, "identity")) continue;
         use_integers(m);
         if (!after_pass(m, o, out, check, "integer", MOVES_A_STEP)) return false;

@@ -6,8 +6,8 @@
  *     MultiHeadAttention(q, k, v, , , mask)           for onnxruntime: with the Reshape and Transpose around it, on [batch, length, heads * size]; k
  * and v may also be [batch, heads, length, size], as a cache keeps them
  *
- * Where rows of NaN are replaced by zeros (Where(IsNaN(p), 0, p), as PyTorch exports) it stays as it is: a row that the mask hides altogether is zero
- * there, and is not in the operators.
+ * Where rows of NaN are replaced by zeros (Where(IsNaN(p), 0, p), as PyTorch exports), that goes when the mask is made of finite numbers: no row is NaN then, if
+ * q and k are not. With another mask it stays as it is: a row that the mask hides altogether is zero there, and is not in the operators.
  *
  * requires: types known; float32. breaks: the exact sequence of roundings. */
 #include <math.h>
@@ -86,8 +86,32 @@ static bool read_scores(rewrite *r, value_id v, dot_products *a)
     return false;
 }
 
-static const node *softmax_of(rewrite *r, value_id v)
+/* Proved to hold finite numbers: choices between constants, and what moves them. */
+static bool is_finite(rewrite *r, value_id v, int depth)
 {
+    enum { MOST = 16 };
+    static const char *const moves[] = {"Expand", "Unsqueeze", "Squeeze", "Reshape", "Slice", "Cast", "Transpose", "Identity"};
+    const tensor *t = value_at(r->m, v)->data;
+    if (t && t->type == ELEM_FLOAT) {
+        for (int64_t i = 0; i < tensor_count(t); i++)
+            if (!isfinite(elem_get_double(t->type, t->data, (size_t)i))) return false;
+        return true;
+    }
+    const node *n = depth < MOST ? rewrite_producer(r, v) : NULL;
+    if (!n) return false;
+    if (op_is(n, "Where")) return is_finite(r, n->in[1], depth + 1) && is_finite(r, n->in[2], depth + 1);
+    for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
+        if (op_is(n, moves[i])) return is_finite(r, n->in[0], depth + 1);
+    return false;
+}
+
+/* The softmax below v; *guarded: between them rows of NaN become zeros. */
+static const node *softmax_of(rewrite *r, value_id v, bool *guarded)
+{
+    double zero;
+    const node *where = rewrite_producer_is(r, v, "Where"), *nan = where ? rewrite_producer_is(r, where->in[0], "IsNaN") : NULL;
+    *guarded = nan && nan->in[0] == where->in[2] && scalar_constant(r->m, where->in[1], &zero) && zero == 0;
+    if (*guarded) v = where->in[2];
     const node *n = rewrite_producer_is(r, v, "Softmax");
     const int64_t axis = n ? node_int(n, "axis", -1) : 0;
     return n && (axis == -1 || axis == 3) ? n : NULL;
@@ -97,8 +121,9 @@ static const node *softmax_of(rewrite *r, value_id v)
 static bool read_attention(rewrite *r, const node *n, dot_products *a)
 {
     model *m = r->m;
-    const node *softmax = n && op_is(n, "MatMul") ? softmax_of(r, n->in[0]) : NULL;
-    if (!softmax || !read_scores(r, softmax->in[0], a)) return false;
+    bool guarded = false;
+    const node *softmax = n && op_is(n, "MatMul") ? softmax_of(r, n->in[0], &guarded) : NULL;
+    if (!softmax || !read_scores(r, softmax->in[0], a) || (guarded && a->mask && !is_finite(r, a->mask, 0))) return false;
     a->v = n->in[1];
     const type *q = four_floats(m, a->q), *k = four_floats(m, a->k), *v = four_floats(m, a->v), *y = four_floats(m, n->out[0]);
     if (!v || !y || !same_value_type(m, n->in[0], softmax->out[0])) return false;

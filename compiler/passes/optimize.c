@@ -35,22 +35,22 @@ PLAIN(run_norm, make_norms)
 PLAIN(run_cse, merge_common)
 
 static const graph_pass PASSES[] = {
-    {"fold", run_fold, true, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
-    {"branch", run_branch, true, true, LEVEL_BASIC, "an If with a constant condition gives way to its branch"},
-    {"identity", run_identity, true, true, LEVEL_BASIC, "nodes that give their input back vanish"},
-    {"elementwise", run_elementwise, true, true, LEVEL_BASIC, "operators on elements that say nothing, or what one says"},
-    {"sizes", run_sizes, true, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
-    {"view", run_view, true, true, LEVEL_BASIC, "Reshape, Squeeze, Transpose and the like in a row become one"},
-    {"pieces", run_pieces, true, true, LEVEL_BASIC, "so do Slice, Concat, Split and Expand"},
-    {"state", run_state, true, true, LEVEL_BASIC, "initial states of LSTM, GRU and RNN that are zero are left out"},
-    {"pad", run_pad, true, true, LEVEL_BASIC, "Pad goes into Conv and pools"},
-    {"batchnorm", run_batchnorm, false, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
-    {"gemm", run_gemm, false, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
-    {"norm", run_norm, false, false, LEVEL_ALL, "LayerNormalization and RMSNormalization are recognised"},
-    {"activation", make_activations, false, false, LEVEL_ALL, "Gelu, HardSigmoid, HardSwish and Mish are recognised"},
-    {"attention", make_attentions, false, false, LEVEL_ALL, "scaled dot products become Attention or MultiHeadAttention"},
-    {"microsoft", make_microsoft, false, false, LEVEL_ALL, "onnxruntime: SkipLayerNormalization, BiasGelu, FusedConv"},
-    {"cse", run_cse, true, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
+    {"fold", run_fold, KEEPS_BITS, false, LEVEL_BASIC, "what depends on constants only becomes a constant"},
+    {"branch", run_branch, KEEPS_BITS, true, LEVEL_BASIC, "an If with a constant condition gives way to its branch"},
+    {"identity", run_identity, KEEPS_BITS, true, LEVEL_BASIC, "nodes that give their input back vanish"},
+    {"elementwise", run_elementwise, KEEPS_BITS, true, LEVEL_BASIC, "operators on elements that say nothing, or what one says"},
+    {"sizes", run_sizes, KEEPS_BITS, false, LEVEL_BASIC, "tensors of sizes are taken from where they are cheapest"},
+    {"view", run_view, KEEPS_BITS, true, LEVEL_BASIC, "Reshape, Squeeze, Transpose and the like in a row become one"},
+    {"pieces", run_pieces, KEEPS_BITS, true, LEVEL_BASIC, "so do Slice, Concat, Split and Expand"},
+    {"state", run_state, KEEPS_BITS, true, LEVEL_BASIC, "initial states of LSTM, GRU and RNN that are zero are left out"},
+    {"pad", run_pad, KEEPS_BITS, true, LEVEL_BASIC, "Pad goes into Conv and pools"},
+    {"batchnorm", run_batchnorm, ROUNDS_ANEW, true, LEVEL_EXTENDED, "factors and sums on channels go into weights and bias"},
+    {"gemm", run_gemm, ROUNDS_ANEW, false, LEVEL_EXTENDED, "MatMul and Add of matrices become Gemm"},
+    {"norm", run_norm, ROUNDS_ANEW, false, LEVEL_ALL, "LayerNormalization and RMSNormalization are recognised"},
+    {"activation", make_activations, ROUNDS_ANEW, false, LEVEL_ALL, "Gelu, HardSigmoid, HardSwish and Mish are recognised"},
+    {"attention", make_attentions, ROUNDS_FINITE, false, LEVEL_ALL, "scaled dot products become Attention or MultiHeadAttention"},
+    {"microsoft", make_microsoft, ROUNDS_ANEW, false, LEVEL_ALL, "onnxruntime: SkipLayerNormalization, BiasGelu, FusedConv"},
+    {"cse", run_cse, KEEPS_BITS, true, LEVEL_BASIC, "equal nodes and equal constants become one"},
 };
 enum { N_PASSES = sizeof PASSES / sizeof *PASSES };
 
@@ -120,7 +120,7 @@ static bool quantizes(const model *m)
 
 static bool chosen(const optimize_options *o, bool quantized, const graph_pass *p)
 {
-    if (!o->passes) return p->level <= o->level && (p->exact || !quantized);
+    if (!o->passes) return p->level <= o->level && (p->change == KEEPS_BITS || !quantized);
     for (uint32_t i = 0; i < o->n_passes; i++)
         if (!strcmp(o->passes[i], p->name)) return true;
     return false;
@@ -152,7 +152,7 @@ static bool verify_pass(round_context *c, model *m, const graph_pass *p, pass_re
     double difference;
     if (!c->check || now == c->last) return true;
     c->last = now;
-    if (!pass_check_written_after(c->check, m, p->name, p->exact ? KEEPS_BITS : ROUNDS_ANEW, &difference)) return false;
+    if (!pass_check_written_after(c->check, m, p->name, p->change, &difference)) return false;
     if (difference > result->difference) result->difference = difference;
     return true;
 }

@@ -1,6 +1,7 @@
 /* optimize.h - the passes over the graph, as a list, and the tool that runs them on a model that is written back. */
 #ifndef ONNXCC_PASSES_OPTIMIZE_H
 #define ONNXCC_PASSES_OPTIMIZE_H
+#include "passes/verify.h"
 #include "ir/ir.h"
 
 typedef enum { LEVEL_BASIC, LEVEL_EXTENDED, LEVEL_ALL } pass_level;
@@ -14,7 +15,7 @@ typedef struct pass_context {
 typedef struct graph_pass {
     const char *name;
     void (*run)(model *m, const pass_context *c);
-    bool exact;       /* keeps every bit of every result */
+    pass_change change; /* what it may do to results */
     bool in_compile;  /* also runs on the main road */
     pass_level level; /* least level that it belongs to */
     const char *what; /* one line */

@@ -15,6 +15,7 @@ pass_check *pass_check_new(arena *mem, model *m);
  * and what depends on it changes in its turn. */
 typedef enum {
     KEEPS_BITS,
+    ROUNDS_FINITE, /* the next, where inputs are finite numbers */
     ROUNDS_ANEW, /* floats may differ by 1e-5 of the largest magnitude in their output, float16 and bfloat16 by a unit in the last place more */
     MOVES_A_STEP /* an output's elements may differ by half a step on average, in an output of few by four: a step is 1 in integers of 8 bits, 1/128 of
                   * the largest magnitude in floats, a tenth of a difference in other integers. Inputs with NaN and infinities are not compared */

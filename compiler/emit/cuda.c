@@ -8,7 +8,7 @@
 #include "emit/emit.h"
 #include "emit/trim.h"
 
-enum { STATUS_BYTES = 256, KERNEL_THREADS = 64 };
+enum { WEIGHTS_AT = 256 /* behind the status word */, KERNEL_THREADS = 64 };
 
 static int64_t up(int64_t bytes)
 {
@@ -24,14 +24,9 @@ static dim bytes_of(emit *e, slot s)
     return bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, n, dim_const(d, 8 / bits));
 }
 
-static int64_t weights_at(void)
-{
-    return STATUS_BYTES;
-}
-
 static int64_t plan_at(const emit *e)
 {
-    return weights_at() + up(e->plan->weights_bytes);
+    return WEIGHTS_AT + up(e->plan->weights_bytes);
 }
 
 int64_t cuda_arena_bytes(emit *e)
@@ -178,7 +173,7 @@ static void upload_function(emit *e, text *out)
         text_addf(out,
                   "    return %s_cuda(env, cudaMemcpyAsync((char *)arena + %" PRId64 ", (const char *)weights + %" PRId64 ", %" PRId64 ", cudaMemcpyHostToDevice,\n"
                   "                   env ? (cudaStream_t)env->stream : NULL), \"upload of the weights\");\n}\n\n",
-                  n, weights_at(), weights_outside_bytes(e) - (weights_outside(e) ? e->plan->weights_bytes : 0), e->plan->weights_bytes);
+                  n, (int64_t)WEIGHTS_AT, weights_outside_bytes(e) - (weights_outside(e) ? e->plan->weights_bytes : 0), e->plan->weights_bytes);
     }
 }
 
@@ -213,7 +208,7 @@ static void enqueue_function(emit *e, const text *steps, text *out)
     const char *n = e->name;
     text_addf(out, "int %s_enqueue(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env)\n{\n", n, n, n);
     text_add(out, "    const cudaStream_t stream = env ? (cudaStream_t)env->stream : NULL;\n");
-    if (strstr(steps->p, "(weights + ")) text_addf(out, "    const char *const weights = (const char *)arena + %" PRId64 ";\n", weights_at());
+    if (strstr(steps->p, "(weights + ")) text_addf(out, "    const char *const weights = (const char *)arena + %" PRId64 ";\n", (int64_t)WEIGHTS_AT);
     if (strstr(steps->p, "(at + ")) text_addf(out, "    char *const at = (char *)arena + %" PRId64 ";\n", plan_at(e));
     text_add(out, "    int rc = 0;\n");
     run_begin(e, true, out);
@@ -305,7 +300,7 @@ static void preamble(emit *e, text *out)
 {
     head_comment(e, out);
     text_addf(out, "#define OCC_CUDA 1\n#define VL 1\n#include <stdio.h>\n#include \"onnxcc_device.h\"\n#include \"%s.h\"\n\n", e->name);
-    text_addf(out, "/* The arena, in bytes from its start: 0 a status word, %" PRId64 " the weights, %" PRId64 " what steps hand on to others, ", weights_at(), plan_at(e));
+    text_addf(out, "/* The arena, in bytes from its start: 0 a status word, %" PRId64 " the weights, %" PRId64 " what steps hand on to others, ", (int64_t)WEIGHTS_AT, plan_at(e));
     if (e->plan->dynamic) text_addf(out, "behind it copies of inputs and outputs (%s_places). */\n\n", e->name);
     else text_addf(out, "%" PRId64 " copies of inputs and outputs (%s_places). */\n\n", plan_at(e) + up(e->plan->arena_bytes), e->name);
     text_add(out, "#undef restrict\n#define restrict __restrict__\n");

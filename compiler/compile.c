@@ -70,7 +70,9 @@ static bool no_lowering(void *ctx, model *m, const node *n)
 
 static fuse_options fusion_rules(const compile_options *o)
 {
-    return (fuse_options){.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT};
+    const target *t = target_find(o->target);
+    return (fuse_options){.inline_maps = true, .merge_rows = true, .merge_stages = true, .epilogues = true, .reciprocals = o->math != MATH_STRICT,
+                          .strings_apart = t && t->language == LANGUAGE_CUDA};
 }
 
 /* What holds after each pass: nodes that nobody needs are gone, so that the next one sees true counts of uses. */
@@ -121,18 +123,6 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     return ir_verify(m) && simplify(m, o, out);
 }
 
-/* Strings stay in the memory of the host. */
-static bool strings_fit(program *p, const target *t)
-{
-    if (t->language != LANGUAGE_CUDA) return true;
-    for (slot s = 1; s < p->slot.n; s++) {
-        if (slot_at(p, s)->type != ELEM_STRING) continue;
-        diag_error(p->diag, EXIT_UNSUPPORTED, "", "cuda-strings", "'%s' holds strings, which code for CUDA can't", slot_at(p, s)->name);
-        return diag_hint(p->diag, "compile for the CPU, or cut the model behind its strings");
-    }
-    return true;
-}
-
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = target_find(o->target);
@@ -146,7 +136,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!compile_front(m, o, out)) return false;
 
     program *p = lower_model(out->mem, m);
-    if (!p || !strings_fit(p, t) || !plan_limits(p)) return false;
+    if (!p || !plan_limits(p)) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
         const fuse_options rules = fusion_rules(o);
@@ -163,6 +153,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_layout(p);
     dump_plan(p, o, out, "layout");
     plan_flatten(p);
+    if (t->language == LANGUAGE_CUDA) plan_host(p);
     memory_plan memory;
     if (!plan_memory(p, &memory)) return false;
     for (uint32_t i = 0; i < o->states.n; i++)

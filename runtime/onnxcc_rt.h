@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define ONNXCC_RT_ABI 3
+#define ONNXCC_RT_ABI 4
 
 /* Codes returned by <model>_run and <model>_prepare; 0 is success. */
 enum {
@@ -45,6 +45,7 @@ typedef struct {
     void *stream;         /* CUDA: the cudaStream_t that all work goes to */
     char *message;        /* CUDA: message_bytes bytes for the text of an error, ended by a zero */
     size_t message_bytes;
+    void *host_arena;     /* for onnxcc_model.run of a model with prepare_host: memory of the host for its steps on strings, aligned to 64 */
 } onnxcc_env;
 
 typedef struct {
@@ -91,6 +92,8 @@ typedef struct {
     void *(*device_alloc)(size_t bytes); /* NULL: there is not so much */
     void (*device_free)(void *p);
     int (*device_upload)(void *arena, const void *weights, const onnxcc_env *env);
+    /* Bytes of env->host_arena for these dimensions, or a negative code; NULL: it needs none. */
+    int64_t (*prepare_host)(const int64_t *dims);
 } onnxcc_model;
 
 #ifdef __cplusplus

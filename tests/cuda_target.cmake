@@ -13,9 +13,10 @@ if(TARGET onnxcc AND PYTHON3)
   add_test(NAME cuda/models-races COMMAND ${MODELS} --work ${CMAKE_BINARY_DIR}/cuda-models-races --races --precision tf32x3)
   add_test(NAME cuda/softmax-races COMMAND ${BACKEND} --conformance ${SHARED_DIR}/conformance --only softmax --least 30
                                            --work ${CMAKE_BINARY_DIR}/backend-cuda --arguments=${EMULATED}\ --races)
+  add_test(NAME cuda/strings COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/models/strings.py $<TARGET_FILE:onnxcc> --arguments=${EMULATED})
   add_test(NAME cuda/watched COMMAND sh ${CUDA_TESTS}/watched.sh $<TARGET_FILE:onnxcc> ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/cuda-watched)
   set_tests_properties(cuda/watched PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 300)
-  set_tests_properties(cuda/backend-package cuda/backend-node cuda/models cuda/models-orders cuda/models-races cuda/softmax-races PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+  set_tests_properties(cuda/backend-package cuda/strings cuda/backend-node cuda/models cuda/models-orders cuda/models-races cuda/softmax-races PROPERTIES LABELS cuda SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
   # tests/nightly.sh: what takes longer.
   if(ONNXCC_TEST_SANITIZED)
     add_test(NAME cuda/backend-whole COMMAND ${BACKEND} --conformance ${SHARED_DIR}/conformance --work ${CMAKE_BINARY_DIR}/backend-cuda

@@ -265,6 +265,9 @@ static bool allocate_device(session *s)
     s->work = device_memory(s, s->work_bytes);
     s->state = m->state_bytes ? device_memory(s, m->state_bytes) : NULL;
     if (!s->work || (m->state_bytes && !s->state)) return false;
+    const int64_t host_bytes = m->prepare_host ? m->prepare_host(s->dims) : 0;
+    if (host_bytes < 0) return run_failed(s, (int)host_bytes);
+    if (host_bytes) s->env.host_arena = aligned(s, (size_t)host_bytes, ALIGN);
     const int code = m->device_upload(s->work, s->env.weights, &s->env);
     return code == ONNXCC_OK || run_failed(s, code);
 }

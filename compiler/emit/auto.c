@@ -58,22 +58,32 @@ static void auto_source(const char *name, const compiled *cpu, text *out)
               "    (void)cudaGetLastError(); /* that there is none is no error */\n    return found ? %s_cuda_model() : %s_cpu_model();\n}\n\n"
               "const char *%s_target(void)\n{\n    return %s_model()->target;\n}\n\n",
               ONNXCC_VERSION, name, name, name, name, name, name, name, name, name, name);
+    text_addf(out, "/* What %s_arena_new gives: the arena of the code that runs here, and the host's of steps on strings beside a device. */\ntypedef struct {\n    void *work, *host;\n} %s_memory;\n\n", name, name);
     text_addf(out, "void *%s_arena_new(const %s_inputs *in, const onnxcc_env *env)\n{\n    const onnxcc_model *m = %s_model();\n    if (!in) return NULL;\n", name, name, name);
     dims_of(out, cpu);
-    text_add(out, "    const int64_t bytes = m->prepare(dims);\n    if (bytes < 0) return NULL;\n"
-                  "    if (!m->device_alloc) return aligned_alloc(m->arena_align, ((size_t)bytes / m->arena_align + 1) * m->arena_align);\n"
-                  "    void *arena = m->device_alloc((size_t)bytes);\n    if (arena && m->device_upload(arena, NULL, env)) {\n        m->device_free(arena);\n        arena = NULL;\n    }\n"
-                  "    return arena;\n}\n\n");
-    text_addf(out, "void %s_arena_free(void *arena)\n{\n    const onnxcc_model *m = %s_model();\n    if (m->device_free) m->device_free(arena);\n    else free(arena);\n}\n\n", name, name);
-    text_addf(out, "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env)\n{\n    const onnxcc_model *m = %s_model();\n    if (!in || !out) return ONNXCC_E_NULL;\n",
+    text_addf(out,
+              "    const int64_t bytes = m->prepare(dims), host_bytes = m->prepare_host ? m->prepare_host(dims) : 0;\n    if (bytes < 0 || host_bytes < 0) return NULL;\n"
+              "    %s_memory *memory = (%s_memory *)calloc(1, sizeof *memory);\n    if (!memory) return NULL;\n"
+              "    memory->work = m->device_alloc ? m->device_alloc((size_t)bytes) : aligned_alloc(m->arena_align, ((size_t)bytes / m->arena_align + 1) * m->arena_align);\n"
+              "    if (host_bytes) memory->host = aligned_alloc(64, ((size_t)host_bytes / 64 + 1) * 64);\n"
+              "    const bool there = memory->work && (memory->host || !host_bytes);\n"
+              "    if (there && (!m->device_upload || m->device_upload(memory->work, NULL, env) == ONNXCC_OK)) return memory;\n"
+              "    %s_arena_free(memory);\n    return NULL;\n}\n\n",
+              name, name, name);
+    text_addf(out,
+              "void %s_arena_free(void *arena)\n{\n    const onnxcc_model *m = %s_model();\n    %s_memory *memory = (%s_memory *)arena;\n    if (!memory) return;\n"
+              "    if (m->device_free) m->device_free(memory->work);\n    else free(memory->work);\n    free(memory->host);\n    free(memory);\n}\n\n",
               name, name, name, name);
+    text_addf(out, "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env)\n{\n    const onnxcc_model *m = %s_model();\n    const %s_memory *memory = (const %s_memory *)arena;\n"
+                   "    if (!in || !out) return ONNXCC_E_NULL;\n    if (!memory) return ONNXCC_E_ARENA;\n    onnxcc_env with = {};\n    if (env) with = *env;\n    with.host_arena = memory->host;\n",
+              name, name, name, name, name, name);
     dims_of(out, cpu);
     text_addf(out, "    const void *inputs[%u] = {", cpu->inputs.n + 1);
     for (uint32_t i = 0; i < cpu->inputs.n; i++) text_addf(out, "in->%s, ", cpu->inputs.p[i].field);
     text_addf(out, "NULL};\n    void *outputs[%u] = {", cpu->outputs.n + 1);
     for (uint32_t i = 0; i < cpu->outputs.n; i++) text_addf(out, "out->%s, ", cpu->outputs.p[i].field);
     text_add(out, "NULL};\n    const int64_t bytes = m->prepare(dims);\n    if (bytes < 0) return (int)bytes;\n"
-                  "    const int rc = m->run(inputs, outputs, dims, arena, (size_t)bytes, NULL, env);\n");
+                  "    const int rc = m->run(inputs, outputs, dims, memory->work, (size_t)bytes, NULL, &with);\n");
     for (uint32_t i = 0; i < cpu->decided.n; i++) text_addf(out, "    out->%s = dims[%u];\n", cpu->decided.p[i], cpu->dims.n + i);
     text_add(out, "    return rc;\n}\n");
 }

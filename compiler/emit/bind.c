@@ -55,6 +55,11 @@ binder *binder_new(arena *mem, const dims *t, diag *d, const char *prefix, bool 
     return b;
 }
 
+void binder_side(binder *b, bool cuda)
+{
+    b->cuda = cuda;
+}
+
 /* ---- names ---- */
 
 static bool is_word_start(char c)
@@ -325,7 +330,7 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     if (!collect(b, k, bind, n, &w)) return NULL;
 
     text key = {.mem = b->mem};
-    text_add(&key, kernel_name);
+    text_addf(&key, "%s%s", b->cuda ? "" : "host ", kernel_name);
     for (uint32_t i = 0; i < w.n; i++) text_addf(&key, "\n%s=%s", w.p[i].name, w.p[i].text);
     bool fresh;
     const char *name = instance_name(b, key.p, stem ? stem : kernel_name, &fresh);

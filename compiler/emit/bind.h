@@ -26,6 +26,9 @@ typedef struct binder binder;
 /* `prefix` begins every function's name ("resnet50_"). Errors are our own bugs: they go to `d` as EXIT_INTERNAL [bind]. */
 binder *binder_new(arena *mem, const dims *t, diag *d, const char *prefix, bool cuda); /* cuda: functions of the device */
 
+/* From here on functions are the device's or the host's. */
+void binder_side(binder *b, bool cuda);
+
 /* Appends the kernel's functions to `out` unless the same instance is there already, and returns the name of its main function: prefix,
  * stem (NULL: the kernel's name), number. Every fixed and free parameter must be bound, and each hook H as H_V and H_S; HOOK_PARAMS and
  * HOOK_ARGS default to nothing. A template's local variable that has the name of a hook argument is renamed. NULL: reported. */

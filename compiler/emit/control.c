@@ -20,12 +20,12 @@ static const char *scalar(emit *e, slot s)
         c_number(&t, i->type, i->data->data, (size_t)offset);
         return t.p;
     }
-    if (on_device(e)) {
+    if (on_device(e) && !scalar_on_host(e->p, s)) {
         e->n_syncs++;
         return arena_printf(e->mem, "(%s)%s_read(env, (const %s *)%s + %" PRId64 ", sizeof(%s), &rc)", elem_of(i->type)->ctype, e->name, elem_of(i->type)->ctype,
                             slot_pointer(e, s), offset, elem_of(i->type)->ctype);
     }
-    return arena_printf(e->mem, "((const %s *)%s)[%" PRId64 "]", elem_of(i->type)->ctype, slot_pointer(e, s), offset);
+    return arena_printf(e->mem, "((const %s *)%s)[%" PRId64 "]", elem_of(i->type)->ctype, on_device(e) ? host_pointer(e, s) : slot_pointer(e, s), offset);
 }
 
 /* Leaves the run when reading from the device failed. */
@@ -55,7 +55,7 @@ static void carry(emit *e, slot state, slot next, const char *indent, text *out)
 {
     const slot_info *i = slot_at(e->p, state);
     const int bits = elem_of(i->type)->bits;
-    print_copy(e, indent, slot_pointer(e, state), slot_pointer(e, next), dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), out);
+    print_copy(e, indent, on_device(e) && i->type != ELEM_STRING, slot_pointer(e, state), slot_pointer(e, next), dim_mulc(e->p->dims, e->p->buf.p[i->view.buf].elems, bits >= 8 ? bits / 8 : 1), out);
 }
 
 static void call_loop(emit *e, const step *s, const char *indent, text *out)
@@ -100,7 +100,7 @@ void call_control(emit *e, const step *s, const char *indent, text *out)
     if (s->kind == STEP_IF) call_if(e, s, indent, out);
     else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
     else call_bind(e, s, indent, out);
-    if (e->n_syncs > syncs && !e->first_sync) e->first_sync = s->what ? s->what : "";
+    if (e->n_syncs > syncs && !e->no_capture) e->no_capture = arena_printf(e->mem, "the host has to read what the device computed: %s", s->what ? s->what : "");
 }
 
 dim capacity_of(const emit *e, dim symbol)

@@ -15,10 +15,12 @@ static int64_t up(int64_t bytes)
     return bytes > INT64_MAX - 255 ? INT64_MAX : (bytes + 255) / 256 * 256;
 }
 
+/* Of a tensor on the device: strings stay on the host. */
 static dim bytes_of(emit *e, slot s)
 {
     const slot_info *i = slot_at(e->p, s);
     dims *d = e->p->dims;
+    if (i->type == ELEM_STRING) return dim_const(d, 0);
     const int bits = elem_of(i->type)->bits;
     const dim n = at_capacity(e, dim_product(d, i->extent, i->rank));
     return bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, n, dim_const(d, 8 / bits));
@@ -31,7 +33,7 @@ static int64_t plan_at(const emit *e)
 
 int64_t cuda_arena_bytes(emit *e)
 {
-    int64_t bytes = plan_at(e) + up(e->plan->arena_bytes);
+    int64_t bytes = plan_at(e) + up(e->plan->arena.bytes);
     for (uint32_t i = 0; i < e->p->inputs.n; i++) bytes = sat_add(bytes, up(dim_range(e->p->dims, bytes_of(e, e->p->inputs.p[i])).hi));
     for (uint32_t i = 0; i < e->p->outputs.n; i++) bytes = sat_add(bytes, up(dim_range(e->p->dims, bytes_of(e, e->p->outputs.p[i])).hi));
     return bytes;
@@ -106,7 +108,8 @@ typedef struct {
 static void print_step(void *ctx, step *s)
 {
     const step_printer *w = ctx;
-    if (s->kind == STEP_NEST) print_nest_kernel(w->e, s, w->out);
+    if (s->host) print_host_step(w->e, s, w->out);
+    else if (s->kind == STEP_NEST) print_nest_kernel(w->e, s, w->out);
     else if (s->kind == STEP_KERNEL) print_thread_kernel(w->e, s, w->out);
 }
 
@@ -185,9 +188,9 @@ static void places_function(emit *e, text *out)
               "/* Bytes from the start of the arena to the copies of inputs and outputs, in order; the last entry is the size of the arena. */\n"
               "static void %s_places(const %s_inputs *in, int64_t *place)\n{\n    (void)in;\n",
               e->name, e->name);
-    if (e->plan->dynamic)
-        text_addf(out, "    int64_t region[%u];\n    place[0] = %" PRId64 " + (%s_place(in, region) + 255) / 256 * 256;\n", e->plan->n_regions + 1, plan_at(e), e->name);
-    else text_addf(out, "    place[0] = %" PRId64 ";\n", plan_at(e) + up(e->plan->arena_bytes));
+    if (e->plan->arena.dynamic)
+        text_addf(out, "    int64_t region[%u];\n    place[0] = %" PRId64 " + (%s_place(in, region) + 255) / 256 * 256;\n", e->plan->arena.n_regions + 1, plan_at(e), e->name);
+    else text_addf(out, "    place[0] = %" PRId64 ";\n", plan_at(e) + up(e->plan->arena.bytes));
     for (uint32_t i = 0; i < n; i++) {
         text_addf(out, "    place[%u] = place[%u] + (", i + 1, i);
         dim_c(e, bytes_of(e, i < in ? e->p->inputs.p[i] : e->p->outputs.p[i - in]), "in->", out);
@@ -212,6 +215,8 @@ static void enqueue_function(emit *e, const text *steps, text *out)
     if (strstr(steps->p, "(at + ")) text_addf(out, "    char *const at = (char *)arena + %" PRId64 ";\n", plan_at(e));
     text_add(out, "    int rc = 0;\n");
     run_begin(e, true, out);
+    host_arena_begin(e, out);
+    if (e->host_constants && weights_outside(e)) text_add(out, "    if (!in->weights) return ONNXCC_E_NULL;\n    if ((uintptr_t)in->weights % 64) return ONNXCC_E_WEIGHTS;\n");
     text_add(out, "    (void)cudaGetLastError(); /* an error of the caller's that is left is none of this run */\n");
     if (any_can_fail(e)) text_addf(out, "    if ((rc = %s_cuda(env, cudaMemsetAsync(arena, 0, sizeof(int), stream), \"clearing the status\")) != 0) return rc;\n", n);
     text_add(out, "\n");
@@ -220,11 +225,17 @@ static void enqueue_function(emit *e, const text *steps, text *out)
     run_end(e, out);
 }
 
+static bool is_string(const emit *e, slot s)
+{
+    return slot_at(e->p, s)->type == ELEM_STRING;
+}
+
 static void copies(emit *e, bool input, text *out)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
     for (uint32_t i = 0; i < n; i++) {
         const char *field = input ? e->input[i] : e->output[i];
+        if (is_string(e, input ? e->p->inputs.p[i] : e->p->outputs.p[i])) continue;
         text_addf(out, "    if ((rc = %s_cuda(env, cudaMemcpyAsync(", e->name);
         if (input) text_addf(out, "(void *)device_in.%s, in->%s", field, field);
         else text_addf(out, "out->%s, device_out.%s", field, field);
@@ -249,9 +260,9 @@ static void device_run_function(emit *e, text *out)
     check_values(e, out);
     text_addf(out, "    %s_inputs device_in = *in;\n    %s_outputs device_out = *out;\n    %s_places(in, place);\n", n, n, n);
     for (uint32_t i = 0; i < in; i++)
-        text_addf(out, "    device_in.%s = (const %s *)(const void *)((char *)arena + place[%u]);\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
+        if (!is_string(e, e->p->inputs.p[i])) text_addf(out, "    device_in.%s = (const %s *)(const void *)((char *)arena + place[%u]);\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
-        text_addf(out, "    device_out.%s = (%s *)(void *)((char *)arena + place[%u]);\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, in + i);
+        if (!is_string(e, e->p->outputs.p[i])) text_addf(out, "    device_out.%s = (%s *)(void *)((char *)arena + place[%u]);\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, in + i);
     copies(e, true, out);
     text_addf(out, "    if ((rc = %s_enqueue(&device_in, &device_out, arena, env)) != 0) return rc;\n", n);
     copies(e, false, out);
@@ -269,7 +280,7 @@ static void capture_function(emit *e, text *out)
         text_addf(out,
                   "    (void)in, (void)out, (void)arena, (void)graph;\n"
                   "    if (env && env->message) snprintf(env->message, env->message_bytes, \"%%s\", ");
-        string_literal(out, arena_printf(e->mem, "the host has to read what the device computed: %s", e->first_sync ? e->first_sync : ""));
+        string_literal(out, e->no_capture);
         text_add(out, ");\n    return ONNXCC_E_CAPTURE;\n}\n\n");
         return;
     }
@@ -301,8 +312,8 @@ static void preamble(emit *e, text *out)
     head_comment(e, out);
     text_addf(out, "#define OCC_CUDA 1\n#define VL 1\n#include <stdio.h>\n#include \"onnxcc_device.h\"\n#include \"%s.h\"\n\n", e->name);
     text_addf(out, "/* The arena, in bytes from its start: 0 a status word, %" PRId64 " the weights, %" PRId64 " what steps hand on to others, ", (int64_t)WEIGHTS_AT, plan_at(e));
-    if (e->plan->dynamic) text_addf(out, "behind it copies of inputs and outputs (%s_places). */\n\n", e->name);
-    else text_addf(out, "%" PRId64 " copies of inputs and outputs (%s_places). */\n\n", plan_at(e) + up(e->plan->arena_bytes), e->name);
+    if (e->plan->arena.dynamic) text_addf(out, "behind it copies of inputs and outputs (%s_places). */\n\n", e->name);
+    else text_addf(out, "%" PRId64 " copies of inputs and outputs (%s_places). */\n\n", plan_at(e) + up(e->plan->arena.bytes), e->name);
     text_add(out, "#undef restrict\n#define restrict __restrict__\n");
     if (e->o->math == MATH_STRICT) text_add(out, "#define SIMD_NO_FMA 1 /* the same bits with and without the instruction */\n");
 }
@@ -320,8 +331,9 @@ void emit_cuda_source(emit *e, text *out)
     call_block(e, &e->p->main, "    ", &calls);
     e->failed |= e->p->diag->errors != 0;
     error_function(e, &host);
-    if (e->n_syncs) read_function(e, &host);
+    if (strstr(calls.p, "_read(env, ")) read_function(e, &host);
     place_function(e, &host);
+    host_arena_functions(e, &host);
     places_function(e, &host);
     upload_function(e, &host);
     enqueue_function(e, &calls, &host);

@@ -89,9 +89,22 @@ static void shape_function(emit *e, text *out)
     text_add(out, "    default: return ONNXCC_E_NULL;\n    }\n}\n\n");
 }
 
+/* NAME_prepare_host, for loaders: bytes of the host's arena. */
+static void prepare_host(emit *e, text *out)
+{
+    if (!has_host_arena(e)) return;
+    text_addf(out, "static int64_t %s_prepare_host(const int64_t *dims)\n{\n", e->name);
+    if (e->plan->host.dynamic) {
+        text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", e->name);
+        set_symbols(e, out);
+        text_addf(out, "    return %s_host_bytes(&in);\n}\n\n", e->name);
+    } else text_addf(out, "    (void)dims;\n    return %s_HOST_BYTES;\n}\n\n", e->upper);
+}
+
 static void loader_functions(emit *e, text *out)
 {
     const char *n = e->name;
+    prepare_host(e, out);
     shape_function(e, out);
     text_addf(out, "static int64_t %s_prepare(const int64_t *dims)\n{\n", n);
     if (arena_is_dynamic(e)) {
@@ -106,8 +119,9 @@ static void loader_functions(emit *e, text *out)
               n, n, n);
     for (uint32_t i = 0; i < e->p->inputs.n; i++)
         text_addf(out, "    in.%s = (const %s *)inputs[%u];\n", e->input[i], elem_of(slot_at(e->p, e->p->inputs.p[i])->type)->ctype, i);
-    if (weights_outside(e) && !on_device(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
+    if (weights_in_run(e)) text_add(out, "    in.weights = env ? env->weights : NULL;\n");
     if (e->plan->state_bytes) text_add(out, "    in.state = state;\n");
+    if (has_host_arena(e)) text_add(out, "    in.host_arena = env ? env->host_arena : NULL;\n");
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
@@ -135,5 +149,7 @@ void emit_description(emit *e, text *out)
     text_addf(out, "        %s, %d, %" PRId64 ", %" PRId64 ", %s_prepare, %s_shape, %s_run_any, %" PRId64 ", %s%s,\n        %s};\n    return &model;\n}\n",
               arena_is_dynamic(e) ? "0" : arena_printf(e->mem, "%s_ARENA_BYTES", e->upper), arena_align(e), e->plan->state_bytes, e->plan->weights_bytes, n, n, n, weights_outside_bytes(e),
               e->weights == WEIGHTS_FILE ? n : "NULL", e->weights == WEIGHTS_FILE ? "_check_weights" : "",
-              on_device(e) ? arena_printf(e->mem, "%s_device_alloc, %s_device_free, %s_upload", n, n, n) : "NULL, NULL, NULL");
+              !on_device(e)        ? "NULL, NULL, NULL, NULL"
+              : has_host_arena(e) ? arena_printf(e->mem, "%s_device_alloc, %s_device_free, %s_upload, %s_prepare_host", n, n, n, n)
+                                  : arena_printf(e->mem, "%s_device_alloc, %s_device_free, %s_upload, NULL", n, n, n));
 }

@@ -48,8 +48,10 @@ typedef struct emit {
     VEC(local_dim) local;     /* loops that are open */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     launch_shape *launch; /* by step id: of CUDA */
+    bool host_step;       /* CUDA: a step of the host is being printed, pointers are the host's */
+    bool host_constants;  /* such steps read constants */
     uint32_t n_syncs;     /* places at which a run waits for the device */
-    const char *first_sync; /* the first of them: the step's nodes */
+    const char *no_capture; /* why such a run is no graph, with the first place's nodes */
     bool failed;
 } emit;
 
@@ -99,6 +101,7 @@ void print_for(emit *e, text *out);
 /* weights.c */
 weights_mode weights_choose(emit *e, weights_mode asked); /* AUTO resolved; C when there are no weights */
 bool weights_outside(const emit *e);                  /* the caller hands them to each run */
+bool weights_in_run(const emit *e);                   /* the inputs have a field for them */
 int64_t weights_outside_bytes(const emit *e);         /* of what the caller hands over; 0: built in */
 void weights_declare(emit *e, text *out);             /* in the source, before the steps */
 void weights_check_function(emit *e, text *out);      /* NAME_check_weights, for weights in a file */
@@ -111,19 +114,31 @@ int arena_align(const emit *e);
 bool arena_is_dynamic(emit *e); /* its size depends on the dimensions of the run */
 bool any_can_fail(const emit *e);
 void place_function(emit *e, text *out); /* NAME_place and NAME_arena_bytes of a dynamic plan */
+void area_place_function(emit *e, const memory_area *area, const char *name, text *out); /* where the regions of one area begin */
 void check_dims(emit *e, text *out); /* those of the inputs, against their bounds */
 void check_values(emit *e, text *out); /* inputs whose value was fixed */
 void run_begin(emit *e, bool arena_used, text *out);
 void run_end(emit *e, text *out);
 void run_function(emit *e, text *out);
-void print_copy(emit *e, const char *indent, const char *to, const char *from, dim bytes, text *out);
+void print_copy(emit *e, const char *indent, bool device, const char *to, const char *from, dim bytes, text *out);
 
 /* cuda.c */
 void emit_cuda_source(emit *e, text *out);
 void cuda_call(emit *e, const step *s, const char *indent, text *out); /* the launch of a nest or kernel */
 int64_t cuda_arena_bytes(emit *e);                                     /* weights, activations, copies of inputs and outputs; static plans */
 
+/* host.c: steps of the host in code for CUDA */
+bool has_host_arena(const emit *e);
+const char *host_pointer(emit *e, slot s);
+void print_host_step(emit *e, step *s, text *out);
+/* Around step i of a block, if a section of steps of the host begins or ends there. */
+void host_section_begin(emit *e, const block *b, uint32_t i, const char *indent, text *out);
+void host_section_end(emit *e, const block *b, uint32_t i, const char *indent, text *out);
+void host_arena_functions(emit *e, text *out); /* NAME_host_bytes, where sizes decide */
+void host_arena_begin(emit *e, text *out);     /* what NAME_enqueue begins with */
+
 /* source.c, header.c, describe.c, report.c */
+void print_c_step(emit *e, step *s, text *out); /* a function for a nest or kernel of the processor; sets by_step[s->id] */
 void copy_header(emit *e, const char *folder, const char *file, text *out); /* with those that it includes from the same folder in their place */
 void print_helpers(emit *e, const char *steps, text *out);                  /* what steps use of templates/simd, in front of them */
 bool is_written(const emit *e, const step *s, slot which);

@@ -20,10 +20,14 @@ static void io_words(emit *e, slot s, text *out)
 static void fields(emit *e, text *out, bool input)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
-    if (input && weights_outside(e) && !on_device(e))
+    if (input && weights_in_run(e))
         text_addf(out, "    const void *weights; /* the %" PRId64 " bytes of %s_weights.bin, aligned to 64 bytes */\n", weights_outside_bytes(e), e->name);
     if (input && e->plan->state_bytes)
         text_addf(out, "    void *state; /* %s_STATE_BYTES bytes%s, aligned to %d, kept from run to run */\n", e->upper, on_device(e) ? " of the device" : "", arena_align(e));
+    if (input && has_host_arena(e)) {
+        text_addf(out, e->plan->host.dynamic ? "    void *host_arena; /* %s_host_bytes bytes" : "    void *host_arena; /* %s_HOST_BYTES bytes", e->plan->host.dynamic ? e->name : e->upper);
+        text_add(out, " of the host, aligned to 64, for steps on strings; this run's alone, like the arena */\n");
+    }
     for (uint32_t i = 0; i < n; i++) {
         const slot s = input ? e->p->inputs.p[i] : e->p->outputs.p[i];
         text_addf(out, "    %s%s *%s;", input ? "const " : "", elem_of(slot_at(e->p, s)->type)->ctype, input ? e->input[i] : e->output[i]);
@@ -41,7 +45,7 @@ static void fields(emit *e, text *out, bool input)
             if (r.hi == INT64_MAX) text_addf(out, "at least %" PRId64 " */\n", r.lo);
             else text_addf(out, "%" PRId64 " to %" PRId64 " */\n", r.lo, r.hi);
         }
-    if (!n && !(input && ((weights_outside(e) && !on_device(e)) || e->plan->state_bytes)) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
+    if (!n && !(input && (weights_in_run(e) || e->plan->state_bytes || has_host_arena(e))) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 
 /* What the state holds, at which byte: for callers that begin with something else than zeros. */
@@ -70,8 +74,9 @@ static void device_functions(emit *e, text *out)
               "int %s_upload(void *arena, const void *weights, const onnxcc_env *env);\n\n"
               "/* Runs the model on tensors of the host: copies them to the device and back, and waits. */\n"
               "int %s_run(const %s_inputs *in, %s_outputs *out, void *arena, const onnxcc_env *env);\n\n"
-              "/* Runs it on tensors of the device, which are aligned to 16 bytes",
-              arena_align(e), weights_outside(e) ? arena_printf(e->mem, "the bytes of %s_weights.bin", n) : "NULL, for those that are linked in", n, n, n, n);
+              "/* Runs it on tensors of the device, which are aligned to 16 bytes%s",
+              arena_align(e), weights_outside(e) ? arena_printf(e->mem, "the bytes of %s_weights.bin", n) : "NULL, for those that are linked in", n, n, n, n,
+              has_strings(e->p) ? " (strings are the host's)" : "");
     if (!e->n_syncs) text_add(out, ", and returns when all is launched, before it is done.");
     else text_addf(out, ", and waits at %u place%s for a number that decides how to go on.", e->n_syncs, e->n_syncs == 1 ? "" : "s");
     if (any_can_fail(e)) text_add(out, "\n * An index outside its tensor leaves a code in the int at the start of the arena.");
@@ -89,8 +94,9 @@ void emit_header(emit *e, text *out)
     if (arena_is_dynamic(e))
         text_addf(out, "/* Bytes of arena depend on the dimensions: ask %s_arena_bytes. */\n#define %s_ARENA_ALIGN %d\n\n", e->name, e->upper, arena_align(e));
     else
-        text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN %d\n\n", e->upper, on_device(e) ? cuda_arena_bytes(e) : e->plan->arena_bytes, e->upper,
+        text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN %d\n\n", e->upper, on_device(e) ? cuda_arena_bytes(e) : e->plan->arena.bytes, e->upper,
                   arena_align(e));
+    if (has_host_arena(e) && !e->plan->host.dynamic) text_addf(out, "#define %s_HOST_BYTES %" PRId64 "\n\n", e->upper, e->plan->host.bytes);
     if (weights_outside(e)) text_addf(out, "#define %s_WEIGHTS_BYTES %" PRId64 " /* of %s_weights.bin */\n\n", e->upper, weights_outside_bytes(e), e->name);
     state_macro(e, out);
     text_add(out, "typedef struct {\n");
@@ -103,6 +109,8 @@ void emit_header(emit *e, text *out)
                   "/* Bytes of arena that a run with these dimensions needs; the pointers in `in` are not looked at. Negative: a code as of run. */\n"
                   "int64_t %s_arena_bytes(const %s_inputs *in);\n\n",
                   e->name, e->name);
+    if (has_host_arena(e) && e->plan->host.dynamic)
+        text_addf(out, "/* Bytes of the host's arena, likewise. */\nint64_t %s_host_bytes(const %s_inputs *in);\n\n", e->name, e->name);
     if (e->weights == WEIGHTS_FILE)
         text_addf(out,
                   "/* Whether `data` is %s_weights.bin as it was generated, whole and unchanged, at an address that is a multiple of 64. Call it once after mapping\n"

@@ -97,8 +97,10 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
     if (arena_is_dynamic(e)) text_addf(out, "  \"arena\": {\"bytes\": null, \"align\": %d},\n", align);
     else
         text_addf(out, "  \"arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"sum\": %" PRId64 ", \"align\": %d},\n",
-                  on_device(e) ? cuda_arena_bytes(e) : e->plan->arena_bytes, e->plan->lower_bound, e->plan->logical, align);
+                  on_device(e) ? cuda_arena_bytes(e) : e->plan->arena.bytes, e->plan->arena.lower_bound, e->plan->arena.logical, align);
     if (e->plan->state_bytes) text_addf(out, "  \"state\": {\"bytes\": %" PRId64 ", \"align\": %d},\n", e->plan->state_bytes, align);
+    if (has_host_arena(e) && e->plan->host.dynamic) text_add(out, "  \"host_arena\": {\"bytes\": null, \"align\": 64},\n");
+    else if (has_host_arena(e)) text_addf(out, "  \"host_arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"align\": 64},\n", e->plan->host.bytes, e->plan->host.lower_bound);
     if (on_device(e)) text_addf(out, "  \"syncs\": %u,\n", e->n_syncs);
     text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"multiply_adds\": ", e->plan->weights_bytes, weights_words[e->weights]);
     json_dim(e, program_work(e->p), out);
@@ -251,8 +253,8 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
         if (i < e.n_input_symbols) VEC_PUSH(e.mem, out->dims, e.symbol[i]);
         else VEC_PUSH(e.mem, out->decided, e.symbol[i]);
     }
-    out->arena_bytes = plan->arena_bytes;
-    out->arena_lower_bound = plan->lower_bound;
+    out->arena_bytes = plan->arena.bytes;
+    out->arena_lower_bound = plan->arena.lower_bound;
     out->weights_bytes = plan->weights_bytes;
     text work = {.mem = e.mem};
     dim_text(p->dims, program_work(p), &work);

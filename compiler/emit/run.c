@@ -11,7 +11,7 @@ int arena_align(const emit *e)
 
 bool arena_is_dynamic(emit *e)
 {
-    return e->plan->dynamic || (on_device(e) && cuda_arena_bytes(e) == INT64_MAX); /* inputs and outputs without a bound have copies there */
+    return e->plan->arena.dynamic || (on_device(e) && cuda_arena_bytes(e) == INT64_MAX); /* inputs and outputs without a bound have copies there */
 }
 
 void check_dims(emit *e, text *out)
@@ -54,12 +54,12 @@ static void check_equal(emit *e, text *out)
 }
 
 /* Copies a number of bytes inside the memory that steps work on; `bytes` are a dim. */
-void print_copy(emit *e, const char *indent, const char *to, const char *from, dim bytes, text *out)
+void print_copy(emit *e, const char *indent, bool device, const char *to, const char *from, dim bytes, text *out)
 {
     text n = {.mem = e->mem};
     text_add(&n, "");
     dim_c(e, bytes, "in->", &n);
-    if (!on_device(e)) text_addf(out, "%smemcpy(%s, %s, (size_t)(%s));\n", indent, to, from, n.p);
+    if (!device) text_addf(out, "%smemcpy(%s, %s, (size_t)(%s));\n", indent, to, from, n.p);
     else
         text_addf(out, "%sif ((rc = %s_cuda(env, cudaMemcpyAsync(%s, %s, (size_t)(%s), cudaMemcpyDeviceToDevice, stream), \"copy\")) != 0) return rc;\n", indent,
                   e->name, to, from, n.p);
@@ -72,17 +72,15 @@ static void keep_states(emit *e, text *out)
         const state_move m = e->plan->state.p[i];
         const buf_info *from = &e->p->buf.p[m.from], *to = &e->p->buf.p[m.to];
         const int bits = elem_of(from->type)->bits;
-        print_copy(e, "    ", arena_printf(e->mem, "(char *)in->state + %" PRId64, to->offset), arena_printf(e->mem, "(char *)in->state + %" PRId64, from->offset),
+        print_copy(e, "    ", on_device(e), arena_printf(e->mem, "(char *)in->state + %" PRId64, to->offset), arena_printf(e->mem, "(char *)in->state + %" PRId64, from->offset),
                    bits >= 8 ? dim_mulc(e->p->dims, from->elems, bits / 8) : dim_cdiv(e->p->dims, from->elems, dim_const(e->p->dims, 8 / bits)), out);
     }
 }
 
-void place_function(emit *e, text *out)
+void area_place_function(emit *e, const memory_area *m, const char *name, text *out)
 {
-    const memory_plan *m = e->plan;
-    if (!m->dynamic) return;
     text_addf(out, "/* Where each region of the arena begins: region r holds the buffers that are never alive together. Returns the bytes of all. */\n"
-                   "static int64_t %s_place(const %s_inputs *in, int64_t *region)\n{\n    int64_t at = 0, size;\n", e->name, e->name);
+                   "static int64_t %s(const %s_inputs *in, int64_t *region)\n{\n    int64_t at = 0, size;\n", name, e->name);
     if (!e->p->symbols.n) text_add(out, "    (void)in;\n");
     for (uint32_t r = 0; r < m->n_regions; r++) {
         text_addf(out, "    region[%u] = at;\n    size = 0;\n", r);
@@ -103,9 +101,15 @@ void place_function(emit *e, text *out)
         text_add(out, "    at += (size + 63) / 64 * 64;\n");
     }
     text_add(out, "    return at;\n}\n\n");
+}
+
+void place_function(emit *e, text *out)
+{
+    if (!e->plan->arena.dynamic) return;
+    area_place_function(e, &e->plan->arena, arena_printf(e->mem, "%s_place", e->name), out);
     if (on_device(e)) return; /* the arena holds more than these */
     text_addf(out, "int64_t %s_arena_bytes(const %s_inputs *in)\n{\n    int64_t region[%u];\n    if (!in) return ONNXCC_E_NULL;\n", e->name,
-              e->name, m->n_regions + 1);
+              e->name, e->plan->arena.n_regions + 1);
     check_dims(e, out);
     text_addf(out, "    return %s_place(in, region);\n}\n\n", e->name);
 }
@@ -134,7 +138,7 @@ void check_values(emit *e, text *out)
 /* The variables that steps need, and what is wrong with the arguments. */
 void run_begin(emit *e, bool arena_used, text *out)
 {
-    if (e->plan->dynamic && arena_used) text_addf(out, "    int64_t region[%u];\n", e->plan->n_regions + 1);
+    if (e->plan->arena.dynamic && arena_used) text_addf(out, "    int64_t region[%u];\n", e->plan->arena.n_regions + 1);
     for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    int64_t b_%s = 0;\n", e->symbol[i]);
     text_add(out, "    (void)env;\n");
     if (!arena_used) text_add(out, "    (void)arena;\n");
@@ -142,13 +146,15 @@ void run_begin(emit *e, bool arena_used, text *out)
     for (uint32_t i = 0; i < e->p->inputs.n; i++) text_addf(out, "    if (!in->%s) return ONNXCC_E_NULL;\n", e->input[i]);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) text_addf(out, "    if (!out->%s) return ONNXCC_E_NULL;\n", e->output[i]);
     if (!on_device(e)) check_values(e, out);
-    for (uint32_t i = 0; on_device(e) && i < e->p->inputs.n; i++) text_addf(out, "    if ((uintptr_t)in->%s %% 16) return ONNXCC_E_ALIGN;\n", e->input[i]);
-    for (uint32_t i = 0; on_device(e) && i < e->p->outputs.n; i++) text_addf(out, "    if ((uintptr_t)out->%s %% 16) return ONNXCC_E_ALIGN;\n", e->output[i]);
+    for (uint32_t i = 0; on_device(e) && i < e->p->inputs.n; i++)
+        if (slot_at(e->p, e->p->inputs.p[i])->type != ELEM_STRING) text_addf(out, "    if ((uintptr_t)in->%s %% 16) return ONNXCC_E_ALIGN;\n", e->input[i]);
+    for (uint32_t i = 0; on_device(e) && i < e->p->outputs.n; i++)
+        if (slot_at(e->p, e->p->outputs.p[i])->type != ELEM_STRING) text_addf(out, "    if ((uintptr_t)out->%s %% 16) return ONNXCC_E_ALIGN;\n", e->output[i]);
     check_dims(e, out);
     check_equal(e, out);
     if (e->plan->state_bytes) text_addf(out, "    if (!in->state || (uintptr_t)in->state %% %d) return ONNXCC_E_STATE;\n", arena_align(e));
     if (arena_used) text_addf(out, "    if (!arena || (uintptr_t)arena %% %d) return ONNXCC_E_ARENA;\n", arena_align(e));
-    if (e->plan->dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
+    if (e->plan->arena.dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);
 }
 
 void run_end(emit *e, text *out)

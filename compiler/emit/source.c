@@ -30,10 +30,10 @@ void head_comment(emit *e, text *out)
     text_add(out, "\n");
     for (uint32_t i = 0; i < e->p->inputs.n; i++) io_line(e, "input", e->p->inputs.p[i], out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) io_line(e, "output", e->p->outputs.p[i], out);
-    if (e->plan->dynamic) text_addf(out, " * memory  weights %" PRId64 " bytes   arena by dimensions", e->plan->weights_bytes);
+    if (e->plan->arena.dynamic) text_addf(out, " * memory  weights %" PRId64 " bytes   arena by dimensions", e->plan->weights_bytes);
     else
-        text_addf(out, " * memory  weights %" PRId64 " bytes   arena %" PRId64 " bytes (lower bound %" PRId64 ")", e->plan->weights_bytes, e->plan->arena_bytes,
-                  e->plan->lower_bound);
+        text_addf(out, " * memory  weights %" PRId64 " bytes   arena %" PRId64 " bytes (lower bound %" PRId64 ")", e->plan->weights_bytes, e->plan->arena.bytes,
+                  e->plan->arena.lower_bound);
     text work = {.mem = e->mem};
     dim_text(e->p->dims, program_work(e->p), &work);
     text_addf(out, "   heap none\n * work    %u steps   %s multiply-adds */\n", e->plan->n_steps, comment_text(e->mem, work.p));
@@ -145,26 +145,27 @@ bool is_written(const emit *e, const step *s, slot which)
     return k.written;
 }
 
-static void print_one(void *ctx, step *s)
+void print_c_step(emit *e, step *s, text *out)
 {
-    printer *w = ctx;
-    emit *e = w->e;
     printed *f = &e->by_step[s->id];
-    if (s->kind == STEP_KERNEL) {
-        print_kernel(e, s, w->out);
-        print_part(e, s, w->out);
-    }
+    if (s->kind == STEP_KERNEL) print_kernel(e, s, out);
     if (s->kind != STEP_NEST) return;
     const print_options o = {.prefix = arena_printf(e->mem, "%s_", e->name), .vl = e->target->vl, .math = e->o->math};
     const char *name = arena_printf(e->mem, "step%u", s->id);
     f->name = arena_printf(e->mem, "%s%s", o.prefix, name);
-    text_addf(w->out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-    nest_print(e->p, s->nest, name, &o, w->out, &f->sig);
-    text_add(w->out, "\n");
+    text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
+    nest_print(e->p, s->nest, name, &o, out, &f->sig);
+    text_add(out, "\n");
     for (uint32_t i = 0; i < f->sig.slots.n; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], is_written(e, s, f->sig.slots.p[i]), false}));
     f->args_before_range = UINT32_MAX;
     f->range_last = true;
-    print_part(e, s, w->out);
+}
+
+static void print_one(void *ctx, step *s)
+{
+    printer *w = ctx;
+    print_c_step(w->e, s, w->out);
+    if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) print_part(w->e, s, w->out);
 }
 
 /* The pointer that a step gets for a slot. */
@@ -173,6 +174,7 @@ const char *slot_pointer(emit *e, slot s)
     const slot_info *i = slot_at(e->p, s);
     const buf_info *b = &e->p->buf.p[i->view.buf];
     const char *c_type = elem_of(i->type)->ctype;
+    if (on_device(e) && (e->host_step || i->type == ELEM_STRING)) return host_pointer(e, s);
     switch (b->kind) {
     case SLOT_INPUT: return arena_printf(e->mem, "in->%s", e->input[b->io]);
     case SLOT_OUTPUT: return arena_printf(e->mem, "out->%s", e->output[b->io]);
@@ -183,7 +185,7 @@ const char *slot_pointer(emit *e, slot s)
     case SLOT_STATE: return arena_printf(e->mem, "(%s *)(void *)((char *)in->state + %" PRId64 ")", c_type, b->offset);
     default: break;
     }
-    if (e->plan->dynamic) return arena_printf(e->mem, "(%s *)(void *)(at + region[%u])", c_type, e->plan->region.p[i->view.buf]);
+    if (e->plan->arena.dynamic) return arena_printf(e->mem, "(%s *)(void *)(at + region[%u])", c_type, e->plan->arena.region.p[i->view.buf]);
     return arena_printf(e->mem, "(%s *)(void *)(at + %" PRId64 ")", c_type, b->offset);
 }
 
@@ -225,14 +227,18 @@ void call_block(emit *e, const block *b, const char *indent, text *out)
 {
     for (uint32_t i = 0; i < b->steps.n; i++) {
         const step *s = b->steps.p[i];
+        if (on_device(e)) host_section_begin(e, b, i, indent, out);
+        e->host_step = s->host;
         text_addf(out, "%s/* %u  %s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""));
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 0);\n", indent, s->id);
         if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
-        else if (on_device(e)) cuda_call(e, s, indent, out);
-        else if (step_splits(e, s)) call_split(e, s, indent, out);
+        else if (on_device(e) && !s->host) cuda_call(e, s, indent, out);
+        else if (!s->host && step_splits(e, s)) call_split(e, s, indent, out);
         else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
         else call_kernel(e, s, indent, out);
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 1);\n", indent, s->id);
+        e->host_step = false;
+        if (on_device(e)) host_section_end(e, b, i, indent, out);
     }
 }
 

@@ -90,6 +90,11 @@ bool weights_outside(const emit *e)
     return e->weights == WEIGHTS_FILE || e->weights == WEIGHTS_POINTER;
 }
 
+bool weights_in_run(const emit *e)
+{
+    return weights_outside(e) && (!on_device(e) || e->host_constants);
+}
+
 int64_t weights_outside_bytes(const emit *e)
 {
     return !weights_outside(e) ? 0 : e->plan->weights_bytes + (e->weights == WEIGHTS_FILE ? HEADER_BYTES : 0);

@@ -87,6 +87,19 @@ void fuse_remove(fuser *f, uint32_t item)
     it->n_access = 0;
 }
 
+static bool touches_strings(const fuser *f, uint32_t item)
+{
+    const fuse_item *it = &f->item.p[item];
+    for (uint32_t i = 0; i < it->n_access; i++)
+        if (f->p->slot.p[it->access[i].slot].type == ELEM_STRING) return true;
+    return false;
+}
+
+bool fuse_same_side(const fuser *f, uint32_t a, uint32_t b)
+{
+    return !f->o->strings_apart || touches_strings(f, a) == touches_strings(f, b);
+}
+
 uint32_t fuse_writer(const fuser *f, slot s)
 {
     uint32_t found = 0;

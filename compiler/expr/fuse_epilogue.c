@@ -39,7 +39,7 @@ static bool find_epilogue(fuser *f, uint32_t item, epilogue *e)
     const uint32_t reader = fuse_reader(f, h->to);
     nest *n = reader > item ? fuse_nest(f, reader) : NULL;
     sink *s = n ? fuse_map_sink(n) : NULL;
-    if (!s || n->can_fail || f->item.p[reader].block != f->item.p[item].block) return false;
+    if (!s || n->can_fail || f->item.p[reader].block != f->item.p[item].block || !fuse_same_side(f, item, reader)) return false;
     const fuse_loads l = fuse_loads_of_nest(f, n, h->to);
     fuse_loads in_value = {0};
     fuse_loads_of_ex(f, s->value, h->to, &in_value);

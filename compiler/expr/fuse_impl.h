@@ -72,6 +72,8 @@ static inline kernel *fuse_kernel(const fuser *f, uint32_t item)
     return s && !f->item.p[item].turn ? s->kernel : NULL;
 }
 
+/* May the steps of both become one? Not where steps on strings stand apart and only one touches strings. */
+bool fuse_same_side(const fuser *f, uint32_t a, uint32_t b);
 /* The only item that writes s, 0 when there are several or none. */
 uint32_t fuse_writer(const fuser *f, slot s);
 /* The only item that reads s, 0 when there are several or none. */

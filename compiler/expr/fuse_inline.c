@@ -210,7 +210,7 @@ static bool reader_takes(const producer *p, uint32_t reader, demand *total)
     fuser *f = p->f;
     step *s = f->item.p[reader].step;
     demand d = {.injective = true, .uniform = true};
-    if (!sources_stay(p, reader)) return false;
+    if (!sources_stay(p, reader) || !fuse_same_side(f, p->item, reader)) return false;
     if (fuse_nest(f, reader)) {
         if (!nest_demand(p, s->nest, &d)) return false;
     } else if (!fuse_kernel(f, reader) || !kernel_demand(p, s->kernel, &d)) return false;

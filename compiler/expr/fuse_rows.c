@@ -243,7 +243,7 @@ static uint32_t join_one(fuser *f, uint32_t item)
         for (uint32_t i = 0; i < it->n_access; i++) {
             if (!it->access[i].reads) continue;
             const uint32_t w = fuse_writer(f, it->access[i].slot);
-            if (w < tried && w > best) best = w;
+            if (w < tried && w > best && fuse_same_side(f, w, item)) best = w;
         }
         if (!best) return 0;
         const uint32_t place = try_join(f, best, item);

@@ -44,6 +44,7 @@ bool nest_run(const interp *in, const nest *n, const char **why);
 typedef struct {
     bool inline_maps, merge_rows, merge_stages, epilogues;
     bool reciprocals; /* x / u as x * (1 / u) where u is the same along the inner loop; changes the last bit, so not in strict mode */
+    bool strings_apart; /* a step that touches strings becomes one only with others that do: it runs elsewhere */
 } fuse_options;
 void fuse(program *p, const fuse_options *o);
 

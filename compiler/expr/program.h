@@ -43,6 +43,8 @@ typedef struct {
     uint32_t io;        /* INPUT, OUTPUT, STATE: position among the model's inputs or outputs */
 } slot_info;
 
+typedef enum { DEVICE_READS = 1, DEVICE_WRITES = 2, HOST_READS = 4, HOST_WRITES = 8 } buf_side;
+
 /* A piece of memory; what plan/memory.c places. */
 typedef struct {
     slot_kind kind;      /* INPUT, OUTPUT, CONST, TEMP, STATE */
@@ -51,7 +53,9 @@ typedef struct {
     uint32_t io;
     int64_t offset;      /* TEMP: bytes into the arena (static and bounded plans); CONST: into the weights; STATE: into the state */
     int64_t bytes_max;   /* at the upper bounds of all dims */
+    int64_t host_offset; /* the same in the host's memory, where a step of the host uses it */
     uint32_t first, last; /* steps in the linear order between which it is alive */
+    uint8_t sides;       /* CUDA with steps on the host: who uses it (buf_side); 0: the device */
 } buf_info;
 
 /* ---- steps ---- */
@@ -158,6 +162,7 @@ typedef struct step {
     kernel *kernel;
     control *control;
     uint32_t id; /* position in the linear order, from 1; set by plan */
+    bool host;   /* CUDA: it runs on the host, because it touches strings */
     dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
 } step;
 

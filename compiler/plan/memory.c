@@ -230,7 +230,7 @@ static int64_t nominal(void *ctx, dim d)
     return r.hi < NOMINAL ? r.hi : r.lo > NOMINAL ? r.lo : NOMINAL;
 }
 
-static void plan_regions(program *p, job *j, memory_plan *out)
+static void plan_regions(program *p, job *j, memory_area *out)
 {
     for (uint32_t i = 0; i < j->n; i++) {
         buf_info *b = &p->buf.p[j->list[i]];
@@ -320,6 +320,38 @@ static void place_weights(program *p, memory_plan *out)
     }
 }
 
+/* Has buffer b a place in the caller's memory of the device, or of the host? Strings of inputs and outputs are the caller's. */
+static bool lies_in(const buf_info *b, bool host)
+{
+    if (!b->first) return false;
+    if (!host) return b->kind == SLOT_TEMP && (!b->sides || b->sides & (DEVICE_READS | DEVICE_WRITES));
+    return b->sides & (HOST_READS | HOST_WRITES) && b->kind != SLOT_CONST && (b->kind == SLOT_TEMP || b->type != ELEM_STRING);
+}
+
+static bool plan_area(program *p, bool host, uint32_t n_steps, memory_area *out)
+{
+    job j = {p, ARENA_ARRAY(p->mem, uint32_t, p->buf.n), 0};
+    for (uint32_t i = 1; i < p->buf.n; i++) {
+        buf_info *b = &p->buf.p[i];
+        if (!lies_in(b, host)) continue;
+        const interval r = dim_range(p->dims, b->elems);
+        b->bytes_max = r.hi == INT64_MAX ? INT64_MAX : sat_mul(r.hi, elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
+        if (b->bytes_max >= STATIC_LIMIT) out->dynamic = true;
+        else out->logical += b->bytes_max;
+        j.list[j.n++] = i;
+    }
+    if (out->dynamic) {
+        plan_regions(p, &j, out);
+        out->bytes = out->lower_bound = -1;
+        return true;
+    }
+    out->lower_bound = live_bound(p, &j, n_steps);
+    out->bytes = j.n ? place(p, &j, out->lower_bound) : 0;
+    if (host && j.n && !out->bytes) out->bytes = ALIGN; /* what is empty has an address, too */
+    if (out->lower_bound < 0 || out->bytes < 0) return diag_error(p->diag, EXIT_LIMIT, "", "out-of-memory", "planning memory needs more memory");
+    return true;
+}
+
 bool plan_memory(program *p, memory_plan *out)
 {
     *out = (memory_plan){0};
@@ -329,24 +361,10 @@ bool plan_memory(program *p, memory_plan *out)
     for (slot s = 1; s < p->slot.n; s++)
         if (slot_at(p, s)->keep && p->buf.p[slot_at(p, s)->view.buf].first) p->buf.p[slot_at(p, s)->view.buf].last = out->n_steps;
     plan_in_place(p);
-    job j = {p, ARENA_ARRAY(p->mem, uint32_t, p->buf.n), 0};
-    for (uint32_t i = 1; i < p->buf.n; i++) {
-        buf_info *b = &p->buf.p[i];
-        if (b->kind != SLOT_TEMP || !b->first) continue;
-        const interval r = dim_range(p->dims, b->elems);
-        b->bytes_max = r.hi == INT64_MAX ? INT64_MAX : sat_mul(r.hi, elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
-        if (b->bytes_max >= STATIC_LIMIT) out->dynamic = true;
-        else out->logical += b->bytes_max;
-        j.list[j.n++] = i;
-    }
+    plan_sides(p);
+    if (!plan_area(p, true, out->n_steps, &out->host)) return false;
+    for (uint32_t i = 1; i < p->buf.n; i++)
+        if (lies_in(&p->buf.p[i], true)) p->buf.p[i].host_offset = p->buf.p[i].offset;
     place_weights(p, out);
-    if (out->dynamic) {
-        plan_regions(p, &j, out);
-        out->arena_bytes = out->lower_bound = -1;
-        return true;
-    }
-    out->lower_bound = live_bound(p, &j, out->n_steps);
-    out->arena_bytes = j.n ? place(p, &j, out->lower_bound) : 0;
-    if (out->lower_bound < 0 || out->arena_bytes < 0) return diag_error(p->diag, EXIT_LIMIT, "", "out-of-memory", "planning memory needs more memory");
-    return true;
+    return plan_area(p, false, out->n_steps, &out->arena);
 }

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, plan_memory.
+ * Order: plan_limits, plan_alias, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, for CUDA plan_host, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -73,24 +73,35 @@ typedef struct {
     uint32_t from, to;
 } state_move;
 
-/* Where every TEMP and STATE buffer lies. */
+/* One piece of memory that the caller gives to a run. */
 typedef struct {
     bool dynamic;        /* some size has no bound: offsets are formulas, see `place` */
-    int64_t arena_bytes; /* static: bytes; dynamic: -1 */
+    int64_t bytes;       /* static: bytes; dynamic: -1 */
     int64_t lower_bound; /* largest sum of live bytes over time; -1 when dynamic */
-    int64_t logical;     /* sum of all TEMP buffers */
-    int64_t weights_bytes;
-    uint32_t n_steps;
+    int64_t logical;     /* sum of all buffers in it */
     /* dynamic: buffers share regions one after the other; a region's size is the largest of its buffers' */
-    VEC(uint32_t) order;  /* TEMP buffers by region */
+    VEC(uint32_t) order;  /* buffers by region */
     VEC(uint32_t) region; /* by buffer: its region */
     uint32_t n_regions;
+} memory_area;
+
+/* Where every TEMP and STATE buffer lies. */
+typedef struct {
+    memory_area arena;
+    memory_area host; /* CUDA: of steps on the host, their copies of what the device has included */
+    int64_t weights_bytes;
+    uint32_t n_steps;
     int64_t state_bytes; /* of the memory that the caller keeps between runs */
     VEC(state_move) state;
 } memory_plan;
 bool plan_memory(program *p, memory_plan *out);
 /* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
+/* CUDA, after plan_flatten: which steps run on the host (host.c). After plan_in_place, in plan_memory: who uses which buffer. */
+void plan_host(program *p);
+void plan_sides(program *p);
+/* The number that a control step reads is written by steps of the host alone, and read there. */
+bool scalar_on_host(program *p, slot s);
 void plan_in_place(program *p); /* part of plan_memory (inplace.c): buffers that share memory because one dies as the other begins */
 
 /* Calls f for every step, in execution order, bodies after their control step. */

@@ -68,6 +68,8 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-shape", "--state: output '%s' and input '%s' have not the same type and shape", out, in);
         return diag_hint(p->diag, "a state keeps its shape: fix or name the dimensions alike with --dim");
     }
+    if (slot_at(p, b)->type == ELEM_STRING)
+        return diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-type", "--state: input '%s' holds strings, which are pointers into a run's memory", in);
     const int64_t bytes = place_bytes(p, &p->buf.p[slot_at(p, b)->view.buf]);
     if (!bytes) {
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-size", "--state: input '%s' has no largest size", in);

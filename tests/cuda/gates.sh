@@ -22,11 +22,12 @@ failed=0
 
 # gate MODEL PRECISION...
 gate() {
-    model=$1 name=$(basename "$1" .onnx)
+    model=$1 name=$(basename "$1")
+    name=${name%.*}
     shift
     for precision; do
         folder=$work/$name-$precision
-        "$onnxcc" "$model" -o "$folder" --target=cuda --gpu-precision="$precision" -q
+        "$onnxcc" compile "$model" -o "$folder" --target=cuda --gpu-precision="$precision" -q
         # shellcheck disable=SC2086
         "$nvcc" -std=c++17 -O3 --fmad=false -Xcompiler=-Wall,-Wextra -Xptxas=-v $gencode -c "$folder/$name.cu" -o "$folder/$name.o" > "$folder/log" 2>&1 ||
             { cat "$folder/log"; exit 1; }
@@ -40,6 +41,20 @@ gate() {
 }
 
 gate "$source/samples/digits/digits.onnx" tf32x3 fp32 tf32 fp16 bf16
+cat > "$work/strings.onnxtxt" <<'EOF'
+<ir_version: 10, opset_import: ["" : 20]>
+strings (string[n] s, float[n] x) => (y)
+<string[2] c = {"one", "two"}>
+{
+    m = RegexFullMatch<pattern = "a.*">(s)
+    i = Cast<to = 7>(m)
+    g = Gather(c, i)
+    e = Equal(g, s)
+    f = Cast<to = 1>(e)
+    y = Mul(f, x)
+}
+EOF
+gate "$work/strings.onnxtxt" tf32x3
 if "${PYTHON:-false}" "$source/tests/cuda/small.py" "$work" bert cnn lstm > "$work/python" 2>&1; then
     gate "$work/bert.onnx" tf32x3 fp16
     gate "$work/cnn.onnx" tf32x3

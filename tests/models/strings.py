@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Operators on strings against onnxruntime: `onnxcc verify --cases` on models made here, with what onnxruntime answers as expected outputs.
 
-    strings.py ONNXCC [--keep DIR]
+    strings.py ONNXCC [--keep DIR] [--arguments=WORDS]
 
+--arguments: further words for `onnxcc verify`, as --arguments="--target=cuda --emulate".
 Needs numpy, onnx and onnxruntime; skipped (77) by name without them."""
 import argparse
 import os
 import random
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -189,6 +191,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("onnxcc")
     arguments.add_argument("--keep")
+    arguments.add_argument("--arguments", default="")
     o = arguments.parse_args()
     with tempfile.TemporaryDirectory() as work:
         root = os.path.join(o.keep or work, "node")
@@ -200,7 +203,7 @@ def main():
         matches()
         for k in range(40):
             ngrams(k, rng)
-        done = subprocess.run([o.onnxcc, "verify", "--cases", os.path.dirname(root), "-v"], capture_output=True, text=True)
+        done = subprocess.run([o.onnxcc, "verify", "--cases", os.path.dirname(root), "-v", *shlex.split(o.arguments)], capture_output=True, text=True)
         print("\n".join(line for line in done.stdout.splitlines() if not line.startswith("pass")), done.stderr)
         return 1 if done.returncode or refused or " 0 skipped" not in done.stdout else 0
 

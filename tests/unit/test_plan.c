@@ -69,7 +69,7 @@ static void check_apart(const memory_plan *m)
     for (uint32_t i = 1; i < p->buf.n; i++) {
         const buf_info *a = &p->buf.p[i];
         if (a->kind != SLOT_TEMP || !a->first) continue;
-        assert_true(a->offset >= 0 && a->offset % 64 == 0 && a->offset + a->bytes_max <= m->arena_bytes);
+        assert_true(a->offset >= 0 && a->offset % 64 == 0 && a->offset + a->bytes_max <= m->arena.bytes);
         for (uint32_t k = i + 1; k < p->buf.n && k < i + 200; k++) {
             const buf_info *b = &p->buf.p[k];
             if (b->kind != SLOT_TEMP || !b->first || a->last < b->first || b->last < a->first) continue;
@@ -88,8 +88,8 @@ static void a_chain_alternates_between_two_places(void **state)
         from = to;
     }
     const memory_plan m = plan();
-    assert_int_equal(m.arena_bytes, 2 * 256);
-    assert_int_equal(m.lower_bound, 2 * 256);
+    assert_int_equal(m.arena.bytes, 2 * 256);
+    assert_int_equal(m.arena.lower_bound, 2 * 256);
     check_apart(&m);
 }
 
@@ -102,7 +102,7 @@ static void an_elementwise_step_writes_over_its_input(void **state)
     step_from(c, b, 0, true);
     step_from(y, c, 0, true);
     const memory_plan m = plan();
-    assert_int_equal(m.arena_bytes, 256);
+    assert_int_equal(m.arena.bytes, 256);
     assert_int_equal(slot_at(p, a)->view.buf, slot_at(p, c)->view.buf);
 }
 
@@ -115,7 +115,7 @@ static void what_is_read_again_later_is_not_written_over(void **state)
     step_from(y, b, a, true);
     const memory_plan m = plan();
     assert_int_not_equal(slot_at(p, a)->view.buf, slot_at(p, b)->view.buf);
-    assert_int_equal(m.arena_bytes, 512);
+    assert_int_equal(m.arena.bytes, 512);
 }
 
 static void another_element_read_forbids_writing_over(void **state)
@@ -126,7 +126,7 @@ static void another_element_read_forbids_writing_over(void **state)
     step_from(b, a, a, true); /* reads a[i] and a[0] */
     step_from(y, b, 0, true);
     const memory_plan m = plan();
-    assert_int_equal(m.arena_bytes, 512);
+    assert_int_equal(m.arena.bytes, 512);
 }
 
 static void a_bounded_dim_is_planned_at_its_bound(void **state)
@@ -138,8 +138,8 @@ static void a_bounded_dim_is_planned_at_its_bound(void **state)
     step_from(a, x, 0, false);
     step_from(y, a, 0, false);
     const memory_plan m = plan();
-    assert_false(m.dynamic);
-    assert_int_equal(m.arena_bytes, 448); /* 400, in steps of 64 */
+    assert_false(m.arena.dynamic);
+    assert_int_equal(m.arena.bytes, 448); /* 400, in steps of 64 */
     assert_int_equal(buf_of(a)->bytes_max, 400);
 }
 
@@ -155,9 +155,9 @@ static void an_unbounded_dim_makes_the_plan_dynamic(void **state)
         from = to;
     }
     const memory_plan m = plan();
-    assert_true(m.dynamic);
-    assert_int_equal(m.arena_bytes, -1);
-    assert_int_equal(m.n_regions, 2); /* a chain needs two places, whatever n is */
+    assert_true(m.arena.dynamic);
+    assert_int_equal(m.arena.bytes, -1);
+    assert_int_equal(m.arena.n_regions, 2); /* a chain needs two places, whatever n is */
 }
 
 static void ten_thousand_buffers_are_planned(void **state)
@@ -174,8 +174,8 @@ static void ten_thousand_buffers_are_planned(void **state)
         recent[(seed >> 16) % 8] = to;
     }
     const memory_plan m = plan();
-    assert_true(m.arena_bytes >= m.lower_bound);
-    assert_true(m.arena_bytes <= m.lower_bound + m.lower_bound / 4);
+    assert_true(m.arena.bytes >= m.arena.lower_bound);
+    assert_true(m.arena.bytes <= m.arena.lower_bound + m.arena.lower_bound / 4);
     check_apart(&m);
 }
 

@@ -7,6 +7,7 @@ diag *diag_new(arena *a, const char *file)
     diag *d = ARENA_NEW(a, diag);
     d->mem = a;
     d->file = file;
+    d->kind = "validation";
     return d;
 }
 
@@ -49,6 +50,7 @@ static void add(diag *d, problem p)
     }
     p.where = one_line(d, p.where);
     p.times = 1;
+    p.kind = strncmp(p.code, "wire-", 5) && strcmp(p.code, "nesting") ? d->kind : "parse";
     d->last = d->list.n;
     VEC_PUSH(d->mem, d->list, p);
 }
@@ -57,7 +59,7 @@ bool diag_error(diag *d, exit_code exit, const char *where, const char *code, co
 {
     va_list ap;
     va_start(ap, fmt);
-    add(d, (problem){SEV_ERROR, exit, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, 0});
+    add(d, (problem){SEV_ERROR, exit, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, NULL, 0});
     va_end(ap);
     return false;
 }
@@ -66,7 +68,7 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 {
     va_list ap;
     va_start(ap, fmt);
-    add(d, (problem){SEV_WARNING, EXIT_OK, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, 0});
+    add(d, (problem){SEV_WARNING, EXIT_OK, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, NULL, 0});
     va_end(ap);
 }
 
@@ -134,7 +136,7 @@ void diag_print_json(const diag *d, FILE *to)
         if (p->sev != SEV_ERROR) continue;
         fprintf(to, "%s{\"code\":", sep);
         json_string(to, p->code);
-        fputs(",\"where\":", to);
+        fprintf(to, ",\"class\":\"%s\",\"where\":", p->kind);
         json_string(to, p->where);
         fputs(",\"message\":", to);
         json_string(to, p->message);

@@ -30,6 +30,7 @@ typedef struct {
     const char *where;   /* "node 'Conv_12' (Conv)", a path in the file, or "" */
     const char *message; /* one line */
     const char *hint;    /* NULL: none */
+    const char *kind;    /* diag.kind when it was reported */
     uint32_t times;      /* equal messages (same code and text at other places) fold into the first */
 } problem;
 
@@ -39,6 +40,7 @@ typedef struct diag {
     arena *mem;
     const char *file; /* shown in front of each line; may be NULL */
     VEC(problem) list;
+    const char *kind; /* of what is reported from now on, as JSON says it: "validation" (default) or "inference"; the codes nesting and wire-... are "parse" */
     uint32_t errors;
     uint32_t dropped; /* problems beyond DIAG_PROBLEMS */
     uint32_t last; /* index of the problem that was reported last, also when it folded into an older one */
@@ -57,6 +59,6 @@ void diag_allow(diag *d, const char *code);
 
 exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */
 void diag_print(const diag *d, FILE *to);
-void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","where","message","hint"}]} and a newline */
+void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","class","where","message","hint"}]} and a newline */
 void json_string(FILE *to, const char *s);     /* quoted and escaped */
 #endif

@@ -17,11 +17,14 @@ bool check_model_basic(model *m);
 /* After inference: the types of inputs and outputs, where known, against the schema's constraints; equal type variables have equal types.
  * Needs the versions that check_model_basic sets. */
 bool check_types(model *m);
+/* The same for the inputs of one node, at the version that it has. */
+bool check_input_types(model *m, const node *n);
 
 /* What `onnxcc check` says: the rules on the file's form, stricter than what the loader needs (required fields, names defined twice, nodes out of
  * order), then check_model_basic. Whether everything holds is in d->errors. The model, where it can be read at all; else NULL. `path` as in
- * model_load_bytes. */
-model *check_model_file(arena *mem, diag *d, const char *path);
+ * model_load_bytes. What onnx.checker takes is a warning here: what only onnxcc can't do, and calls that don't fit their function. full: types are looked at, too, so that unknown ones are errors; skip_opset: not operators
+ * in functions that differ between the versions which function and model import. */
+model *check_model_file(arena *mem, diag *d, const char *path, bool skip_opset, bool full);
 /* The same for tools that go on with the model: loaded with these options (proto/load.h). NULL when there are errors. A file in the text form
  * (*.onnxtxt) is read too. */
 model *model_load_checked(arena *mem, diag *d, const char *path, const load_options *o);

@@ -5,37 +5,59 @@
 
 #include "check/form.h"
 
-static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o)
+static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, bool skip_opset)
 {
     if (!f) return NULL;
     arena *scratch = arena_new();
     bool formed = check_form(scratch, d, proto_model(f));
     arena_free(scratch);
-    if (o && o->any_order) {
-        diag_allow(d, "graph-order");
-        formed |= !d->errors;
-    }
+    if (o && o->any_order) diag_allow(d, "graph-order");
+    if (skip_opset) diag_allow(d, "function-opset");
+    formed |= !d->errors;
     model *m = formed ? model_from_proto(mem, d, f, o) : NULL; /* what has no form is hardly worth more messages */
     if (!o || !o->keep_source) proto_release(f);
     if (m) (void)check_model_basic(m);
     return m;
 }
 
-model *check_model_file(arena *mem, diag *d, const char *path)
+/* What is no fault in onnx.checker's eyes. */
+static void allow(diag *d, bool skip_opset, bool full)
 {
-    return judge(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, NULL), NULL);
+    static const char *const codes[] = {"call-inputs", "call-outputs", "attr-undeclared", "attr-ref"};
+    diag_allow(d, NULL);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) diag_allow(d, codes[i]);
+    if (skip_opset) diag_allow(d, "function-opset");
+    if (!full) diag_allow(d, "elem-type");
+}
+
+static bool is_text_form(const char *path)
+{
+    const size_t n = strlen(path);
+    return n >= 8 && (!strcmp(path + n - 8, ".onnxtxt") || (n >= 9 && !strcmp(path + n - 9, ".onnxtext")));
+}
+
+static model *load_text(arena *mem, diag *d, const char *path, const load_options *o)
+{
+    model *m = model_load(mem, d, path, o);
+    if (m) (void)check_model_basic(m);
+    return m;
+}
+
+model *check_model_file(arena *mem, diag *d, const char *path, bool skip_opset, bool full)
+{
+    proto_file *f = is_text_form(path) ? NULL : proto_open(mem, d, path, &onnx__model_proto__descriptor, NULL);
+    model *m = is_text_form(path) ? load_text(mem, d, path, NULL) : judge(mem, d, f, NULL, skip_opset);
+    allow(d, skip_opset, full);
+    return m;
 }
 
 model *model_load_checked(arena *mem, diag *d, const char *path, const load_options *o)
 {
-    const size_t n = strlen(path);
-    const bool is_text = n >= 8 && (!strcmp(path + n - 8, ".onnxtxt") || (n >= 9 && !strcmp(path + n - 9, ".onnxtext")));
-    model *m = is_text ? model_load(mem, d, path, o) : judge(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, o), o);
-    if (m && is_text) (void)check_model_basic(m);
+    model *m = is_text_form(path) ? load_text(mem, d, path, o) : judge(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, o), o, false);
     return d->errors ? NULL : m;
 }
 
 model *check_model_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path)
 {
-    return judge(mem, d, proto_open_bytes(mem, d, data, size, path, &onnx__model_proto__descriptor, NULL), NULL);
+    return judge(mem, d, proto_open_bytes(mem, d, data, size, path, &onnx__model_proto__descriptor, NULL), NULL, false);
 }

@@ -30,8 +30,8 @@ static bool allows(const schema_types *s, const type *t)
     const type *of = t->of;
     switch (t->kind) {
     case TYPE_UNKNOWN: return true;
-    case TYPE_TENSOR:
-    case TYPE_SPARSE: return s->tensor && in_mask(s->tensor, t->elem);
+    case TYPE_SPARSE: return false; /* no operator takes them */
+    case TYPE_TENSOR: return s->tensor && in_mask(s->tensor, t->elem);
     case TYPE_SEQUENCE:
         if (!of || of->kind == TYPE_UNKNOWN) return s->seq || s->maps;
         return of->kind == TYPE_MAP ? allows_seq_of_map(s, of) : of->kind == TYPE_TENSOR && s->seq && in_mask(s->seq, of->elem);
@@ -86,6 +86,8 @@ static bool check_value(binding *b, value_id v, uint32_t i, const schema_param *
     model *m = b->m;
     if (!v || !p) return true;
     const value *x = value_at(m, v);
+    if (x->data && x->data->sparse)
+        return diag_error(m->diag, EXIT_INVALID, at_node(m, b->n), "input-type", "%s %u '%s' (%s) is a sparse tensor, which no operator takes", what, i, x->name, p->name);
     if (unknown(&x->type)) return true;
     if (!allows(p->types, &x->type)) {
         text list = {.mem = m->mem};
@@ -106,6 +108,15 @@ static bool check_value(binding *b, value_id v, uint32_t i, const schema_param *
     if (same_type(&x->type, &y->type)) return true;
     return diag_error(m->diag, EXIT_INVALID, at_node(m, b->n), "type-mismatch", "%s %u '%s' is %s but %s %u '%s' is %s; both are of type %s", what, i, x->name,
                       type_name(m, &x->type), b->first[c].what, b->first[c].i, y->name, type_name(m, &y->type), b->s->constraint[c].name);
+}
+
+bool check_input_types(model *m, const node *n)
+{
+    const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
+    binding b = {.m = m, .n = n, .s = s};
+    bool ok = true;
+    for (uint32_t i = 0; s && i < n->n_in; i++) ok &= check_value(&b, n->in[i], i, schema_input(s, i), "input");
+    return ok;
 }
 
 static bool check_node(model *m, const node *n)

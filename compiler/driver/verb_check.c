@@ -4,38 +4,64 @@
 #include "check/check.h"
 #include "driver/command.h"
 #include "ops/ops.h"
+#include "passes/inline.h"
 #include "passes/passes.h"
 #include "schema/schema.h"
 
 enum { FOLD_LIMIT = 1 << 16 };
 
-/* --check-custom-domains: a node must be an operator of the standard or a call of a function in the model. */
+/* --check-custom-domains: a node must be an operator of the standard; calls of the model's functions are none, as in onnx.checker. */
 static bool check_domains(model *m)
 {
     bool ok = true;
     for (graph_id g = 1; g < m->graphs.n; g++)
         for (uint32_t i = 0; i < graph_at(m, g)->nodes.n; i++) {
             const node *n = node_at(m, graph_at(m, g)->nodes.p[i]);
-            if (schema_domain_version(n->domain) || model_function(m, n->domain, n->op, n->overload)) continue;
+            if (schema_newest(n->domain, n->op)) continue;
             ok = diag_error(m->diag, EXIT_INVALID, at_node(m, n), "op-custom", "nothing defines operator %s of domain %s", n->op, n->domain);
         }
     return ok;
 }
 
+/* Operators without a definition of ours are understood through the standard's body. */
+static bool not_ours(void *ctx, model *m, const node *n)
+{
+    (void)ctx, (void)m;
+    const op_def *op = op_find(n->domain, n->op);
+    return !op || !op->infer;
+}
+
+/* What an input is without a value of the caller's has its type. */
+static void check_initial_values(model *m)
+{
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const tensor *t = v->initial ? v->initial : v->data;
+        if (t && v->type.kind == TYPE_TENSOR && v->type.elem != ELEM_NONE && v->type.elem != t->type)
+            diag_error(m->diag, EXIT_INVALID, arena_printf(m->mem, "input '%s'", v->name), "initializer-type", "is declared %s, but its initializer is %s",
+                       elem_of(v->type.elem)->name, elem_of(t->type)->name);
+    }
+}
+
 /* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
-    const infer_options o = {.fold_limit = FOLD_LIMIT};
-    if (inline_functions(m) && infer_model(m, &o)) check_types(m);
+    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .given_only = true, .before = check_input_types};
+    m->diag->kind = "inference";
+    check_initial_values(m);
+    if (inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) {
+        (void)infer_model(m, &o);
+        check_types(m);
+    }
     diag_allow(m->diag, NULL);
 }
 
 static void check_file(command *c, diag *d, arena *a, const char *path)
 {
-    model *m = check_model_file(a, d, path);
+    model *m = check_model_file(a, d, path, opt_flag(c->o, OPT_SKIP_OPSET), opt_flag(c->o, OPT_FULL));
     if (!m) return;
     if (opt_flag(c->o, OPT_CUSTOM_DOMAINS)) check_domains(m);
-    if (opt_flag(c->o, OPT_SKIP_OPSET)) diag_allow(d, "opset-unknown");
     if (opt_flag(c->o, OPT_FULL) && !d->errors) check_inferred(m);
 }
 

@@ -65,6 +65,21 @@ bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, c
     return window_read(d, n, rank - 2, x_shape + 2, taps, w);
 }
 
+/* One number for each spatial dimension, at least 1, in the lists that are there. */
+static bool steps_are_positive(infer_ctx *c)
+{
+    static const char *const lists[] = {"kernel_shape", "strides", "dilations"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        uint32_t n;
+        const int64_t *list = node_ints(c->n, lists[i], &n);
+        if (!node_attr(c->n, lists[i])) continue;
+        if ((int32_t)n != in_rank(c, 0) - 2) return infer_error(c, "attr-length", "attribute '%s' has %u numbers, expected %d", lists[i], n, in_rank(c, 0) - 2);
+        for (uint32_t k = 0; k < n; k++)
+            if (list[k] < 1) return infer_error(c, "attr-range", "attribute '%s' has the number %lld, which is not positive", lists[i], (long long)list[k]);
+    }
+    return true;
+}
+
 bool infer_Conv(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
@@ -77,9 +92,10 @@ bool infer_Conv(infer_ctx *c)
     if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && in_c != w_c * group)
         return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
     (void)assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], group));
+    if (!steps_are_positive(c)) return false;
     window w;
     if (!window_of_conv(c->d, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
-        return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
+        return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known");
     dim out[MAX_RANK] = {x->shape[0], wt->shape[0]};
     for (int32_t i = 2; i < x->rank; i++) out[i] = w.out[i - 2];
     return out_tensor(c, 0, in_elem(c, 0), x->rank, out);

@@ -14,6 +14,7 @@ typedef struct infer_walk {
     model *m;
     folder *f;
     const infer_options *o;
+    const op_schema *asked; /* of the node that is looked at, as the file has it */
 } walk;
 
 static bool infer_graph(walk *w, graph_id g);
@@ -27,6 +28,13 @@ bool infer_subgraph(infer_ctx *c, graph_id g)
     for (uint32_t i = 0; i < gr->outputs.n; i++) type_of_data(c->m, gr->outputs.p[i]);
     c->n = node_at(c->m, c->id);
     return ok;
+}
+
+bool infer_is_strict(const infer_ctx *c)
+{
+    const op_schema *s = c->walk && c->walk->o->strict ? c->walk->asked : NULL;
+    const bool old = s && s->since < 18 && strcmp(s->name, "ReduceSum");
+    return s && s->infers && (!old || strncmp(s->name, "Reduce", 6) || node_in(c->n, 1) || node_int(c->n, "keepdims", 1)); /* of a full reduction onnx says nothing */
 }
 
 static bool type_known(model *m, value_id v)
@@ -134,6 +142,12 @@ static bool infer_unknown(walk *w, node_id id)
     return false;
 }
 
+/* Is what was reported since then no fault of the model? */
+static bool only_unsupported(const diag *d, uint32_t errors_before)
+{
+    return d->errors == errors_before || (d->last < d->list.n && d->list.p[d->last].exit == EXIT_UNSUPPORTED);
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -151,8 +165,13 @@ static bool infer_one(walk *w, node_id id)
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
     infer_ctx c = {m, m->dims, id, n, w};
-    if (!op->infer(&c)) return false;
+    const uint32_t errors = m->diag->errors;
+    if (!op->infer(&c)) {
+        if ((w->o->strict || w->o->tolerant) && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
+        return false;
+    }
     n = node_at(m, id);
+    if (w->o->given_only) return true;
     if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
@@ -174,6 +193,10 @@ static bool infer_place(walk *w, graph_id g, uint32_t i)
     graph *gr = graph_at(w->m, g);
     for (;;) {
         if (i >= gr->nodes.n) return true; /* a node that nothing stands for was the last */
+        type_constants(w->m, node_at(w->m, gr->nodes.p[i]));
+        if (w->o->before && !w->o->before(w->m, node_at(w->m, gr->nodes.p[i]))) return false;
+        const node *n = node_at(w->m, gr->nodes.p[i]);
+        w->asked = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
         if (!version_node(w->m, g, i)) return false;
         if (!w->o->resolver) return infer_one(w, gr->nodes.p[i]);
         type_constants(w->m, node_at(w->m, gr->nodes.p[i]));
@@ -215,7 +238,7 @@ bool infer_node(model *m, node_id id)
 bool infer_model(model *m, const infer_options *o)
 {
     arena *scratch = arena_new();
-    walk w = {m, folder_new(scratch, m), o};
+    walk w = {.m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
     const bool ok = infer_graph(&w, 1) && !m->diag->errors;

@@ -192,6 +192,19 @@ static void limit_by_declaration(infer_ctx *c, const type *declared, int32_t ran
         if (is_decided(c->m, shape[k]) && dim_range(c->d, shape[k]).hi == INT64_MAX && dim_is_const(c->d, declared->shape[k], &most)) dim_narrow(c->d, shape[k], 0, most);
 }
 
+/* Numbers that contradict each other; a size that is a symbol agrees with any. */
+static bool agrees_with_declared(infer_ctx *c, uint32_t i, const char *name, const type *declared, int32_t rank, const dim *shape)
+{
+    int64_t a, b;
+    if (declared->kind != TYPE_TENSOR || declared->rank < 0 || rank < 0) return true;
+    if (declared->rank != rank)
+        return infer_error(c, "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d", i, name, declared->rank, rank);
+    for (int32_t k = 0; k < rank; k++)
+        if (dim_is_const(c->d, declared->shape[k], &a) && dim_is_const(c->d, shape[k], &b) && a != b)
+            return infer_error(c, "shape-mismatch", "dimension %d of output %u '%s' is declared %lld, but the operator gives %lld", k, i, name, (long long)a, (long long)b);
+    return true;
+}
+
 bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)
 {
     if (!has_out(c, i)) return true;
@@ -200,6 +213,7 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
     if (old->kind == TYPE_TENSOR && old->elem != ELEM_NONE && e != ELEM_NONE && old->elem != e)
         return infer_error(c, "type-mismatch", "output %u '%s' is declared %s, but the operator gives %s", i, v->name, elem_of(old->elem)->name,
                            elem_of(e)->name);
+    if (infer_is_strict(c) && !agrees_with_declared(c, i, v->name, old, rank, shape)) return false;
     if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
         diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i,
                   v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */

@@ -51,6 +51,9 @@ dim limit_decided(model *m, dim symbol, const char *name);
 /* The same symbol whenever it is asked for: "STEM.NODE", a size up to `most` that data decides. */
 dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
+bool infer_is_strict(const infer_ctx *c); /* infer_options.strict */
+/* Types of the outputs, as far as they don't depend on values that are unknown (infer_partial.c). False after reporting that they contradict declarations. */
+bool infer_partial(infer_ctx *c);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
 bool infer_subgraph(infer_ctx *c, graph_id g);
 /* Both branches of the If are inferred: the resolver of this inference looks at them (see below). False after a report. */
@@ -132,9 +135,12 @@ typedef struct {
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
     int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    bool strict;           /* a declared shape that contradicts the operator is an error; else what the operator gives holds */
+    bool given_only;       /* of integer tensors only those in the file are known, none that nodes compute: as onnx infers without data propagation */
     bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
     bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
     const resolver *resolver; /* NULL: none */
+    bool (*before)(model *m, const node *n); /* NULL, or what is asked about each node before it changes its version: false after a report */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */

@@ -108,10 +108,18 @@ static plan plan_of(model *m, const node *n, uint32_t rank, const dim *shape)
     return p;
 }
 
+/* Older models give an empty tensor for one that is not there. */
+static bool in_is_given(infer_ctx *c, uint32_t i)
+{
+    const type *t = in_type(c, i);
+    return t && !(t->kind == TYPE_TENSOR && t->rank == 1 && dim_is(c->d, t->shape[0], 0));
+}
+
 bool infer_Resize(infer_ctx *c)
 {
     if (!need_rank(c, 0)) return false;
     const type *t = in_type(c, 0);
+    if (!in_is_given(c, 2) == !in_is_given(c, 3)) return infer_error(c, "input-missing", "needs scales or sizes, and not both");
     if (t->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     const plan p = plan_of(c->m, c->n, (uint32_t)t->rank, t->shape);
     if (!p.ok) return infer_unsupported(c, "resize-scale", "%s", p.why);

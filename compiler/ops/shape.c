@@ -38,6 +38,7 @@ bool infer_Constant(infer_ctx *c)
         else if (a->kind == ATTR_FLOATS) t = list_tensor(c, ELEM_FLOAT, a);
         else if (a->kind == ATTR_INTS) t = list_tensor(c, ELEM_INT64, a);
     }
+    if (!c->n->n_attr) return infer_error(c, "attr-missing", "a Constant needs one of the attributes value, value_int, value_floats and so on");
     if (!t) return infer_unsupported(c, "type-unsupported", "constants that are sparse tensors are not supported yet");
     dim *shape = shape_new(c->m, t->rank);
     for (uint32_t i = 0; i < t->rank; i++) shape[i] = dim_const(c->d, t->shape[i]);

@@ -198,7 +198,7 @@ static bool is_left_out(const ProtobufCMessageDescriptor *type, uint32_t number,
 static bool leave_out(scan *s, const ProtobufCFieldDescriptor *f, size_t n)
 {
     if (s->frames[s->depth].places++)
-        return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-duplicate", "elements are given in more than one piece or form");
+        return diag_error(s->d, EXIT_INVALID, path_of(s, f), "wire-duplicate", "elements are given in more than one piece or form");
     s->out->left_out += n;
     s->out->places++;
     return spend(s, rounded(sizeof(prescan_place) + 1));
@@ -211,7 +211,7 @@ static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigne
     const uint32_t index = top->count[f - top->type->fields] - 1;
     if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
         if (index && f->label != PROTOBUF_C_LABEL_REPEATED)
-            return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-duplicate", "is given twice; onnxcc does not merge messages");
+            return diag_error(s->d, EXIT_INVALID, path_of(s, f), "wire-duplicate", "is given twice; onnxcc does not merge messages");
         return open_message(s, f, index, p + n);
     }
     if (f->type == PROTOBUF_C_TYPE_STRING) {
@@ -226,6 +226,20 @@ static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigne
         return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "a string has a zero byte in it");
     if (f->type == PROTOBUF_C_TYPE_BYTES) return spend(s, rounded(n + 1));
     return spend(s, rounded(count * scalar_size(f->type)));
+}
+
+/* A list of numbers may be packed. */
+static bool has_its_wire(const ProtobufCFieldDescriptor *f, wire_type w)
+{
+    return w == wire_of(f->type) || (w == WIRE_BYTES && f->label == PROTOBUF_C_LABEL_REPEATED && is_scalar(f));
+}
+
+/* Nothing but zeros from p on, outside of all messages. */
+static bool is_padding(const scan *s, const unsigned char *p)
+{
+    if (s->depth) return false;
+    while (p < s->end && !*p) p++;
+    return p == s->end;
 }
 
 /* One field at p. Returns where the next one starts: inside it when it is a message; NULL after reporting. */
@@ -255,10 +269,9 @@ static const unsigned char *scan_field(scan *s, const unsigned char *p)
     }
     if (n > (uint64_t)(end - p)) return malformed(s, start, f, "a field runs past the end of its message"), NULL;
     top->fields++;
-    if (!f) return spend(s, rounded(n) + 64) ? p + n : NULL; /* kept by protobuf-c as unknown */
+    if (!f || !has_its_wire(f, w)) return spend(s, rounded(n) + 64) ? p + n : NULL; /* unknown: protobuf passes over it */
     top->count[f - top->type->fields]++;
     const bool repeated = f->label == PROTOBUF_C_LABEL_REPEATED;
-    if (w != wire_of(f->type) && !(w == WIRE_BYTES && repeated && is_scalar(f))) return malformed(s, start, f, "a field of another type stands"), NULL;
     if (repeated && !(w == WIRE_BYTES && is_scalar(f)) && !spend(s, scalar_size(f->type))) return NULL;
     const uint32_t depth = s->depth;
     if (w == WIRE_BYTES && !scan_bytes(s, f, p, (size_t)n)) return NULL;
@@ -282,9 +295,11 @@ bool prescan(diag *d, const unsigned char *data, size_t size, const ProtobufCMes
         while (p == frames[s.depth].end) {
             const bool outermost = s.depth == 0;
             if (!close_message(&s)) return false;
+            out->size = (size_t)(p - data);
             if (outermost) return true;
         }
-        p = scan_field(&s, p);
+        if (!*p && is_padding(&s, p)) s.end = frames[0].end = p;
+        else p = scan_field(&s, p);
         if (!p) return false;
     }
 }
@@ -347,6 +362,10 @@ size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCM
         const field_view v = field_at(p, frames[depth].end);
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(kind, v.number);
         const unsigned char *const next = v.content + v.n;
+        if (f && !has_its_wire(f, v.wire)) {
+            p = next;
+            continue;
+        }
         if (f && f->type == PROTOBUF_C_TYPE_MESSAGE) {
             memcpy(q, p, v.tag_bytes);
             q += v.tag_bytes + 5;

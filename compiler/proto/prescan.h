@@ -20,6 +20,7 @@ typedef struct {
     uint64_t left_out; /* bytes of weights that prescan_skeleton() leaves out */
     uint64_t places;   /* weights left out */
     uint64_t messages; /* below the outermost one */
+    size_t size;       /* bytes of the file without zeros behind the message, which protobuf takes for its end */
 } prescan_result;
 
 /* Walks `size` bytes as one message of type `root`. Reports what is wrong (EXIT_INVALID for a broken file, EXIT_LIMIT over a limit,

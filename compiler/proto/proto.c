@@ -145,13 +145,13 @@ static bool unpack(proto_file *f, arena *mem, diag *d, const ProtobufCMessageDes
     const prescan_limits limits = {.memory = o ? o->memory : 0};
     if (!prescan(d, f->view.data, f->view.size, root, &limits, &scan)) return false;
     /* More than the estimate: protobuf-c's scratch grows by doubling, and every piece has a head here. */
-    const size_t bound = prescan_skeleton_bound(f->view.size, &scan);
+    const size_t bound = prescan_skeleton_bound(scan.size, &scan);
     f->memory = memory_new(mem, scan.memory * 4 + bound + (1 << 20));
     ProtobufCAllocator allocator = {memory_alloc, memory_free, f->memory};
     ProtobufCMessage *m = NULL;
     unsigned char *skeleton = memory_alloc(f->memory, bound > LARGE ? bound : LARGE);
     if (skeleton) {
-        const size_t n = prescan_skeleton(f->view.data, f->view.size, root, skeleton);
+        const size_t n = prescan_skeleton(f->view.data, scan.size, root, skeleton);
         m = protobuf_c_message_unpack(root, &allocator, n, skeleton);
         memory_free(f->memory, skeleton);
     }

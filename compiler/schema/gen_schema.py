@@ -96,6 +96,23 @@ def c_default(a):
     raise ValueError(f"no C form for a default of kind {kind}: {a.name} = {v}")
 
 
+def takes_any_attribute(s):
+    """whether onnx.checker lets a node have attributes that its schema does not know"""
+    node = onnx.helper.make_node(s.name, ["i"] * s.min_input, [f"o{k}" for k in range(s.min_output)], domain=s.domain)
+    for name, a in s.attributes.items():
+        if a.required:
+            node.attribute.add(name=name, type=int(a.type.value))
+    node.attribute.add(name="no_such_attribute", type=onnx.AttributeProto.INT)
+    context = onnx.checker.C.CheckerContext()
+    context.ir_version = onnx.IR_VERSION
+    context.opset_imports = {s.domain: s.since_version}
+    try:
+        onnx.checker.check_node(node, context)
+    except onnx.checker.ValidationError:
+        return False
+    return True
+
+
 def body_bytes(schema, version):
     """the FunctionProto without doc strings"""
     f = onnx.FunctionProto()
@@ -131,6 +148,7 @@ def generate():
         many = lambda n: "MANY" if n > 1000 else str(n)
         lines.append(
             f'{{"{s.domain}", "{s.name}", {s.since_version}, {int(s.deprecated)}, {int(s.has_context_dependent_function)}, '
+            f"{int(takes_any_attribute(s))}, {int(s.has_type_and_shape_inference_function or s.has_function)}, "
             f"{s.min_input}, {many(s.max_input)}, {s.min_output}, {many(s.max_output)}, "
             f"{len(s.inputs)}, {len(s.outputs)}, {len(names)}, {len(s.attributes)}, {len(rows)}, "
             f"{params.add(param_rows(s.inputs, names))}, {params.add(param_rows(s.outputs, names))}, {con}, {att}, {bodies.add(rows)}}},")

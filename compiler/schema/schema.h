@@ -73,6 +73,8 @@ typedef struct op_schema {
     int since; /* the opset version that this form came with */
     bool deprecated;
     bool computed_body; /* a function operator whose body depends on the node: the standard has no data for it */
+    bool any_attribute; /* onnx.checker lets it have attributes that are not in the list */
+    bool infers;        /* the onnx package infers its types, by a function of its own or the body */
     uint16_t min_in, max_in, min_out, max_out;
     uint8_t n_in, n_out, n_constraint, n_attr, n_body; /* lengths of the lists below */
     const schema_param *in, *out;

@@ -18,3 +18,19 @@ expect 0 text relu.onnx
 says out "Relu"
 expect 0 doctor
 says out "C compiler"
+
+# --full infers as onnx.checker does: what a file declares may not contradict it; numbers that nodes compute are not looked into.
+declares() {
+    printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2,3] x) => (%s y)\n<int64[2] s = {3, 2}>\n{\n    %s\n    y = Relu(t)\n}\n' "$1" "$2" > declares.onnxtxt
+}
+declares 'float[3,2]' 't = Reshape(x, s)'
+expect 0 check --full declares.onnxtxt
+declares 'float[2,2]' 't = Reshape(x, s)'
+expect 0 check declares.onnxtxt
+expect 3 check --full declares.onnxtxt --json
+says out '"class":"inference"' "dimension 0 of output 0 'y' is declared 2, but the operator gives 3"
+declares 'float[3,2,1]' 't = Reshape(x, s)'
+expect 3 check --full declares.onnxtxt
+says err "is declared with 3 dimensions, but the operator gives 2"
+declares 'float[2,2]' 'u = Identity(s)  t = Reshape(x, u)'
+expect 0 check --full declares.onnxtxt

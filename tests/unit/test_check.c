@@ -243,7 +243,7 @@ static void attribute_references_need_a_declaration(void **state)
     add_output(m, body, "b");
     node_set_attr(m, node_at(m, inside), (attr){.name = "alpha", .kind = ATTR_FLOAT, .ref = "slope"});
     assert_false(check_model_basic(m));
-    expect("attr-ref", "attribute 'alpha' refers to 'slope', which the function does not declare", NULL);
+    expect("attr-undeclared", "attribute 'alpha' refers to 'slope', which the function does not declare", NULL);
 }
 
 static void of_a_domain_imported_twice_the_last_version_counts(void **state)

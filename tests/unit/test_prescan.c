@@ -183,10 +183,26 @@ static void a_length_of_four_gigabytes_is_refused(void **state)
     (void)state;
     expect_invalid("\x3a\xff\xff\xff\xff\x0f", 6);
 }
-static void a_field_of_another_wire_type_is_refused(void **state)
+/* As protobuf does: a graph that is a number is an unknown field. */
+static void a_field_of_another_wire_type_is_passed_over(void **state)
 {
     (void)state;
-    expect_invalid("\x38\x01", 2);
+    text t = small_model();
+    text_addn(&t, "\x38\x01", 2);
+    assert_int_equal(scan(&t, 0), EXIT_OK);
+    model *m = model_load_bytes(mem, d, t.p, t.n, NULL, NULL);
+    assert_non_null(m);
+    assert_string_equal(graph_at(m, 1)->name, "g");
+}
+
+static void zeros_behind_a_model_are_its_end(void **state)
+{
+    (void)state;
+    text t = small_model();
+    text_addn(&t, "\0\0\0", 3);
+    assert_non_null(model_load_bytes(mem, d, t.p, t.n, NULL, NULL));
+    text_addn(&t, "\1", 1);
+    assert_int_equal(scan(&t, 0), EXIT_INVALID);
 }
 static void bad_utf8_is_refused(void **state)
 {
@@ -205,7 +221,7 @@ static void a_graph_given_twice_is_refused(void **state)
     (void)state;
     text t = {.mem = mem};
     text_addn(&t, "\x3a\x00\x3a\x00", 4);
-    assert_int_equal(scan(&t, 0), EXIT_UNSUPPORTED);
+    assert_int_equal(scan(&t, 0), EXIT_INVALID);
 }
 
 static void a_zero_byte_in_a_name_is_refused(void **state)
@@ -269,7 +285,8 @@ int main(void)
         TEST(a_number_of_eleven_bytes_is_refused),
         TEST(a_length_past_the_end_is_refused),
         TEST(a_length_of_four_gigabytes_is_refused),
-        TEST(a_field_of_another_wire_type_is_refused),
+        TEST(a_field_of_another_wire_type_is_passed_over),
+        TEST(zeros_behind_a_model_are_its_end),
         TEST(bad_utf8_is_refused),
         TEST(a_child_may_not_be_longer_than_its_parent),
         TEST(a_graph_given_twice_is_refused),

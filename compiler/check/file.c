@@ -12,6 +12,7 @@ static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, b
     bool formed = check_form(scratch, d, proto_model(f));
     arena_free(scratch);
     if (o && o->any_order) diag_allow(d, "graph-order");
+    if (o && o->incomplete) diag_allow(d, "field-missing");
     if (skip_opset) diag_allow(d, "function-opset");
     formed |= !d->errors;
     model *m = formed ? model_from_proto(mem, d, f, o) : NULL; /* what has no form is hardly worth more messages */

@@ -47,7 +47,7 @@ static void check_initial_values(model *m)
 /* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
-    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .given_only = true, .before = check_input_types};
+    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
     m->diag->kind = "inference";
     check_initial_values(m);
     if (inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) {

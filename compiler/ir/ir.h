@@ -171,6 +171,9 @@ typedef struct model {
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
     VEC(size_limit) limits; /* what the user says about them, before they exist */
     const void *source;     /* see `keep_source` in proto/load.h */
+    bool types_inferred;    /* what is written back says all that is known of types, declared or not */
+    VEC(dim) named;         /* symbols that names in the file stand for */
+    VEC(dim) invented;      /* others, as they were written */
     bool written_back;      /* nodes stand at the versions that the model imports (else at the newest), and no size is taken as equal to another without proof */
 } model;
 

@@ -134,6 +134,7 @@ static bool infer_unknown(walk *w, node_id id)
     const attr *a = c.n->attr;
     const bool plain = !node_attr(c.n, "start") && !node_attr(c.n, "end");
     const dim rank = dim_fresh(c.d, "rank", 0, INT64_MAX);
+    if (w->o->partial) (void)infer_partial(&c);
     if (!w->o->tolerant) return false;
     if (node_is(c.n, "", "Size")) (void)out_tensor(&c, 0, ELEM_INT64, 0, NULL);
     if (node_is(c.n, "", "Shape") && plain) (void)out_tensor(&c, 0, ELEM_INT64, 1, &rank);
@@ -159,15 +160,16 @@ static bool infer_one(walk *w, node_id id)
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_find(n->domain, n->op);
+    infer_ctx c = {m, m->dims, id, n, w};
     if (!op || !op->infer || !strcmp(n->domain, OWN_DOMAIN)) {
+        if (w->o->partial) (void)infer_partial(&c);
         diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
-    infer_ctx c = {m, m->dims, id, n, w};
     const uint32_t errors = m->diag->errors;
     if (!op->infer(&c)) {
-        if ((w->o->strict || w->o->tolerant) && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
+        if (w->o->partial && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
         return false;
     }
     n = node_at(m, id);

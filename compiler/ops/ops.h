@@ -136,6 +136,7 @@ typedef struct {
 typedef struct {
     int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
     bool strict;           /* a declared shape that contradicts the operator is an error; else what the operator gives holds */
+    bool partial;          /* what can't be inferred whole has the types that are known without its sizes (infer_partial) */
     bool given_only;       /* of integer tensors only those in the file are known, none that nodes compute: as onnx infers without data propagation */
     bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
     bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */

@@ -198,3 +198,27 @@ void analyze(model *m, size_t limit)
     drop_wrong_declarations(m, &before);
     arena_free(scratch);
 }
+
+/* Data that inference found would be written as constants. */
+static void forget_data(model *m, const snapshot *s)
+{
+    for (value_id v = 1; v < s->n_values; v++) {
+        value_at(m, v)->data = s->data[v];
+        value_at(m, v)->content = NULL;
+        value_at(m, v)->n_content = 0;
+    }
+}
+
+bool analyze_types(model *m, const infer_options *o)
+{
+    arena *scratch = arena_new();
+    const snapshot before = take(m, scratch);
+    m->written_back = true;
+    for (value_id v = 1; v < before.n_values; v++) /* as onnx takes them */
+        if (!value_at(m, v)->data) value_at(m, v)->data = value_at(m, v)->initial;
+    bool ok = inline_functions(m) && inline_operators(m, not_ours, NULL, NULL) && infer_model(m, o);
+    put_back(m, &before);
+    forget_data(m, &before);
+    arena_free(scratch);
+    return ok;
+}

@@ -1,7 +1,7 @@
 /* analyze.h - what is known of the values of a model that stays as its file says it. */
 #ifndef ONNXCC_PASSES_ANALYZE_H
 #define ONNXCC_PASSES_ANALYZE_H
-#include "ir/ir.h"
+#include "ops/ops.h"
 
 /* For tools that write the model back. Requires: node->version set (check_model_basic). Then every value has its type, its constant data and its
  * symbolic content as inference finds them (ops.h), for all that can be inferred; nodes, graphs and names are as they were, at the versions that
@@ -11,4 +11,6 @@
  * No size is taken as equal to another one unless that is proved (model.written_back): what a tool writes is run by others, who do not check it.
  * A constant of more than `limit` bytes that no constant of the file has becomes none: it stays a node. */
 void analyze(model *m, size_t limit);
+/* The same with what inference reports, by these options; its data and content are forgotten. False after an error of inference. */
+bool analyze_types(model *m, const infer_options *o);
 #endif

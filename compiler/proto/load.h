@@ -10,6 +10,7 @@ typedef struct load_options {
     bool keep_source;        /* nodes, attributes, tensors, values and graphs point to their messages, which live as long as `mem`: model_save writes those, and so
                               * keeps what the IR has no place for */
     bool any_order;          /* of a checked model: nodes that stand before what they use are put in order, with a warning, as onnxruntime does */
+    bool incomplete;         /* of a checked model: types and shapes that the standard wants may be missing */
     bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default; from IR version 4 on in `initial`); else they become constants */
 } load_options;
 

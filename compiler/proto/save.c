@@ -7,17 +7,7 @@
 #include <string.h>
 
 #include "ir/labels.h"
-#include "ir/scope.h"
-#include "onnx.pb-c.h"
-
-typedef struct {
-    model *m;
-    diag *d;
-    arena *a;
-    const char **label; /* by value id */
-    uint8_t *is_output; /* by value id: of some graph */
-    scope *written;     /* names of values, for annotations */
-} writer;
+#include "proto/save_impl.h"
 
 #define NEW(w, T, lower) ((T *)message_new((w)->a, sizeof(T), &onnx__##lower##__descriptor))
 static void *message_new(arena *a, size_t bytes, const ProtobufCMessageDescriptor *kind)
@@ -58,27 +48,31 @@ static char **names_of(const writer *w, const value_id *v, uint32_t n)
 
 /* ---- types and tensors ---- */
 
-static Onnx__TensorShapeProto *write_shape(writer *w, const type *t)
+Onnx__TensorShapeProto__Dimension *write_dim(const writer *w, dim d)
+{
+    Onnx__TensorShapeProto__Dimension *p = NEW(w, Onnx__TensorShapeProto__Dimension, tensor_shape_proto__dimension);
+    text param = {.mem = w->a};
+    if (dim_is_const(w->m->dims, d, &p->dim_value)) {
+        p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
+        return p;
+    }
+    dim_text(w->m->dims, w->m->types_inferred ? dim_with_names(w, d) : d, &param);
+    p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+    p->dim_param = entry(param.p);
+    return p;
+}
+
+Onnx__TensorShapeProto *write_shape(const writer *w, const type *t)
 {
     if (t->rank < 0) return NULL;
     Onnx__TensorShapeProto *shape = NEW(w, Onnx__TensorShapeProto, tensor_shape_proto);
     shape->n_dim = (size_t)t->rank;
     shape->dim = ARENA_ARRAY(w->a, Onnx__TensorShapeProto__Dimension *, t->rank);
-    for (int32_t i = 0; i < t->rank; i++) {
-        Onnx__TensorShapeProto__Dimension *p = shape->dim[i] = NEW(w, Onnx__TensorShapeProto__Dimension, tensor_shape_proto__dimension);
-        text param = {.mem = w->a};
-        if (dim_is_const(w->m->dims, t->shape[i], &p->dim_value)) {
-            p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-            continue;
-        }
-        dim_text(w->m->dims, t->shape[i], &param);
-        p->value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
-        p->dim_param = entry(param.p);
-    }
+    for (int32_t i = 0; i < t->rank; i++) shape->dim[i] = write_dim(w, t->shape[i]);
     return shape;
 }
 
-static Onnx__TypeProto *write_type(writer *w, const type *t)
+Onnx__TypeProto *write_type(const writer *w, const type *t)
 {
     Onnx__TypeProto *p = NEW(w, Onnx__TypeProto, type_proto);
     switch (t->kind) {
@@ -124,6 +118,7 @@ static Onnx__ValueInfoProto *write_info(writer *w, value_id v)
     Onnx__ValueInfoProto *p = COPY(w, Onnx__ValueInfoProto, value_info_proto, val->source);
     type constant = {.kind = TYPE_TENSOR};
     p->name = entry(name_of(w, v));
+    if (val->source && w->m->types_inferred && val->type.kind != TYPE_UNKNOWN) p->type = merge_type(w, p->type, &val->type);
     if (val->source) return p; /* as declared */
     if (val->type.kind != TYPE_UNKNOWN) p->type = write_type(w, &val->type);
     else if (val->data) {
@@ -275,18 +270,29 @@ static Onnx__ValueInfoProto **write_infos(writer *w, const value_id *v, uint32_t
     return list;
 }
 
+typedef VEC(Onnx__ValueInfoProto *) info_list;
+
+static bool is_listed(const info_list *list, const Onnx__ValueInfoProto *p)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (p->name && !strcmp(list->p[i]->name, p->name)) return true;
+    return false;
+}
+
 /* The types of what nodes compute, outputs of the graph left out. With a source: those that it declares. */
 static void write_inner_types(writer *w, const graph *g, Onnx__GraphProto *p)
 {
-    VEC(Onnx__ValueInfoProto *) list = {0};
+    info_list list = {0};
     for (uint32_t i = 0; i < g->nodes.n; i++) {
         const node *n = node_at(w->m, g->nodes.p[i]);
         for (uint32_t k = 0; k < n->n_out; k++) {
             const value_id v = n->out[k];
             const value *x = value_at(w->m, v);
-            if (v && !w->is_output[v] && (w->m->source ? x->source != NULL : x->type.kind != TYPE_UNKNOWN)) VEC_PUSH(w->a, list, write_info(w, v));
+            if (v && !w->is_output[v] && (x->source || (x->type.kind != TYPE_UNKNOWN && (!w->m->source || w->m->types_inferred)))) VEC_PUSH(w->a, list, write_info(w, v));
         }
     }
+    for (size_t i = 0; w->m->types_inferred && i < p->n_value_info; i++)
+        if (!is_listed(&list, p->value_info[i])) VEC_PUSH(w->a, list, p->value_info[i]); /* of initializers, or of nothing: they stay */
     p->n_value_info = list.n;
     p->value_info = list.p;
 }

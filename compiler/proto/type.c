@@ -4,6 +4,14 @@
 #include "proto/convert.h"
 #include "proto/dimparam.h"
 
+static void note_named(void *ctx, dim symbol)
+{
+    model *m = ctx;
+    for (uint32_t i = 0; i < m->named.n; i++)
+        if (m->named.p[i] == symbol) return;
+    VEC_PUSH(m->mem, m->named, symbol);
+}
+
 static dim convert_dim(converter *c, const Onnx__TensorShapeProto__Dimension *p, const char *stem, uint32_t axis, const place *at)
 {
     const char *param = "";
@@ -16,7 +24,11 @@ static dim convert_dim(converter *c, const Onnx__TensorShapeProto__Dimension *p,
         }
         diag_warn(c->d, where_of(c, at), "shape-negative", "dimension %u is -1, taken as unknown", axis);
     } else if (p->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM) param = given(p->dim_param);
-    if (*param && strcmp(param, "?")) return dim_of_param(c->m->dims, c->mem, param);
+    if (*param && strcmp(param, "?")) {
+        const dim d = dim_of_param(c->m->dims, c->mem, param);
+        dim_atoms(c->m->dims, d, note_named, c->m);
+        return d;
+    }
     return dim_fresh(c->m->dims, arena_printf(c->mem, "%s:%u", stem, axis), 1, INT64_MAX);
 }
 

@@ -20,7 +20,7 @@ BATCH = 200
 FLAGS = (("full_check", "--full"), ("skip_opset", "--skip-opset"), ("check_custom_domain", "--check-custom-domains"))
 
 
-def corpus(root):
+def load_corpus(root, name="checker"):
     if not os.path.exists(os.path.join(root, "reader.py")):
         print(f"skipped: no conformance folder at {root}")
         sys.exit(77)
@@ -28,7 +28,7 @@ def corpus(root):
     reader = importlib.util.module_from_spec(spec)
     sys.dont_write_bytecode = True
     spec.loader.exec_module(reader)
-    return reader.Corpus("open", "checker", root)
+    return reader.Corpus("open", name, root)
 
 
 def class_of(record):
@@ -72,7 +72,7 @@ def main():
     ap.add_argument("--work")
     ap.add_argument("--list", action="store_true")
     o = ap.parse_args()
-    c = corpus(o.root)
+    c = load_corpus(o.root)
     work = o.work or tempfile.mkdtemp()
     groups = collections.defaultdict(list)  # flags -> (path, record)
     for k, r in enumerate(c.records()):

@@ -92,6 +92,14 @@ void diag_allow(diag *d, const char *code)
     }
 }
 
+void diag_allow_last(diag *d)
+{
+    problem *p = d->last < d->list.n ? &d->list.p[d->last] : NULL;
+    if (!p || p->sev != SEV_ERROR || p->times > 1) return;
+    p->sev = SEV_WARNING;
+    d->errors--;
+}
+
 exit_code diag_exit(const diag *d)
 {
     for (uint32_t i = 0; i < d->list.n; i++)

@@ -57,6 +57,9 @@ bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3
 /* Makes warnings of the errors with that code, or (code NULL) of those that say what onnxcc can't do: they are no faults of the model. */
 void diag_allow(diag *d, const char *code);
 
+/* The error that was reported last becomes a warning. */
+void diag_allow_last(diag *d);
+
 exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */
 void diag_print(const diag *d, FILE *to);
 void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","class","where","message","hint"}]} and a newline */

@@ -99,6 +99,12 @@ static void hint_operator(walk *w, const node *n, int version)
     if (best.name) diag_hint(w->m->diag, "did you mean %s?", best.name);
 }
 
+/* Of the form before one that is no more: for tools that look on. */
+static int version_before(const op_schema *s)
+{
+    return s != schema_at(0) && !strcmp(s[-1].name, s->name) && !strcmp(s[-1].domain, s->domain) ? s[-1].since : 0;
+}
+
 /* The schema of an operator; NULL for calls and foreign domains, or (*ok false) after reporting. */
 static const op_schema *resolve(walk *w, node *n, const function *callee, bool *ok)
 {
@@ -122,6 +128,7 @@ static const op_schema *resolve(walk *w, node *n, const function *callee, bool *
     if (s->deprecated && schema_next(s)) { /* a form with a flaw, corrected since: it has a meaning, so it can be compiled */
         diag_warn(d, where(w, n), "op-deprecated", "version %d of %s is deprecated in favour of version %d", s->since, n->op, schema_next(s)->since);
     } else if (s->deprecated) {
+        n->version = version_before(s);
         *ok = diag_error(d, EXIT_INVALID, where(w, n), "op-deprecated", "%s was removed from %s in version %d; the model imports version %d", n->op,
                          domain, s->since, import->version);
         return NULL;

@@ -5,6 +5,13 @@
 
 #include "check/form.h"
 
+/* What inference can work with: types that are not declared, operators that are no more or that nothing defines, undeclared references. */
+static void allow_unfinished(diag *d)
+{
+    static const char *const codes[] = {"field-missing", "op-deprecated", "op-unknown", "attr-undeclared"};
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) diag_allow(d, codes[i]);
+}
+
 static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, bool skip_opset)
 {
     if (!f) return NULL;
@@ -12,12 +19,13 @@ static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, b
     bool formed = check_form(scratch, d, proto_model(f));
     arena_free(scratch);
     if (o && o->any_order) diag_allow(d, "graph-order");
-    if (o && o->incomplete) diag_allow(d, "field-missing");
+    if (o && o->incomplete) allow_unfinished(d);
     if (skip_opset) diag_allow(d, "function-opset");
     formed |= !d->errors;
     model *m = formed ? model_from_proto(mem, d, f, o) : NULL; /* what has no form is hardly worth more messages */
     if (!o || !o->keep_source) proto_release(f);
     if (m) (void)check_model_basic(m);
+    if (o && o->incomplete) allow_unfinished(d);
     return m;
 }
 

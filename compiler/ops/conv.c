@@ -66,7 +66,7 @@ bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, c
 }
 
 /* One number for each spatial dimension, at least 1, in the lists that are there. */
-static bool steps_are_positive(infer_ctx *c)
+bool steps_are_positive(infer_ctx *c)
 {
     static const char *const lists[] = {"kernel_shape", "strides", "dilations"};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {

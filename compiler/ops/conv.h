@@ -17,6 +17,9 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
  * it is not known. */
 bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, const dim *w_shape, window *w);
 
+/* kernel_shape, strides and dilations, where given, have a positive number for each spatial dimension. False after a report. */
+bool steps_are_positive(infer_ctx *c);
+
 /* The window of the lowered node as parameters of a K_CONV, whose pads are numbers: false when they are not. */
 bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p);
 /* Appends a K_CONV of x and weights `w` that makes the node's output 0. The value of its OUT hook, whose axes are (n, oc, spatial...), is the bare

@@ -4,6 +4,7 @@
  * q = p + pad - k * dilation, for the taps where stride divides q and the position exists. */
 #include <string.h>
 
+#include "ops/conv.h"
 #include "ops/families.h"
 #include "ops/formula.h"
 
@@ -76,6 +77,16 @@ static bool spread_of(dims *d, const node *n, uint32_t rank, const dim *x, const
     return true;
 }
 
+static bool padding_is_right(infer_ctx *c)
+{
+    uint32_t n;
+    const int64_t *more = node_ints(c->n, "output_padding", &n);
+    for (uint32_t i = 0; i < n; i++)
+        if (more[i] < 0) return infer_error(c, "attr-range", "attribute 'output_padding' has the number %lld", (long long)more[i]);
+    const char *automatic = node_string(c->n, "auto_pad", "NOTSET");
+    return !infer_is_strict(c) || !node_attr(c->n, "pads") || !strcmp(automatic, "NOTSET") || infer_error(c, "attribute-value", "attributes 'pads' and 'auto_pad' exclude each other");
+}
+
 bool infer_ConvTranspose(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
@@ -84,6 +95,7 @@ bool infer_ConvTranspose(infer_ctx *c)
     if (x->rank < 3 || w->rank != x->rank) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions", x->rank, w->rank);
     if (x->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     if (group < 1) return infer_error(c, "attribute-value", "attribute 'group' is %lld", (long long)group);
+    if (!steps_are_positive(c) || !padding_is_right(c)) return false;
     spread s;
     if (!spread_of(c->d, c->n, (uint32_t)x->rank, x->shape, w->shape, &s)) return infer_error(c, "attribute-value", "a stride, dilation or output shape is wrong");
     dim out[MAX_RANK] = {x->shape[0], dim_mulc(c->d, w->shape[1], group)};

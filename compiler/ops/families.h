@@ -296,4 +296,9 @@ bool lower_Dropout(lower_ctx *c);
 bool lower_Multinomial(lower_ctx *c);
 bool lower_RandomNormal(lower_ctx *c);
 bool lower_RandomUniform(lower_ctx *c);
+
+/* infer_bodies.c */
+bool infer_window(infer_ctx *c);
+bool infer_LinearAttention(infer_ctx *c);
+bool infer_FlexAttention(infer_ctx *c);
 #endif

@@ -123,6 +123,11 @@ static bool branches(infer_ctx *c)
     return true;
 }
 
+bool infer_branch_types(infer_ctx *c)
+{
+    return !*c->n->domain && !strcmp(c->n->op, "If") && branches(c);
+}
+
 bool infer_list_types(infer_ctx *c)
 {
     const char *op = c->n->op;
@@ -141,7 +146,6 @@ bool infer_list_types(infer_ctx *c)
     else if (!strcmp(op, "Optional")) set_type(c, 0, (type){.kind = TYPE_OPTIONAL, .rank = -1, .of = boxed(c, given_by_type(c))});
     else if (!strcmp(op, "OptionalGetElement")) set_type(c, 0, x && x->kind == TYPE_OPTIONAL ? element_of(c, 0) : x ? *x : (type){.rank = -1});
     else if (!strcmp(op, "OptionalHasElement")) set_type(c, 0, tensor_of(c, ELEM_BOOL, 0));
-    else if (!strcmp(op, "If")) return branches(c);
     else return false;
     return true;
 }

@@ -12,6 +12,7 @@ typedef enum {
     SHAPE_OF_FIRST,    /* its whole shape */
     ONE_HOT,           /* input 0's with one more */
     OTHER_AXES,        /* input 0's, whose sizes are known but for attribute axes */
+    SPECTRUM,          /* input 0's sizes where nothing changes the length, the last one for complex numbers */
     IMAGES,            /* channels and sizes of as many dimensions as input `list` has elements */
     RANK_OF_LIST,      /* as many as input `list` has elements */
     RANK_PLUS_LIST,    /* input 0's and these */
@@ -35,7 +36,7 @@ static const partial_rule RULES[] = {
     {"Split", 0, RANK_UNKNOWN, 0},
     {"CenterCropPad", 0, RANK_UNKNOWN, 0},
     {"MaxUnpool", 0, RANK_OF_FIRST, 0},
-    {"DFT", 0, RANK_OF_FIRST, 0},
+    {"DFT", 0, SPECTRUM, 0},
     {"CumSum", 0, SHAPE_OF_FIRST, 0},
     {"CumProd", 0, SHAPE_OF_FIRST, 0},
     {"Trilu", 0, SHAPE_OF_FIRST, 0},
@@ -76,7 +77,8 @@ static int32_t rank_by(infer_ctx *c, const partial_rule *r)
     case RANK_OF_FIRST:
     case SHAPE_OF_FIRST: return first;
     case ONE_HOT: return first < 0 ? -1 : first + 1;
-    case OTHER_AXES: return first;
+    case OTHER_AXES:
+    case SPECTRUM: return first;
     case IMAGES: return n < 0 ? -1 : (int32_t)n + 2;
     case RANK_OF_LIST: return (int32_t)n;
     case RANK_PLUS_LIST: return first < 0 ? -1 : first + (int32_t)n;
@@ -104,6 +106,9 @@ static const dim *known_sizes(infer_ctx *c, const partial_rule *r, int32_t rank)
             for (uint32_t i = 0; i < n; i++) listed |= axes[i] == k || axes[i] + rank == k;
             if (!listed) size[k] = x->shape[k];
         }
+    } else if (r->rank == SPECTRUM && !node_in(c->n, 1) && !node_int(c->n, "onesided", 0)) {
+        memcpy(size, x->shape, (size_t)rank * sizeof *size);
+        size[rank - 1] = dim_const(c->d, 2);
     } else if (r->rank == IMAGES && in_rank(c, 0) == 3) size[0] = x->shape[0];
     else if (r->rank == RANK_OF_LIST && !strcmp(r->op, "AffineGrid")) {
         size[0] = in_rank(c, 0) == 3 ? x->shape[0] : size[0];
@@ -160,7 +165,7 @@ static bool infer_by_schema(infer_ctx *c)
 
 bool infer_partial(infer_ctx *c)
 {
-    if (infer_list_types(c)) return true;
+    if (infer_list_types(c) || infer_branch_types(c)) return true;
     for (size_t k = 0; !*c->n->domain && k < sizeof RULES / sizeof *RULES; k++) {
         const partial_rule *r = &RULES[k];
         if (strcmp(r->op, c->n->op)) continue;

@@ -293,6 +293,7 @@ static void unpooled_shape(dims *d, const node *n, uint32_t rank, const dim *sha
 
 bool infer_MaxUnpool(infer_ctx *c)
 {
+    if (in_rank(c, 1) >= 0 && in_rank(c, 1) < 2) return infer_error(c, "shape-rank", "the indices have %d dimensions", in_rank(c, 1));
     if (!check_window(c)) return false;
     const type *t = in_type(c, 0);
     dim out[MAX_RANK];

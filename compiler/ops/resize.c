@@ -44,7 +44,7 @@ static bool by_scale(dims *d, scaling *s, double scale)
 {
     int64_t n;
     if (!fraction(d, scale, &s->up, &s->down)) return false;
-    if (dim_is_const(d, s->in, &n)) s->out = dim_const(d, (int64_t)floorf((float)n * (float)scale));
+    if (dim_is_const(d, s->in, &n)) s->out = dim_const(d, n < 1 << 24 ? (int64_t)floorf((float)n * (float)scale) : (int64_t)floor((double)n * scale)); /* what float can't hold is exact */
     else s->out = dim_fdiv(d, dim_mul(d, s->in, s->up), s->down);
     s->resized = scale != 1.0;
     return true;

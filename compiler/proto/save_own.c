@@ -5,6 +5,7 @@
 
 #include "onnx.pb-c.h"
 #include "proto/external.h"
+#include "proto/load.h"
 #include "proto/proto.h"
 #include "proto/save.h"
 
@@ -119,9 +120,21 @@ static bool ends_with(const char *s, const char *tail)
     return n >= k && !strcmp(s + n - k, tail);
 }
 
+/* Types that were inferred are put together with those of the file when it is encoded: the text is that of the file. */
+static bool text_of_encoded(saver *s, text *out)
+{
+    text file = {.mem = s->a};
+    const load_options o = {.overridable_inputs = true};
+    if (!model_encode(s->m, s->d, &file)) return false;
+    model *m = model_load_bytes(s->a, s->d, file.p, file.n, s->m->path, &o);
+    if (m) model_text(m, out, UINT32_MAX);
+    return m != NULL;
+}
+
 static bool encode(saver *s, const char *path, text *out)
 {
     if (!ends_with(path, ".onnxtxt")) return model_encode(s->m, s->d, out);
+    if (s->m->types_inferred) return text_of_encoded(s, out);
     model_text(s->m, out, UINT32_MAX);
     return true;
 }

@@ -1,0 +1,66 @@
+/* infer_bodies.c - types of operators that are compiled as the bodies that the standard gives: known without expanding them.
+ * Source: ONNX Operators.md, BlackmanWindow-17 and its like, LinearAttention-27; ai.onnx.preview FlexAttention-1. */
+#include <string.h>
+
+#include "ops/families.h"
+#include "ops/ops.h"
+
+bool infer_window(infer_ctx *c)
+{
+    const elem e = (elem)node_int(c->n, "output_datatype", ELEM_FLOAT);
+    dim size;
+    if (in_scalar(c, 0, &size)) return out_tensor(c, 0, e, 1, &size);
+    size = out_unknown(c, "window");
+    return out_tensor(c, 0, e, 1, &size);
+}
+
+/* The size of a packed dimension for each of `heads`. */
+static dim per_head(infer_ctx *c, dim packed, int64_t heads)
+{
+    return dim_fdiv(c->d, packed, dim_const(c->d, heads));
+}
+
+static bool rule_takes(infer_ctx *c, const char *rule, const char *input, uint32_t i, bool wanted)
+{
+    if ((node_in(c->n, i) != 0) == wanted) return true;
+    return infer_error(c, "input-missing", wanted ? "update_rule '%s' needs input %u (%s)" : "update_rule '%s' has no input %u (%s)", rule, i, input);
+}
+
+bool infer_LinearAttention(infer_ctx *c)
+{
+    enum { QUERY, KEY, VALUE, PAST, DECAY, BETA };
+    const int64_t q_heads = node_int(c->n, "q_num_heads", 0), heads = node_int(c->n, "kv_num_heads", 0);
+    const char *rule = node_string(c->n, "update_rule", "gated_delta");
+    const bool gated = !strncmp(rule, "gated", 5), delta = strstr(rule, "delta") != NULL;
+    if (q_heads < 1 || heads < 1 || q_heads % heads) return infer_error(c, "attribute-value", "%lld query heads don't fit %lld key heads", (long long)q_heads, (long long)heads);
+    if (strcmp(rule, "linear") && strcmp(rule, "gated") && strcmp(rule, "delta") && strcmp(rule, "gated_delta"))
+        return infer_error(c, "attribute-value", "update_rule is '%s'", rule);
+    if (!rule_takes(c, rule, "decay", DECAY, gated) || !rule_takes(c, rule, "beta", BETA, delta)) return false;
+    for (uint32_t i = QUERY; i <= VALUE; i++)
+        if (in_rank(c, i) >= 0 && in_rank(c, i) != 3) return infer_error(c, "shape-rank", "input %u has %d dimensions, expected 3", i, in_rank(c, i));
+    if (in_rank(c, PAST) >= 0 && in_rank(c, PAST) != 4) return infer_error(c, "shape-rank", "past_state has %d dimensions, expected 4", in_rank(c, PAST));
+    for (uint32_t i = QUERY; i <= VALUE; i++)
+        if (!need_rank(c, i)) return false;
+    const type *q = in_type(c, QUERY), *k = in_type(c, KEY), *v = in_type(c, VALUE);
+    const dim size = per_head(c, v->shape[2], heads), key = per_head(c, k->shape[2], heads);
+    const dim out[3] = {q->shape[0], q->shape[1], dim_mulc(c->d, size, q_heads)};
+    const dim state[4] = {q->shape[0], dim_const(c->d, heads), key, size};
+    return out_tensor(c, 0, q->elem, 3, out) && out_tensor(c, 1, in_type(c, PAST) ? in_elem(c, PAST) : q->elem, 4, state);
+}
+
+bool infer_FlexAttention(infer_ctx *c)
+{
+    enum { Q, K, V };
+    for (uint32_t i = Q; i <= V; i++) {
+        if (!need_rank(c, i)) return false;
+        if (in_rank(c, i) != 4) return infer_error(c, "shape-rank", "input %u has %d dimensions, expected 4 (batch, heads, length, size)", i, in_rank(c, i));
+    }
+    const type *q = in_type(c, Q), *k = in_type(c, K), *v = in_type(c, V);
+    int64_t a, b;
+    if (!assume_equal(c, q->shape[3], k->shape[3])) return infer_error(c, "shape-mismatch", "queries and keys have different sizes");
+    if (!assume_equal(c, k->shape[2], v->shape[2])) return infer_error(c, "shape-mismatch", "keys and values have different lengths");
+    if (!assume_equal(c, k->shape[1], v->shape[1])) return infer_error(c, "shape-mismatch", "keys and values have different numbers of heads");
+    if (dim_is_const(c->d, q->shape[1], &a) && dim_is_const(c->d, k->shape[1], &b) && b && a % b) return infer_error(c, "shape-mismatch", "%lld query heads don't fit %lld key heads", (long long)a, (long long)b);
+    const dim out[4] = {q->shape[0], q->shape[1], q->shape[2], v->shape[3]};
+    return out_tensor(c, 0, q->elem, 4, out);
+}

@@ -1,0 +1,59 @@
+# infer: types of all values in the file; what is declared stays; options as of onnx.shape_inference.
+. "$(dirname "$0")/lib.sh"
+cat > net.onnxtxt <<'EOT'
+<ir_version: 10, opset_import: ["" : 21]>
+net (float[n,3] x, int64[2] s, bool c) => (float[a,b] y)
+<float[3,5] w>
+{
+    t = MatMul(x, w)
+    u = Reshape(t, s)
+    v = If(c) <then_branch = f () => (p) { q = Neg(t)  p = Abs(q) }, else_branch = g () => (r) { r = Relu(t) }>
+    l = SequenceConstruct(t, v)
+    e = SequenceAt(l, z)
+    y = Add(u, e)
+}
+EOT
+sed -i 's/<float\[3,5\] w>/<float[3,5] w = {1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}, int64 z = {0}>/' net.onnxtxt
+expect 0 infer net.onnxtxt -o out.onnxtxt
+grep -q 'float\[a,5\] y' out.onnxtxt || fail "a name did not stay, or a number is not known"
+grep -q 'MatMul (x, w)  # float\[n,5\]' out.onnxtxt || fail "t has no type"
+grep -q 'Reshape (t, s)  # float\[unk__0,unk__1\]' out.onnxtxt || fail "u has no number of dimensions"
+grep -q 'Neg (t)  # float\[n,5\]' out.onnxtxt || fail "values of a branch have no types"
+grep -q 'SequenceConstruct (t, v)  # seq(float\[n,5\])' out.onnxtxt || fail "a sequence has no type"
+expect 0 infer net.onnxtxt -o fixed.onnxtxt --dim n=4
+grep -q 'float\[4,3\] x' fixed.onnxtxt || fail "--dim is not in the file"
+grep -q 'MatMul (x, w)  # float\[4,5\]' fixed.onnxtxt || fail "nor in what follows"
+
+# Numbers that nodes compute: with --data-prop, symbols included.
+cat > shape.onnxtxt <<'EOT'
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[n,3] x) => (float[k] y)
+<int64[1] m = {-1}, int64 zero = {0}, int64[1] two = {2}, int64[1] one = {1}>
+{
+    s = Shape(x)
+    d = Gather(s, zero)
+    d1 = Unsqueeze(d, axes)
+    d2 = Mul(d1, two)
+    r = Expand(one, d2)
+    y = Cast<to = 1>(r)
+}
+EOT
+sed -i 's/int64\[1\] one = {1}>/int64[1] one = {1}, int64[1] axes = {0}>/' shape.onnxtxt
+expect 0 infer shape.onnxtxt -o plain.onnxtxt
+grep -q 'Expand (one, d2)  # int64\[unk__0\]' plain.onnxtxt || fail "without --data-prop"
+expect 0 infer shape.onnxtxt -o data.onnxtxt --data-prop
+grep -q 'Expand (one, d2)  # int64\["2\*n"\]' data.onnxtxt || fail "with --data-prop"
+
+# Strictness.
+cat > bad.onnxtxt <<'EOT'
+<ir_version: 10, opset_import: ["" : 21]>
+g (float[2,3] x, float[4,5] y) => (float[2,5] z)
+{
+    z = MatMul(x, y)
+}
+EOT
+expect 0 infer bad.onnxtxt -o bad.onnx
+expect 3 infer bad.onnxtxt -o strict.onnx --strict
+says err "MatMul"
+[ ! -e strict.onnx ] || fail "a refused model was written"
+expect 2 infer net.onnxtxt

@@ -77,7 +77,7 @@ static bool write_library(command *c, const char *folder, const compiled *out, c
     return library_is_fresh(c, folder, out) || build_shared(c->mem, c->diag, out, o, folder, flags ? flags : "", CUDA_DEVICE);
 }
 
-exit_code verb_compile(command *c)
+static exit_code run_compile(command *c)
 {
     compile_options o;
     compiled out = {.mem = c->mem};
@@ -108,4 +108,11 @@ exit_code verb_compile(command *c)
     }
     print_summary(c, folder ? folder : "", &out);
     return EXIT_OK;
+}
+
+exit_code verb_compile(command *c)
+{
+    const exit_code code = run_compile(c);
+    if (code != EXIT_OK && c->json) diag_print_json(c->diag, c->json);
+    return code;
 }

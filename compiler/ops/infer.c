@@ -165,8 +165,11 @@ static bool infer_one(walk *w, node_id id)
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
     infer_ctx c = {m, m->dims, id, n, w};
-    const uint32_t errors = m->diag->errors;
-    if (!op->infer(&c)) {
+    const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
+    const bool inferred = op->infer(&c);
+    if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
+    m->asked.n = asked;
+    if (!inferred) {
         if ((w->o->strict || w->o->tolerant) && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
         return false;
     }

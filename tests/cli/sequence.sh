@@ -15,6 +15,8 @@ tensor() {
 }
 expect 4 compile tail.onnxtxt -o out
 says err sequence-length "--length s=N"
+expect 4 compile tail.onnxtxt -o out --json
+says out '"needs":[{"option":"length","name":"s"}]'
 expect 0 compile tail.onnxtxt -o two --length s=2
 says two/tail.h "const float *s_0; /* 's.0' float[N.0][2] */" "float *rest_0; /* 'rest.0' float[N.1][2] */" "const float *bias;"
 expect 0 compile tail.onnxtxt -o none --length s=2 --length bias=none

@@ -18,7 +18,24 @@ tensor zero.npy 'int64[1]' 0
 tensor wanted.npy 'float[2]' '3, 12'
 # Without it the axes are not known.
 expect 4 compile sum.onnxtxt -o out
-says err axes-unknown
+says err axes-unknown "given when compiling: --value axes=.."
+expect 4 compile sum.onnxtxt -o out --json
+says out '"ok":false' '"code":"axes-unknown"' '"needs":[{"option":"value","name":"axes"}]'
+# The input is named, too, where the operator reads what was computed from it; not the ones whose shapes decide.
+cat > behind.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+behind (float[n,3] x, int64[k] a, int64 b, float[n,3] other) => (y)
+{
+    size = Shape(other)
+    zero = Constant<value_int = 0>()
+    rank = Gather(size, zero)
+    some = Mul(a, b)
+    axes = Mod(some, rank)
+    y = ReduceSum<keepdims = 0>(x, axes)
+}
+EOF
+expect 4 compile behind.onnxtxt -o out --json
+says out '"needs":[{"option":"value","name":"a"},{"option":"value","name":"b"}]'
 expect 0 compile sum.onnxtxt -o one --value axes=1
 says one/sum.h "float *y; /* 'y' float[n]"
 says one/sum.c "return ONNXCC_E_VALUE;"

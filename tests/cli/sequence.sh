@@ -78,5 +78,5 @@ expect 0 run append.onnxtxt --dim trip.rows=..5 x=rows.npy turns=two.npy -o y.np
 cmp y.npy wanted.npy || fail "the rows are wrong"
 sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) row = Slice(x, z, e)/; s/\[2\]) [stro]/[k,2]) &/' append.onnxtxt | sed 's/\[k,2\]) \[2\])/[k,2])/g' > unlike.onnxtxt
 expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
-says err sequence-unlike
+says err sequence-unlike "--value turns=.."
 [ ! -e bad ] || fail "a refused compilation left files"

@@ -35,8 +35,6 @@ REASONS = {
         "test_attention_4d_causal_fp16 test_attention_4d_causal_fp16_expanded test_attention_4d_gqa_with_past_and_present_fp16",
     "the result is right, but the suite can't compare scalars in a sequence: it takes their length":
         "test_loop16_seq_none",
-    "a word boundary in a regular expression is refused":
-        "test_regex_full_match_basic",
     "ImageDecoder is not supported yet":
         "test_image_decoder_decode_bmp_rgb test_image_decoder_decode_jpeg2k_rgb test_image_decoder_decode_jpeg_bgr test_image_decoder_decode_jpeg_grayscale"
         " test_image_decoder_decode_jpeg_rgb test_image_decoder_decode_png_rgb test_image_decoder_decode_pnm_rgb test_image_decoder_decode_tiff_rgb"

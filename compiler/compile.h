@@ -44,7 +44,7 @@ typedef enum { OPTIMIZE_BALANCED, OPTIMIZE_SPEED, OPTIMIZE_SIZE } optimize_mode;
 typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
 
 /* Files beside NAME.h, NAME.c and the weights, which are always made. */
-enum { EMIT_CMAKE = 1, EMIT_MANIFEST = 2, EMIT_MAIN = 4 };
+enum { EMIT_CMAKE = 1, EMIT_MANIFEST = 2, EMIT_MAIN = 4, EMIT_SHARED = 8 /* a library, which the command line builds of the others */ };
 
 typedef struct {
     const char *name;   /* C identifier: prefix of every symbol and file; NULL: from the model's path */

@@ -59,7 +59,7 @@ bool diag_error(diag *d, exit_code exit, const char *where, const char *code, co
 {
     va_list ap;
     va_start(ap, fmt);
-    add(d, (problem){SEV_ERROR, exit, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, NULL, 0});
+    add(d, (problem){.sev = SEV_ERROR, .exit = exit, .code = code, .where = where ? where : "", .message = arena_vprintf(d->mem, fmt, ap)});
     va_end(ap);
     return false;
 }
@@ -68,7 +68,7 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 {
     va_list ap;
     va_start(ap, fmt);
-    add(d, (problem){SEV_WARNING, EXIT_OK, code, where ? where : "", arena_vprintf(d->mem, fmt, ap), NULL, NULL, 0});
+    add(d, (problem){.sev = SEV_WARNING, .exit = EXIT_OK, .code = code, .where = where ? where : "", .message = arena_vprintf(d->mem, fmt, ap)});
     va_end(ap);
 }
 
@@ -79,6 +79,16 @@ bool diag_hint(diag *d, const char *fmt, ...)
     va_start(ap, fmt);
     d->list.p[d->last].hint = one_line(d, arena_vprintf(d->mem, fmt, ap));
     va_end(ap);
+    return false;
+}
+
+bool diag_need(diag *d, const char *option, const char *name)
+{
+    if (d->last >= d->list.n) return false;
+    problem *p = &d->list.p[d->last];
+    for (uint32_t i = 0; i < p->needs.n; i++)
+        if (!strcmp(p->needs.p[i].option, option) && !strcmp(p->needs.p[i].name, name)) return false;
+    VEC_PUSH(d->mem, p->needs, ((option_need){option, name}));
     return false;
 }
 
@@ -151,6 +161,11 @@ void diag_print_json(const diag *d, FILE *to)
         if (p->hint) {
             fputs(",\"hint\":", to);
             json_string(to, p->hint);
+        }
+        for (uint32_t k = 0; k < p->needs.n; k++) {
+            fprintf(to, "%s{\"option\":\"%s\",\"name\":", k ? "," : ",\"needs\":[", p->needs.p[k].option);
+            json_string(to, p->needs.p[k].name);
+            fputs(k + 1 < p->needs.n ? "}" : "}]", to);
         }
         fputc('}', to);
         sep = ",";

@@ -23,6 +23,11 @@ typedef enum {
 
 typedef enum { SEV_ERROR, SEV_WARNING } severity;
 
+/* An option that would say what was not known, such as --value axes=.. */
+typedef struct {
+    const char *option, *name; /* "value", "axes" */
+} option_need;
+
 typedef struct {
     severity sev;
     exit_code exit;
@@ -32,6 +37,7 @@ typedef struct {
     const char *hint;    /* NULL: none */
     const char *kind;    /* diag.kind when it was reported */
     uint32_t times;      /* equal messages (same code and text at other places) fold into the first */
+    VEC(option_need) needs;     /* all of them, of equal messages too */
 } problem;
 
 enum { DIAG_PROBLEMS = 200 }; /* different ones that are kept; more are only counted */
@@ -54,6 +60,9 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 /* Adds a hint to the problem reported last. Returns false, so that `return diag_hint(...)` may follow diag_error. */
 bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Notes with the problem reported last an option that would help. Returns false. */
+bool diag_need(diag *d, const char *option, const char *name);
+
 /* Makes warnings of the errors with that code, or (code NULL) of those that say what onnxcc can't do: they are no faults of the model. */
 void diag_allow(diag *d, const char *code);
 
@@ -62,6 +71,6 @@ void diag_allow_last(diag *d);
 
 exit_code diag_exit(const diag *d); /* of the first error; EXIT_OK without one */
 void diag_print(const diag *d, FILE *to);
-void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","class","where","message","hint"}]} and a newline */
+void diag_print_json(const diag *d, FILE *to); /* {"file":..,"ok":..,"errors":[{"code","class","where","message","hint","needs":[{"option","name"}]}]} and a newline; hint and needs when there are any */
 void json_string(FILE *to, const char *s);     /* quoted and escaped */
 #endif

@@ -155,6 +155,16 @@ static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, 
     return refused(d, "the C compiler", &said);
 }
 
+bool build_shared(arena *a, diag *d, const compiled *out, const compile_options *o, const char *folder, const char *flags, cuda_mode mode)
+{
+    const bool cuda = target_is_cuda(o->target);
+    const char *library = arena_printf(a, "%s/%s.so", folder, out->name), *made = arena_printf(a, "%s.%ld", library, (long)getpid());
+    cuda_tools tools;
+    if (cuda && !cuda_prepare(a, d, folder, cache_folder(a), mode, o->gpu_arch, &tools)) return false;
+    if (!call_cc(a, d, out, folder, flags, made, cuda ? &tools : NULL)) return false;
+    return !rename(made, library) || diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s'", library);
+}
+
 model *load_for_build(arena *a, diag *d, const char *path)
 {
     d->file = path;
@@ -163,8 +173,6 @@ model *load_for_build(arena *a, diag *d, const char *path)
 
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library)
 {
-    const bool cuda = target_is_cuda(o->target);
-    cuda_tools tools;
     out->mem = a;
     if (o->target && !strcmp(o->target, "auto")) {
         diag_error(m->diag, EXIT_USAGE, "", "target", "--target=auto is for `onnxcc compile`");
@@ -176,7 +184,5 @@ bool build_library(arena *a, model *m, const compile_options *o, const char *fol
     }
     if (!compile_model(m, o, out)) return false;
     *library = arena_printf(a, "%s/%s.so", folder, out->name);
-    if (cuda && !cuda_prepare(a, m->diag, folder, cache_folder(a), mode, o->gpu_arch, &tools)) return false;
-    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) &&
-           call_cc(a, m->diag, out, folder, flags, *library, cuda ? &tools : NULL);
+    return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && build_shared(a, m->diag, out, o, folder, flags, mode);
 }

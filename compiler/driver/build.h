@@ -32,6 +32,9 @@ bool is_source(const char *name);
 /* The folder in which built libraries stay between runs; NULL: there is none. */
 const char *cache_folder(arena *a);
 
+/* Builds FOLDER/NAME.so of the compiled files, which are in the folder, with the target's flags and then `flags`. */
+bool build_shared(arena *a, diag *d, const compiled *out, const compile_options *o, const char *folder, const char *flags, cuda_mode mode);
+
 /* Compiles m and builds the library in `folder` with the target's flags and `flags`, for CUDA as `mode` says; its path in *library. */
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library);
 #endif

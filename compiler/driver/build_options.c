@@ -63,7 +63,7 @@ static bool parse_emit(command *c, compile_options *o)
     static const struct {
         const char *word;
         unsigned bit;
-    } words[] = {{"cmake", EMIT_CMAKE}, {"json", EMIT_MANIFEST}, {"main", EMIT_MAIN}, {"none", 0}};
+    } words[] = {{"cmake", EMIT_CMAKE}, {"json", EMIT_MANIFEST}, {"main", EMIT_MAIN}, {"shared", EMIT_SHARED}, {"none", 0}};
     if (c->o->n[OPT_EMIT]) o->emit = 0;
     for (uint32_t i = 0; i < c->o->n[OPT_EMIT]; i++)
         for (const char *p = c->o->values[OPT_EMIT][i]; *p;) {
@@ -71,7 +71,7 @@ static bool parse_emit(command *c, compile_options *o)
             size_t k = 0;
             while (k < sizeof words / sizeof *words && (strlen(words[k].word) != n || strncmp(words[k].word, p, n))) k++;
             if (k == sizeof words / sizeof *words)
-                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--emit takes cmake, json, main or none, not '%.*s'", (int)n, p);
+                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--emit takes cmake, json, main, shared or none, not '%.*s'", (int)n, p);
             o->emit |= words[k].bit;
             p += n + (p[n] == ',');
         }

@@ -1,5 +1,7 @@
 /* verb_compile.c - `onnxcc compile MODEL -o DIR`: writes the generated files, all or none. */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "driver/build.h"
@@ -56,12 +58,35 @@ static void print_summary(const command *c, const char *folder, const compiled *
     else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
 }
 
-exit_code verb_compile(command *c)
+/* Is NAME.so there, and none of the files that it was built of newer? */
+static bool library_is_fresh(command *c, const char *folder, const compiled *out)
+{
+    struct stat made, source;
+    if (stat(arena_printf(c->mem, "%s/%s.so", folder, out->name), &made)) return false;
+    for (uint32_t i = 0; i < out->files.n; i++) {
+        if (stat(arena_printf(c->mem, "%s/%s", folder, out->files.p[i].name), &source)) return false;
+        const struct timespec *a = &made.st_mtim, *b = &source.st_mtim;
+        if (a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec)) return false;
+    }
+    return true;
+}
+
+static bool write_library(command *c, const char *folder, const compiled *out, const compile_options *o)
+{
+    const char *flags = getenv("CFLAGS");
+    return library_is_fresh(c, folder, out) || build_shared(c->mem, c->diag, out, o, folder, flags ? flags : "", CUDA_DEVICE);
+}
+
+static exit_code run_compile(command *c)
 {
     compile_options o;
     compiled out = {.mem = c->mem};
     const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *depfile = opt_text(c->o, OPT_DEPFILE, NULL), *why;
     if (!command_compile_options(c, &o)) return diag_exit(c->diag);
+    if ((o.emit & EMIT_SHARED) && o.target && !strcmp(o.target, "auto")) {
+        diag_error(c->diag, EXIT_USAGE, "", "target", "--emit=shared builds for one target: --target=native or --target=cuda, not auto");
+        return EXIT_USAGE;
+    }
     if (!folder && !o.dump) {
         diag_error(c->diag, EXIT_USAGE, "", "missing-value", "'compile' needs -o DIR to write to");
         return EXIT_USAGE;
@@ -78,8 +103,16 @@ exit_code verb_compile(command *c)
             return EXIT_IO;
         }
         if (!write_compiled(c->mem, c->diag, &out, folder)) return EXIT_IO;
+        if ((o.emit & EMIT_SHARED) && !write_library(c, folder, &out, &o)) return diag_exit(c->diag);
         if (depfile && !write_depfile(c, depfile, folder, &out)) return EXIT_IO;
     }
     print_summary(c, folder ? folder : "", &out);
     return EXIT_OK;
+}
+
+exit_code verb_compile(command *c)
+{
+    const exit_code code = run_compile(c);
+    if (code != EXIT_OK && c->json) diag_print_json(c->diag, c->json);
+    return code;
 }

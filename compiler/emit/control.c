@@ -130,6 +130,7 @@ static void note_bound(void *ctx, step *s)
     if (!capacity) {
         diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
                    dim_name(d, symbol));
+        diag_need(e->p->diag, "dim", dim_name(d, symbol));
         diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(d, symbol));
         return;
     }

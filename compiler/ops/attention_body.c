@@ -191,9 +191,21 @@ static bool flex_attention(edit *e)
     return true;
 }
 
+static const struct {
+    const char *domain, *op;
+    bool (*run)(edit *e);
+} BODIES[] = {{"", "LinearAttention", linear_attention}, {"ai.onnx.preview", "FlexAttention", flex_attention}};
+
+bool attention_knows(const char *domain, const char *op)
+{
+    for (size_t i = 0; i < sizeof BODIES / sizeof *BODIES; i++)
+        if (!strcmp(BODIES[i].domain, domain) && !strcmp(BODIES[i].op, op)) return true;
+    return false;
+}
+
 bool attention_expand(edit *e)
 {
-    if (node_is(edited(e), "", "LinearAttention")) return linear_attention(e);
-    if (node_is(edited(e), "ai.onnx.preview", "FlexAttention")) return flex_attention(e);
+    for (size_t i = 0; i < sizeof BODIES / sizeof *BODIES; i++)
+        if (node_is(edited(e), BODIES[i].domain, BODIES[i].op)) return BODIES[i].run(e);
     return true;
 }

@@ -50,14 +50,38 @@ value_id output_of(edit *e, uint32_t i)
     return i < edited(e)->n_out ? edited(e)->out[i] : 0;
 }
 
+static const contrib_row *row_at(uint32_t i)
+{
+    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_other_rows, contrib_quant_rows};
+    for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
+        for (const contrib_row *r = tables[k]; r->op; r++)
+            if (!i--) return r;
+    return NULL;
+}
+
+static const contrib_row *row_of(const char *op)
+{
+    const contrib_row *r;
+    for (uint32_t i = 0; (r = row_at(i)) && strcmp(r->op, op);) i++;
+    return r;
+}
+
+const char *contrib_operator(uint32_t i)
+{
+    const contrib_row *r = row_at(i);
+    return r ? r->op : NULL;
+}
+
+bool contrib_knows(const char *domain, const char *op)
+{
+    return strcmp(domain, CONTRIB_DOMAIN) ? attention_knows(domain, op) : row_of(op) != NULL;
+}
+
 bool contrib_expand(edit *e)
 {
-    if (strcmp(edited(e)->domain, "com.microsoft")) return attention_expand(e);
-    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_other_rows, contrib_quant_rows};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        for (const contrib_row *r = tables[i]; r->op; r++)
-            if (!strcmp(r->op, edited(e)->op)) return r->run(e);
-    return true;
+    if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
+    const contrib_row *r = row_of(edited(e)->op);
+    return !r || r->run(e);
 }
 
 void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)

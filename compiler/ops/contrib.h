@@ -9,6 +9,10 @@ typedef struct {
 } contrib_row;
 extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_other_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
 
+#define CONTRIB_DOMAIN "com.microsoft"
+
+const char *contrib_operator(uint32_t i);               /* the names of all rows, then NULL */
+bool contrib_knows(const char *domain, const char *op); /* Would contrib_expand rewrite it? */
 /* Rewrites the edited node when it is of com.microsoft and has a row, or LinearAttention or FlexAttention. False after a report. */
 bool contrib_expand(edit *e);
 
@@ -31,6 +35,7 @@ bool become_attention(edit *e, value_id qkv, value_id like, value_id mask, value
 /* layernorm(emb) as the edited node, with the mask's row sums as output 1 where that is wanted. */
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask);
 bool attention_expand(edit *e); /* attention_body.c */
+bool attention_knows(const char *domain, const char *op);
 bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ops/contrib_attention.h"
+#include "ops/ops.h"
 
 enum {
     G_QUERY,
@@ -117,7 +118,8 @@ static bool cache_length(grouped *g, value_id *length)
     else if (known) *length = insert(e, "Max", NULL, IN(g->total, size_of(e, input_of(e, G_PAST_KEY), 2)));
     else if (said != room) {
         version_error(e, "contrib", "how long the present keys are depends on the value of total_sequence_length");
-        return diag_hint(m->diag, "compile with --value of that input, or with a past that is a buffer of the size of the present");
+        diag_hint(m->diag, "or give a past that is a buffer of the size of the present");
+        return hint_value(m, input_of(e, G_TOTAL));
     }
     return true;
 }

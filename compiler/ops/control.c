@@ -321,11 +321,13 @@ bool infer_Loop(infer_ctx *c)
     if (!g || g->inputs.n != t.n_state + 2 || g->outputs.n < t.n_state + 1) return infer_error(c, "subgraph-inputs", "the body does not fit the loop");
     set_type(c, g->inputs.p[0], ELEM_INT64, 0, NULL);
     set_type(c, g->inputs.p[1], ELEM_BOOL, 0, NULL);
-    set_content(c, g->inputs.p[0], turn_symbol(c->d, c->id));
-    if (!carried_inputs(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
+    const dim turn = turn_symbol(c->d, c->id);
     uint32_t count;
     const dim *limit = in_content(c, 0, &count);
     const int64_t most = limit && count == 1 ? dim_range(c->d, limit[0]).hi : INT64_MAX;
+    if (most > 0 && most < INT64_MAX) dim_narrow(c->d, turn, 0, most - 1); /* the body sees no other */
+    set_content(c, g->inputs.p[0], turn);
+    if (!carried_inputs(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
     dim trip = loop_trip(c->m, c->n, g);
     if (!trip && stacks(c->n, t.n_state)) trip = stack_symbol(c->m, c->id, most);
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {

@@ -106,6 +106,7 @@ const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count
     const value_id id = node_in(n, i);
     const tensor *t = id ? value_at(m, id)->data : NULL;
     *count = 0;
+    if (id && !t) note_asked(m, id);
     if (!t || !t->data || !strchr("fiub", elem_of(t->type)->kind)) return NULL;
     *count = (uint32_t)tensor_count(t);
     double *v = ARENA_ARRAY(m->mem, double, *count + 1);

@@ -181,9 +181,12 @@ static bool infer_one(walk *w, node_id id)
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
-    const uint32_t errors = m->diag->errors;
+    const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
-    if (!op->infer(&c)) {
+    const bool inferred = op->infer(&c);
+    if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
+    m->asked.n = asked;
+    if (!inferred) {
         if (w->o->strict && m->diag->errors == errors + 1 && onnx_passes(m->diag, n)) diag_allow_last(m->diag);
         if (w->o->partial && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
         return false;

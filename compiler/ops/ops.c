@@ -94,6 +94,7 @@ static const dim *value_content(model *m, value_id id, uint32_t *count)
         for (uint32_t i = 0; i < v->n_content; i++) v->content[i] = dim_const(m->dims, elem_get_int(v->data->type, v->data->data, i));
     }
     *count = v->content ? v->n_content : 0;
+    if (!v->content) note_asked(m, id);
     return v->content;
 }
 
@@ -116,6 +117,7 @@ bool in_scalar(infer_ctx *c, uint32_t i, dim *out)
 const tensor *in_data(infer_ctx *c, uint32_t i)
 {
     const value_id v = node_in(c->n, i);
+    if (v && !value_at(c->m, v)->data) note_asked(c->m, v);
     return v ? value_at(c->m, v)->data : NULL;
 }
 

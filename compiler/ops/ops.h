@@ -29,11 +29,16 @@ const type *in_type(infer_ctx *c, uint32_t i);     /* NULL when the input is abs
 elem in_elem(infer_ctx *c, uint32_t i);            /* ELEM_NONE when absent */
 int32_t in_rank(infer_ctx *c, uint32_t i);         /* -1: unknown or absent */
 dim in_dim(infer_ctx *c, uint32_t i, int32_t axis);
-/* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise. */
+/* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise: what was asked for in vain is noted, and
+ * when the operator can't be inferred without it, the report names the inputs of the model that decide it (wanted.c). */
 const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count);
 /* The one element of an integer input. False when unknown. */
 bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
 const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */
+/* The problem reported last is that this value is not known: if inputs of the model decide it, the hint says that --value gives them. Returns false. */
+bool hint_value(model *m, value_id v);
+void hint_asked(model *m, uint32_t from); /* of what was asked for, m->asked from there on */
+void note_asked(model *m, value_id v);
 bool need_rank(infer_ctx *c, uint32_t i); /* reports when input i is present and its rank is unknown */
 
 /* An axis attribute or value: negative counts from the end; reports when outside [-rank, rank). */

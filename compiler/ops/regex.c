@@ -8,7 +8,7 @@
 
 enum { MOST_NODES = 20000, MOST_STATES = 2000 };
 
-typedef enum { STEP_BYTE, STEP_EITHER, STEP_BEGIN, STEP_END, STEP_ACCEPT } step_of;
+typedef enum { STEP_BYTE, STEP_EITHER, STEP_BEGIN, STEP_END, STEP_BOUNDARY, STEP_INSIDE, STEP_ACCEPT } step_of;
 
 typedef struct {
     step_of kind;
@@ -112,6 +112,8 @@ static uint32_t build(automaton *m, const regex_node *n, uint32_t next)
     case RX_EMPTY: return next;
     case RX_BEGIN: return node_add(m, STEP_BEGIN, next, 0);
     case RX_END: return node_add(m, STEP_END, next, 0);
+    case RX_BOUNDARY: return node_add(m, STEP_BOUNDARY, next, 0);
+    case RX_INSIDE: return node_add(m, STEP_INSIDE, next, 0);
     case RX_CAT: return build(m, n->a, build(m, n->b, next));
     case RX_ALT: {
         const uint32_t a = build(m, n->a, next), b = build(m, n->b, next);
@@ -129,47 +131,120 @@ static uint32_t build(automaton *m, const regex_node *n, uint32_t next)
 
 typedef struct {
     automaton *m;
-    uint32_t words;
+    uint32_t n_words; /* of 64 bits in a set */
+    bool words;       /* a step asks for boundaries of words */
     VEC(uint64_t *) set; /* by state */
+    VEC(bool) in_word;   /* by state: it follows a byte of a word; false where no step asks */
     uint32_t *stack;
 } states;
+
+/* What is known of the place between two bytes. */
+typedef struct {
+    bool begin, end;          /* of the text */
+    bool decided, boundary;   /* of a word, when both bytes are known */
+} place;
 
 static bool has(const uint64_t *set, uint32_t i)
 {
     return set[i / 64] >> (i % 64) & 1;
 }
 
+static bool is_word(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= 'a' && c <= 'z');
+}
+
+static bool passes(const automaton_node *k, place at)
+{
+    switch (k->kind) {
+    case STEP_EITHER: return true;
+    case STEP_BEGIN: return at.begin;
+    case STEP_END: return at.end;
+    case STEP_BOUNDARY: return at.decided && at.boundary;
+    case STEP_INSIDE: return at.decided && !at.boundary;
+    default: return false;
+    }
+}
+
 /* Adds a node and what it reaches without a byte. */
-static void reach(states *s, uint64_t *set, uint32_t from, bool begin, bool end)
+static void reach(states *s, uint64_t *set, uint32_t from, place at)
 {
     uint32_t n = 0;
     s->stack[n++] = from;
     while (n) {
-        const uint32_t at = s->stack[--n];
-        const automaton_node *k = &s->m->node.p[at];
-        if (has(set, at)) continue;
-        set[at / 64] |= (uint64_t)1 << (at % 64);
+        const uint32_t node = s->stack[--n];
+        const automaton_node *k = &s->m->node.p[node];
+        if (has(set, node)) continue;
+        set[node / 64] |= (uint64_t)1 << (node % 64);
         if (k->kind == STEP_EITHER) s->stack[n++] = k->b;
-        if (k->kind == STEP_EITHER || (k->kind == STEP_BEGIN && begin) || (k->kind == STEP_END && end)) s->stack[n++] = k->a;
+        if (passes(k, at)) s->stack[n++] = k->a;
     }
 }
 
-/* State 1, the start, is never come back to. */
-static uint32_t state_of(states *s, const uint64_t *set)
+static bool asks(const automaton_node *k)
 {
-    for (uint32_t i = 0; i < s->set.n; i++)
-        if (i != 1 && !memcmp(s->set.p[i], set, s->words * sizeof *set)) return i;
-    VEC_PUSH(s->m->mem, s->set, arena_copy(s->m->mem, set, s->words * sizeof *set));
+    return k->kind == STEP_BOUNDARY || k->kind == STEP_INSIDE;
+}
+
+static bool any_asks(const automaton *m)
+{
+    for (uint32_t i = 0; i < m->node.n; i++)
+        if (asks(&m->node.p[i])) return true;
+    return false;
+}
+
+/* Is there a step that waits for what comes next, and may ask for the byte before, itself or behind the end of the text? */
+static bool waits(const states *s, const uint64_t *set)
+{
+    for (uint32_t i = 0; s->words && i < s->m->node.n; i++)
+        if (has(set, i) && (asks(&s->m->node.p[i]) || s->m->node.p[i].kind == STEP_END)) return true;
+    return false;
+}
+
+static uint32_t state_add(states *s, const uint64_t *set, bool in_word)
+{
+    VEC_PUSH(s->m->mem, s->set, arena_copy(s->m->mem, set, s->n_words * sizeof *set));
+    VEC_PUSH(s->m->mem, s->in_word, in_word);
     return s->set.n - 1;
 }
 
-/* What ends are reached where the text ends: END holds there, and BEGIN where it is empty. */
-static bool accepts(states *s, const uint64_t *set, bool begin)
+/* State 1, the start, is never come back to. */
+static uint32_t state_of(states *s, const uint64_t *set, bool after_word)
 {
-    uint64_t *all = ARENA_ARRAY(s->m->mem, uint64_t, s->words);
+    const bool in_word = after_word && waits(s, set);
+    for (uint32_t i = 0; i < s->set.n; i++)
+        if (i != 1 && s->in_word.p[i] == in_word && !memcmp(s->set.p[i], set, s->n_words * sizeof *set)) return i;
+    return state_add(s, set, in_word);
+}
+
+/* What ends are reached where the text ends: END holds there, and BEGIN where it is empty. */
+static bool accepts(states *s, uint32_t state)
+{
+    const uint64_t *set = s->set.p[state];
+    const place at = {.begin = state == 1, .end = true, .decided = true, .boundary = s->in_word.p[state]};
+    uint64_t *all = ARENA_ARRAY(s->m->mem, uint64_t, s->n_words);
     for (uint32_t i = 0; i < s->m->node.n; i++)
-        if (has(set, i) && s->m->node.p[i].kind == STEP_END) reach(s, all, i, begin, true);
+        if (has(set, i) && (s->m->node.p[i].kind == STEP_END || asks(&s->m->node.p[i]))) reach(s, all, i, at);
     return has(set, ACCEPT) || has(all, ACCEPT);
+}
+
+/* The set of a state where it is known whether the next byte is one of a word: boundaries of words that hold there are passed. */
+static const uint64_t *before(states *s, uint32_t state, bool word)
+{
+    const uint64_t *set = s->set.p[state];
+    if (!waits(s, set)) return set;
+    const place at = {.begin = state == 1, .decided = true, .boundary = s->in_word.p[state] != word};
+    uint64_t *all = arena_copy(s->m->mem, set, s->n_words * sizeof *set);
+    for (uint32_t i = 0; i < s->m->node.n; i++)
+        if (has(set, i) && asks(&s->m->node.p[i]) && passes(&s->m->node.p[i], at)) reach(s, all, s->m->node.p[i].a, at);
+    return all;
+}
+
+static bool has_anchors(const automaton *m)
+{
+    for (uint32_t i = 0; i < m->node.n; i++)
+        if (m->node.p[i].kind == STEP_BEGIN || m->node.p[i].kind == STEP_END) return true;
+    return any_asks(m);
 }
 
 /* Bytes that every step treats alike are one class. */
@@ -181,6 +256,7 @@ static void classes(const automaton *m, regex_table *out)
         begins[m->node.p[i].lo] = true;
         begins[m->node.p[i].hi + 1] = true;
     }
+    for (int c = 1; c < 256 && any_asks(m); c++) begins[c] |= is_word(c) != is_word(c - 1);
     uint32_t n = 0;
     for (int c = 0; c < 256; c++) {
         n += c > 0 && begins[c];
@@ -191,34 +267,36 @@ static void classes(const automaton *m, regex_table *out)
 
 static regex_result table(automaton *m, uint32_t start, regex_table *out, const char **why)
 {
-    states s = {.m = m, .words = (m->node.n + 63) / 64, .stack = ARENA_ARRAY(m->mem, uint32_t, 2 * m->node.n + 2)};
-    uint64_t *set = ARENA_ARRAY(m->mem, uint64_t, s.words);
+    states s = {.m = m, .n_words = (m->node.n + 63) / 64, .words = any_asks(m), .stack = ARENA_ARRAY(m->mem, uint32_t, 2 * m->node.n + 2)};
+    uint64_t *set = ARENA_ARRAY(m->mem, uint64_t, s.n_words);
     VEC(int32_t) next = {0};
     uint8_t sample[256];
+    out->anchors = has_anchors(m);
     classes(m, out);
-    for (uint32_t i = 0; i < m->node.n; i++) out->anchors |= m->node.p[i].kind == STEP_BEGIN || m->node.p[i].kind == STEP_END;
     for (int c = 255; c >= 0; c--) sample[out->of_byte[c]] = (uint8_t)c;
-    (void)state_of(&s, set); /* 0: nothing matches */
-    reach(&s, set, start, true, false);
-    VEC_PUSH(m->mem, s.set, arena_copy(m->mem, set, s.words * sizeof *set)); /* 1: the start, and nothing else, as it alone is at the beginning */
+    (void)state_add(&s, set, false); /* 0: nothing matches */
+    reach(&s, set, start, (place){.begin = true});
+    (void)state_add(&s, set, false); /* 1: the start, and nothing else, as it alone is at the beginning */
     for (uint32_t i = 0; i < s.set.n; i++) {
         if (s.set.n > MOST_STATES) {
             *why = "so many states of the automaton";
             return REGEX_UNSUPPORTED;
         }
+        const uint64_t *const either[] = {before(&s, i, false), before(&s, i, true)};
         for (uint32_t c = 0; c < out->n_classes; c++) {
-            memset(set, 0, s.words * sizeof *set);
+            const uint64_t *from = either[is_word(sample[c])];
+            memset(set, 0, s.n_words * sizeof *set);
             for (uint32_t k = 0; k < m->node.n; k++)
-                if (has(s.set.p[i], k) && m->node.p[k].kind == STEP_BYTE && m->node.p[k].lo <= sample[c] && sample[c] <= m->node.p[k].hi)
-                    reach(&s, set, m->node.p[k].a, false, false);
-            uint32_t to = state_of(&s, set);
+                if (has(from, k) && m->node.p[k].kind == STEP_BYTE && m->node.p[k].lo <= sample[c] && sample[c] <= m->node.p[k].hi)
+                    reach(&s, set, m->node.p[k].a, (place){0});
+            uint32_t to = state_of(&s, set, is_word(sample[c]));
             VEC_PUSH(m->mem, next, (int32_t)to);
         }
     }
     out->n_states = s.set.n;
     out->next = next.p;
     out->accepts = ARENA_ARRAY(m->mem, uint8_t, s.set.n);
-    for (uint32_t i = 0; i < s.set.n; i++) out->accepts[i] = accepts(&s, s.set.p[i], i == 1);
+    for (uint32_t i = 0; i < s.set.n; i++) out->accepts[i] = accepts(&s, i);
     return REGEX_OK;
 }
 

@@ -169,7 +169,7 @@ static bool escaped(parser *r, uint32_t *out)
     else if (c >= '0' && c <= '7' && (c == '0' || (r->p[0] >= '0' && r->p[0] <= '7'))) { /* octal */
         *out = (uint32_t)(c - '0');
         for (int i = 0; i < 2 && *r->p >= '0' && *r->p <= '7'; i++) *out = *out * 8 + (uint32_t)(*r->p++ - '0');
-    } else if (strchr("bBCpPX", c)) return give_up(r, REGEX_UNSUPPORTED, "\\b, \\B, \\C, \\p and \\P") != NULL;
+    } else if (strchr("bBCpPX", c)) return give_up(r, REGEX_UNSUPPORTED, "\\C, \\p, \\P, and \\b in []") != NULL;
     else if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return give_up(r, REGEX_INVALID, "an unknown escape") != NULL;
     else *out = (unsigned char)c;
     return true;
@@ -315,6 +315,8 @@ static regex_node *parse_backslash(parser *r)
     uint32_t c;
     if (*r->p == 'A') return r->p++, make(r, RX_BEGIN, NULL, NULL);
     if (*r->p == 'z') return r->p++, make(r, RX_END, NULL, NULL);
+    if (*r->p == 'b') return r->p++, make(r, RX_BOUNDARY, NULL, NULL);
+    if (*r->p == 'B') return r->p++, make(r, RX_INSIDE, NULL, NULL);
     if (*r->p == 'Q') return r->p++, parse_quoted(r);
     if (*r->p && class_letter(r, *r->p, &s)) return r->p++, set_node(r, s, false);
     return escaped(r, &c) ? one_rune(r, c) : NULL;

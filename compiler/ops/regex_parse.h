@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include "ops/regex.h"
 
-typedef enum { RX_EMPTY, RX_SET, RX_CAT, RX_ALT, RX_REPEAT, RX_BEGIN, RX_END } regex_kind;
+typedef enum { RX_EMPTY, RX_SET, RX_CAT, RX_ALT, RX_REPEAT, RX_BEGIN, RX_END, RX_BOUNDARY, RX_INSIDE } regex_kind;
 enum { RX_NO_LIMIT = -1, RX_LAST_RUNE = 0x10ffff };
 
 typedef struct {

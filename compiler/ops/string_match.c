@@ -113,7 +113,7 @@ bool infer_Tokenizer(infer_ctx *c)
     if (!*expression || (separators && separators->n)) return infer_unsupported(c, "tokenizer", "attribute 'separators' is not supported yet, only 'tokenexp'");
     const regex_result r = regex_compile(c->m->mem, expression, &t, &why);
     if (r == REGEX_INVALID) return infer_error(c, "attribute-value", "attribute 'tokenexp' is no regular expression: %s", why);
-    if (r == REGEX_UNSUPPORTED || t.anchors) return infer_unsupported(c, "regex", "%s in attribute 'tokenexp' is not supported yet", why ? why : "^ and $");
+    if (r == REGEX_UNSUPPORTED || t.anchors) return infer_unsupported(c, "regex", "%s in attribute 'tokenexp' is not supported yet", why ? why : "^, $ and \\b");
     const dim pieces = decided_symbol(c->m, c->id, "pieces", INT64_MAX), out[3] = {x->shape[0], x->rank == 2 ? x->shape[1] : pieces, pieces};
     return out_tensor(c, 0, ELEM_STRING, x->rank + 1, out);
 }

@@ -24,6 +24,11 @@ static adapter adapter_for(const op_schema *to)
     return a ? a : adapter_in(version_other_rows, to);
 }
 
+bool version_replaces(const op_schema *s)
+{
+    return adapter_for(s) != NULL;
+}
+
 const op_schema *version_same(const op_schema *s)
 {
     for (const op_schema *next = schema_next(s); next && !next->deprecated && !adapter_for(next); next = schema_next(next)) s = next;

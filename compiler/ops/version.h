@@ -22,6 +22,9 @@ bool version_raise(model *m, int opset);
 /* The newest version of an operator that says the same as version s without any change to the node. */
 const struct op_schema *version_same(const struct op_schema *s);
 
+/* The deprecated last form of an operator: is there another that takes its place? */
+bool version_replaces(const struct op_schema *s);
+
 /* As version_to_newest, for the node at place i of a graph, with what was inserted before it then standing at i; the node itself and what follows it come
  * after. Does nothing to a node that is newest already, so a walk in topological order may call it for each place. Inference does: adapters
  * see the types of inputs then, and write simpler forms (Softmax keeps its one axis instead of going through a matrix). */

@@ -68,7 +68,7 @@ static bool place_in(spot *p, int64_t given, uint32_t n, uint32_t end, uint32_t 
 static resolution unknown_position(spot *p, uint32_t i)
 {
     const resolution r = spot_unsupported(p, "sequence-position", "the position '%s' is not known when the model is compiled", value_at(p->m, p->n.in[i])->name);
-    diag_hint(p->m->diag, "if it is an input, --value says what it is");
+    hint_value(p->m, p->n.in[i]);
     return r;
 }
 

@@ -250,7 +250,7 @@ resolution resolve_Loop(spot *p)
     if (!known) {
         if (m->diag->errors) return RESOLVE_FAILED;
         spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and its number of turns is not known when the model is compiled");
-        diag_hint(m->diag, "if an input decides it, --value says what it is");
+        hint_value(m, counted ? p->n.in[1] : p->n.in[0]);
         return RESOLVE_FAILED;
     }
     if (!u) u = first_turn(p);

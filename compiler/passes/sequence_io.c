@@ -37,6 +37,7 @@ static type element_type(model *m, const char *input, uint32_t k, const type *of
 static bool no_length(model *m, value_id v)
 {
     diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, v), "sequence-length", "the length of this sequence has to be known when the model is compiled");
+    diag_need(m->diag, "length", value_at(m, v)->name);
     return diag_hint(m->diag, "--length %s=N says it, or `any` where all elements have one size", value_at(m, v)->name);
 }
 

@@ -45,7 +45,7 @@ static resolution find_pieces(spot *p, dim size, pieces *out)
     if (!v->type.rank) {
         if (known_int(m, split, &each)) return pieces_of(p, size, each, out);
         spot_unsupported(p, "sequence-unknown", "the size of the pieces, '%s', is not known when the model is compiled", v->name);
-        diag_hint(m->diag, "if it is an input, --value says what it is");
+        hint_value(m, split);
         return RESOLVE_FAILED;
     }
     if (v->type.rank != 1 || !dim_is_const(m->dims, v->type.shape[0], &n))

@@ -39,7 +39,10 @@ bool stack_alike(spot *p, const held *h)
     atom_search s = {p->m, false};
     for (int32_t k = 1; k < t->rank; k++) dim_atoms(p->m->dims, t->shape[k], look_at_symbol, &s);
     if (tensor_type_known(p->m, h->stack) && !s.moves) return true;
-    if (!p->m->diag->errors) spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and its elements may differ in size");
+    if (!p->m->diag->errors) {
+        spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and its elements may differ in size");
+        hint_value(p->m, h->stack); /* a trip count, for example: a loop with a known one is its turns */
+    }
     return false;
 }
 

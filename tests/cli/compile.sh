@@ -51,3 +51,17 @@ says err "no pass is called 'bogus'"
 expect 2 relu.onnx -o none --dim n=0
 expect 2 relu.onnx -o none --dim n=0..4
 says err "sizes begin at 1"
+# --emit=shared: a library, built again only when the code has changed or it is gone; CFLAGS are the last flags.
+expect 0 relu.onnx -o lib --name net --emit=shared,json
+nm -D lib/net.so > out && says out " T net_model"
+[ -f lib/net.json ] && [ ! -f lib/CMakeLists.txt ] || fail "other files than those that were asked for"
+cp -p lib/net.so before.so
+sleep 0.02
+expect 0 relu.onnx -o lib --name net --emit=shared,json
+[ lib/net.so -nt before.so ] && fail "a library was built again of the same code"
+expect 0 relu.onnx -o lib --name net --emit=shared,json --math strict
+[ lib/net.so -nt before.so ] || fail "a library of other code was not built"
+expect 2 relu.onnx -o auto --emit=shared --target=auto
+if CFLAGS=-fno-such-flag "$onnxcc" relu.onnx -o flags --emit=shared 2> err; then fail "CFLAGS are not used"; fi
+says err "[cc-failed]"
+[ ! -e flags/relu.so ] || fail "a library that could not be built"

@@ -15,6 +15,8 @@ tensor() {
 }
 expect 4 compile tail.onnxtxt -o out
 says err sequence-length "--length s=N"
+expect 4 compile tail.onnxtxt -o out --json
+says out '"needs":[{"option":"length","name":"s"}]'
 expect 0 compile tail.onnxtxt -o two --length s=2
 says two/tail.h "const float *s_0; /* 's.0' float[N.0][2] */" "float *rest_0; /* 'rest.0' float[N.1][2] */" "const float *bias;"
 expect 0 compile tail.onnxtxt -o none --length s=2 --length bias=none
@@ -76,5 +78,5 @@ expect 0 run append.onnxtxt --dim trip.rows=..5 x=rows.npy turns=two.npy -o y.np
 cmp y.npy wanted.npy || fail "the rows are wrong"
 sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) row = Slice(x, z, e)/; s/\[2\]) [stro]/[k,2]) &/' append.onnxtxt | sed 's/\[k,2\]) \[2\])/[k,2])/g' > unlike.onnxtxt
 expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
-says err sequence-unlike
+says err sequence-unlike "--value turns=.."
 [ ! -e bad ] || fail "a refused compilation left files"

@@ -18,7 +18,24 @@ tensor zero.npy 'int64[1]' 0
 tensor wanted.npy 'float[2]' '3, 12'
 # Without it the axes are not known.
 expect 4 compile sum.onnxtxt -o out
-says err axes-unknown
+says err axes-unknown "given when compiling: --value axes=.."
+expect 4 compile sum.onnxtxt -o out --json
+says out '"ok":false' '"code":"axes-unknown"' '"needs":[{"option":"value","name":"axes"}]'
+# The input is named, too, where the operator reads what was computed from it; not the ones whose shapes decide.
+cat > behind.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+behind (float[n,3] x, int64[k] a, int64 b, float[n,3] other) => (y)
+{
+    size = Shape(other)
+    zero = Constant<value_int = 0>()
+    rank = Gather(size, zero)
+    some = Mul(a, b)
+    axes = Mod(some, rank)
+    y = ReduceSum<keepdims = 0>(x, axes)
+}
+EOF
+expect 4 compile behind.onnxtxt -o out --json
+says out '"needs":[{"option":"value","name":"a"},{"option":"value","name":"b"}]'
 expect 0 compile sum.onnxtxt -o one --value axes=1
 says one/sum.h "float *y; /* 'y' float[n]"
 says one/sum.c "return ONNXCC_E_VALUE;"
@@ -38,3 +55,25 @@ expect 0 run sum.onnxtxt --value axes=1 x=x.npy axes=one.npy -o y.npy
 cmp y.npy wanted.npy || fail "the sums are wrong"
 expect 1 run sum.onnxtxt --value axes=1 x=x.npy axes=zero.npy -o y.npy
 says err "does not have the value that the model was compiled for"
+# A trip count that is known bounds the number of a turn, and so the sizes that follow from it.
+cat > turns.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+turns (int64 count, bool go, float[1] y) => (float[1] z)
+{
+    z = Loop(count, go, y) <body = b (int64 i, bool c, float[1] a) => (bool d, float[1] e) {
+        d = Identity(c)
+        five = Constant<value = float[5] {1, 2, 3, 4, 5}>()
+        one = Constant<value_int = 1>()
+        zero = Constant<value_ints = [0]>()
+        next = Add(i, one)
+        from = Unsqueeze(i, zero)
+        to = Unsqueeze(next, zero)
+        part = Slice(five, from, to)
+        e = Add(a, part)
+    }>
+}
+END
+expect 4 compile turns.onnxtxt -o out
+says err loop-shape "--value count=.."
+expect 0 compile turns.onnxtxt -o turns --value count=5
+expect 4 compile turns.onnxtxt -o out --value count=6

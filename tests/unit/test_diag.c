@@ -29,6 +29,18 @@ static void control_characters_of_a_model_do_not_reach_the_terminal(void **state
     assert_string_equal(d->list.p[0].message, "bad '\\x1b[2J\\x7f'");
     assert_string_equal(d->list.p[0].hint, "x\\x09y");
 }
+static void needs_of_equal_messages_are_kept_once_each(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b", "a"};
+    for (int i = 0; i < 3; i++) {
+        diag_error(d, EXIT_UNSUPPORTED, "", "code", "the same");
+        diag_need(d, "value", names[i]);
+    }
+    assert_int_equal(d->list.n, 1);
+    assert_int_equal(d->list.p[0].needs.n, 2);
+    assert_string_equal(d->list.p[0].needs.p[1].name, "b");
+}
 static void after_many_problems_they_are_only_counted(void **state)
 {
     (void)state;
@@ -49,6 +61,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(equal_messages_fold_into_one),
         TEST(control_characters_of_a_model_do_not_reach_the_terminal),
+        TEST(needs_of_equal_messages_are_kept_once_each),
         TEST(after_many_problems_they_are_only_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,8 @@ typedef struct {
 } sample;
 
 static const sample SAMPLES[] = {
+    /* elements */
+    {"", "float[3] x = {6,3,1.5}", "y = HardSwish (x)", "6 3 1.125"},
     /* reductions */
     {"", "float[2,3] x = {1,2,3,4,5,6}, int64[1] a = {-1}", "y = ReduceSum <keepdims = 0> (x, a)", "6 15"},
     {"", "float[2,3] x = {1,2,3,4,5,6}", "y = ReduceMean <keepdims = 0> (x)", "3.5"},

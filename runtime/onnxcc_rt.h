@@ -40,7 +40,7 @@ typedef struct {
     void (*timer)(void *ctx, int step, int end); /* with --profile: called before (end = 0) and after (end = 1) each step, by its number in the
                                                     source and the manifest; a loop's or branch's own call encloses those of its steps */
     void *timer_ctx;
-    void *user;
+    void *user; /* handed to the functions of custom operators */
     const void *weights; /* for onnxcc_model.run of a model with weights_file_bytes > 0; <model>_run takes them from its inputs */
     void *stream;         /* CUDA: the cudaStream_t that all work goes to */
     char *message;        /* CUDA: message_bytes bytes for the text of an error, ended by a zero */

@@ -2,6 +2,8 @@
 if(TARGET onnxcc)
   add_test(NAME samples/digits COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/samples/digits.sh $<TARGET_FILE:onnxcc> ${CMAKE_COMMAND})
   set_tests_properties(samples/digits PROPERTIES LABELS "samples" TIMEOUT 300)
+  add_test(NAME samples/custom COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/samples/custom.sh $<TARGET_FILE:onnxcc> ${CMAKE_COMMAND})
+  set_tests_properties(samples/custom PROPERTIES LABELS "samples" TIMEOUT 300)
   add_test(NAME docs/excerpts COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/docs/excerpts.sh $<TARGET_FILE:onnxcc>)
   add_test(NAME docs/includes COMMAND sh ${CMAKE_CURRENT_SOURCE_DIR}/docs/includes.sh)
   set_tests_properties(docs/excerpts docs/includes PROPERTIES LABELS "docs;quick")

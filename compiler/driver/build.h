@@ -32,6 +32,9 @@ bool is_source(const char *name);
 /* The folder in which built libraries stay between runs; NULL: there is none. */
 const char *cache_folder(arena *a);
 
+/* Compiles the C sources among `files` (--custom-source), each after the model's header, so that its prototypes are checked; adds the objects to `to`. */
+bool cc_customs(arena *a, diag *d, const char *const *files, uint32_t n, const char *folder, const char *name, const char *flags, arguments *to);
+
 /* Compiles m and builds the library in `folder` with the target's flags and `flags`, for CUDA as `mode` says; its path in *library. */
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library);
 #endif

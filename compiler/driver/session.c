@@ -25,7 +25,7 @@ const char *model_error_text(int code)
     case ONNXCC_E_CAPTURE: return "the run can't be captured";
     case ONNXCC_E_VALUE: return "an input does not have the value that the model was compiled for";
     case ONNXCC_E_ALIGN: return "a tensor on the device is not aligned to 16 bytes";
-    default: return "unknown error code";
+    default: return code > 0 ? "from the function of a custom operator" : "unknown error code";
     }
 }
 
@@ -329,7 +329,7 @@ bool session_call(session *s, double *ms)
     const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
     if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
-    if (code < 0) return run_failed(s, code);
+    if (code != 0) return run_failed(s, code);
     const char *race = s->first_race ? s->first_race() : NULL;
     return !race || diag_error(s->diag, EXIT_INTERNAL, "", "race", "%s", race);
 }

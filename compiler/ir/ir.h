@@ -169,6 +169,7 @@ typedef struct model {
     VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
     VEC(fixed_input) fixed;
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
+    VEC(const struct custom_op *) customs; /* operators that the user describes, see ops/custom.h */
     VEC(size_limit) limits; /* what the user says about them, before they exist */
     const void *source;     /* see `keep_source` in proto/load.h */
     bool written_back;      /* nodes stand at the versions that the model imports (else at the newest), and no size is taken as equal to another without proof */

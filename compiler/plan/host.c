@@ -1,4 +1,4 @@
-/* host.c - CUDA: what touches strings runs on the host.
+/* host.c - CUDA: what touches strings, and what calls a function of the user's, runs on the host.
  *
  * in:  numbered steps over placed slots
  * out: step.host; for each buffer on which side it is read and written (buf_info.sides), from which memory.c gives it a place on each, and emit
@@ -19,7 +19,7 @@ static void mark_step(void *ctx, step *s)
     bool found = false;
     void *c[2] = {ctx, &found};
     if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) step_access(ctx, s, look_for_strings, c);
-    s->host = found;
+    s->host = found || (s->kind == STEP_KERNEL && s->kernel->takes_env);
 }
 
 static void look_for_host(void *ctx, step *s)
@@ -79,7 +79,7 @@ bool scalar_on_host(program *p, slot s)
 
 void plan_host(program *p)
 {
-    if (has_strings(p)) program_steps(p, mark_step, p);
+    program_steps(p, mark_step, p);
 }
 
 /* Steps of the host that follow each other: what they share with the device is copied in front of the first and behind the last (emit/host.c), so it keeps

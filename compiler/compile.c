@@ -63,8 +63,8 @@ static bool dumped(model *m, const compile_options *o, const compiled *out)
 /* Operators without a lowering of ours are computed by the body that the standard gives, where it gives one. */
 static bool no_lowering(void *ctx, model *m, const node *n)
 {
-    (void)ctx, (void)m;
-    const op_def *op = op_find(n->domain, n->op);
+    (void)ctx;
+    const op_def *op = op_of(m, n);
     return !op || !op->lower;
 }
 
@@ -108,6 +108,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
 bool compile_front(model *m, const compile_options *o, compiled *out)
 {
+    for (uint32_t i = 0; i < o->customs.n; i++) VEC_PUSH(m->mem, m->customs, o->customs.p[i]);
     if (!check_model_basic(m)) return false;
     dump(m, o, out, "import");
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;

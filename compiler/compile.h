@@ -54,6 +54,8 @@ typedef struct {
     VEC(state_pair) states;
     VEC(value_override) values;
     VEC(length_override) lengths;
+    VEC(const struct custom_op *) customs; /* operators of the user's, see ops/custom.h */
+    VEC(const char *) custom_sources;      /* for verbs that run the code: files with their functions */
     weights_mode weights;
     optimize_mode optimize;
     math_mode math;

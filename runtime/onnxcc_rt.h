@@ -10,7 +10,7 @@
 extern "C" {
 #endif
 
-#define ONNXCC_RT_ABI 4
+#define ONNXCC_RT_ABI 5
 
 /* Codes returned by <model>_run and <model>_prepare; 0 is success. */
 enum {
@@ -25,13 +25,27 @@ enum {
     ONNXCC_E_DEVICE = -8,   /* a call of CUDA failed: onnxcc_env.message says which and why */
     ONNXCC_E_CAPTURE = -9,  /* the run can't be captured into a graph: onnxcc_env.message says why */
     ONNXCC_E_VALUE = -11,   /* an input does not have the value that the model was compiled for (--value) */
-    ONNXCC_E_ALIGN = -10    /* CUDA: a tensor on the device is not aligned to 16 bytes */
+    ONNXCC_E_ALIGN = -10,   /* CUDA: a tensor on the device is not aligned to 16 bytes */
+    ONNXCC_E_HOOK = -12,    /* the environment lacks a function that the model needs: decode_image */
+    ONNXCC_E_IMAGE = -13    /* for decode_image to return: an image format that it does not know */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
  * shorter), on as many threads as it likes, and returns when all are done. */
 typedef void (*onnxcc_range_fn)(void *arg, int64_t lo, int64_t hi);
 typedef void (*onnxcc_parallel_for_fn)(void *ctx, onnxcc_range_fn fn, void *arg, int64_t n, int64_t grain);
+
+/* An encoded image, for ImageDecoder. Pixels are rows of three bytes each, or of one (GRAYSCALE). */
+enum { ONNXCC_IMAGE_RGB = 0, ONNXCC_IMAGE_BGR = 1, ONNXCC_IMAGE_GRAYSCALE = 2 };
+typedef struct {
+    const uint8_t *data;           /* what is in the file */
+    int64_t bytes;                 /* of data */
+    int format;                    /* of the pixels that are wanted: ONNXCC_IMAGE_ */
+    int64_t max_height, max_width; /* room in `pixels` */
+    uint8_t *pixels;
+    int64_t height, width; /* to be set; they are 0. They stay so where the data can't be decoded. Where there is no room, no pixels are written */
+} onnxcc_image;
+typedef int (*onnxcc_decode_image_fn)(void *ctx, onnxcc_image *image); /* 0, or the code that the run is to return */
 
 /* Everything a run may use from outside; NULL members (or a NULL env) mean: serial and silent. */
 typedef struct {
@@ -40,12 +54,14 @@ typedef struct {
     void (*timer)(void *ctx, int step, int end); /* with --profile: called before (end = 0) and after (end = 1) each step, by its number in the
                                                     source and the manifest; a loop's or branch's own call encloses those of its steps */
     void *timer_ctx;
-    void *user;
+    void *user; /* handed to the functions of custom operators */
     const void *weights; /* for onnxcc_model.run of a model with weights_file_bytes > 0; <model>_run takes them from its inputs */
     void *stream;         /* CUDA: the cudaStream_t that all work goes to */
     char *message;        /* CUDA: message_bytes bytes for the text of an error, ended by a zero */
     size_t message_bytes;
-    void *host_arena;     /* for onnxcc_model.run of a model with prepare_host: memory of the host for its steps on strings, aligned to 64 */
+    void *host_arena;     /* for onnxcc_model.run of a model with prepare_host: memory of the host for its steps on the host, aligned to 64 */
+    onnxcc_decode_image_fn decode_image; /* for ImageDecoder; onnxcc_images.h has one */
+    void *decode_image_ctx;
 } onnxcc_env;
 
 typedef struct {

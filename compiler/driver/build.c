@@ -140,17 +140,57 @@ static bool refused(diag *d, const char *what, const text *said)
     return diag_hint(d, "--keep DIR keeps the generated files");
 }
 
-static bool call_cc(arena *a, diag *d, const compiled *out, const char *folder, const char *flags, const char *library, const cuda_tools *cuda)
+bool cc_customs(arena *a, diag *d, const char *const *files, uint32_t n, const char *folder, const char *name, const char *flags, arguments *to)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const size_t length = strlen(files[i]);
+        if (access(files[i], R_OK)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s'", files[i]);
+        if (length < 3 || strcmp(files[i] + length - 2, ".c")) {
+            VEC_PUSH(a, *to, files[i]);
+            continue;
+        }
+        const char *object = arena_printf(a, "%s/custom%u.o", folder, i);
+        arguments argv = {0};
+        text said = {.mem = a};
+        arguments_split(a, &argv, cc_command());
+        arguments_split(a, &argv, arena_printf(a, "-O2 -fPIC -Werror=implicit-function-declaration %s", flags));
+        VEC_PUSH(a, argv, "-I");
+        VEC_PUSH(a, argv, folder);
+        VEC_PUSH(a, argv, "-include");
+        VEC_PUSH(a, argv, arena_printf(a, "%s/%s.h", folder, name));
+        VEC_PUSH(a, argv, "-c");
+        VEC_PUSH(a, argv, files[i]);
+        VEC_PUSH(a, argv, "-o");
+        VEC_PUSH(a, argv, object);
+        VEC_PUSH(a, argv, NULL);
+        if (process_run(argv.p, &said)) return diag_error(d, EXIT_USAGE, "", "custom-source", "the C compiler refused '%s': %.900s", files[i], said.p ? said.p : "");
+        VEC_PUSH(a, *to, object);
+    }
+    return true;
+}
+
+/* Something that the library needs is in none of its files. */
+static bool misses_function(const compile_options *o, const text *said)
+{
+    return o->customs.n && said->p && (strstr(said->p, "undefined reference") || strstr(said->p, "undefined symbol"));
+}
+
+static bool call_cc(arena *a, diag *d, const compile_options *o, const compiled *out, const char *folder, const char *flags, const char *library, const cuda_tools *cuda)
 {
     arguments sources = {0};
     for (uint32_t i = 0; i < out->files.n; i++)
         if (is_source(out->files.p[i].name)) VEC_PUSH(a, sources, arena_printf(a, "%s/%s", folder, out->files.p[i].name));
     text said = {.mem = a};
+    if (!cc_customs(a, d, o->custom_sources.p, o->custom_sources.n, folder, out->name, flags, &sources)) return false;
     if (cuda) return cuda_shared(a, cuda, sources.p, sources.n, folder, flags, "-O1", library, &said) || refused(d, "the compiler", &said);
     if (cc_shared(a, sources.p, sources.n, folder, arena_printf(a, "%s %s", out->cflags ? out->cflags : "", flags), "-O2", library, &said)) return true;
     if (!cc_runs()) {
         diag_error(d, EXIT_IO, "", "cc-missing", "the C compiler '%s' does not run", cc_command());
         return diag_hint(d, "install gcc or clang, or name one in CC; `onnxcc doctor` tries it");
+    }
+    if (misses_function(o, &said)) {
+        diag_error(d, EXIT_USAGE, "", "custom-source", "the function of a custom operator is missing: %.600s", said.p);
+        return diag_hint(d, "give the C source or object that has it: --custom-source FILE");
     }
     return refused(d, "the C compiler", &said);
 }
@@ -161,7 +201,7 @@ bool build_shared(arena *a, diag *d, const compiled *out, const compile_options 
     const char *library = arena_printf(a, "%s/%s.so", folder, out->name), *made = arena_printf(a, "%s.%ld", library, (long)getpid());
     cuda_tools tools;
     if (cuda && !cuda_prepare(a, d, folder, cache_folder(a), mode, o->gpu_arch, &tools)) return false;
-    if (!call_cc(a, d, out, folder, flags, made, cuda ? &tools : NULL)) return false;
+    if (!call_cc(a, d, o, out, folder, flags, made, cuda ? &tools : NULL)) return false;
     return !rename(made, library) || diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s'", library);
 }
 

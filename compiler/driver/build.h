@@ -35,6 +35,9 @@ const char *cache_folder(arena *a);
 /* Builds FOLDER/NAME.so of the compiled files, which are in the folder, with the target's flags and then `flags`. */
 bool build_shared(arena *a, diag *d, const compiled *out, const compile_options *o, const char *folder, const char *flags, cuda_mode mode);
 
+/* Compiles the C sources among `files` (--custom-source), each after the model's header, so that its prototypes are checked; adds the objects to `to`. */
+bool cc_customs(arena *a, diag *d, const char *const *files, uint32_t n, const char *folder, const char *name, const char *flags, arguments *to);
+
 /* Compiles m and builds the library in `folder` with the target's flags and `flags`, for CUDA as `mode` says; its path in *library. */
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library);
 #endif

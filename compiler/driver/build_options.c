@@ -173,6 +173,22 @@ static bool refuse_unsupported(command *c, const compile_options *o)
     return !c->diag->errors;
 }
 
+bool command_customs(command *c, custom_ops *to)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_CUSTOM]; i++)
+        if (!custom_read(c->mem, c->diag, c->o->values[OPT_CUSTOM][i], to)) return false;
+    return true;
+}
+
+static bool parse_customs(command *c, compile_options *o)
+{
+    custom_ops all = {0};
+    if (!command_customs(c, &all)) return false;
+    for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(c->mem, o->customs, all.p[i]);
+    for (uint32_t i = 0; i < c->o->n[OPT_CUSTOM_SOURCE]; i++) VEC_PUSH(c->mem, o->custom_sources, c->o->values[OPT_CUSTOM_SOURCE][i]);
+    return true;
+}
+
 bool command_compile_options(command *c, compile_options *o)
 {
     const options *given = c->o;
@@ -202,5 +218,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && refuse_unsupported(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && refuse_unsupported(c, o);
 }

@@ -100,6 +100,10 @@ exit_code verify_cases(command *c)
     r.flags = opt_flag(c->o, OPT_SANITIZE) ? SANITIZE_FLAGS : "";
     bool temporary;
     cuda_mode mode;
+    if (c->o->n[OPT_CUSTOM]) {
+        diag_error(c->diag, EXIT_USAGE, "", "option-mix", "--custom is for single models, not for --cases");
+        return EXIT_USAGE;
+    }
     if (!command_compile_options(c, &r.options) || !cuda_mode_of(c->o, c->diag, r.options.target, &mode)) return diag_exit(c->diag);
     r.options.emit = 0;
     if (r.options.weights == WEIGHTS_FILE || r.options.weights == WEIGHTS_POINTER) { /* cached libraries stand alone */

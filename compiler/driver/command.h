@@ -2,6 +2,7 @@
 #ifndef ONNXCC_DRIVER_COMMAND_H
 #define ONNXCC_DRIVER_COMMAND_H
 #include "compile.h"
+#include "driver/custom_file.h"
 #include "driver/options.h"
 
 typedef struct {
@@ -29,6 +30,8 @@ exit_code verb_doctor(command *c);
 
 /* Reads --dim, --shape, --weights, ... into the compiler's options. Errors are EXIT_USAGE. */
 bool command_compile_options(command *c, compile_options *o);
+/* Reads what --custom names. */
+bool command_customs(command *c, custom_ops *to);
 /* One --dim NAME=.. / --shape INPUT=..: also used for what a case or bench pins itself. */
 bool parse_dim(arena *a, diag *d, const char *s, dim_override *out);
 bool parse_shape(arena *a, diag *d, const char *s, shape_override *out);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "onnxcc_images.h"
 #include "onnxcc_threads.h"
 
 enum { ALIGN = 64, GUARD_BYTES = 64, GUARD = 0xa5, POISON = 0xff };
@@ -25,13 +26,23 @@ const char *model_error_text(int code)
     case ONNXCC_E_CAPTURE: return "the run can't be captured";
     case ONNXCC_E_VALUE: return "an input does not have the value that the model was compiled for";
     case ONNXCC_E_ALIGN: return "a tensor on the device is not aligned to 16 bytes";
-    default: return "unknown error code";
+    case ONNXCC_E_HOOK: return "the environment has no function decode_image";
+    case ONNXCC_E_IMAGE: return "the format of an image is not supported";
+    default: return code > 0 ? "from the function of a custom operator" : "unknown error code";
     }
 }
 
 static bool run_failed(session *s, int code)
 {
     return diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s%s%s", code, model_error_text(code), *s->message ? ": " : "", s->message);
+}
+
+static bool image_refused(session *s)
+{
+    const char *f = s->image_format, *package = !strcmp(f, "JPEG") ? "libjpeg-dev" : !strcmp(f, "PNG") ? "libpng-dev" : NULL;
+    diag_error(s->diag, EXIT_UNSUPPORTED, "", "image-format", "this onnxcc can't decode %s images", f);
+    if (package) return diag_hint(s->diag, "build onnxcc where %s is installed", package);
+    return diag_hint(s->diag, "a program of yours can: see onnxcc_env.decode_image in onnxcc_rt.h");
 }
 
 /* Memory for a tensor or for work. */
@@ -78,6 +89,8 @@ bool session_open(session *s, arena *mem, diag *d, const char *library, const ch
     *s = (session){.mem = mem, .diag = d};
     s->env.message = s->message;
     s->env.message_bytes = sizeof s->message;
+    s->env.decode_image = onnxcc_decode_image;
+    s->env.decode_image_ctx = &s->image_format;
     s->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (!s->library) return diag_error(d, EXIT_INTERNAL, "", "load-failed", "can't load the library: %s", dlerror());
     const char *symbol = arena_printf(mem, "%s_model", name);
@@ -329,7 +342,8 @@ bool session_call(session *s, double *ms)
     const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
     if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
-    if (code < 0) return run_failed(s, code);
+    if (code == ONNXCC_E_IMAGE && s->image_format) return image_refused(s);
+    if (code != 0) return run_failed(s, code);
     const char *race = s->first_race ? s->first_race() : NULL;
     return !race || diag_error(s->diag, EXIT_INTERNAL, "", "race", "%s", race);
 }

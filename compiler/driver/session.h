@@ -32,6 +32,7 @@ typedef struct {
     void *work, *state; /* of the device, when the model runs on one */
     size_t work_bytes;
     char message[256];  /* what CUDA said of an error */
+    const char *image_format; /* that decode_image refused; NULL: none */
 } session;
 
 /* Loads the library, finds NAME_model, and NAME_weights.bin beside the library when the model asks for it. `threads` > 1 makes a pool. */

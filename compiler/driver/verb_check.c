@@ -17,7 +17,7 @@ static bool check_domains(model *m)
     for (graph_id g = 1; g < m->graphs.n; g++)
         for (uint32_t i = 0; i < graph_at(m, g)->nodes.n; i++) {
             const node *n = node_at(m, graph_at(m, g)->nodes.p[i]);
-            if (schema_newest(n->domain, n->op)) continue;
+            if (schema_newest(n->domain, n->op) || custom_find(m, n)) continue;
             ok = diag_error(m->diag, EXIT_INVALID, at_node(m, n), "op-custom", "nothing defines operator %s of domain %s", n->op, n->domain);
         }
     return ok;
@@ -26,8 +26,8 @@ static bool check_domains(model *m)
 /* Operators without a definition of ours are understood through the standard's body. */
 static bool not_ours(void *ctx, model *m, const node *n)
 {
-    (void)ctx, (void)m;
-    const op_def *op = op_find(n->domain, n->op);
+    (void)ctx;
+    const op_def *op = op_of(m, n);
     return !op || !op->infer;
 }
 
@@ -42,6 +42,19 @@ static void check_initial_values(model *m)
             diag_error(m->diag, EXIT_INVALID, arena_printf(m->mem, "input '%s'", v->name), "initializer-type", "is declared %s, but its initializer is %s",
                        elem_of(v->type.elem)->name, elem_of(t->type)->name);
     }
+}
+
+/* --custom: nodes follow the descriptions. */
+static void check_customs(command *c, model *m)
+{
+    custom_ops all = {0};
+    if (!command_customs(c, &all)) return; /* said when the verb began */
+    for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(m->mem, m->customs, all.p[i]);
+    for (graph_id g = 1; g < m->graphs.n; g++)
+        for (uint32_t i = 0; i < graph_at(m, g)->nodes.n; i++) {
+            const node *n = node_at(m, graph_at(m, g)->nodes.p[i]);
+            if (custom_find(m, n)) custom_check(m, n, custom_find(m, n));
+        }
 }
 
 /* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
@@ -61,6 +74,7 @@ static void check_file(command *c, diag *d, arena *a, const char *path)
 {
     model *m = check_model_file(a, d, path, opt_flag(c->o, OPT_SKIP_OPSET), opt_flag(c->o, OPT_FULL));
     if (!m) return;
+    check_customs(c, m);
     if (opt_flag(c->o, OPT_CUSTOM_DOMAINS)) check_domains(m);
     if (opt_flag(c->o, OPT_FULL) && !d->errors) check_inferred(m);
 }
@@ -83,6 +97,8 @@ static exit_code check_one(command *c, const char *path)
 exit_code verb_check(command *c)
 {
     exit_code worst = EXIT_OK;
+    custom_ops customs = {0};
+    if (!command_customs(c, &customs)) return diag_exit(c->diag);
     for (uint32_t i = 0; i < c->o->args.n; i++) {
         const exit_code code = check_one(c, c->o->args.p[i]);
         if (code > worst) worst = code;

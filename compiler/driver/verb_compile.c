@@ -30,6 +30,10 @@ static bool write_depfile(command *c, const char *path, const char *folder, cons
         text_add(&rule, " ");
         make_name(&rule, config);
     }
+    for (uint32_t i = 0; i < c->o->n[OPT_CUSTOM]; i++) {
+        text_add(&rule, " ");
+        make_name(&rule, c->o->values[OPT_CUSTOM][i]);
+    }
     text_add(&rule, "\n");
     return file_write(path, rule.p, rule.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
 }

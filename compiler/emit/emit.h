@@ -86,6 +86,10 @@ const char *slot_pointer(emit *e, slot s); /* source.c: a C expression for the s
 void slot_argument(emit *e, slot s, bool from_view, text *out); /* the same, or for the slot's index 0; NULL without a slot */
 void call_block(emit *e, const block *b, const char *indent, text *out);
 
+/* custom.c */
+void custom_prototypes(emit *e, text *out); /* of the user's functions that the model calls */
+void print_custom(emit *e, step *s, text *out); /* as print_kernel; the sizes that the step needs are in its signature */
+
 /* control.c */
 void call_control(emit *e, const step *s, const char *indent, text *out);
 bool bound_symbols(emit *e);

@@ -97,6 +97,7 @@ void emit_header(emit *e, text *out)
         text_addf(out, "#define %s_ARENA_BYTES %" PRId64 "\n#define %s_ARENA_ALIGN %d\n\n", e->upper, on_device(e) ? cuda_arena_bytes(e) : e->plan->arena.bytes, e->upper,
                   arena_align(e));
     if (has_host_arena(e) && !e->plan->host.dynamic) text_addf(out, "#define %s_HOST_BYTES %" PRId64 "\n\n", e->upper, e->plan->host.bytes);
+    custom_prototypes(e, out);
     if (weights_outside(e)) text_addf(out, "#define %s_WEIGHTS_BYTES %" PRId64 " /* of %s_weights.bin */\n\n", e->upper, weights_outside_bytes(e), e->name);
     state_macro(e, out);
     text_add(out, "typedef struct {\n");

@@ -1,4 +1,4 @@
-/* host.c - CUDA: steps that run on the host, because they touch strings, and the copies between both sides.
+/* host.c - CUDA: steps that run on the host, because they touch strings or call a function of the user's, and the copies between both sides.
  *
  * Steps of the host that follow each other are one section: what they read and the device wrote is copied to the host's arena and waited for; then they
  * run; then what the device or the caller reads of theirs is copied back. Waiting also ends the copies of the section before. */
@@ -91,7 +91,7 @@ void host_section_begin(emit *e, const block *b, uint32_t i, const char *indent,
     for (; is_host_step(b, i); i++) step_access(e->p, b->steps.p[i], copy_slot, &c);
     text_addf(out, "%sif ((rc = %s_cuda(env, cudaStreamSynchronize(stream), \"waiting for what step %u reads\")) != 0) return rc;\n", indent, e->name, s->id);
     e->n_syncs++;
-    if (!e->no_capture) e->no_capture = arena_printf(e->mem, "a step on strings runs on the host: %s", s->what ? s->what : "");
+    if (!e->no_capture) e->no_capture = arena_printf(e->mem, "a step runs on the host: %s", s->what ? s->what : "");
 }
 
 void host_section_end(emit *e, const block *b, uint32_t i, const char *indent, text *out)

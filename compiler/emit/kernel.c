@@ -119,7 +119,30 @@ static binding bind_part(emit *e, const kernel_part *part, const dim_list *all, 
     return text_binding(part->param, bind_kernel(e->binder, out, part->name, bind, n, NULL));
 }
 
+/* Sizes of the run that the tensors of a custom operator have. */
+static void note_extents(emit *e, const kernel *k, dim_list *all)
+{
+    void *ctx[2] = {e, all};
+    for (uint32_t i = 0; i < k->n_arg; i++)
+        for (uint32_t a = 0; k->arg[i].slot && a < slot_at(e->p, k->arg[i].slot)->rank; a++)
+            dim_atoms(e->p->dims, slot_at(e->p, k->arg[i].slot)->extent[a], add_symbol, ctx);
+}
+
+static void print_template(emit *e, step *s, text *out);
+
 void print_kernel(emit *e, step *s, text *out)
+{
+    printed *f = &e->by_step[s->id];
+    if (s->kernel->custom) {
+        dim_list all = {0};
+        note_extents(e, s->kernel, &all);
+        for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->mem, f->sig.symbols, all.p[i]);
+        print_custom(e, s, out);
+    } else print_template(e, s, out);
+    f->sig.can_fail |= s->kernel->takes_env;
+}
+
+static void print_template(emit *e, step *s, text *out)
 {
     enum { HOOKS = 6 /* OUT_V, OUT_S, HOOK_PARAMS, HOOK_ARGS, MUL_ACC, PART_ARGS */ };
     const kernel *k = s->kernel;
@@ -177,7 +200,7 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out)
     const printed *f = &e->by_step[s->id];
     const char *sep = "";
     if (!f->name) return;
-    text_addf(out, "%s%s(", indent, f->name);
+    text_addf(out, "%s%s%s(", indent, s->kernel->takes_env ? "if ((rc = " : "", f->name);
     for (uint32_t i = 0; i <= f->args.n; i++) {
         if (i == f->args_before_range && f->sig.ranged) {
             text_addf(out, "%s0, ", sep);
@@ -189,9 +212,13 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out)
         slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
         sep = ", ";
     }
+    if (s->kernel->takes_env) {
+        text_addf(out, "%senv", sep);
+        sep = ", ";
+    }
     for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
         text_add(out, sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
     }
-    text_add(out, ");\n");
+    text_add(out, s->kernel->takes_env ? ")) != 0) return rc;\n" : ");\n");
 }

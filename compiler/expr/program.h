@@ -134,6 +134,8 @@ typedef struct kernel {
     conv_params conv;
     matmul_params matmul;
     uint32_t lane; /* which axis of the hook its vectors go along */
+    const struct custom_call *custom; /* a call of the user's function, see ops/custom.h, instead of a template */
+    bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     launch_shape launch;
 } kernel;

@@ -170,6 +170,7 @@ typedef struct model {
     VEC(fixed_input) fixed;
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
     VEC(value_id) asked; /* values that the node in work wants to know and that are not known; see hint_asked in ops.h */
+    VEC(const struct custom_op *) customs; /* operators that the user describes, see ops/custom.h */
     VEC(size_limit) limits; /* what the user says about them, before they exist */
     const void *source;     /* see `keep_source` in proto/load.h */
     bool types_inferred;    /* what is written back says all that is known of types, declared or not */

@@ -240,6 +240,10 @@ bool infer_RotaryEmbedding(infer_ctx *c);
 bool lower_Attention(lower_ctx *c);
 bool lower_RotaryEmbedding(lower_ctx *c);
 
+/* image.c */
+bool infer_ImageDecoder(infer_ctx *c);
+bool lower_ImageDecoder(lower_ctx *c);
+
 /* nonzero.c */
 bool infer_Compress(infer_ctx *c);
 bool infer_NonZero(infer_ctx *c);

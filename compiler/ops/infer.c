@@ -5,6 +5,7 @@
  * out: every value has its type; constants are folded; small integer tensors have their content as dims */
 #include <string.h>
 
+#include "ops/custom.h"
 #include "ops/fold.h"
 #include "ops/infer_partial.h"
 #include "ops/ops.h"
@@ -58,7 +59,7 @@ static void type_of_data(model *m, value_id id)
 static bool no_fold(const walk *w, const node *n)
 {
     if (w->o->keep_dequantized && node_is(n, "", "DequantizeLinear")) return true;
-    if (node_is_random(w->m, n)) return true;
+    if (node_is_random(w->m, n) || custom_find(w->m, n)) return true;
     for (uint32_t i = 0; i < n->n_attr; i++) /* a body is folded node by node */
         if (n->attr[i].kind == ATTR_GRAPH) return true;
     return false;
@@ -173,7 +174,7 @@ static bool infer_one(walk *w, node_id id)
         type_of_data(m, n->in[i]);
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
-    const op_def *op = op_find(n->domain, n->op);
+    const op_def *op = op_of(m, n);
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op || !op->infer || !strcmp(n->domain, OWN_DOMAIN)) {
         if (w->o->partial) (void)infer_partial(&c);
@@ -253,7 +254,7 @@ static bool infer_graph(walk *w, graph_id g)
 
 bool infer_node(model *m, node_id id)
 {
-    const op_def *op = op_find(node_at(m, id)->domain, node_at(m, id)->op);
+    const op_def *op = op_of(m, node_at(m, id));
     infer_ctx c = {m, m->dims, id, node_at(m, id), NULL};
     return op && op->infer && op->infer(&c);
 }

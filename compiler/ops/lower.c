@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ops/control.h"
+#include "ops/custom.h"
 #include "ops/ops.h"
 #include "ops/strings.h"
 
@@ -33,7 +34,7 @@ static bool known_types(program *p, const node *n)
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "rank-limit", "'%s' has %d dimensions, more than %d", v->name, rank, MAX_RANK);
         const elem e = v->data ? v->data->type : v->type.elem;
         const char kind = elem_of(e)->kind;
-        if (kind == 's' && !takes_strings(n))
+        if (kind == 's' && !takes_strings(n) && !custom_find(m, n))
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "%s on strings ('%s') is not supported yet", n->op, v->name);
         if (kind == 'c' || kind == '?')
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "'%s' has element type %s, which is not supported yet",
@@ -46,7 +47,7 @@ bool lower_node(program *p, slot *of_value, block *to, node_id id)
 {
     model *m = p->model;
     node *n = node_at(m, id);
-    const op_def *op = op_find(n->domain, n->op);
+    const op_def *op = op_of(m, n);
     if (!op || !op->lower) {
         diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
                    n->op);

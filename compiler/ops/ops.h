@@ -122,8 +122,9 @@ typedef struct op_def {
 } op_def;
 
 const op_def *op_find(const char *domain, const char *name); /* NULL: unknown operator */
+const op_def *op_of(const model *m, const node *n); /* the same, those that the user describes included */
 const op_def *op_table(uint32_t *n);
-/* Operators that draw random numbers (Dropout in training is one of them): never folded, and two of them are never one. */
+/* Operators that draw random numbers (Dropout in training is one of them) and those of users that are not pure: never folded, and two of them are never one. */
 bool node_is_random(model *m, const node *n);
 
 /* ---- drivers ---- */

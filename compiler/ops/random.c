@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "ops/custom.h"
 #include "ops/families.h"
 #include "ops/formula.h"
 
@@ -53,6 +54,8 @@ bool node_is_random(model *m, const node *n)
     static const char *const RANDOM[] = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"};
     for (size_t i = 0; i < sizeof RANDOM / sizeof *RANDOM; i++)
         if (!strcmp(n->op, RANDOM[i])) return true;
+    const custom_op *custom = custom_find(m, n);
+    if (custom) return !custom->pure;
     if (strcmp(n->op, "Dropout")) return false;
     const value_id mode = node_in(n, 2);
     const tensor *t = mode ? value_at(m, mode)->data : NULL;

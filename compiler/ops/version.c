@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ops/contrib.h"
+#include "ops/gradient.h"
 #include "ops/version_edit.h"
 #include "schema/schema.h"
 
@@ -82,7 +83,7 @@ static bool node_to_newest(edit *e)
     arena *mem = e->m->mem;
     e->serial = 0;
     e->follow.n = 0;
-    bool good = contrib_expand(e), more = edited(e)->version > 0;
+    bool good = contrib_expand(e) && gradient_expand(e), more = edited(e)->version > 0;
     while (more && good) good = step(e, &more);
     if (node_is(edited(e), "", "Constant")) dense_constant(e);
     VEC_PUSH(mem, e->list, e->id);

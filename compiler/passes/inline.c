@@ -176,6 +176,29 @@ static bool copy_attr_graphs(copier *c, attr *a, graph_id parent, bool of_caller
     return true;
 }
 
+/* The name that a value of the body has now; a name of none stays. */
+static const char *renamed(const copier *c, const char *name)
+{
+    for (uint32_t i = 0; i < c->x->touched.n; i++) {
+        const value_id from = c->x->touched.p[i], to = c->x->map.p[from];
+        if (to && from < c->from->values.n && !strcmp(value_at(c->from, from)->name, name)) return value_at(c->x->m, to)->name;
+    }
+    return name;
+}
+
+/* Gradient's attributes are names of values. */
+static void rename_values(const copier *c, attr *a)
+{
+    if (a->kind == ATTR_STRING) {
+        a->u.s = renamed(c, a->u.s);
+        a->n = (uint32_t)strlen(a->u.s);
+    }
+    if (a->kind != ATTR_STRINGS) return;
+    const char **list = ARENA_ARRAY(c->x->m->mem, const char *, a->n + 1);
+    for (uint32_t i = 0; i < a->n; i++) list[i] = renamed(c, a->u.strings[i]);
+    a->u.strings = list;
+}
+
 /* ---- nodes ---- */
 
 /* `top`: it stands in the body itself, where values that are outputs of the function are mapped already, to the call's. */
@@ -196,6 +219,7 @@ static bool copy_node(copier *c, node_id from, graph_id g, bool top, node_list *
         if (a.ref && !c->outer_values && !resolve(c, a.ref, &a, &of_caller)) continue;
         a.name = intern(m->names, src.attr[i].name);
         if (!copy_attr_graphs(c, &a, g, of_caller)) return false;
+        if (node_is(&src, "ai.onnx.preview.training", "Gradient")) rename_values(c, &a);
         attrs[n_attr++] = a;
     }
     for (uint32_t i = 0; i < src.n_out; i++) {

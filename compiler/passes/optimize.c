@@ -173,13 +173,25 @@ static bool run_round(model *m, round_context *c, const optimize_options *o, boo
     return true;
 }
 
+/* Gradient speaks of values by their names, which passes neither see nor keep. */
+static bool names_values(model *m)
+{
+    for (node_id i = 1; i < m->nodes.n; i++) {
+        const node *n = node_at(m, i);
+        if (!node_is(n, "ai.onnx.preview.training", "Gradient")) continue;
+        diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "optimize-gradient", "a model with Gradient can't be written back, as the node names tensors that passes change");
+        return true;
+    }
+    return false;
+}
+
 bool optimize_model(model *m, arena *mem, const optimize_options *o, optimize_report *report)
 {
     const pass_context pass = {o->reader, o->level};
     round_context c = {&pass, o->verify ? pass_check_written(mem, m) : NULL, fingerprint(m)};
     const bool quantized = quantizes(m);
     *report = (optimize_report){0};
-    if (!known_passes(m, o)) return false;
+    if (!known_passes(m, o) || names_values(m)) return false;
     for (uint32_t i = 0; i < N_PASSES; i++)
         if (chosen(o, quantized, &PASSES[i])) VEC_PUSH(mem, report->passes, ((pass_result){PASSES[i].name, 0, 0, -1}));
     uint64_t before, after = 0;

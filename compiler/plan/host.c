@@ -1,4 +1,4 @@
-/* host.c - CUDA: what touches strings runs on the host.
+/* host.c - CUDA: what touches strings, and what calls a function of the user's, runs on the host.
  *
  * in:  numbered steps over placed slots
  * out: step.host; for each buffer on which side it is read and written (buf_info.sides), from which memory.c gives it a place on each, and emit
@@ -19,7 +19,7 @@ static void mark_step(void *ctx, step *s)
     bool found = false;
     void *c[2] = {ctx, &found};
     if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) step_access(ctx, s, look_for_strings, c);
-    s->host = found;
+    s->host = found || (s->kind == STEP_KERNEL && s->kernel->takes_env);
 }
 
 static void look_for_host(void *ctx, step *s)
@@ -79,7 +79,40 @@ bool scalar_on_host(program *p, slot s)
 
 void plan_host(program *p)
 {
-    if (has_strings(p)) program_steps(p, mark_step, p);
+    program_steps(p, mark_step, p);
+}
+
+/* Steps of the host that follow each other: what they share with the device is copied in front of the first and behind the last (emit/host.c), so it keeps
+ * its place from one to the other. */
+typedef struct {
+    program *p;
+    uint32_t first, last;
+} section;
+
+static void keep_in_section(void *ctx, slot s, bool written)
+{
+    const section *c = ctx;
+    buf_info *b = buf_of(c->p, s);
+    (void)written;
+    if (b->kind == SLOT_TEMP && !(b->sides & (DEVICE_READS | DEVICE_WRITES))) return;
+    if (b->first > c->first) b->first = c->first;
+    if (b->last < c->last) b->last = c->last;
+}
+
+static void keep_in_sections(program *p, const block *b)
+{
+    for (uint32_t i = 0; b && i < b->steps.n; i++) {
+        const step *s = b->steps.p[i];
+        if (s->control) {
+            keep_in_sections(p, s->control->then);
+            keep_in_sections(p, s->control->otherwise);
+        }
+        if (!s->host || (i && b->steps.p[i - 1]->host)) continue;
+        uint32_t end = i;
+        while (end + 1 < b->steps.n && b->steps.p[end + 1]->host) end++;
+        section c = {p, s->id, b->steps.p[end]->id};
+        for (uint32_t k = i; k <= end; k++) step_access(p, b->steps.p[k], keep_in_section, &c);
+    }
 }
 
 void plan_sides(program *p)
@@ -89,4 +122,5 @@ void plan_sides(program *p)
     if (!any) return;
     program_steps(p, note_step, p);
     program_steps(p, note_scalars, p);
+    keep_in_sections(p, &p->main);
 }

@@ -55,6 +55,7 @@ static const sample samples[] = {
     {"roi_max", ARGS_ROWS, "T=float C=3 H=(d_rows) W=(d_rows) PH=7 PW=7"},
     {"roi_max", ARGS_NONE, "T=double C=3 H=10 W=12 PH=2 PW=3"},
     {"gauss", ARGS_ROWS, "T=float N=(d_rows)"},
+    {"image_decode", ARGS_ROWS, "FORMAT=2 MAX_H=480 MAX_W=640 N=(d_rows)"},
     {"string_list", ARGS_NONE, ""},
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=0"},
     {"string_find", ARGS_NONE, "SIZE=16 FOLD=1"},

@@ -15,7 +15,7 @@ static support_kind kind_of(const char *domain, const char *op, const op_schema 
 {
     const op_def *own = op_find(domain, op);
     if (own && own->lower && own->lower != lower_list) return SUPPORT_LOWERED;
-    if (own) return SUPPORT_RESOLVED;
+    if (own && (own->lower || !s || (!s->n_body && !s->computed_body))) return SUPPORT_RESOLVED; /* without: its types are known without its body */
     if (contrib_knows(domain, op)) return SUPPORT_PARTS;
     const op_schema *newest = schema_newest(domain, op);
     if (newest && newest->deprecated) return version_replaces(newest) ? SUPPORT_PARTS : SUPPORT_NONE;

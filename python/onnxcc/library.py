@@ -5,9 +5,9 @@ from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 
 import numpy as np
 
-from . import types
+from . import images, types
 
-ABI = 4
+ABI = 5
 ALIGN = 64
 E_CAPACITY = -4
 _ERRORS = {
@@ -19,6 +19,8 @@ _ERRORS = {
     -6: "the weights are not those that were generated with the code",
     -7: "the state is missing or misaligned",
     -11: "an input does not have the value that the model was compiled for",
+    -12: "the environment lacks a function that the model needs",
+    images.E_IMAGE: "an image has a format that can't be decoded here: is Pillow installed?",
 }
 
 
@@ -40,7 +42,8 @@ class _Dim(ctypes.Structure):
 
 class _Env(ctypes.Structure):
     _fields_ = [("parallel_for", c_void_p), ("parallel_ctx", c_void_p), ("timer", c_void_p), ("timer_ctx", c_void_p), ("user", c_void_p),
-                ("weights", c_void_p), ("stream", c_void_p), ("message", c_void_p), ("message_bytes", c_size_t), ("host_arena", c_void_p)]
+                ("weights", c_void_p), ("stream", c_void_p), ("message", c_void_p), ("message_bytes", c_size_t), ("host_arena", c_void_p),
+                ("decode_image", images.Decoder), ("decode_image_ctx", c_void_p)]
 
 
 class _Model(ctypes.Structure):
@@ -144,7 +147,7 @@ class Library:
         shapes = [self._shape(i, dims) for i in range(self._m.n_outputs)]
         made = [types.memory_for(int(np.prod(s, dtype=np.int64)), self._m.outputs[i].type) for i, s in enumerate(shapes)]
         arena = self._arena(dims)
-        env = _Env(weights=None if self._weights is None else self._weights.ctypes.data)
+        env = _Env(weights=None if self._weights is None else self._weights.ctypes.data, decode_image=images.decode_image)
         code = self._m.run((c_void_p * max(len(given), 1))(*[g[0] for g in given]), (c_void_p * max(len(made), 1))(*[m[0] for m in made]), dims,
                            arena.ctypes.data if len(arena) else None, len(arena), self._state.ctypes.data if len(self._state) else None, ctypes.byref(env))
         if code < 0:

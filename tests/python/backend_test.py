@@ -35,14 +35,8 @@ REASONS = {
         "test_attention_4d_causal_fp16 test_attention_4d_causal_fp16_expanded test_attention_4d_gqa_with_past_and_present_fp16",
     "the result is right, but the suite can't compare scalars in a sequence: it takes their length":
         "test_loop16_seq_none",
-    "ImageDecoder is not supported yet":
-        "test_image_decoder_decode_bmp_rgb test_image_decoder_decode_jpeg2k_rgb test_image_decoder_decode_jpeg_bgr test_image_decoder_decode_jpeg_grayscale"
-        " test_image_decoder_decode_jpeg_rgb test_image_decoder_decode_png_rgb test_image_decoder_decode_pnm_rgb test_image_decoder_decode_tiff_rgb"
-        " test_image_decoder_decode_webp_rgb",
     "the body of AffineGrid decides shapes by the data":
         "test_affine_grid_2d_expanded test_affine_grid_2d_align_corners_expanded test_affine_grid_3d_expanded test_affine_grid_3d_align_corners_expanded",
-    "Gradient is not supported yet":
-        "test_gradient_of_add test_gradient_of_add_and_mul",
 }
 EXCLUDED = {name for names in REASONS.values() for name in names.split()}
 

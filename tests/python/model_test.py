@@ -16,7 +16,7 @@ except ImportError:
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 import onnxcc  # noqa: E402
-from onnxcc import library, types  # noqa: E402
+from onnxcc import images, library, types  # noqa: E402
 
 try:
     import ml_dtypes
@@ -41,7 +41,7 @@ class LayoutTest(unittest.TestCase):
 
     RUNTIME = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "runtime")
     STRUCTS = {"onnxcc_env": library._Env, "onnxcc_tensor_info": library._Tensor, "onnxcc_dim_info": library._Dim, "onnxcc_model": library._Model,
-               "onnxcc_string": types.String}
+               "onnxcc_string": types.String, "onnxcc_image": images.Image}
 
     def test_structures_are_those_of_the_header(self):
         asked = [(c, f[0], getattr(s, f[0]).offset) for c, s in self.STRUCTS.items() for f in s._fields_]

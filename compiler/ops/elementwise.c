@@ -4,6 +4,7 @@
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/strings.h"
 
 static ex sigmoid(lower_ctx *c, ex x)
 {
@@ -348,14 +349,21 @@ bool infer_CastLike(infer_ctx *c)
 
 static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
 {
-    (void)arg;
-    const slot s = in_slot(c, 0);
+    const slot s = *(const slot *)arg;
     const elem to = slot_elem(c, out_slot(c, 0));
     const ex v = ex_cast(c->x, ctype_of(to), load_axes(c, s, slot_rank(c, s), idx));
     return to_small_float(c, v, to, node_int(c->n, "saturate", 1) != 0, node_string(c->n, "round_mode", "up"));
 }
 
+bool lower_cast_of(lower_ctx *c, slot x)
+{
+    return lower_map(c, out_slot(c, 0), cast_value, &x);
+}
+
 bool lower_Cast(lower_ctx *c)
 {
-    return lower_map(c, out_slot(c, 0), cast_value, NULL);
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    if (slot_elem(c, x) != ELEM_STRING && slot_elem(c, y) == ELEM_STRING) return lower_number_strings(c, x, y);
+    if (slot_elem(c, x) == ELEM_STRING && slot_elem(c, y) != ELEM_STRING) return lower_string_numbers(c, x, y);
+    return lower_cast_of(c, x);
 }

@@ -24,6 +24,14 @@ static bool in_main_graph(lower_ctx *c)
     return c->to == &c->p->main || lower_unsupported(c, "strings-subgraph", "%s in a subgraph is not supported yet", c->n->op);
 }
 
+slot string_pool(lower_ctx *c, dim size)
+{
+    if (!in_main_graph(c)) return 0;
+    const slot pool = temp_slot(c, "pool", ELEM_UINT8, 1, &size);
+    slot_at(c->p, pool)->keep = true;
+    return pool;
+}
+
 /* Room for the bytes of a and b (0: none), counted by the run. */
 static slot pool_for(lower_ctx *c, slot a, slot b, dim n)
 {
@@ -33,9 +41,7 @@ static slot pool_for(lower_ctx *c, slot a, slot b, dim n)
     const binding bind[1] = {size_bind("N", n)};
     lower_template(c, "string_bytes", 1, bind, 3, args, 0);
     lower_bind(c, size, count, 0);
-    const slot pool = temp_slot(c, "pool", ELEM_UINT8, 1, &size);
-    slot_at(c->p, pool)->keep = true;
-    return pool;
+    return string_pool(c, size);
 }
 
 /* ---- StringConcat ---- */

@@ -19,6 +19,13 @@ slot lower_find(lower_ctx *c, slot x, uint32_t n, const char *const *list);
 /* The same for a list of small letters, where capital letters (of ASCII) are taken as small ones. */
 slot lower_find_folded(lower_ctx *c, slot x, uint32_t n, const char *const *list);
 
+/* Bytes for the strings that a node makes, which stay to the end of the run. 0 after a report. */
+slot string_pool(lower_ctx *c, dim size);
+
+/* Cast between strings and numbers (string_cast.c): y = x. */
+bool lower_number_strings(lower_ctx *c, slot x, slot y);
+bool lower_string_numbers(lower_ctx *c, slot x, slot y);
+
 /* The number of each string among the different ones, which are listed. */
 const int64_t *string_numbers(arena *mem, uint32_t n, const char *const *v, const char ***distinct, uint32_t *n_distinct);
 

@@ -28,8 +28,34 @@ number (string[n] x) => (float[n] y)
     y = Cast<to = 1>(x)
 }
 EOF
-expect 4 compile number.onnxtxt -o out
-says err "Cast on strings"
+expect 0 compile number.onnxtxt -o number
+cat > texts.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+texts (float[n] x) => (s, y, z)
+<string[2] c = {"1e3", "-.5"}, string[2] d = {"7", "seven"}, int64[1] one = {1}>
+{
+    f = Cast<to = 1>(c)
+    y = Mul(x, f)
+    s = Cast<to = 8>(y)
+    a = Cast<to = 8>(one)
+    t = Concat<axis = 0>(a, d)
+    z = Cast<to = 7>(t)
+}
+EOF
+cat > two.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+t () => (float[2] y)
+<float[2] c = {0.25, 2e30}>
+{
+    y = Identity(c)
+}
+EOF
+expect 0 run two.onnxtxt -o two.npy
+expect 1 run texts.onnxtxt x=two.npy
+says err "a string that is to become a number is none"
+sed 's/"seven"/" +07 "/' texts.onnxtxt > good.onnxtxt
+expect 0 run good.onnxtxt x=two.npy
+says out '"250" "-1e+30"' 'z: int64[3] = 1 7 7'
 
 # New strings lie in a pool that needs a capacity; a run that needs more says so.
 cat > twice.onnxtxt <<'EOF'

@@ -158,6 +158,39 @@ def made():
          {"i": T.INT64})
 
 
+NUMBERS = {T.FLOAT: np.float32, T.DOUBLE: np.float64, T.FLOAT16: np.float16, T.INT8: np.int8, T.INT16: np.int16, T.INT32: np.int32, T.INT64: np.int64, T.UINT8: np.uint8,
+           T.UINT16: np.uint16, T.UINT32: np.uint32, T.UINT64: np.uint64, T.BOOL: np.bool_}
+
+
+def random_numbers(kind, count, rng):
+    if np.dtype(kind).kind != "f":
+        return np.frombuffer(rng.bytes(8 * count), dtype=np.int64).astype(kind) >> np.array(rng.integers(0, np.dtype(kind).itemsize * 8 - 1, count)).astype(kind) if kind != np.bool_ else rng.integers(0, 2, count).astype(kind)
+    with np.errstate(all="ignore"):
+        parts = [np.frombuffer(rng.bytes(8 * count), dtype=kind)[:count], rng.normal(size=count) * 10.0 ** rng.integers(-9, 12, count), np.round(rng.normal(size=count), 2) * 100,
+                 rng.integers(-10**8, 10**8, count), [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-4, 9.9999999e-5, 99999999, 99999999.5, 0.5, 5e-324, 1e-45, 65504]]
+        return np.concatenate([np.asarray(p).astype(kind) for p in parts])
+
+
+def casts():
+    """Between strings and numbers, on what onnxruntime reads as a whole, too."""
+    rng = np.random.default_rng(3)
+    for to, kind in NUMBERS.items():
+        x = random_numbers(kind, 400, rng)
+        for k, shaped in enumerate((x, x[:6].reshape(1, 3, 2), x[0:1].reshape(()))):
+            case(f"number_string{to}_{k}", [N("Cast", ["x"], ["y"], to=T.STRING)], {"x": shaped}, {"y": T.STRING})
+        exact = x.astype(np.float64) if kind == np.float16 else x
+        texts = [f"{v:.{int(rng.integers(6, 25))}g}" if np.dtype(kind).kind == "f" else str(int(v)) for v in exact]
+        if np.dtype(kind).kind == "f":
+            texts = [s for s in texts if not 0 < abs(float(s)) < (2.3e-308 if kind == np.float64 else 1.2e-38) and (abs(float(s)) < 3.4e38 or kind == np.float64 or float(s) == np.inf)]
+            texts += ["inf", "+INF", "-Inf", "NaN", "nan", "1e5", "1E+05", ".5", "5.", "+3", " 12", "1e-5", "0" * 400 + "1", "3.14", "1000"]
+        x = objects(texts)
+        case(f"string_number{to}", [N("Cast", ["x"], ["y"], to=to)], {"x": x}, {"y": to})
+        case(f"string_number_rank{to}", [N("Cast", ["x"], ["y"], to=to)], {"x": objects(texts[:12]).reshape(2, 1, 2, 3)}, {"y": to})
+        case(f"string_like{to}", [N("CastLike", ["x", "z"], ["y"]), N("CastLike", ["y", "x"], ["s"])], {"x": objects(texts[:9]), "z": np.zeros((1,), dtype=kind)}, {"y": to, "s": T.STRING})
+    case("cast_constant", [N("Cast", ["c"], ["f"], to=T.FLOAT), N("Mul", ["f", "x"], ["y"]), N("Cast", ["y"], ["s"], to=T.STRING), N("Cast", ["s"], ["z"], to=T.DOUBLE)],
+         {"x": normal.randn(4, 3).astype(np.float32)}, {"y": T.FLOAT, "s": T.STRING, "z": T.DOUBLE}, {"c": objects(["1", "2.5", "-1e-3"])})
+
+
 def tokens():
     """Tokenizer of com.microsoft."""
     x = objects(["a bc", "", "ab12 c3", "日本 ü-x", "...", "abcd"]).reshape(2, 3)
@@ -202,6 +235,7 @@ def main():
         movement()
         labels()
         made()
+        casts()
         tokens()
         matches()
         for k in range(40):

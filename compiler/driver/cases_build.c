@@ -79,9 +79,10 @@ static void take_lengths(case_run *r, const test_case *t, model *m, compile_opti
     arena *a = r->c->mem;
     const folder_list folders = data_set_folders(a, t->dir);
     const graph *g = model_main(m);
-    for (uint32_t i = 0; folders.n && i < g->inputs.n; i++) {
+    for (uint32_t i = 0, file = 0; folders.n && i < g->inputs.n; i++, file++) {
         const value *v = value_at(m, g->inputs.p[i]);
-        const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], i);
+        const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], file);
+        if (v->type.kind == TYPE_MAP) file++; /* its keys and its values */
         loaded_value data;
         if (access(path, R_OK) || !value_load(a, diag_new(a, NULL), path, &data)) continue;
         if (v->type.kind == TYPE_TENSOR && !data.list && tensor_count(data.item[0]) == 0 && v->type.rank == (int32_t)data.item[0]->rank) take_shape(r, v->name, data.item[0], o);

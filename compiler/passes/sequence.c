@@ -247,9 +247,12 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
     const resolve_row *row = row_of(&p.n);
     for (uint32_t k = 0; k < p.n.n_in; k++) {
         const held *h = held_by(s, p.n.in[k]);
+        if (h && h->map && row && strcmp(p.n.op, "Identity")) return spot_unsupported(&p, "type-map", "'%s' is a map, which this operator does not take yet", value_at(m, p.n.in[k])->name);
         if (h && h->maps) return spot_unsupported(&p, "zipmap", "'%s' is a sequence of maps, which can only be an output of the model", value_at(m, p.n.in[k])->name);
     }
     if (node_is(&p.n, "ai.onnx.ml", "ZipMap")) return resolve_ZipMap(&p);
+    if (node_is(&p.n, "ai.onnx.ml", "CastMap")) return resolve_CastMap(&p);
+    if (node_is(&p.n, "ai.onnx.ml", "DictVectorizer")) return resolve_DictVectorizer(&p);
     bool read = false;
     for (uint32_t k = 0; k < p.n.n_out; k++) read |= p.n.out[k] != 0;
     if (row && !read) return row->other ? RESOLVE_LEAVES : spot_drop(&p);

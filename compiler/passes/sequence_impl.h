@@ -9,6 +9,7 @@ typedef struct {
     uint32_t n;  /* else a sequence, in an optional or not */
     const value_id *item;
     bool maps;   /* or a sequence of maps with the same keys: item 0 has the keys, item 1 a row of values for each map */
+    bool map;    /* or one map: item 0 has the keys, item 1 their values */
     value_id stack; /* not 0: the run decides how many there are; they are alike and lie along the first axis of this tensor */
     value_id present; /* not 0: an optional; the run decides, by this bool, whether it holds what stands here */
     bool single;      /* what such an optional holds is the tensor item[0], no sequence */
@@ -48,6 +49,7 @@ resolution spot_error(spot *p, const char *code, const char *fmt, ...) __attribu
 resolution spot_unsupported(spot *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* valid, not ours */
 /* A new node of ai.onnx before the node; its output is `out`, or a new value where that is 0. a: its attribute or NULL. */
 value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out);
+value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* the same of any domain */
 resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* keeps its outputs */
 resolution spot_drop(spot *p);                                                                     /* its outputs are known otherwise */
 void spot_outputs(model *m, node_id id, uint32_t n, const value_id *out); /* the node gives these instead; what it gave has no producer */
@@ -59,6 +61,8 @@ bool tensor_type_known(model *m, value_id v);
 
 /* sequence_map.c */
 resolution resolve_ZipMap(spot *p);
+resolution resolve_CastMap(spot *p);
+resolution resolve_DictVectorizer(spot *p);
 /* sequence_split.c */
 resolution resolve_SplitToSequence(spot *p);
 /* sequence_stack.c: sequences whose length the run decides. */

@@ -111,3 +111,34 @@ says out 'm.keys: string[2] = "no" "yes"' 'm.values: float[2,2] = 1 2 3 4'
 sed 's/"no", //' map.onnxtxt > few.onnxtxt
 expect 3 compile few.onnxtxt -o few
 says err "1 keys for 2 values"
+
+# A map as an input: its keys and its values.
+cat > words.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+words (map(int64, float) w) => (y, z, v)
+{
+    y = ai.onnx.ml.DictVectorizer<int64_vocabulary = [2, 5, 1, 0]>(w)
+    z = ai.onnx.ml.CastMap<cast_to = "TO_STRING", map_form = "SPARSE", max_map = 3>(w)
+    v = ai.onnx.ml.CastMap(w)
+}
+EOF
+sed 's/c = {2, 1, 0, -1}/c = {2, 1, 0, 5}/' i.onnxtxt > keys.onnxtxt
+sed 's/float\[2,2\]/float[4]/g' x.onnxtxt > values.onnxtxt
+expect 0 run keys.onnxtxt -o keys.npy
+expect 0 run values.onnxtxt -o values.npy
+expect 1 run words.onnxtxt w.keys=keys.npy w.values=values.npy
+says err "outside its tensor"
+sed 's/max_map = 3/max_map = 7/' words.onnxtxt > all.onnxtxt
+expect 0 run all.onnxtxt w.keys=keys.npy w.values=values.npy
+says out 'y: float[1,4] = 1 4 2 3' '"3" "2" "1" "0.f" "0.f" "4"' 'v: float[1,4] = 3 2 1 4'
+expect 2 run all.onnxtxt w.key=keys.npy w.values=values.npy
+says err "the model has no input 'w.key'"
+cat > held.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+held (map(int64, float) w) => (seq(map(int64, float)) y)
+{
+    y = SequenceConstruct(w)
+}
+EOF
+expect 4 compile held.onnxtxt -o held
+says err "is a map, which this operator does not take yet"

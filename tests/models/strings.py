@@ -45,10 +45,25 @@ def element(a):
     return T.STRING if a.dtype == object else helper.np_dtype_to_tensor_dtype(a.dtype)
 
 
+def map_input(name, keys, values):
+    """A map of these types as an input."""
+    info = onnx.ValueInfoProto(name=name)
+    info.type.CopyFrom(helper.make_map_type_proto(keys, helper.make_tensor_type_proto(values, [])))
+    return info
+
+
+def map_tensors(name, given):
+    """What the model gets in place of a map, in an order of its own."""
+    keys = list(given)
+    pick.shuffle(keys)
+    return {name + ".keys": objects(keys) if isinstance(keys[0], str) else np.array(keys), name + ".values": np.array([given[k] for k in keys], dtype=np.float32)}
+
+
 def case(name, nodes, inputs, outputs, constants=None, symbols=True, ml=4, opset=21):
-    """One folder; dimensions of inputs are symbols of their own unless `symbols` is false."""
+    """One folder; dimensions of inputs are symbols of their own unless `symbols` is false. An input that is a dict is a map to floats."""
     global refused
-    declared = [helper.make_tensor_value_info(k, element(v), [f"{k}{i}" if symbols else s for i, s in enumerate(v.shape)]) for k, v in inputs.items()]
+    declared = [map_input(k, T.STRING if isinstance(next(iter(v)), str) else T.INT64, T.FLOAT) if isinstance(v, dict) else
+                helper.make_tensor_value_info(k, element(v), [f"{k}{i}" if symbols else s for i, s in enumerate(v.shape)]) for k, v in inputs.items()]
     results = [helper.make_tensor_value_info(k, t, None) for k, t in outputs.items()]
     graph = helper.make_graph(nodes, "g", declared, results, [numpy_helper.from_array(v, k) for k, v in (constants or {}).items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(ML, ml), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
@@ -61,7 +76,10 @@ def case(name, nodes, inputs, outputs, constants=None, symbols=True, ml=4, opset
     folder = os.path.join(root, "test_" + name, "test_data_set_0")
     os.makedirs(folder)
     onnx.save(model, os.path.join(root, "test_" + name, "model.onnx"))
-    for kind, tensors in ("input", inputs), ("output", dict(zip(outputs, answer))):
+    tensors = {}
+    for k, v in inputs.items():
+        tensors.update(map_tensors(k, v) if isinstance(v, dict) else {k: v})
+    for kind, tensors in ("input", tensors), ("output", dict(zip(outputs, answer))):
         for i, (k, v) in enumerate(tensors.items()):
             v = np.array(v)
             with open(os.path.join(folder, f"{kind}_{i}.pb"), "wb") as f:
@@ -191,6 +209,20 @@ def casts():
          {"x": normal.randn(4, 3).astype(np.float32)}, {"y": T.FLOAT, "s": T.STRING, "z": T.DOUBLE}, {"c": objects(["1", "2.5", "-1e-3"])})
 
 
+def maps():
+    """Maps as inputs."""
+    numbers = {5: 1.5, 2: -2.75, 11: 1e9, 0: 3}
+    for k, (to, kind) in enumerate((("TO_FLOAT", T.FLOAT), ("TO_INT64", T.INT64))):
+        case(f"castmap{k}", [N("CastMap", ["x"], ["y"], domain=ML, cast_to=to)], {"x": {**numbers, -3: 7}}, {"y": kind})
+        case(f"castmap_sparse{k}", [N("CastMap", ["x"], ["y"], domain=ML, cast_to=to, map_form="SPARSE", max_map=14)], {"x": numbers}, {"y": kind})
+    words = {"b": 1, "": 2.5, "日本": -1, "not there": 9}
+    case("dict_words", [N("DictVectorizer", ["x"], ["y"], domain=ML, string_vocabulary=WORDS)], {"x": words}, {"y": T.FLOAT})
+    case("dict_numbers", [N("DictVectorizer", ["x"], ["v"], domain=ML, int64_vocabulary=[7, 2, -3, 5]), N("Add", ["v", "z"], ["y"])],
+         {"z": normal.randn(3, 4).astype(np.float32), "x": numbers}, {"y": T.FLOAT})
+    case("dict_two", [N("DictVectorizer", ["x"], ["v"], domain=ML, string_vocabulary=WORDS[:3]), N("CastMap", ["z"], ["w"], domain=ML), N("Concat", ["v", "w"], ["y"], axis=1)],
+         {"z": numbers, "x": words}, {"y": T.FLOAT})
+
+
 def tokens():
     """Tokenizer of com.microsoft."""
     x = objects(["a bc", "", "ab12 c3", "日本 ü-x", "...", "abcd"]).reshape(2, 3)
@@ -236,6 +268,7 @@ def main():
         labels()
         made()
         casts()
+        maps()
         tokens()
         matches()
         for k in range(40):

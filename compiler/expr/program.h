@@ -181,7 +181,8 @@ typedef struct program {
     diag *diag;
     VEC(slot_info) slot; /* [0] is unused */
     VEC(buf_info) buf;   /* [0] is unused */
-    block main;
+    block main, before; /* lowering: steps that go before all others of main */
+    dim turns;          /* lowering: how often the block that is made runs at most; 0: not known before the run */
     uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
     VEC(slot) inputs, outputs;
     VEC(dim) symbols; /* run-time dims, in order of appearance in the inputs' shapes, then bound ones */

@@ -333,17 +333,25 @@ bool lower_Where(lower_ctx *c)
 
 /* ---- Cast ---- */
 
+/* The bytes of numbers' texts are counted in a subgraph, which a loop may run any number of times. */
+static void note_strings(infer_ctx *c, elem to)
+{
+    if (to == ELEM_STRING && in_elem(c, 0) != ELEM_STRING && c->n->graph != 1) (void)decided_symbol(c->m, c->id, "bytes", INT64_MAX);
+}
+
 bool infer_Cast(infer_ctx *c)
 {
     const type *t = in_type(c, 0);
     const int64_t to = node_int(c->n, "to", 0);
     if (to < 1 || to >= ELEM_COUNT) return infer_error(c, "attribute-value", "attribute 'to' is %lld, which is no element type", (long long)to);
+    note_strings(c, (elem)to);
     return out_tensor(c, 0, (elem)to, t->rank, t->shape);
 }
 
 bool infer_CastLike(infer_ctx *c)
 {
     const type *t = in_type(c, 0);
+    note_strings(c, in_elem(c, 1));
     return out_tensor(c, 0, in_elem(c, 1), t->rank, t->shape);
 }
 

@@ -1,6 +1,6 @@
 /* string_cast.c - Cast and CastLike between strings and numbers. Source: ONNX Operators.md, version 25, and onnxruntime for the format that it leaves open.
  *
- * A number's text has a longest length, so its pool needs no capacity. What is read is a number as the standard writes it, as a whole; a string that is
+ * A number's text has a longest length, so its pool needs no capacity but in a loop whose turns the run counts. What is read is a number as the standard writes it, as a whole; a string that is
  * none ends the run with an error (ONNXCC_E_TEXT). */
 #include <string.h>
 
@@ -39,12 +39,11 @@ bool lower_number_strings(lower_ctx *c, slot x, slot y)
     }
     const int64_t most = floats ? FLOAT_BYTES : INTEGER_BYTES;
     const dim n = dim_product(c->d, slot_at(c->p, x)->extent, rank);
-    const slot pool = string_pool(c, dim_mulc(c->d, n, most));
-    if (!pool) return false;
+    const string_room room = string_room_of(c, 0, dim_mulc(c->d, n, most));
     const binding bind[3] = {{.name = "T", .kind = BIND_TYPE, .type = wide}, size_bind("MOST", most, c->d),
                              size_bind("KIND", floats ? 2 : wide == ELEM_INT64, c->d)};
-    const kernel_arg args[3] = {{y, ARG_OUT}, {pool, ARG_OUT}, {x, ARG_IN}};
-    lower_template(c, "number_string", 3, bind, 3, args, n);
+    const kernel_arg args[4] = {{y, ARG_OUT}, {room.pool, ARG_OUT}, {x, ARG_IN}, {room.at, ARG_IN}};
+    lower_template(c, "number_string", 3, bind, 4, args, n);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* number_string.c - decimal texts of numbers: of floats, eight digits as %.8g prints them, NaN, INF and -INF; of integers, all digits.
  *
- * arguments  y [N] strings in the pool, string i at i * MOST      pool of N * MOST bytes      x [N] numbers
+ * arguments  y [N] strings in the pool, string i at i * MOST      x [N] numbers
+ *            pool of N * MOST bytes from byte at[0] on; NULL: from the start
  * range      [lo, hi) of strings
  * fixed      T, float, double, int64_t or uint64_t      MOST bytes of a text      KIND of T: 0 an integer without a sign, 1 one with it, 2 a float */
 #include "kernel.h"
@@ -110,8 +111,9 @@ INLINE int number_string_integer(char *to, T v)
     return minus + n;
 }
 
-KERNEL void number_string(onnxcc_string *restrict y, uint8_t *pool, const T *restrict x, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void number_string(onnxcc_string *restrict y, uint8_t *pool, const T *restrict x, const int64_t *restrict at, int64_t lo, int64_t hi HOOK_PARAMS)
 {
+    pool += at ? at[0] : 0;
     for (int64_t i = lo; i < hi; i++) {
         char *to = (char *)pool + i * (MOST);
         y[i].data = to;

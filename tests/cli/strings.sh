@@ -142,3 +142,35 @@ held (map(int64, float) w) => (seq(map(int64, float)) y)
 EOF
 expect 4 compile held.onnxtxt -o held
 says err "is a map, which this operator does not take yet"
+
+# In a loop, the strings of all turns stay; their bytes have one capacity.
+cat > grow.onnxtxt <<'EOF'
+<ir_version: 10, opset_import: ["" : 20]>
+grow (int64[n] x, int64 trip) => (s, t)
+<string start = {"<"}>
+{
+    s, t = Loop(trip, , start) <body = body (int64 i, bool go, string a) => (bool go1, string b, string[n] u)
+    {
+        go1 = Identity(go)
+        d = Cast<to = 8>(i)
+        b = StringConcat(a, d)
+        v = Add(x, i)
+        u = Cast<to = 8>(v)
+    }>
+}
+EOF
+cat > four.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+t () => (int64 y)
+<int64 c = {4}>
+{
+    y = Identity(c)
+}
+EOF
+expect 0 run four.onnxtxt -o four.npy
+expect 4 compile grow.onnxtxt -o grow
+says err "--dim bytes.d=..N" "--dim bytes.b=..N"
+expect 0 run grow.onnxtxt x=keys.npy trip=four.npy --dim trip.s=..9 --dim bytes.b=..14
+says out 's: string[] = "<0123"' 't: string[4,4] = "2" "1" "0" "5" "3" "2" "1" "6"'
+expect 1 run grow.onnxtxt x=keys.npy trip=four.npy --dim trip.s=..9 --dim bytes.b=..13
+expect 1 run grow.onnxtxt x=keys.npy trip=four.npy --dim trip.s=..3 --dim bytes.b=..99

@@ -14,7 +14,7 @@ int main(void)
         char want[64];
         uint8_t pool[3 * MOST];
         onnxcc_string y[3];
-        number_string(y, pool, x, 0, 3);
+        number_string(y, pool, x, NULL, 0, 3);
         if (isnan(x[0])) snprintf(want, sizeof want, "NaN0-INF");
         else if (isinf(x[0])) snprintf(want, sizeof want, "%s0-INF", x[0] < 0 ? "-INF" : "INF");
         else snprintf(want, sizeof want, "%.8g0-INF", x[0]);

@@ -223,6 +223,42 @@ def maps():
          {"z": numbers, "x": words}, {"y": T.FLOAT})
 
 
+def graph(nodes, inputs, outputs):
+    """The body of a loop or branch, without shapes."""
+    return helper.make_graph(nodes, "body", [helper.make_tensor_value_info(k, t, [] if scalar else None) for k, t, scalar in inputs],
+                             [helper.make_tensor_value_info(k, t, None) for k, t in outputs])
+
+
+def subgraphs():
+    """Strings that branches and loops make: those of all turns stay. (onnxruntime gets carried strings of Scan wrong; tests/cli/strings.sh has some.)"""
+    case("sub_if", [N("If", ["b"], ["y"], then_branch=graph([N("StringConcat", ["x", "x"], ["p"])], [], [("p", T.STRING)]),
+                      else_branch=graph([N("StringNormalizer", ["x"], ["q"], case_change_action="UPPER", locale="C")], [], [("q", T.STRING)])), N("StringConcat", ["y", "y"], ["z"])],
+         {"b": np.array(True), "x": text(4)}, {"y": T.STRING, "z": T.STRING}, symbols=False)
+    body = graph([N("Cast", ["i"], ["t"], to=T.STRING), N("StringConcat", ["s", "t"], ["s1"]), N("Identity", ["c"], ["c1"]), N("StringConcat", ["t", "x"], ["o"]),
+                  N("Cast", ["f"], ["ft"], to=T.STRING), N("Add", ["f", "half"], ["f1"])],
+                 [("i", T.INT64, True), ("c", T.BOOL, True), ("s", T.STRING, True), ("f", T.FLOAT, False)],
+                 [("c1", T.BOOL), ("s1", T.STRING), ("f1", T.FLOAT), ("o", T.STRING), ("t", T.STRING), ("ft", T.STRING)])
+    for constant in False, True:
+        inputs = {"x": text(3), "s0": objects("start"), "f0": np.array([[1.5, -1e9]], dtype=np.float32)}
+        constants = {"half": np.array([0.5], dtype=np.float32)}
+        (constants if constant else inputs)["n"] = np.array(12)
+        case(f"sub_loop{int(constant)}", [N("Loop", ["n", "", "s0", "f0"], ["s", "f", "o", "t", "ft"], body=body)], inputs, {"s": T.STRING, "f": T.FLOAT, "o": T.STRING, "t": T.STRING, "ft": T.STRING},
+             constants, symbols=False)
+    scan = graph([N("StringConcat", ["w", "e"], ["s"]), N("StringNormalizer", ["w"], ["u"], case_change_action="LOWER", locale="C"), N("StringSplit", ["s"], ["sp", "ns"], delimiter=" ")],
+                 [("e", T.STRING, False), ("w", T.STRING, False)], [("s", T.STRING), ("u", T.STRING), ("ns", T.INT64)])
+    case("sub_scan", [N("Scan", ["x", "z"], ["s", "u", "ns"], body=scan, num_scan_inputs=2)], {"x": text(5, 2), "z": objects([["Ab", "C"], ["", "dE"], ["X", "Y"], ["z", "W"], ["QQ", "q"]])},
+         {"s": T.STRING, "u": T.STRING, "ns": T.INT64}, symbols=False)
+    inner = graph([N("Cast", ["j"], ["tj"], to=T.STRING), N("StringConcat", ["a", "tj"], ["a1"]), N("Identity", ["cc"], ["cc1"]), N("StringConcat", ["a1", "ti"], ["row"])],
+                  [("j", T.INT64, True), ("cc", T.BOOL, True), ("a", T.STRING, True)], [("cc1", T.BOOL), ("a1", T.STRING), ("row", T.STRING)])
+    outer = graph([N("Cast", ["i"], ["ti"], to=T.STRING), N("Loop", ["m", "", "acc"], ["acc1", "rows"], body=inner), N("Identity", ["c"], ["c1"]), N("Less", ["i", "two"], ["lt"]),
+                   N("If", ["lt"], ["r"], then_branch=graph([N("StringConcat", ["ti", "acc1"], ["p"])], [], [("p", T.STRING)]),
+                     else_branch=graph([N("Cast", ["i"], ["q"], to=T.STRING)], [], [("q", T.STRING)]))],
+                  [("i", T.INT64, True), ("c", T.BOOL, True), ("acc", T.STRING, True)], [("c1", T.BOOL), ("acc1", T.STRING), ("rows", T.STRING), ("r", T.STRING)])
+    for k, (n, m) in enumerate(((3, 4), (5, 1))):
+        case(f"sub_nested{k}", [N("Loop", ["n", "", "s0"], ["s", "rows", "r"], body=outer)], {"s0": objects("<"), "n": np.array(n), "m": np.array(m)},
+             {"s": T.STRING, "rows": T.STRING, "r": T.STRING}, {"two": np.array(2)}, symbols=False)
+
+
 def tokens():
     """Tokenizer of com.microsoft."""
     x = objects(["a bc", "", "ab12 c3", "日本 ü-x", "...", "abcd"]).reshape(2, 3)
@@ -269,6 +305,7 @@ def main():
         made()
         casts()
         maps()
+        subgraphs()
         tokens()
         matches()
         for k in range(40):

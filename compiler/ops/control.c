@@ -54,8 +54,15 @@ static bool infer_taken(infer_ctx *c, graph_id g)
     if (!infer_subgraph(c, g)) return false;
     const graph *gr = graph_at(c->m, g);
     if (gr->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
-    for (uint32_t i = 0; i < c->n->n_out; i++)
-        if (c->n->out[i]) value_at(c->m, c->n->out[i])->type = value_at(c->m, gr->outputs.p[i])->type;
+    for (uint32_t i = 0; i < c->n->n_out; i++) {
+        if (!c->n->out[i]) continue;
+        const value *from = value_at(c->m, gr->outputs.p[i]);
+        value *to = value_at(c->m, c->n->out[i]);
+        to->type = from->type;
+        to->data = from->data;
+        to->content = from->content;
+        to->n_content = from->n_content;
+    }
     return true;
 }
 

@@ -74,6 +74,12 @@ resolution stack_concat(spot *p, const held *h);
 resolution stack_insert(spot *p, const held *h);
 resolution stack_erase(spot *p, const held *h);
 resolution stack_split(spot *p, value_id x, int64_t axis, bool keep);
+/* sequence_move.c: stacks with an element more or less, at a position that may be known to the run only. */
+value_id stack_position(spot *p, uint32_t i); /* input i, a position, as a scalar */
+value_id stack_count(spot *p, value_id stack); /* how many elements, a scalar of int64 */
+value_id stack_without(spot *p, value_id stack, value_id position);
+value_id stack_with(spot *p, value_id stack, value_id element, value_id position);
+value_id stack_of(spot *p, const held *h); /* the elements of a list, which are alike, as a stack before the node */
 value_id zeros_like(spot *p, value_id v); /* a constant of its type and shape; 0 after a report */
 value_id stack_in(spot *p, const held *h, const held *other, graph_id g); /* a list as a stack, by nodes at the end of the graph; `other` says what an empty one has; 0 after a report */
 bool stack_alike(spot *p, const held *h); /* false after a report: elements differ in size from turn to turn of a loop */

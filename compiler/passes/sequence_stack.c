@@ -48,18 +48,15 @@ bool stack_alike(spot *p, const held *h)
 
 resolution stack_at(spot *p, const held *h)
 {
-    model *m = p->m;
-    value_id at = p->n.in[1];
     const attr axis = axis_attr(p, 0);
-    if (value_at(m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
-    if (tensor_type_known(m, at) && value_at(m, at)->type.rank > 0) at = spot_insert(p, "Squeeze", NULL, 1, &at, 0);
-    return spot_becomes(p, "Gather", &axis, 2, (const value_id[]){h->stack, at});
+    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
+    return spot_becomes(p, "Gather", &axis, 2, (const value_id[]){h->stack, stack_position(p, 1)});
 }
 
 resolution stack_length(spot *p, const held *h)
 {
-    const value_id shape = spot_insert(p, "Shape", NULL, 1, &h->stack, 0);
-    return spot_becomes(p, "Gather", NULL, 2, (const value_id[]){shape, spot_int(p, "first", 0)});
+    const value_id n = stack_count(p, h->stack);
+    return spot_becomes(p, "Identity", NULL, 1, &n);
 }
 
 /* The stack with its axis `from` at place `to`. */
@@ -109,12 +106,18 @@ static resolution gives_stack(spot *p, value_id stack)
     return spot_drop(p);
 }
 
+value_id stack_of(spot *p, const held *h)
+{
+    const attr axis = axis_attr(p, 0);
+    return spot_insert(p, "Concat", &axis, h->n, unsqueezed(p, h, 0), 0);
+}
+
 resolution stack_insert(spot *p, const held *h)
 {
     int64_t at = -1;
     const bool end = !node_in(&p->n, 2), front = !end && known_int(p->m, p->n.in[2], &at) && !at;
-    if (!stack_alike(p, h)) return RESOLVE_FAILED;
-    if (!end && !front) return spot_unsupported(p, "sequence-position", "the run decides the length of the sequence: elements can be inserted at its ends only");
+    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
+    if (!end && !front) return gives_stack(p, stack_with(p, h->stack, p->n.in[1], stack_position(p, 2)));
     const attr axis = axis_attr(p, 0);
     const held one = {.n = 1, .item = &p->n.in[1]};
     const value_id part = unsqueezed(p, &one, 0)[0];
@@ -126,7 +129,7 @@ resolution stack_erase(spot *p, const held *h)
 {
     int64_t at = -1;
     const bool known = !node_in(&p->n, 1) || known_int(p->m, p->n.in[1], &at);
-    if (!known || (at && at != -1)) return spot_unsupported(p, "sequence-position", "the run decides the length of the sequence: elements can be erased at its ends only");
+    if (!known || (at && at != -1)) return gives_stack(p, stack_without(p, h->stack, stack_position(p, 1)));
     const char *name = value_at(p->m, p->n.out[0])->name;
     const value_id in[4] = {h->stack, new_ints(p->m, name, "start", 1, (const int64_t[]){at ? 0 : 1}),
                             new_ints(p->m, name, "end", 1, (const int64_t[]){at ? -1 : INT64_MAX}), new_ints(p->m, name, "axes", 1, (const int64_t[]){0})};

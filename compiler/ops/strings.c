@@ -8,7 +8,7 @@
 bool takes_strings(const node *n)
 {
     static const char *const KNOWN[] = {
-        "Constant", "Identity", "Cast", "CastLike", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
+        "Constant", "Identity", "Cast", "CastLike", "Rows", "Front", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
         "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Compress", "Unique", "Tile", "ReverseSequence", "DepthToSpace", "SpaceToDepth", "OneHot",
         "If", "Loop", "Scan", "LabelEncoder", "OneHotEncoder", "CategoryMapper", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", "TfIdfVectorizer",
         "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer"};

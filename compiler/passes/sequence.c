@@ -256,6 +256,7 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
     if (node_is(&p.n, "ai.onnx.ml", "ZipMap")) return resolve_ZipMap(&p);
     if (node_is(&p.n, "ai.onnx.ml", "CastMap")) return resolve_CastMap(&p);
     if (node_is(&p.n, "ai.onnx.ml", "DictVectorizer")) return resolve_DictVectorizer(&p);
+    if (node_is(&p.n, OWN_DOMAIN, "Pack")) return resolve_Pack(&p);
     bool read = false;
     for (uint32_t k = 0; k < p.n.n_out; k++) read |= p.n.out[k] != 0;
     if (row && !read) return row->other ? RESOLVE_LEAVES : spot_drop(&p);

@@ -247,12 +247,11 @@ resolution resolve_Loop(spot *p)
         const resolution r = resolve_append(p, body, n_state);
         if (r != RESOLVE_LEAVES) return r;
     }
-    if (!known) {
+    if (!known && u) {
         if (m->diag->errors) return RESOLVE_FAILED;
-        spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and its number of turns is not known when the model is compiled");
-        hint_value(m, counted ? p->n.in[1] : p->n.in[0]);
-        return RESOLVE_FAILED;
+        return spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and whether it goes on after a turn is not known when the model is compiled");
     }
+    if (!known) return m->diag->errors ? RESOLVE_FAILED : resolve_carried(p, body, n_state);
     if (!u) u = first_turn(p);
     if (!go || u->turn >= trip) return end_loop(p, u, n_state);
     if (u->turn >= MOST_TURNS) return spot_unsupported(p, "sequence-long", "the loop works on sequences and has more than %d turns", MOST_TURNS);

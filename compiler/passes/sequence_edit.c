@@ -61,9 +61,9 @@ value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, cons
     return insert_node(p, "", op, a, n_in, in, out);
 }
 
-value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in)
+value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out)
 {
-    return insert_node(p, domain, op, a, n_in, in, 0);
+    return insert_node(p, domain, op, a, n_in, in, out);
 }
 
 resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in)

@@ -24,10 +24,17 @@ typedef struct {
     value_list *stacked;    /* by output: what the turns gave */
 } unrolled;
 
+/* The first turn of a loop, once more before it. */
+typedef struct {
+    node_id loop;
+    const value_id *out; /* what the body gave */
+} probe;
+
 struct sequences {
     model *m;
     VEC(const held *) of; /* by value id; NULL: a tensor, or not known */
     VEC(unrolled) loops;
+    VEC(probe) probes;
 };
 
 /* The node that is looked at. Pointers to nodes do not survive new ones, hence a copy. */
@@ -49,7 +56,7 @@ resolution spot_error(spot *p, const char *code, const char *fmt, ...) __attribu
 resolution spot_unsupported(spot *p, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4))); /* valid, not ours */
 /* A new node of ai.onnx before the node; its output is `out`, or a new value where that is 0. a: its attribute or NULL. */
 value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out);
-value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* the same of any domain */
+value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out); /* the same of any domain */
 resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* keeps its outputs */
 resolution spot_drop(spot *p);                                                                     /* its outputs are known otherwise */
 void spot_outputs(model *m, node_id id, uint32_t n, const value_id *out); /* the node gives these instead; what it gave has no producer */
@@ -86,6 +93,12 @@ bool stack_alike(spot *p, const held *h); /* false after a report: elements diff
 /* sequence_append.c: a loop that appends to sequences gives what it appends, turn by turn; one that passes them on does not carry them. RESOLVE_LEAVES: the
  * loop does something else with one. */
 resolution resolve_append(spot *p, graph_id body, uint32_t n_state);
+value_id passed_on_by(model *m, value_id v); /* the value behind Identity nodes */
+void stop_carrying(spot *p, graph *body, uint32_t k); /* the loop no longer carries value k */
+/* sequence_carry.c: a loop that does something else with one carries tensors with room for the most elements. */
+resolution resolve_carried(spot *p, graph_id body, uint32_t n_state);
+resolution resolve_Pack(spot *p);
+value_id rows_like(spot *p, const type *of, dim n); /* n elements of this type along a first axis, with nothing of meaning in them */
 /* sequence_control.c */
 resolution resolve_If(spot *p);
 resolution resolve_Loop(spot *p);

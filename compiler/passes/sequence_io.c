@@ -144,6 +144,11 @@ sequences *sequences_of(model *m, const compile_options *o)
     graph *g = model_main(m);
     const uint32_t n = g->inputs.n;
     s->m = m;
+    for (node_id i = 1; i < m->nodes.n; i++)
+        if (!strcmp(node_at(m, i)->domain, OWN_DOMAIN) && !node_at(m, i)->dead) {
+            diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, node_at(m, i)), "op-unsupported", "operator %s.%s is not supported yet", OWN_DOMAIN, node_at(m, i)->op);
+            return NULL;
+        }
     if (!lengths_met(m, o)) return NULL;
     const value_id *was = arena_copy(m->mem, g->inputs.p, n * sizeof *was);
     bool ok = true;

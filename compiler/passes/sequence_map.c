@@ -131,7 +131,7 @@ resolution resolve_DictVectorizer(spot *p)
     attr keys = *words;
     keys.name = intern(m->names, strings ? "keys_strings" : "keys_int64s");
     const attr places = {.name = intern(m->names, "values_int64s"), .kind = ATTR_INTS, .n = words->n, .u.ints = number};
-    const value_id at = spot_insert_in(p, "ai.onnx.ml", "LabelEncoder", &keys, 1, h->item);
+    const value_id at = spot_insert_in(p, "ai.onnx.ml", "LabelEncoder", &keys, 1, h->item, 0);
     node *encoder = node_at(m, value_at(m, at)->producer);
     node_set_attr(m, encoder, places);
     set_attr_int(m, value_at(m, at)->producer, "default_int64", n);

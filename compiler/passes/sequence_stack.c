@@ -33,12 +33,16 @@ static void look_at_symbol(void *ctx, dim d)
     if (dim_kind_of(s->m->dims, d) == DIM_SYMBOL) s->moves |= !strncmp(dim_name(s->m->dims, d), "turn.", 5) || is_decided(s->m, d);
 }
 
+static bool sizes_stay(model *m, const type *t, int32_t from)
+{
+    atom_search s = {m, false};
+    for (int32_t k = from; k < t->rank; k++) dim_atoms(m->dims, t->shape[k], look_at_symbol, &s);
+    return !s.moves;
+}
+
 bool stack_alike(spot *p, const held *h)
 {
-    const type *t = &value_at(p->m, h->stack)->type;
-    atom_search s = {p->m, false};
-    for (int32_t k = 1; k < t->rank; k++) dim_atoms(p->m->dims, t->shape[k], look_at_symbol, &s);
-    if (tensor_type_known(p->m, h->stack) && !s.moves) return true;
+    if (tensor_type_known(p->m, h->stack) && sizes_stay(p->m, &value_at(p->m, h->stack)->type, 1)) return true;
     if (!p->m->diag->errors) {
         spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and its elements may differ in size");
         hint_value(p->m, h->stack); /* a trip count, for example: a loop with a known one is its turns */
@@ -112,11 +116,28 @@ value_id stack_of(spot *p, const held *h)
     return spot_insert(p, "Concat", &axis, h->n, unsqueezed(p, h, 0), 0);
 }
 
+/* The element has the size of those in the stack: sizes that the run compares at its start may have two names, others may not. False after a report. */
+static bool fits(spot *p, value_id stack, value_id element)
+{
+    model *m = p->m;
+    if (!tensor_type_known(m, stack) || !tensor_type_known(m, element)) return true; /* inference reports it */
+    const type *all = &value_at(m, stack)->type, *one = &value_at(m, element)->type;
+    bool good = all->rank == one->rank + 1;
+    const bool stay = sizes_stay(m, one, 0) && sizes_stay(m, all, 1);
+    for (int32_t k = 0; good && k < one->rank; k++) {
+        const dim a = one->shape[k], b = all->shape[k + 1];
+        good = a == b || (stay && !(dim_is_const(m->dims, a, NULL) && dim_is_const(m->dims, b, NULL)));
+    }
+    if (good) return true;
+    spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and '%s' may differ in size from its elements", value_at(m, element)->name);
+    return false;
+}
+
 resolution stack_insert(spot *p, const held *h)
 {
     int64_t at = -1;
     const bool end = !node_in(&p->n, 2), front = !end && known_int(p->m, p->n.in[2], &at) && !at;
-    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
+    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && (!stack_alike(p, h) || !fits(p, h->stack, p->n.in[1]))) return RESOLVE_FAILED;
     if (!end && !front) return gives_stack(p, stack_with(p, h->stack, p->n.in[1], stack_position(p, 2)));
     const attr axis = axis_attr(p, 0);
     const held one = {.n = 1, .item = &p->n.in[1]};
@@ -152,17 +173,27 @@ static bool numbers_from(model *m, const type *t, int32_t from, int64_t *out)
     return true;
 }
 
-/* An empty stack of such elements. */
-static value_id empty_stack(spot *p, const held *like)
+/* An empty stack of such elements, a constant or in graph g. */
+static value_id empty_stack(spot *p, const held *like, graph_id g)
 {
     int64_t shape[MAX_RANK + 1] = {0};
+    const int32_t from = like->stack != 0; /* the element's first dimension */
     const bool known = like->stack || like->n;
     const type *t = known ? &value_at(p->m, like->stack ? like->stack : like->item[0])->type : NULL;
-    if (!t || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK || t->elem == ELEM_STRING || !numbers_from(p->m, t, like->stack ? 1 : 0, shape + 1)) {
-        spot_unsupported(p, "sequence-unknown", "one branch gives an empty sequence, and the run decides which is taken");
-        return 0;
+    if (!t || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank - from >= MAX_RANK) t = NULL;
+    if (t && t->elem != ELEM_STRING && numbers_from(p->m, t, from, shape + 1))
+        return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)(t->rank - from) + 1, shape));
+    if (t && g && sizes_stay(p->m, t, from)) {
+        type of = *t;
+        of.rank -= from;
+        of.shape += from;
+        spot end = *p;
+        end.g = g;
+        end.i = graph_at(p->m, g)->nodes.n;
+        return rows_like(&end, &of, dim_const(p->m->dims, 0));
     }
-    return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)t->rank + !like->stack, shape));
+    spot_unsupported(p, "sequence-unknown", "one branch gives an empty sequence, and the run decides which is taken");
+    return 0;
 }
 
 value_id zeros_like(spot *p, value_id v)
@@ -180,7 +211,7 @@ value_id stack_in(spot *p, const held *h, const held *other, graph_id g)
 {
     model *m = p->m;
     if (h->stack) return h->stack;
-    if (!h->n) return empty_stack(p, other);
+    if (!h->n) return empty_stack(p, other, g);
     for (uint32_t k = 1; k < h->n; k++)
         if (!same_value_type(m, h->item[0], h->item[k])) {
             spot_unsupported(p, "sequence-unlike", "the branches give sequences of different lengths, the elements differ in size, and the run decides which is taken");

@@ -80,3 +80,41 @@ sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) r
 expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
 says err sequence-unlike "--value turns=.."
 [ ! -e bad ] || fail "a refused compilation left files"
+
+# A loop that inserts elsewhere than at the end carries a tensor with room, which needs a capacity.
+sed 's/append (/front (/; s/t = SequenceInsert(s, row)/z = Constant<value_int = 0>() t = SequenceInsert(s, row, z)/' append.onnxtxt > front.onnxtxt
+expect 4 compile front.onnxtxt -o bad
+says err "'length.rows', which has no upper bound" "--dim length.rows=..N"
+tensor turned.npy 'float[2,2]' '3, 4, 1, 2'
+expect 0 run front.onnxtxt --dim length.rows=..2 x=rows.npy turns=two.npy -o y.npy
+cmp y.npy turned.npy || fail "the rows are wrong"
+expect 1 run front.onnxtxt --dim length.rows=..1 x=rows.npy turns=two.npy
+says err "larger than planned"
+sed 's/append (/unlike (/; s/t = SequenceInsert(s, row)/k = Constant<value_int = 0>() t = SequenceInsert(s, row, k)/' unlike.onnxtxt > front.onnxtxt
+expect 4 compile front.onnxtxt -o bad --dim length.rows=..5
+says err sequence-unlike
+# A position that the run decides: elements have to be of one size, too.
+cat > place.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+place (float[2] x, float[3] y, int64 at) => (int64 n)
+{
+    s = SequenceConstruct(x, y)
+    t = SequenceErase(s, at)
+    n = SequenceLength(t)
+}
+EOF
+expect 4 compile place.onnxtxt -o bad
+says err "'at' is not known when the model is compiled, and the elements differ in size"
+# What onnxcc makes for itself, no model may bring.
+cat > own.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17, "onnxcc" : 1]>
+own (float[n] x) => (float[n] y)
+{
+    y = onnxcc.Rows<capacity = 4>(x)
+}
+EOF
+expect 4 compile own.onnxtxt -o bad
+says err "operator onnxcc.Rows is not supported"
+sed 's/float\[2\] x, float\[3\] y, int64 at/float[k,2] x, float[3] y/; s/s = .*/s = SplitToSequence<keepdims = 0>(x)/; s/SequenceErase(s, at)/SequenceInsert(s, y)/' place.onnxtxt > other.onnxtxt
+expect 4 compile other.onnxtxt -o bad
+says err sequence-unlike "'y' may differ in size"

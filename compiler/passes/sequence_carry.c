@@ -194,18 +194,29 @@ static void carry_rows(spot *p, graph_id id, uint32_t k, uint32_t n_state, const
     p->n = *node_at(m, p->id);
 }
 
+/* How long the sequences get; a name for the loop comes first. */
+static dim length_of(spot *p, const graph *body)
+{
+    if (!*p->n.name) node_at(p->m, p->id)->name = p->n.name = value_at(p->m, p->n.n_out && p->n.out[0] ? p->n.out[0] : body->outputs.p[0])->name;
+    return decided_symbol(p->m, p->id, "length", INT64_MAX);
+}
+
+bool carries_rows(spot *p, graph_id body)
+{
+    return dim_range(p->m->dims, length_of(p, graph_at(p->m, body))).hi < INT64_MAX;
+}
+
 resolution resolve_carried(spot *p, graph_id id, uint32_t n_state)
 {
     model *m = p->m;
     graph *body = graph_at(m, id);
     type *of = ARENA_ARRAY(m->mem, type, n_state + 1);
-    if (!*p->n.name) node_at(m, p->id)->name = p->n.name = value_at(m, p->n.n_out && p->n.out[0] ? p->n.out[0] : body->outputs.p[0])->name; /* for length.NODE */
+    const dim length = length_of(p, body);
     for (uint32_t k = 0; k < n_state; k++) {
         if (!is_changed(p, body, k)) continue;
         const resolution r = find_element(p, id, n_state, k, &of[k]);
         if (r != RESOLVE_LEAVES) return r;
     }
-    const dim length = decided_symbol(m, p->id, "length", INT64_MAX);
     const int64_t capacity = dim_range(m->dims, length).hi;
     if (capacity == INT64_MAX) {
         spot_unsupported(p, "dim-data", "the run decides the length of a sequence that the loop carries, '%s', which has no upper bound", dim_name(m->dims, length));
@@ -224,5 +235,6 @@ resolution resolve_carried(spot *p, graph_id id, uint32_t n_state)
     }
     for (uint32_t k = 0, all = n_state; k < n_state; k++)
         if (held_by(p->s, p->n.in[2 + k])) carry_rows(p, id, k, all++, &of[k], capacity);
+    VEC_PUSH(m->mem, p->s->kept, p->id);
     return RESOLVE_AGAIN;
 }

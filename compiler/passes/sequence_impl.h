@@ -35,6 +35,7 @@ struct sequences {
     VEC(const held *) of; /* by value id; NULL: a tensor, or not known */
     VEC(unrolled) loops;
     VEC(probe) probes;
+    VEC(node_id) kept; /* loops that stay loops: what they carry are tensors with room */
 };
 
 /* The node that is looked at. Pointers to nodes do not survive new ones, hence a copy. */
@@ -97,6 +98,7 @@ value_id passed_on_by(model *m, value_id v); /* the value behind Identity nodes 
 void stop_carrying(spot *p, graph *body, uint32_t k); /* the loop no longer carries value k */
 /* sequence_carry.c: a loop that does something else with one carries tensors with room for the most elements. */
 resolution resolve_carried(spot *p, graph_id body, uint32_t n_state);
+bool carries_rows(spot *p, graph_id body); /* --dim gives it a capacity */
 resolution resolve_Pack(spot *p);
 value_id rows_like(spot *p, const type *of, dim n); /* n elements of this type along a first axis, with nothing of meaning in them */
 /* sequence_control.c */

@@ -31,8 +31,8 @@ INLINE int number_string_times(uint32_t *restrict w, int n, uint32_t factor)
     return n;
 }
 
-/* The first eight digits of a number above 0, rounded; gives the place of the first one, 0 for that of ones. */
-INLINE int number_string_digits(char digit[restrict 8], double v)
+/* digit[8]: the first digits of a number above 0, rounded. Gives the place of the first one, 0 for that of ones. */
+INLINE int number_string_digits(char *restrict digit, double v)
 {
     static const uint32_t power10[10] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u, 1000000000u};
     uint32_t w[88];

@@ -56,6 +56,8 @@ says err "a string that is to become a number is none"
 sed 's/"seven"/" +07 "/' texts.onnxtxt > good.onnxtxt
 expect 0 run good.onnxtxt x=two.npy
 says out '"250" "-1e+30"' 'z: int64[3] = 1 7 7'
+expect 0 run good.onnxtxt x=two.npy --target=cuda --emulate
+says out '"250" "-1e+30"' 'z: int64[3] = 1 7 7'
 
 # New strings lie in a pool that needs a capacity; a run that needs more says so.
 cat > twice.onnxtxt <<'EOF'

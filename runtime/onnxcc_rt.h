@@ -27,7 +27,8 @@ enum {
     ONNXCC_E_VALUE = -11,   /* an input does not have the value that the model was compiled for (--value) */
     ONNXCC_E_ALIGN = -10,   /* CUDA: a tensor on the device is not aligned to 16 bytes */
     ONNXCC_E_HOOK = -12,    /* the environment lacks a function that the model needs: decode_image */
-    ONNXCC_E_IMAGE = -13    /* for decode_image to return: an image format that it does not know */
+    ONNXCC_E_IMAGE = -13,   /* for decode_image to return: an image format that it does not know */
+    ONNXCC_E_TEXT = -14     /* a string that is to become a number is none (Cast) */
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be

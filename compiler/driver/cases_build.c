@@ -41,27 +41,32 @@ static void hash_text(uint64_t h[2], const char *s)
 
 /* ---- generating ---- */
 
-/* The case again, where data decides sizes that have no bound: these get a capacity. */
+/* The case again, where data decides sizes that have no bound: these get a capacity. A size may be met only when another has one, hence the rounds. */
 static bool generate_bounded(case_run *r, test_case *t, const model *refused, const compile_options *o, diag *d, compiled *out)
 {
-    enum { CAPACITY = 4096 };
+    enum { CAPACITY = 4096, ROUNDS = 4 };
     arena *a = r->c->mem;
     compile_options with = *o;
-    const uint32_t n = with.dims.n;
     with.dims.p = NULL, with.dims.n = with.dims.cap = 0;
-    for (uint32_t i = 0; i < n; i++) VEC_PUSH(a, with.dims, o->dims.p[i]);
-    for (uint32_t i = 0; i < refused->decided.n; i++) {
-        const dim s = refused->decided.p[i];
-        if (dim_range(refused->dims, s).hi == INT64_MAX) VEC_PUSH(a, with.dims, ((dim_override){dim_name(refused->dims, s), 0, CAPACITY}));
+    for (uint32_t i = 0; i < o->dims.n; i++) VEC_PUSH(a, with.dims, o->dims.p[i]);
+    for (int round = 0; refused && round < ROUNDS; round++) {
+        const uint32_t n = with.dims.n;
+        for (uint32_t i = 0; i < refused->decided.n; i++) {
+            const dim s = refused->decided.p[i];
+            if (dim_range(refused->dims, s).hi == INT64_MAX) VEC_PUSH(a, with.dims, ((dim_override){dim_name(refused->dims, s), 0, CAPACITY}));
+        }
+        if (with.dims.n == n) return false;
+        diag *again = diag_new(a, NULL);
+        model *m = load_for_build(a, again, arena_printf(a, "%s/model.onnx", t->dir));
+        *out = (compiled){.mem = a};
+        if (m && compile_model(m, &with, out)) {
+            d->list.n = 0;
+            d->errors = 0;
+            return true;
+        }
+        refused = m;
     }
-    if (with.dims.n == n) return false;
-    diag *again = diag_new(a, NULL);
-    model *m = load_for_build(a, again, arena_printf(a, "%s/model.onnx", t->dir));
-    *out = (compiled){.mem = a};
-    if (!m || !compile_model(m, &with, out)) return false;
-    d->list.n = 0;
-    d->errors = 0;
-    return true;
+    return false;
 }
 
 /* What --shape would say of an input: its rank, and the sizes that are 0, which the model's own symbols are not. */
@@ -79,9 +84,10 @@ static void take_lengths(case_run *r, const test_case *t, model *m, compile_opti
     arena *a = r->c->mem;
     const folder_list folders = data_set_folders(a, t->dir);
     const graph *g = model_main(m);
-    for (uint32_t i = 0; folders.n && i < g->inputs.n; i++) {
+    for (uint32_t i = 0, file = 0; folders.n && i < g->inputs.n; i++, file++) {
         const value *v = value_at(m, g->inputs.p[i]);
-        const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], i);
+        const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], file);
+        if (v->type.kind == TYPE_MAP) file++; /* its keys and its values */
         loaded_value data;
         if (access(path, R_OK) || !value_load(a, diag_new(a, NULL), path, &data)) continue;
         if (v->type.kind == TYPE_TENSOR && !data.list && tensor_count(data.item[0]) == 0 && v->type.rank == (int32_t)data.item[0]->rank) take_shape(r, v->name, data.item[0], o);

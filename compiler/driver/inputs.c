@@ -21,12 +21,13 @@ bool inputs_read(command *c, tensor_set *into)
     return true;
 }
 
-/* NAME, or NAME.K where the input is a sequence or may be one. */
+/* NAME, NAME.K where the input is a sequence or may be one, NAME.keys and NAME.values of a map. */
 static bool named_by(const value *v, const char *word, size_t n)
 {
     const size_t own = strlen(v->name);
     if (n < own || strncmp(v->name, word, own)) return false;
     if (n == own) return true;
+    if (v->type.kind == TYPE_MAP) return (n == own + 5 && !strncmp(word + own, ".keys", 5)) || (n == own + 7 && !strncmp(word + own, ".values", 7));
     return v->type.kind != TYPE_TENSOR && word[own] == '.' && n > own + 1 && strspn(word + own + 1, "0123456789") == n - own - 1;
 }
 

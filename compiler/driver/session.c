@@ -24,6 +24,7 @@ const char *model_error_text(int code)
     case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
     case ONNXCC_E_DEVICE: return "a call of CUDA failed";
     case ONNXCC_E_CAPTURE: return "the run can't be captured";
+    case ONNXCC_E_TEXT: return "a string that is to become a number is none";
     case ONNXCC_E_VALUE: return "an input does not have the value that the model was compiled for";
     case ONNXCC_E_ALIGN: return "a tensor on the device is not aligned to 16 bytes";
     case ONNXCC_E_HOOK: return "the environment has no function decode_image";

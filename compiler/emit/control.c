@@ -1,4 +1,4 @@
-/* control.c - if, loop and bind as C around the calls of their blocks' steps. */
+/* control.c - if, loop, bind and check as C around the calls of their blocks' steps. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -94,11 +94,18 @@ static void call_bind(emit *e, const step *s, const char *indent, text *out)
     text_add(out, ") return ONNXCC_E_CAPACITY;\n");
 }
 
+static void call_check(emit *e, const step *s, const char *indent, text *out)
+{
+    text_addf(out, "%sif (%s) return %s;\n", indent, scalar(e, s->control->cond), s->control->error);
+    after_read(e, indent, out);
+}
+
 void call_control(emit *e, const step *s, const char *indent, text *out)
 {
     const uint32_t syncs = e->n_syncs;
     if (s->kind == STEP_IF) call_if(e, s, indent, out);
     else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
+    else if (s->kind == STEP_CHECK) call_check(e, s, indent, out);
     else call_bind(e, s, indent, out);
     if (e->n_syncs > syncs && !e->no_capture) e->no_capture = arena_printf(e->mem, "the host has to read what the device computed: %s", s->what ? s->what : "");
 }

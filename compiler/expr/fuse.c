@@ -301,7 +301,7 @@ static bool keeps_failures(const fuser *f, uint32_t item, uint32_t lo, uint32_t 
     return true;
 }
 
-/* What moves up must not pass the step that makes a symbol known. */
+/* What moves up must not pass the step that makes a symbol known, or one that may end the run. */
 static bool passes_bind(const fuser *f, uint32_t lo, uint32_t hi)
 {
     for (uint32_t i = 0; i < f->bind.n; i++)
@@ -460,7 +460,7 @@ void fuse(program *p, const fuse_options *o)
     fuse_literals(&f);
     for (uint32_t i = 1; i < f.item.n; i++) {
         if (f.item.p[i].turn) f.item.p[i].last = i;
-        if (f.item.p[i].step->kind == STEP_BIND) VEC_PUSH(f.mem, f.bind, i);
+        if (f.item.p[i].step->kind == STEP_BIND || f.item.p[i].step->kind == STEP_CHECK) VEC_PUSH(f.mem, f.bind, i);
         fuse_update(&f, i);
     }
     bool changed = true;

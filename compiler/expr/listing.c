@@ -175,6 +175,12 @@ static void list_control(listing *l, step_kind kind, const control *c, int depth
         text_add(l->out, "\n");
         return;
     }
+    if (kind == STEP_CHECK) {
+        text_add(l->out, c->error);
+        list_slot_use(l, " if ", c->cond);
+        text_add(l->out, "\n");
+        return;
+    }
     if (kind == STEP_IF) {
         slot_text(l->p, c->cond, l->out);
         text_add(l->out, "\n");
@@ -200,7 +206,7 @@ static void list_control(listing *l, step_kind kind, const control *c, int depth
 
 static void list_step(listing *l, const step *s, int depth)
 {
-    static const char *const STEP[] = {"nest", "kernel", "if", "loop", "bind"};
+    static const char *const STEP[] = {"nest", "kernel", "if", "loop", "bind", "check"};
     l->step++;
     text_addf(l->out, "%-4u", s->id ? s->id : l->step);
     indent(l, depth);

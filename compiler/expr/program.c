@@ -13,6 +13,7 @@ program *program_new(arena *mem, model *m)
     p->dims = m->dims;
     p->diag = m->diag;
     p->ex = exprs_new(mem, m->dims);
+    p->turns = dim_const(m->dims, 1);
     VEC_PUSH(mem, p->slot, (slot_info){0});
     VEC_PUSH(mem, p->buf, (buf_info){0});
     return p;

@@ -59,7 +59,7 @@ typedef struct {
 } buf_info;
 
 /* ---- steps ---- */
-typedef enum { STEP_NEST, STEP_KERNEL, STEP_IF, STEP_LOOP, STEP_BIND } step_kind;
+typedef enum { STEP_NEST, STEP_KERNEL, STEP_IF, STEP_LOOP, STEP_BIND, STEP_CHECK } step_kind;
 
 typedef enum { BIND_DIM, BIND_FLOAT, BIND_TYPE, BIND_TEXT } bind_kind;
 typedef struct {
@@ -143,9 +143,9 @@ typedef struct kernel {
 typedef struct block block;
 
 /* if: two blocks that write the same slots. loop: runs body while i < trip and cond; carried pairs move from `next` to `state` after each
- * turn. bind: reads an integer scalar into a symbol and checks its capacity. */
+ * turn. bind: reads an integer scalar into a symbol and checks its capacity. check: ends the run with an error where an integer scalar is not 0. */
 typedef struct control {
-    slot cond;      /* IF; LOOP: 0 for none. BIND: the scalar read */
+    slot cond;      /* IF; LOOP: 0 for none. BIND, CHECK: the scalar read */
     block *then, *otherwise; /* IF; LOOP: the body is `then` */
     slot trip;      /* LOOP: int64 scalar; 0: no limit */
     dim index;      /* LOOP: a symbol that stands for the iteration number inside the body */
@@ -154,6 +154,7 @@ typedef struct control {
     slot *state, *next;
     dim symbol;   /* BIND */
     dim capacity; /* BIND: what the symbol can't exceed, of sizes known before the run; 0: the symbol's upper bound */
+    const char *error; /* CHECK: the code, ONNXCC_E_... */
     bool guard;   /* BIND: only checks that the scalar, an index, is below the capacity; the symbol is set by another bind later */
 } control;
 
@@ -180,7 +181,8 @@ typedef struct program {
     diag *diag;
     VEC(slot_info) slot; /* [0] is unused */
     VEC(buf_info) buf;   /* [0] is unused */
-    block main;
+    block main, before; /* lowering: steps that go before all others of main */
+    dim turns;          /* lowering: how often the block that is made runs at most; 0: not known before the run */
     uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
     VEC(slot) inputs, outputs;
     VEC(dim) symbols; /* run-time dims, in order of appearance in the inputs' shapes, then bound ones */

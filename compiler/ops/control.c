@@ -54,8 +54,15 @@ static bool infer_taken(infer_ctx *c, graph_id g)
     if (!infer_subgraph(c, g)) return false;
     const graph *gr = graph_at(c->m, g);
     if (gr->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
-    for (uint32_t i = 0; i < c->n->n_out; i++)
-        if (c->n->out[i]) value_at(c->m, c->n->out[i])->type = value_at(c->m, gr->outputs.p[i])->type;
+    for (uint32_t i = 0; i < c->n->n_out; i++) {
+        if (!c->n->out[i]) continue;
+        const value *from = value_at(c->m, gr->outputs.p[i]);
+        value *to = value_at(c->m, c->n->out[i]);
+        to->type = from->type;
+        to->data = from->data;
+        to->content = from->content;
+        to->n_content = from->n_content;
+    }
     return true;
 }
 
@@ -361,6 +368,16 @@ static void guard_turns(lower_ctx *c, slot number)
     c->to->steps.p[c->to->steps.n - 1]->control->guard = true;
 }
 
+/* The body of a loop of at most so many turns, 0: not known before the run. */
+static bool lower_body(lower_ctx *c, block *to, graph_id g, dim trip)
+{
+    const dim around = c->p->turns;
+    c->p->turns = trip && around ? dim_mul(c->d, around, trip) : 0;
+    const bool good = lower_graph(c->p, c->of_value, to, g);
+    c->p->turns = around;
+    return good;
+}
+
 bool lower_Loop(lower_ctx *c)
 {
     const turns t = loop_turns(c->m, c->n);
@@ -381,7 +398,9 @@ bool lower_Loop(lower_ctx *c)
     lower_ctx in = in_block(c, work.then = new_block(c));
     store_scalar(&in, number, ex_dim(c->x, turn));
     if (done) guard_turns(&in, number);
-    if (!lower_graph(c->p, c->of_value, work.then, t.body)) return false;
+    const int64_t stacked = done ? dim_range(c->d, stack_symbol(c->m, c->id, INT64_MAX)).hi : INT64_MAX;
+    const dim limit = loop_limit(c->m, c->n), most = limit ? limit : stacked < INT64_MAX ? dim_const(c->d, stacked) : 0;
+    if (!lower_body(c, work.then, t.body, most)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) store_turn(&in, i, g->outputs.p[i + 1], 0, turn);
     carried_next(&in, &t, &work);
     if (!endless) {
@@ -486,7 +505,7 @@ bool lower_Scan(lower_ctx *c)
     carried_slots(c, &t, &work);
     lower_ctx in = in_block(c, work.then = new_block(c));
     for (uint32_t i = t.n_state; i < c->n->n_in; i++) load_turn(&in, &t, i, turn);
-    if (!lower_graph(c->p, c->of_value, work.then, t.body)) return false;
+    if (!lower_body(c, work.then, t.body, trip)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {
         if (!low_has_out(c, i)) continue;
         const uint32_t axis = axis_of(list_at(c->n, "scan_output_axes", i - t.n_state), slot_rank(c, out_slot(c, i)));

@@ -4,6 +4,7 @@
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/strings.h"
 
 static ex sigmoid(lower_ctx *c, ex x)
 {
@@ -332,30 +333,45 @@ bool lower_Where(lower_ctx *c)
 
 /* ---- Cast ---- */
 
+/* The bytes of numbers' texts are counted in a subgraph, which a loop may run any number of times. */
+static void note_strings(infer_ctx *c, elem to)
+{
+    if (to == ELEM_STRING && in_elem(c, 0) != ELEM_STRING && c->n->graph != 1) (void)decided_symbol(c->m, c->id, "bytes", INT64_MAX);
+}
+
 bool infer_Cast(infer_ctx *c)
 {
     const type *t = in_type(c, 0);
     const int64_t to = node_int(c->n, "to", 0);
     if (to < 1 || to >= ELEM_COUNT) return infer_error(c, "attribute-value", "attribute 'to' is %lld, which is no element type", (long long)to);
+    note_strings(c, (elem)to);
     return out_tensor(c, 0, (elem)to, t->rank, t->shape);
 }
 
 bool infer_CastLike(infer_ctx *c)
 {
     const type *t = in_type(c, 0);
+    note_strings(c, in_elem(c, 1));
     return out_tensor(c, 0, in_elem(c, 1), t->rank, t->shape);
 }
 
 static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
 {
-    (void)arg;
-    const slot s = in_slot(c, 0);
+    const slot s = *(const slot *)arg;
     const elem to = slot_elem(c, out_slot(c, 0));
     const ex v = ex_cast(c->x, ctype_of(to), load_axes(c, s, slot_rank(c, s), idx));
     return to_small_float(c, v, to, node_int(c->n, "saturate", 1) != 0, node_string(c->n, "round_mode", "up"));
 }
 
+bool lower_cast_of(lower_ctx *c, slot x)
+{
+    return lower_map(c, out_slot(c, 0), cast_value, &x);
+}
+
 bool lower_Cast(lower_ctx *c)
 {
-    return lower_map(c, out_slot(c, 0), cast_value, NULL);
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    if (slot_elem(c, x) != ELEM_STRING && slot_elem(c, y) == ELEM_STRING) return lower_number_strings(c, x, y);
+    if (slot_elem(c, x) == ELEM_STRING && slot_elem(c, y) != ELEM_STRING) return lower_string_numbers(c, x, y);
+    return lower_cast_of(c, x);
 }

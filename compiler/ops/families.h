@@ -164,6 +164,12 @@ bool lower_matmul_integer(lower_ctx *c);
 bool infer_Lookup(infer_ctx *c);
 bool lower_Lookup(lower_ctx *c);
 
+/* rows.c */
+bool infer_Front(infer_ctx *c);
+bool infer_Rows(infer_ctx *c);
+bool lower_Front(lower_ctx *c);
+bool lower_Rows(lower_ctx *c);
+
 /* list.c */
 bool infer_list(infer_ctx *c);
 bool lower_list(lower_ctx *c);

@@ -200,6 +200,17 @@ slot value_slot(lower_ctx *c, value_id v)
     return in_slot(&inner, 0);
 }
 
+void lower_check(lower_ctx *c, slot scalar, const char *error)
+{
+    step *s = ARENA_NEW(c->p->mem, step);
+    s->kind = STEP_CHECK;
+    s->what = c->what;
+    s->control = ARENA_NEW(c->p->mem, control);
+    s->control->cond = scalar;
+    s->control->error = error;
+    VEC_PUSH(c->p->mem, c->to->steps, s);
+}
+
 void lower_bind(lower_ctx *c, dim symbol, slot from, dim capacity)
 {
     step *s = ARENA_NEW(c->p->mem, step);

@@ -116,6 +116,10 @@ void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const bindi
 slot lower_dim(lower_ctx *c, const char *name, dim d);
 /* The slot of any value of the model, from this graph or one around it. */
 slot value_slot(lower_ctx *c, value_id v);
+/* Output 0 is x, converted as the attributes of Cast say. */
+bool lower_cast_of(lower_ctx *c, slot x);
+/* A step that ends the run with this error (ONNXCC_E_...) where the integer scalar is not 0. */
+void lower_check(lower_ctx *c, slot scalar, const char *error);
 /* A step that reads the one element of `from` into a symbol that inference made for it. */
 void lower_bind(lower_ctx *c, dim symbol, slot from, dim capacity); /* capacity: as in struct control */
 #endif

@@ -176,7 +176,7 @@ static bool infer_one(walk *w, node_id id)
     }
     const op_def *op = op_of(m, n);
     infer_ctx c = {m, m->dims, id, n, w};
-    if (!op || !op->infer || !strcmp(n->domain, OWN_DOMAIN)) {
+    if (!op || !op->infer || (!strcmp(n->domain, OWN_DOMAIN) && !w->o->resolver)) { /* a resolver makes some of those */
         if (w->o->partial) (void)infer_partial(&c);
         diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
                    n->op);

@@ -185,6 +185,11 @@ program *lower_model(arena *mem, model *m)
         if (copies.p[i]) copy_out(p, of_value, &p->main, g->outputs.p[i], i);
         else VEC_PUSH(mem, p->outputs, direct.p[i]);
     }
-    if (ok) lower_string_constants(p);
-    return ok ? p : NULL;
+    if (!ok) return NULL;
+    lower_string_constants(p);
+    if (p->before.steps.n) {
+        for (uint32_t i = 0; i < p->main.steps.n; i++) VEC_PUSH(mem, p->before.steps, p->main.steps.p[i]);
+        p->main = p->before;
+    }
+    return p;
 }

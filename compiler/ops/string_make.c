@@ -1,7 +1,6 @@
 /* string_make.c - operators that make strings: StringConcat, StringNormalizer. Source: ONNX Operators.md, versions 20, 10.
  *
- * New bytes go to a pool in the arena, whose size the run counts before it is filled: the symbol bytes.NODE, which --dim gives a capacity. It keeps its
- * place to the end of the run, as outputs may point into it. */
+ * New bytes go to a pool in the arena, whose size the run counts before it is filled (string_room.c). */
 #include <string.h>
 
 #include "ops/families.h"
@@ -18,24 +17,14 @@ static dim count_of(lower_ctx *c, slot s)
     return dim_product(c->d, slot_at(c->p, s)->extent, slot_rank(c, s));
 }
 
-/* In a loop the next turn would write over the strings of the one before. */
-static bool in_main_graph(lower_ctx *c)
-{
-    return c->to == &c->p->main || lower_unsupported(c, "strings-subgraph", "%s in a subgraph is not supported yet", c->n->op);
-}
-
 /* Room for the bytes of a and b (0: none), counted by the run. */
-static slot pool_for(lower_ctx *c, slot a, slot b, dim n)
+static string_room room_for(lower_ctx *c, slot a, slot b, dim n)
 {
-    const dim size = decided_symbol(c->m, c->id, "bytes", INT64_MAX);
     const slot count = temp_slot(c, "bytes", ELEM_INT64, 0, NULL);
     const kernel_arg args[3] = {{count, ARG_OUT}, {a, ARG_IN}, {b, ARG_IN}};
     const binding bind[1] = {size_bind("N", n)};
     lower_template(c, "string_bytes", 1, bind, 3, args, 0);
-    lower_bind(c, size, count, 0);
-    const slot pool = temp_slot(c, "pool", ELEM_UINT8, 1, &size);
-    slot_at(c->p, pool)->keep = true;
-    return pool;
+    return string_room_of(c, count, 0);
 }
 
 /* ---- StringConcat ---- */
@@ -67,13 +56,12 @@ static slot stretched(lower_ctx *c, slot x, slot y)
 
 bool lower_StringConcat(lower_ctx *c)
 {
-    if (!in_main_graph(c)) return false;
     const slot y = out_slot(c, 0), a = stretched(c, in_slot(c, 0), y), b = stretched(c, in_slot(c, 1), y);
     const dim n = count_of(c, y);
-    const slot pool = pool_for(c, a, b, n);
-    const kernel_arg args[4] = {{y, ARG_OUT}, {pool, ARG_OUT}, {a, ARG_IN}, {b, ARG_IN}};
+    const string_room room = room_for(c, a, b, n);
+    const kernel_arg args[5] = {{y, ARG_OUT}, {room.pool, ARG_OUT}, {a, ARG_IN}, {b, ARG_IN}, {room.at, ARG_IN}};
     const binding bind[1] = {size_bind("N", n)};
-    lower_template(c, "string_concat", 1, bind, 4, args, 0);
+    lower_template(c, "string_concat", 1, bind, 5, args, 0);
     return true;
 }
 
@@ -148,11 +136,11 @@ bool lower_StringNormalizer(lower_ctx *c)
     const slot x = in_slot(c, 0), y = out_slot(c, 0);
     dim n = count_of(c, x);
     const case_change change = case_of(c->n);
-    if (change != CASE_NONE && !in_main_graph(c)) return false;
     slot s[2] = {without_stopwords(c, x, slot_dim(c, y, slot_rank(c, y) - 1), &n), y};
     if (change == CASE_NONE) return lower_map(c, y, kept_value, s);
-    const kernel_arg args[3] = {{y, ARG_OUT}, {pool_for(c, s[0], 0, n), ARG_OUT}, {s[0], ARG_IN}};
+    const string_room room = room_for(c, s[0], 0, n);
+    const kernel_arg args[4] = {{y, ARG_OUT}, {room.pool, ARG_OUT}, {s[0], ARG_IN}, {room.at, ARG_IN}};
     const binding bind[2] = {size_bind("UPPER", dim_const(c->d, change == CASE_UPPER)), size_bind("N", n)};
-    lower_template(c, "string_case", 2, bind, 3, args, 0);
+    lower_template(c, "string_case", 2, bind, 4, args, 0);
     return true;
 }

@@ -8,7 +8,7 @@
 bool takes_strings(const node *n)
 {
     static const char *const KNOWN[] = {
-        "Constant", "Identity", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
+        "Constant", "Identity", "Cast", "CastLike", "Rows", "Front", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
         "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Compress", "Unique", "Tile", "ReverseSequence", "DepthToSpace", "SpaceToDepth", "OneHot",
         "If", "Loop", "Scan", "LabelEncoder", "OneHotEncoder", "CategoryMapper", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", "TfIdfVectorizer",
         "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer"};
@@ -68,8 +68,7 @@ static packed pack(program *p, uint32_t n, const char *const *v)
 
 void lower_string_constants(program *p)
 {
-    block first = {0};
-    lower_ctx c = {.p = p, .m = p->model, .d = p->dims, .x = p->ex, .to = &first, .what = "constant strings"};
+    lower_ctx c = {.p = p, .m = p->model, .d = p->dims, .x = p->ex, .to = &p->before, .what = "constant strings"};
     const uint32_t n = p->slot.n;
     for (slot s = 1; s < n; s++) {
         slot_info *i = slot_at(p, s);
@@ -84,9 +83,6 @@ void lower_string_constants(program *p)
         const kernel_arg args[3] = {{s, ARG_OUT}, {k.bytes, ARG_IN}, {k.places, ARG_IN}};
         lower_template(&c, "string_list", 0, NULL, 3, args, count);
     }
-    if (!first.steps.n) return;
-    for (uint32_t i = 0; i < p->main.steps.n; i++) VEC_PUSH(p->mem, first.steps, p->main.steps.p[i]);
-    p->main = first;
 }
 
 /* ---- looking up ---- */

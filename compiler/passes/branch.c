@@ -1,7 +1,7 @@
 /* branch.c - pass `branch`: an If whose condition is a constant gives way to the nodes of the branch that is taken.
  *
  * requires: constants known. keeps: every bit. breaks: nothing: outputs of the If are copies (Identity) of what the branch gives, for `identity`
- * to remove. An If inside the branch is seen in the next round. */
+ * to remove. */
 #include "passes/forms.h"
 #include "passes/passes.h"
 
@@ -14,8 +14,8 @@ static graph_id taken(model *m, const node *n)
     const attr *a = node_attr(n, condition != 0 ? "then_branch" : "else_branch");
     const attr *other = node_attr(n, condition != 0 ? "else_branch" : "then_branch");
     if (!a || a->kind != ATTR_GRAPH || graph_at(m, a->u.g)->outputs.n < n->n_out) return 0;
-    if (!other || other->kind != ATTR_GRAPH || n->n_out > 1 + graph_at(m, other->u.g)->nodes.n)
-        return 0;                             /* the copies would be more than what goes */
+    if (!other || other->kind != ATTR_GRAPH || (m->written_back && n->n_out > 1 + graph_at(m, other->u.g)->nodes.n))
+        return 0;                             /* in a file, the copies would be more than what goes */
     for (uint32_t i = 0; i < n->n_out; i++) { /* Identity of sequences is a newer form; such an If is rare */
         const type *t = n->out[i] ? &value_at(m, n->out[i])->type : NULL;
         if (t && t->kind != TYPE_TENSOR && t->kind != TYPE_UNKNOWN) return 0;
@@ -68,6 +68,7 @@ static void visit_graph(model *m, graph_id id, arena *scratch)
         const graph_id body = taken(m, node_at(m, at));
         const node n = *node_at(m, at);
         if (body) {
+            visit_graph(m, body, scratch);
             move_body(m, body, id, &list, scratch);
             copy_outputs(m, at, body, &list, scratch);
             changed = true;

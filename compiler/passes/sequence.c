@@ -67,9 +67,22 @@ static bool place_in(spot *p, int64_t given, uint32_t n, uint32_t end, uint32_t 
 
 static resolution unknown_position(spot *p, uint32_t i)
 {
-    const resolution r = spot_unsupported(p, "sequence-position", "the position '%s' is not known when the model is compiled", value_at(p->m, p->n.in[i])->name);
+    const resolution r = spot_unsupported(p, "sequence-position", "the position '%s' is not known when the model is compiled, and the elements differ in size", value_at(p->m, p->n.in[i])->name);
     hint_value(p->m, p->n.in[i]);
     return r;
+}
+
+/* At a position that only the run knows, elements have to be alike: they lie in one tensor then. False after a report. `more`: an element like them, or 0. */
+static bool as_stack(spot *p, const held *h, uint32_t position, value_id more, held *out)
+{
+    for (uint32_t k = 0; k < h->n; k++)
+        if (!same_value_type(p->m, h->item[0], k ? h->item[k] : more ? more : h->item[0])) {
+            unknown_position(p, position);
+            return false;
+        }
+    if (h->n) *out = (held){.stack = stack_of(p, h)};
+    else spot_error(p, "sequence-position", "the sequence is empty");
+    return h->n > 0;
 }
 
 static resolution resolve_SequenceInsert(spot *p)
@@ -79,7 +92,8 @@ static resolution resolve_SequenceInsert(spot *p)
     if (h->stack) return stack_insert(p, h);
     int64_t given = h->n;
     uint32_t at;
-    if (node_in(&p->n, 2) && !known_int(p->m, p->n.in[2], &given)) return unknown_position(p, 2);
+    held whole;
+    if (node_in(&p->n, 2) && !known_int(p->m, p->n.in[2], &given)) return as_stack(p, h, 2, p->n.in[1], &whole) ? stack_insert(p, &whole) : RESOLVE_FAILED;
     if (!place_in(p, given, h->n, h->n + 1, &at)) return RESOLVE_FAILED;
     value_id *item = ARENA_ARRAY(p->m->mem, value_id, h->n + 1);
     for (uint32_t k = 0; k <= h->n; k++) item[k] = k < at ? h->item[k] : k == at ? p->n.in[1] : h->item[k - 1];
@@ -94,25 +108,13 @@ static resolution resolve_SequenceErase(spot *p)
     if (h->stack) return stack_erase(p, h);
     int64_t given = -1;
     uint32_t at;
-    if (node_in(&p->n, 1) && !known_int(p->m, p->n.in[1], &given)) return unknown_position(p, 1);
+    held whole;
+    if (node_in(&p->n, 1) && !known_int(p->m, p->n.in[1], &given)) return as_stack(p, h, 1, 0, &whole) ? stack_erase(p, &whole) : RESOLVE_FAILED;
     if (!place_in(p, given, h->n, h->n, &at)) return RESOLVE_FAILED;
     value_id *item = ARENA_ARRAY(p->m->mem, value_id, h->n);
     for (uint32_t k = 0; k + 1 < h->n; k++) item[k] = h->item[k + (k >= at)];
     hold_items(p->s, p->n.out[0], h->n - 1, item);
     return spot_drop(p);
-}
-
-/* At a position that only the run knows, elements have to be alike: they are taken from one tensor. */
-static resolution gather_at(spot *p, const held *h)
-{
-    model *m = p->m;
-    for (uint32_t k = 1; k < h->n; k++)
-        if (!same_value_type(m, h->item[0], h->item[k])) return unknown_position(p, 1);
-    if (!h->n) return spot_error(p, "sequence-position", "the sequence is empty");
-    const attr axis = axis_attr(p, 0);
-    const value_id all = spot_insert(p, "Concat", &axis, h->n, unsqueezed(p, h, 0), 0);
-    const held whole = {.stack = all};
-    return stack_at(p, &whole);
 }
 
 static resolution resolve_SequenceAt(spot *p)
@@ -122,7 +124,8 @@ static resolution resolve_SequenceAt(spot *p)
     uint32_t at;
     if (!h) return RESOLVE_FAILED;
     if (h->stack) return stack_at(p, h);
-    if (!known_int(p->m, node_in(&p->n, 1), &given)) return gather_at(p, h);
+    held whole;
+    if (!known_int(p->m, node_in(&p->n, 1), &given)) return as_stack(p, h, 1, 0, &whole) ? stack_at(p, &whole) : RESOLVE_FAILED;
     if (!place_in(p, given, h->n, h->n, &at)) return RESOLVE_FAILED;
     return spot_becomes(p, "Identity", NULL, 1, &h->item[at]);
 }
@@ -247,9 +250,13 @@ static resolution resolve_node(void *ctx, graph_id g, uint32_t i)
     const resolve_row *row = row_of(&p.n);
     for (uint32_t k = 0; k < p.n.n_in; k++) {
         const held *h = held_by(s, p.n.in[k]);
+        if (h && h->map && row && strcmp(p.n.op, "Identity")) return spot_unsupported(&p, "type-map", "'%s' is a map, which this operator does not take yet", value_at(m, p.n.in[k])->name);
         if (h && h->maps) return spot_unsupported(&p, "zipmap", "'%s' is a sequence of maps, which can only be an output of the model", value_at(m, p.n.in[k])->name);
     }
     if (node_is(&p.n, "ai.onnx.ml", "ZipMap")) return resolve_ZipMap(&p);
+    if (node_is(&p.n, "ai.onnx.ml", "CastMap")) return resolve_CastMap(&p);
+    if (node_is(&p.n, "ai.onnx.ml", "DictVectorizer")) return resolve_DictVectorizer(&p);
+    if (node_is(&p.n, OWN_DOMAIN, "Pack")) return resolve_Pack(&p);
     bool read = false;
     for (uint32_t k = 0; k < p.n.n_out; k++) read |= p.n.out[k] != 0;
     if (row && !read) return row->other ? RESOLVE_LEAVES : spot_drop(&p);

@@ -19,7 +19,7 @@ static uint32_t uses_of(const model *m, value_id v)
 }
 
 /* Behind nodes that pass a value on. */
-static value_id origin_of(model *m, value_id v)
+value_id passed_on_by(model *m, value_id v)
 {
     for (;;) {
         const node_id by = value_at(m, v)->producer;
@@ -31,7 +31,7 @@ static value_id origin_of(model *m, value_id v)
 /* What a turn appends to carried value k; 0: it does something else. */
 static value_id appended(model *m, const graph *body, uint32_t k)
 {
-    const value_id end = body->outputs.p[1 + k], v = origin_of(m, end);
+    const value_id end = body->outputs.p[1 + k], v = passed_on_by(m, end);
     const node_id by = value_at(m, v)->producer;
     const node *n = by ? node_at(m, by) : NULL;
     if (!n || !node_is(n, "", "SequenceInsert") || node_in(n, 2) || graph_at(m, n->graph) != body) return 0;
@@ -48,7 +48,7 @@ static void remove_at(value_id *list, uint32_t *n, uint32_t k)
 }
 
 /* The loop no longer carries value k. */
-static void stop_carrying(spot *p, graph *body, uint32_t k)
+void stop_carrying(spot *p, graph *body, uint32_t k)
 {
     node *n = node_at(p->m, p->id);
     value_id *out = arena_copy(p->m->mem, n->out, (n->n_out + 1) * sizeof *out);
@@ -96,7 +96,7 @@ resolution resolve_append(spot *p, graph_id id, uint32_t n_state)
     graph *body = graph_at(m, id);
     for (uint32_t k = 0; k < n_state; k++) {
         const held *h = held_by(p->s, p->n.in[2 + k]);
-        if (h && (h->absent || !appended(m, body, k)) && origin_of(m, body->outputs.p[1 + k]) != body->inputs.p[2 + k]) return RESOLVE_LEAVES;
+        if (h && (h->absent || !appended(m, body, k)) && passed_on_by(m, body->outputs.p[1 + k]) != body->inputs.p[2 + k]) return RESOLVE_LEAVES;
     }
     if (!*p->n.name) node_at(m, p->id)->name = p->n.name = value_at(m, p->n.n_out && p->n.out[0] ? p->n.out[0] : body->outputs.p[0])->name; /* for trip.NODE */
     const node was = p->n;
@@ -104,7 +104,7 @@ resolution resolve_append(spot *p, graph_id id, uint32_t n_state)
         const held *h = held_by(p->s, was.in[2 + k]);
         if (!h) continue;
         const value_id inner = body->inputs.p[2 + k], end = body->outputs.p[1 + k], out = k < was.n_out ? was.out[k] : 0;
-        const value_id v = origin_of(m, end) == inner ? 0 : appended(m, body, k);
+        const value_id v = passed_on_by(m, end) == inner ? 0 : appended(m, body, k);
         const char *stem = value_at(m, out ? out : inner)->name;
         stop_carrying(p, body, k);
         if (!v) {
@@ -115,7 +115,7 @@ resolution resolve_append(spot *p, graph_id id, uint32_t n_state)
         if (out) hold(p->s, out, (held){.stack = after(p, h, give_stacked(p, body, v, stem))});
         spot insert = *p;
         insert.g = id;
-        insert.id = value_at(m, origin_of(m, end))->producer;
+        insert.id = value_at(m, passed_on_by(m, end))->producer;
         for (insert.i = 0; body->nodes.p[insert.i] != insert.id;) insert.i++;
         hold(p->s, inner, (held){0}); /* nodes that pass it on have nobody left who reads it */
         spot_drop(&insert);

@@ -227,6 +227,13 @@ static resolution one_turn(spot *p, unrolled *u, graph_id body, uint32_t n_state
     return RESOLVE_AGAIN;
 }
 
+/* Turns can't be written down one after the other. */
+static resolution give_up(spot *p, resolution r)
+{
+    diag_hint(p->m->diag, "--dim length.%s=..N says how long the sequences get that it carries: then it stays a loop", p->n.name);
+    return r;
+}
+
 resolution resolve_Loop(spot *p)
 {
     model *m = p->m;
@@ -238,24 +245,24 @@ resolution resolve_Loop(spot *p)
     if (!body || p->n.n_in < 2 || graph_at(m, body)->inputs.n != n_state + 2 || graph_at(m, body)->outputs.n < n_state + 1 ||
         graph_at(m, body)->outputs.n < p->n.n_out + 1)
         return RESOLVE_LEAVES;
+    for (uint32_t k = 0; k < p->s->kept.n; k++)
+        if (p->s->kept.p[k] == p->id) return RESOLVE_LEAVES;
     for (uint32_t k = 0; k < n_state; k++) carries |= held_by(p->s, p->n.in[2 + k]) != NULL;
     if (!carries && !graph_speaks(p, body)) return RESOLVE_LEAVES;
     const bool counted = !node_in(&p->n, 0) || known_int(m, p->n.in[0], &trip);
     const bool known = counted && (!node_in(&p->n, 1) || known_int(m, p->n.in[1], &go));
     if (!carries && (!known || trip > FREE_TURNS)) return RESOLVE_LEAVES;
-    if (!u && (!known || trip > FREE_TURNS)) {
+    if (carries && !u && (!known || trip > FREE_TURNS)) {
         const resolution r = resolve_append(p, body, n_state);
         if (r != RESOLVE_LEAVES) return r;
     }
-    if (!known) {
-        if (m->diag->errors) return RESOLVE_FAILED;
-        spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and its number of turns is not known when the model is compiled");
-        hint_value(m, counted ? p->n.in[1] : p->n.in[0]);
-        return RESOLVE_FAILED;
-    }
+    if (!known && m->diag->errors) return RESOLVE_FAILED;
+    const bool few = trip <= FREE_TURNS && passed_on_by(m, graph_at(m, body)->outputs.p[0]) == graph_at(m, body)->inputs.p[1];
+    if (!u && (!known || (!few && carries_rows(p, body)))) return resolve_carried(p, body, n_state);
+    if (!known) return give_up(p, spot_unsupported(p, "sequence-unknown", "the loop works on sequences, and whether it goes on after a turn is not known when the model is compiled"));
     if (!u) u = first_turn(p);
     if (!go || u->turn >= trip) return end_loop(p, u, n_state);
-    if (u->turn >= MOST_TURNS) return spot_unsupported(p, "sequence-long", "the loop works on sequences and has more than %d turns", MOST_TURNS);
+    if (u->turn >= MOST_TURNS) return give_up(p, spot_unsupported(p, "sequence-long", "the loop works on sequences and has more than %d turns", MOST_TURNS));
     return one_turn(p, u, body, n_state);
 }
 

@@ -34,15 +34,15 @@ value_id spot_value(spot *p, const char *stem, int64_t k)
     return value_new(p->m, arena_printf(p->m->mem, "%s.%lld", stem, (long long)k));
 }
 
-value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out)
+static value_id insert_node(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out)
 {
     model *m = p->m;
     const char *stem = p->n.n_out && p->n.out[0] ? value_at(m, p->n.out[0])->name : p->n.op;
     if (!out) out = value_new(m, arena_printf(m->mem, "%s.%s.%u", stem, op, m->values.n));
-    const node_id id = node_new(m, p->g, "", op, n_in, 1, 0);
+    const node_id id = node_new(m, p->g, domain, op, n_in, 1, 0);
     node *n = node_at(m, id);
     n->name = p->n.name;
-    n->version = op_version(m, "", op);
+    n->version = op_version(m, domain, op);
     n->origin = p->n.origin;
     if (n_in) memcpy(n->in, in, n_in * sizeof *in);
     n->out[0] = out;
@@ -54,6 +54,16 @@ value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, cons
     memmove(g->nodes.p + p->i + 1, g->nodes.p + p->i, (g->nodes.n - 1 - p->i) * sizeof *g->nodes.p);
     g->nodes.p[p->i++] = id;
     return out;
+}
+
+value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out)
+{
+    return insert_node(p, "", op, a, n_in, in, out);
+}
+
+value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out)
+{
+    return insert_node(p, domain, op, a, n_in, in, out);
 }
 
 resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in)

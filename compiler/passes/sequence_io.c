@@ -1,4 +1,4 @@
-/* sequence_io.c - sequences and optionals as inputs and outputs of the model; see sequence.h. */
+/* sequence_io.c - sequences, optionals and maps as inputs and outputs of the model; see sequence.h. */
 #include <string.h>
 
 #include "passes/forms.h"
@@ -58,6 +58,26 @@ static bool give_stack(sequences *s, value_id v, const type *of)
     return true;
 }
 
+/* The map as two tensors, its keys and their values, INPUT.length of them. */
+static bool give_map(sequences *s, value_id v)
+{
+    model *m = s->m;
+    const type t = value_at(m, v)->type;
+    const char *name = value_at(m, v)->name;
+    if (!t.of || t.of->kind != TYPE_TENSOR || t.of->rank > 0)
+        return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, v), "type-unsupported", "only maps to numbers and strings are supported");
+    dim *length = shape_new(m, 1);
+    length[0] = dim_symbol(m->dims, arena_printf(m->mem, "%s.length", name), 0, INT64_MAX);
+    value_id item[2];
+    for (int k = 0; k < 2; k++) {
+        item[k] = value_new(m, arena_printf(m->mem, "%s.%s", name, k ? "values" : "keys"));
+        value_at(m, item[k])->type = type_tensor(k ? t.of->elem : t.elem, 1, length);
+        VEC_PUSH(m->mem, model_main(m)->inputs, item[k]);
+    }
+    hold(s, v, (held){.n = 2, .item = arena_copy(m->mem, item, sizeof item), .map = true});
+    return true;
+}
+
 /* The input as tensors, at the end of the graph's inputs. */
 static bool give_input(sequences *s, const compile_options *o, value_id v)
 {
@@ -65,6 +85,7 @@ static bool give_input(sequences *s, const compile_options *o, value_id v)
     graph *g = model_main(m);
     type t = value_at(m, v)->type;
     const bool optional = t.kind == TYPE_OPTIONAL;
+    if (t.kind == TYPE_MAP) return give_map(s, v);
     const length_override *given = length_of(o, value_at(m, v)->name);
     if (optional && given && given->none) {
         hold(s, v, (held){.absent = true});
@@ -97,6 +118,11 @@ static bool is_list(const type *t)
     return t->kind == TYPE_SEQUENCE || t->kind == TYPE_OPTIONAL;
 }
 
+static bool is_tensors(const type *t)
+{
+    return is_list(t) || t->kind == TYPE_MAP;
+}
+
 static bool lengths_met(model *m, const compile_options *o)
 {
     const graph *g = model_main(m);
@@ -118,16 +144,21 @@ sequences *sequences_of(model *m, const compile_options *o)
     graph *g = model_main(m);
     const uint32_t n = g->inputs.n;
     s->m = m;
+    for (node_id i = 1; i < m->nodes.n; i++)
+        if (!strcmp(node_at(m, i)->domain, OWN_DOMAIN) && !node_at(m, i)->dead) {
+            diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, node_at(m, i)), "op-unsupported", "operator %s.%s is not supported yet", OWN_DOMAIN, node_at(m, i)->op);
+            return NULL;
+        }
     if (!lengths_met(m, o)) return NULL;
     const value_id *was = arena_copy(m->mem, g->inputs.p, n * sizeof *was);
     bool ok = true;
     g->inputs.n = 0;
     for (uint32_t i = 0; i < n; i++) {
-        if (!is_list(&value_at(m, was[i])->type)) VEC_PUSH(m->mem, g->inputs, was[i]);
+        if (!is_tensors(&value_at(m, was[i])->type)) VEC_PUSH(m->mem, g->inputs, was[i]);
         else ok &= give_input(s, o, was[i]);
     }
     for (uint32_t i = 1; i < m->values.n; i++) /* what is declared inside says less than what is found */
-        if (is_list(&value_at(m, i)->type)) value_at(m, i)->type = (type){.rank = -1};
+        if (is_tensors(&value_at(m, i)->type)) value_at(m, i)->type = (type){.rank = -1};
     return ok ? s : NULL;
 }
 
@@ -154,7 +185,7 @@ static value_id named_output(model *m, const char *name, value_id from)
 
 static const char *item_name(model *m, const char *name, const held *h, uint32_t k)
 {
-    return h->maps ? arena_printf(m->mem, "%s.%s", name, k ? "values" : "keys") : arena_printf(m->mem, "%s.%u", name, k);
+    return h->maps || h->map ? arena_printf(m->mem, "%s.%s", name, k ? "values" : "keys") : arena_printf(m->mem, "%s.%u", name, k);
 }
 
 bool sequences_give(sequences *s)

@@ -33,12 +33,16 @@ static void look_at_symbol(void *ctx, dim d)
     if (dim_kind_of(s->m->dims, d) == DIM_SYMBOL) s->moves |= !strncmp(dim_name(s->m->dims, d), "turn.", 5) || is_decided(s->m, d);
 }
 
+static bool sizes_stay(model *m, const type *t, int32_t from)
+{
+    atom_search s = {m, false};
+    for (int32_t k = from; k < t->rank; k++) dim_atoms(m->dims, t->shape[k], look_at_symbol, &s);
+    return !s.moves;
+}
+
 bool stack_alike(spot *p, const held *h)
 {
-    const type *t = &value_at(p->m, h->stack)->type;
-    atom_search s = {p->m, false};
-    for (int32_t k = 1; k < t->rank; k++) dim_atoms(p->m->dims, t->shape[k], look_at_symbol, &s);
-    if (tensor_type_known(p->m, h->stack) && !s.moves) return true;
+    if (tensor_type_known(p->m, h->stack) && sizes_stay(p->m, &value_at(p->m, h->stack)->type, 1)) return true;
     if (!p->m->diag->errors) {
         spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and its elements may differ in size");
         hint_value(p->m, h->stack); /* a trip count, for example: a loop with a known one is its turns */
@@ -48,18 +52,15 @@ bool stack_alike(spot *p, const held *h)
 
 resolution stack_at(spot *p, const held *h)
 {
-    model *m = p->m;
-    value_id at = p->n.in[1];
     const attr axis = axis_attr(p, 0);
-    if (value_at(m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
-    if (tensor_type_known(m, at) && value_at(m, at)->type.rank > 0) at = spot_insert(p, "Squeeze", NULL, 1, &at, 0);
-    return spot_becomes(p, "Gather", &axis, 2, (const value_id[]){h->stack, at});
+    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && !stack_alike(p, h)) return RESOLVE_FAILED;
+    return spot_becomes(p, "Gather", &axis, 2, (const value_id[]){h->stack, stack_position(p, 1)});
 }
 
 resolution stack_length(spot *p, const held *h)
 {
-    const value_id shape = spot_insert(p, "Shape", NULL, 1, &h->stack, 0);
-    return spot_becomes(p, "Gather", NULL, 2, (const value_id[]){shape, spot_int(p, "first", 0)});
+    const value_id n = stack_count(p, h->stack);
+    return spot_becomes(p, "Identity", NULL, 1, &n);
 }
 
 /* The stack with its axis `from` at place `to`. */
@@ -109,12 +110,35 @@ static resolution gives_stack(spot *p, value_id stack)
     return spot_drop(p);
 }
 
+value_id stack_of(spot *p, const held *h)
+{
+    const attr axis = axis_attr(p, 0);
+    return spot_insert(p, "Concat", &axis, h->n, unsqueezed(p, h, 0), 0);
+}
+
+/* The element has the size of those in the stack: sizes that the run compares at its start may have two names, others may not. False after a report. */
+static bool fits(spot *p, value_id stack, value_id element)
+{
+    model *m = p->m;
+    if (!tensor_type_known(m, stack) || !tensor_type_known(m, element)) return true; /* inference reports it */
+    const type *all = &value_at(m, stack)->type, *one = &value_at(m, element)->type;
+    bool good = all->rank == one->rank + 1;
+    const bool stay = sizes_stay(m, one, 0) && sizes_stay(m, all, 1);
+    for (int32_t k = 0; good && k < one->rank; k++) {
+        const dim a = one->shape[k], b = all->shape[k + 1];
+        good = a == b || (stay && !(dim_is_const(m->dims, a, NULL) && dim_is_const(m->dims, b, NULL)));
+    }
+    if (good) return true;
+    spot_unsupported(p, "sequence-unlike", "the run decides the length of the sequence, and '%s' may differ in size from its elements", value_at(m, element)->name);
+    return false;
+}
+
 resolution stack_insert(spot *p, const held *h)
 {
     int64_t at = -1;
     const bool end = !node_in(&p->n, 2), front = !end && known_int(p->m, p->n.in[2], &at) && !at;
-    if (!stack_alike(p, h)) return RESOLVE_FAILED;
-    if (!end && !front) return spot_unsupported(p, "sequence-position", "the run decides the length of the sequence: elements can be inserted at its ends only");
+    if (value_at(p->m, h->stack)->type.kind == TYPE_TENSOR && (!stack_alike(p, h) || !fits(p, h->stack, p->n.in[1]))) return RESOLVE_FAILED;
+    if (!end && !front) return gives_stack(p, stack_with(p, h->stack, p->n.in[1], stack_position(p, 2)));
     const attr axis = axis_attr(p, 0);
     const held one = {.n = 1, .item = &p->n.in[1]};
     const value_id part = unsqueezed(p, &one, 0)[0];
@@ -126,7 +150,7 @@ resolution stack_erase(spot *p, const held *h)
 {
     int64_t at = -1;
     const bool known = !node_in(&p->n, 1) || known_int(p->m, p->n.in[1], &at);
-    if (!known || (at && at != -1)) return spot_unsupported(p, "sequence-position", "the run decides the length of the sequence: elements can be erased at its ends only");
+    if (!known || (at && at != -1)) return gives_stack(p, stack_without(p, h->stack, stack_position(p, 1)));
     const char *name = value_at(p->m, p->n.out[0])->name;
     const value_id in[4] = {h->stack, new_ints(p->m, name, "start", 1, (const int64_t[]){at ? 0 : 1}),
                             new_ints(p->m, name, "end", 1, (const int64_t[]){at ? -1 : INT64_MAX}), new_ints(p->m, name, "axes", 1, (const int64_t[]){0})};
@@ -149,17 +173,27 @@ static bool numbers_from(model *m, const type *t, int32_t from, int64_t *out)
     return true;
 }
 
-/* An empty stack of such elements. */
-static value_id empty_stack(spot *p, const held *like)
+/* An empty stack of such elements, a constant or in graph g. */
+static value_id empty_stack(spot *p, const held *like, graph_id g)
 {
     int64_t shape[MAX_RANK + 1] = {0};
+    const int32_t from = like->stack != 0; /* the element's first dimension */
     const bool known = like->stack || like->n;
     const type *t = known ? &value_at(p->m, like->stack ? like->stack : like->item[0])->type : NULL;
-    if (!t || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK || t->elem == ELEM_STRING || !numbers_from(p->m, t, like->stack ? 1 : 0, shape + 1)) {
-        spot_unsupported(p, "sequence-unknown", "one branch gives an empty sequence, and the run decides which is taken");
-        return 0;
+    if (!t || t->kind != TYPE_TENSOR || t->rank < 0 || t->rank - from >= MAX_RANK) t = NULL;
+    if (t && t->elem != ELEM_STRING && numbers_from(p->m, t, from, shape + 1))
+        return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)(t->rank - from) + 1, shape));
+    if (t && g && sizes_stay(p->m, t, from)) {
+        type of = *t;
+        of.rank -= from;
+        of.shape += from;
+        spot end = *p;
+        end.g = g;
+        end.i = graph_at(p->m, g)->nodes.n;
+        return rows_like(&end, &of, dim_const(p->m->dims, 0));
     }
-    return new_constant(p->m, *p->n.name ? p->n.name : p->n.op, "empty", tensor_new(p->m->mem, t->elem, (uint32_t)t->rank + !like->stack, shape));
+    spot_unsupported(p, "sequence-unknown", "one branch gives an empty sequence, and the run decides which is taken");
+    return 0;
 }
 
 value_id zeros_like(spot *p, value_id v)
@@ -177,7 +211,7 @@ value_id stack_in(spot *p, const held *h, const held *other, graph_id g)
 {
     model *m = p->m;
     if (h->stack) return h->stack;
-    if (!h->n) return empty_stack(p, other);
+    if (!h->n) return empty_stack(p, other, g);
     for (uint32_t k = 1; k < h->n; k++)
         if (!same_value_type(m, h->item[0], h->item[k])) {
             spot_unsupported(p, "sequence-unlike", "the branches give sequences of different lengths, the elements differ in size, and the run decides which is taken");

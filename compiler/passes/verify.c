@@ -178,6 +178,7 @@ static void prepare(machine *x, block *b)
         step *s = b->steps.p[i];
         if (has_strings(x->p)) x->why = "the model has strings";
         if (s->kind == STEP_LOOP) x->why = "the model has a loop";
+        if (s->kind == STEP_CHECK) x->why = "the model has a check of its data";
         if (s->kind == STEP_IF) {
             prepare(x, s->control->then);
             prepare(x, s->control->otherwise);
@@ -218,6 +219,7 @@ static void run_block(machine *x, const block *b)
         case STEP_BIND: bind_size(x, s->control); break;
         case STEP_IF: run_block(x, scalar_of(x, s->control->cond) ? s->control->then : s->control->otherwise); break;
         case STEP_KERNEL:
+        case STEP_CHECK:
         case STEP_LOOP: x->why = "a step that prepare() should have refused"; break;
         }
     }

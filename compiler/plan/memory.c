@@ -307,8 +307,8 @@ static void place_weights(program *p, memory_plan *out)
     for (slot s = 1; s < p->slot.n; s++) {
         slot_info *i = slot_at(p, s);
         buf_info *b = i->view.buf ? &p->buf.p[i->view.buf] : NULL;
-        if (!b || b->kind != SLOT_CONST || !b->first || b->offset >= 0) continue;
-        const uint32_t first = i->alias_of || i->has_views || i->data->strings ? i->view.buf : same_content(&c, i->view.buf, i->data);
+        if (!b || b->kind != SLOT_CONST || i->alias_of || !b->first || b->offset >= 0) continue; /* a view has no data; its root has */
+        const uint32_t first = i->has_views || i->data->strings ? i->view.buf : same_content(&c, i->view.buf, i->data);
         if (first != i->view.buf) {
             if (b->first < p->buf.p[first].first) p->buf.p[first].first = b->first;
             i->view.buf = first;

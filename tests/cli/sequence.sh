@@ -80,3 +80,78 @@ sed 's/row = Gather(x, i)/z = Constant<value_ints = [0]>() e = Unsqueeze(i, z) r
 expect 4 compile unlike.onnxtxt -o bad --dim trip.rows=..5
 says err sequence-unlike "--value turns=.."
 [ ! -e bad ] || fail "a refused compilation left files"
+
+# A loop that inserts elsewhere than at the end carries a tensor with room, which needs a capacity.
+sed 's/append (/front (/; s/t = SequenceInsert(s, row)/z = Constant<value_int = 0>() t = SequenceInsert(s, row, z)/' append.onnxtxt > front.onnxtxt
+expect 4 compile front.onnxtxt -o bad
+says err "'length.rows', which has no upper bound" "--dim length.rows=..N"
+tensor turned.npy 'float[2,2]' '3, 4, 1, 2'
+expect 0 run front.onnxtxt --dim length.rows=..2 x=rows.npy turns=two.npy -o y.npy
+cmp y.npy turned.npy || fail "the rows are wrong"
+expect 1 run front.onnxtxt --dim length.rows=..1 x=rows.npy turns=two.npy
+says err "larger than planned"
+sed 's/append (/unlike (/; s/t = SequenceInsert(s, row)/k = Constant<value_int = 0>() t = SequenceInsert(s, row, k)/' unlike.onnxtxt > front.onnxtxt
+expect 4 compile front.onnxtxt -o bad --dim length.rows=..5
+says err sequence-unlike
+# A position that the run decides: elements have to be of one size, too.
+cat > place.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+place (float[2] x, float[3] y, int64 at) => (int64 n)
+{
+    s = SequenceConstruct(x, y)
+    t = SequenceErase(s, at)
+    n = SequenceLength(t)
+}
+EOF
+expect 4 compile place.onnxtxt -o bad
+says err "'at' is not known when the model is compiled, and the elements differ in size"
+# What onnxcc makes for itself, no model may bring.
+cat > own.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17, "onnxcc" : 1]>
+own (float[n] x) => (float[n] y)
+{
+    y = onnxcc.Rows<capacity = 4>(x)
+}
+EOF
+expect 4 compile own.onnxtxt -o bad
+says err "operator onnxcc.Rows is not supported"
+sed 's/float\[2\] x, float\[3\] y, int64 at/float[k,2] x, float[3] y/; s/s = .*/s = SplitToSequence<keepdims = 0>(x)/; s/SequenceErase(s, at)/SequenceInsert(s, y)/' place.onnxtxt > other.onnxtxt
+expect 4 compile other.onnxtxt -o bad
+says err sequence-unlike "'y' may differ in size"
+# A loop of many turns stays one where its sequences have a capacity; else its turns are written down, if they are not too many.
+cat > long.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+long (float[2] x) => (float[k,2] y, int64 n)
+<int64 many = {5000}>
+{
+    none = SequenceEmpty()
+    s = Loop(many, , none) <body = b (int64 i, bool go, seq(float[2]) a) => (bool go1, seq(float[2]) d)
+    {
+        go1 = Identity(go)
+        f = CastLike(i, x)
+        row = Add(x, f)
+        zero = Constant<value_int = 0>()
+        e = SequenceInsert(a, row, zero)
+        l = SequenceLength(e)
+        two = Constant<value_int = 2>()
+        more = Less(two, l)
+        d = If(more) <then_branch = p () => (seq(float[2]) q) { q = SequenceErase(e) }, else_branch = o () => (seq(float[2]) w) { w = Identity(e) }>
+    }>
+    y = ConcatFromSequence<axis = 0, new_axis = 1>(s)
+    n = SequenceLength(s)
+}
+EOF
+expect 0 run long.onnxtxt x=w.npy --dim length.s=..3
+says out "y: float[2,2] = 5009 5019 5008 5018" "n: int64[] = 2"
+expect 0 run long.onnxtxt x=w.npy --dim length.s=..3 --target=cuda --emulate
+says out "y: float[2,2] = 5009 5019 5008 5018"
+sed 's/go1 = Identity(go)/top = Gather(x, zero) few = CastLike(top, i) go1 = Less(i, few)/; s/  zero = .*//; s/{5000}/{5000}, int64 zero = {0}/' long.onnxtxt > until.onnxtxt
+expect 4 compile until.onnxtxt -o bad
+says err "whether it goes on after a turn is not known" "--dim length.s=..N"
+expect 0 run until.onnxtxt x=w.npy --dim length.s=..3
+says out "y: float[2,2] = 20 30 19 29"
+sed 's/{5000}/{50}/' until.onnxtxt > few.onnxtxt
+expect 4 compile few.onnxtxt -o bad
+says err "--dim length.s=..N"
+expect 0 run few.onnxtxt x=w.npy --dim length.s=..3
+says out "y: float[2,2] = 20 30 19 29"

@@ -45,10 +45,25 @@ def element(a):
     return T.STRING if a.dtype == object else helper.np_dtype_to_tensor_dtype(a.dtype)
 
 
+def map_input(name, keys, values):
+    """A map of these types as an input."""
+    info = onnx.ValueInfoProto(name=name)
+    info.type.CopyFrom(helper.make_map_type_proto(keys, helper.make_tensor_type_proto(values, [])))
+    return info
+
+
+def map_tensors(name, given):
+    """What the model gets in place of a map, in an order of its own."""
+    keys = list(given)
+    pick.shuffle(keys)
+    return {name + ".keys": objects(keys) if isinstance(keys[0], str) else np.array(keys), name + ".values": np.array([given[k] for k in keys], dtype=np.float32)}
+
+
 def case(name, nodes, inputs, outputs, constants=None, symbols=True, ml=4, opset=21):
-    """One folder; dimensions of inputs are symbols of their own unless `symbols` is false."""
+    """One folder; dimensions of inputs are symbols of their own unless `symbols` is false. An input that is a dict is a map to floats."""
     global refused
-    declared = [helper.make_tensor_value_info(k, element(v), [f"{k}{i}" if symbols else s for i, s in enumerate(v.shape)]) for k, v in inputs.items()]
+    declared = [map_input(k, T.STRING if isinstance(next(iter(v)), str) else T.INT64, T.FLOAT) if isinstance(v, dict) else
+                helper.make_tensor_value_info(k, element(v), [f"{k}{i}" if symbols else s for i, s in enumerate(v.shape)]) for k, v in inputs.items()]
     results = [helper.make_tensor_value_info(k, t, None) for k, t in outputs.items()]
     graph = helper.make_graph(nodes, "g", declared, results, [numpy_helper.from_array(v, k) for k, v in (constants or {}).items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid(ML, ml), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
@@ -61,7 +76,10 @@ def case(name, nodes, inputs, outputs, constants=None, symbols=True, ml=4, opset
     folder = os.path.join(root, "test_" + name, "test_data_set_0")
     os.makedirs(folder)
     onnx.save(model, os.path.join(root, "test_" + name, "model.onnx"))
-    for kind, tensors in ("input", inputs), ("output", dict(zip(outputs, answer))):
+    tensors = {}
+    for k, v in inputs.items():
+        tensors.update(map_tensors(k, v) if isinstance(v, dict) else {k: v})
+    for kind, tensors in ("input", tensors), ("output", dict(zip(outputs, answer))):
         for i, (k, v) in enumerate(tensors.items()):
             v = np.array(v)
             with open(os.path.join(folder, f"{kind}_{i}.pb"), "wb") as f:
@@ -158,6 +176,89 @@ def made():
          {"i": T.INT64})
 
 
+NUMBERS = {T.FLOAT: np.float32, T.DOUBLE: np.float64, T.FLOAT16: np.float16, T.INT8: np.int8, T.INT16: np.int16, T.INT32: np.int32, T.INT64: np.int64, T.UINT8: np.uint8,
+           T.UINT16: np.uint16, T.UINT32: np.uint32, T.UINT64: np.uint64, T.BOOL: np.bool_}
+
+
+def random_numbers(kind, count, rng):
+    if np.dtype(kind).kind != "f":
+        return np.frombuffer(rng.bytes(8 * count), dtype=np.int64).astype(kind) >> np.array(rng.integers(0, np.dtype(kind).itemsize * 8 - 1, count)).astype(kind) if kind != np.bool_ else rng.integers(0, 2, count).astype(kind)
+    with np.errstate(all="ignore"):
+        parts = [np.frombuffer(rng.bytes(8 * count), dtype=kind)[:count], rng.normal(size=count) * 10.0 ** rng.integers(-9, 12, count), np.round(rng.normal(size=count), 2) * 100,
+                 rng.integers(-10**8, 10**8, count), [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-4, 9.9999999e-5, 99999999, 99999999.5, 0.5, 5e-324, 1e-45, 65504]]
+        return np.concatenate([np.asarray(p).astype(kind) for p in parts])
+
+
+def casts():
+    """Between strings and numbers, on what onnxruntime reads as a whole, too."""
+    rng = np.random.default_rng(3)
+    for to, kind in NUMBERS.items():
+        x = random_numbers(kind, 400, rng)
+        for k, shaped in enumerate((x, x[:6].reshape(1, 3, 2), x[0:1].reshape(()))):
+            case(f"number_string{to}_{k}", [N("Cast", ["x"], ["y"], to=T.STRING)], {"x": shaped}, {"y": T.STRING})
+        exact = x.astype(np.float64) if kind == np.float16 else x
+        texts = [f"{v:.{int(rng.integers(6, 25))}g}" if np.dtype(kind).kind == "f" else str(int(v)) for v in exact]
+        if np.dtype(kind).kind == "f":
+            texts = [s for s in texts if not 0 < abs(float(s)) < (2.3e-308 if kind == np.float64 else 1.2e-38) and (abs(float(s)) < 3.4e38 or kind == np.float64 or float(s) == np.inf)]
+            texts += ["inf", "+INF", "-Inf", "NaN", "nan", "1e5", "1E+05", ".5", "5.", "+3", " 12", "1e-5", "0" * 400 + "1", "3.14", "1000"]
+        x = objects(texts)
+        case(f"string_number{to}", [N("Cast", ["x"], ["y"], to=to)], {"x": x}, {"y": to})
+        case(f"string_number_rank{to}", [N("Cast", ["x"], ["y"], to=to)], {"x": objects(texts[:12]).reshape(2, 1, 2, 3)}, {"y": to})
+        case(f"string_like{to}", [N("CastLike", ["x", "z"], ["y"]), N("CastLike", ["y", "x"], ["s"])], {"x": objects(texts[:9]), "z": np.zeros((1,), dtype=kind)}, {"y": to, "s": T.STRING})
+    case("cast_constant", [N("Cast", ["c"], ["f"], to=T.FLOAT), N("Mul", ["f", "x"], ["y"]), N("Cast", ["y"], ["s"], to=T.STRING), N("Cast", ["s"], ["z"], to=T.DOUBLE)],
+         {"x": normal.randn(4, 3).astype(np.float32)}, {"y": T.FLOAT, "s": T.STRING, "z": T.DOUBLE}, {"c": objects(["1", "2.5", "-1e-3"])})
+
+
+def maps():
+    """Maps as inputs."""
+    numbers = {5: 1.5, 2: -2.75, 11: 1e9, 0: 3}
+    for k, (to, kind) in enumerate((("TO_FLOAT", T.FLOAT), ("TO_INT64", T.INT64))):
+        case(f"castmap{k}", [N("CastMap", ["x"], ["y"], domain=ML, cast_to=to)], {"x": {**numbers, -3: 7}}, {"y": kind})
+        case(f"castmap_sparse{k}", [N("CastMap", ["x"], ["y"], domain=ML, cast_to=to, map_form="SPARSE", max_map=14)], {"x": numbers}, {"y": kind})
+    words = {"b": 1, "": 2.5, "日本": -1, "not there": 9}
+    case("dict_words", [N("DictVectorizer", ["x"], ["y"], domain=ML, string_vocabulary=WORDS)], {"x": words}, {"y": T.FLOAT})
+    case("dict_numbers", [N("DictVectorizer", ["x"], ["v"], domain=ML, int64_vocabulary=[7, 2, -3, 5]), N("Add", ["v", "z"], ["y"])],
+         {"z": normal.randn(3, 4).astype(np.float32), "x": numbers}, {"y": T.FLOAT})
+    case("dict_two", [N("DictVectorizer", ["x"], ["v"], domain=ML, string_vocabulary=WORDS[:3]), N("CastMap", ["z"], ["w"], domain=ML), N("Concat", ["v", "w"], ["y"], axis=1)],
+         {"z": numbers, "x": words}, {"y": T.FLOAT})
+
+
+def graph(nodes, inputs, outputs):
+    """The body of a loop or branch, without shapes."""
+    return helper.make_graph(nodes, "body", [helper.make_tensor_value_info(k, t, [] if scalar else None) for k, t, scalar in inputs],
+                             [helper.make_tensor_value_info(k, t, None) for k, t in outputs])
+
+
+def subgraphs():
+    """Strings that branches and loops make: those of all turns stay. (onnxruntime gets carried strings of Scan wrong; tests/cli/strings.sh has some.)"""
+    case("sub_if", [N("If", ["b"], ["y"], then_branch=graph([N("StringConcat", ["x", "x"], ["p"])], [], [("p", T.STRING)]),
+                      else_branch=graph([N("StringNormalizer", ["x"], ["q"], case_change_action="UPPER", locale="C")], [], [("q", T.STRING)])), N("StringConcat", ["y", "y"], ["z"])],
+         {"b": np.array(True), "x": text(4)}, {"y": T.STRING, "z": T.STRING}, symbols=False)
+    body = graph([N("Cast", ["i"], ["t"], to=T.STRING), N("StringConcat", ["s", "t"], ["s1"]), N("Identity", ["c"], ["c1"]), N("StringConcat", ["t", "x"], ["o"]),
+                  N("Cast", ["f"], ["ft"], to=T.STRING), N("Add", ["f", "half"], ["f1"])],
+                 [("i", T.INT64, True), ("c", T.BOOL, True), ("s", T.STRING, True), ("f", T.FLOAT, False)],
+                 [("c1", T.BOOL), ("s1", T.STRING), ("f1", T.FLOAT), ("o", T.STRING), ("t", T.STRING), ("ft", T.STRING)])
+    for constant in False, True:
+        inputs = {"x": text(3), "s0": objects("start"), "f0": np.array([[1.5, -1e9]], dtype=np.float32)}
+        constants = {"half": np.array([0.5], dtype=np.float32)}
+        (constants if constant else inputs)["n"] = np.array(12)
+        case(f"sub_loop{int(constant)}", [N("Loop", ["n", "", "s0", "f0"], ["s", "f", "o", "t", "ft"], body=body)], inputs, {"s": T.STRING, "f": T.FLOAT, "o": T.STRING, "t": T.STRING, "ft": T.STRING},
+             constants, symbols=False)
+    scan = graph([N("StringConcat", ["w", "e"], ["s"]), N("StringNormalizer", ["w"], ["u"], case_change_action="LOWER", locale="C"), N("StringSplit", ["s"], ["sp", "ns"], delimiter=" ")],
+                 [("e", T.STRING, False), ("w", T.STRING, False)], [("s", T.STRING), ("u", T.STRING), ("ns", T.INT64)])
+    case("sub_scan", [N("Scan", ["x", "z"], ["s", "u", "ns"], body=scan, num_scan_inputs=2)], {"x": text(5, 2), "z": objects([["Ab", "C"], ["", "dE"], ["X", "Y"], ["z", "W"], ["QQ", "q"]])},
+         {"s": T.STRING, "u": T.STRING, "ns": T.INT64}, symbols=False)
+    inner = graph([N("Cast", ["j"], ["tj"], to=T.STRING), N("StringConcat", ["a", "tj"], ["a1"]), N("Identity", ["cc"], ["cc1"]), N("StringConcat", ["a1", "ti"], ["row"])],
+                  [("j", T.INT64, True), ("cc", T.BOOL, True), ("a", T.STRING, True)], [("cc1", T.BOOL), ("a1", T.STRING), ("row", T.STRING)])
+    outer = graph([N("Cast", ["i"], ["ti"], to=T.STRING), N("Loop", ["m", "", "acc"], ["acc1", "rows"], body=inner), N("Identity", ["c"], ["c1"]), N("Less", ["i", "two"], ["lt"]),
+                   N("If", ["lt"], ["r"], then_branch=graph([N("StringConcat", ["ti", "acc1"], ["p"])], [], [("p", T.STRING)]),
+                     else_branch=graph([N("Cast", ["i"], ["q"], to=T.STRING)], [], [("q", T.STRING)]))],
+                  [("i", T.INT64, True), ("c", T.BOOL, True), ("acc", T.STRING, True)], [("c1", T.BOOL), ("acc1", T.STRING), ("rows", T.STRING), ("r", T.STRING)])
+    for k, (n, m) in enumerate(((3, 4), (5, 1))):
+        case(f"sub_nested{k}", [N("Loop", ["n", "", "s0"], ["s", "rows", "r"], body=outer)], {"s0": objects("<"), "n": np.array(n), "m": np.array(m)},
+             {"s": T.STRING, "rows": T.STRING, "r": T.STRING}, {"two": np.array(2)}, symbols=False)
+
+
 def tokens():
     """Tokenizer of com.microsoft."""
     x = objects(["a bc", "", "ab12 c3", "日本 ü-x", "...", "abcd"]).reshape(2, 3)
@@ -202,6 +303,9 @@ def main():
         movement()
         labels()
         made()
+        casts()
+        maps()
+        subgraphs()
         tokens()
         matches()
         for k in range(40):

@@ -101,6 +101,7 @@ static lower_ctx in_block(const lower_ctx *c, block *to)
 static bool lower_branch(lower_ctx *c, graph_id g, block **out)
 {
     lower_ctx inner = in_block(c, *out = new_block(c));
+    (*out)->graph = g;
     if (!lower_graph(c->p, c->of_value, *out, g)) return false;
     const graph *gr = graph_at(c->m, g);
     for (uint32_t i = 0; i < c->n->n_out; i++)

@@ -66,6 +66,12 @@ bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise);
 /* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are
  * taken as equal, and the run checks it. */
 bool assume_equal(infer_ctx *c, dim a, dim b);
+/* A size that has to be `least` or more, where that is not proved: the run checks it. */
+void assume_at_least(infer_ctx *c, dim a, int64_t least);
+/* Is a size this number, where the answer decides about a shape? One that has been assumed equal to it is; another that could be is taken not to be,
+ * and the run checks it. Open: data decides the size, or nothing may be taken for granted. */
+typedef enum { SIZE_IS_NOT, SIZE_IS, SIZE_IS_OPEN } size_is;
+size_is assume_is(infer_ctx *c, dim a, int64_t number);
 /* Numpy broadcasting of shapes a and b; reports [shape-broadcast] when they can't be. out has max(ra, rb) dims. */
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank);
 

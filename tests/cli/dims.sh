@@ -37,3 +37,67 @@ expect 1 run loop.onnxtxt n=n5.pb x=x.pb $bounds
 says err "larger than planned"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="
+
+# What is taken for granted of sizes that nothing bounds is checked by the run. Inputs of several sizes:
+inputs() { # inputs FILE NAME=SHAPE...: ones
+    to=$1
+    shift
+    body= outs=
+    for pair; do
+        body="$body c_${pair%%=*} = Constant <value_ints = [${pair#*=}]> () ${pair%%=*} = ConstantOfShape <value = float[1] {1}> (c_${pair%%=*})"
+        outs="$outs${outs:+, }float[] ${pair%%=*}"
+    done
+    sed 's/float\[\]/float/g' > ones.onnxtxt <<END
+<ir_version: 8, opset_import: ["": 17]>
+ones () => ($outs) { $body }
+END
+    expect 0 run ones.onnxtxt -o "$to"
+}
+# A Squeeze without axes: a size that may be 1 is taken not to be, unless it has to be.
+cat > squeeze.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["": 17]>
+squeeze (float[n,1,m] x) => (float[n,m] y) { y = Squeeze (x) }
+END
+inputs a.npz x=4,1,3
+inputs b.npz x=1,1,3
+expect 0 run squeeze.onnxtxt -i a.npz
+says out "y: float[4,3] ="
+expect 1 run squeeze.onnxtxt -i b.npz
+says err "outside the range"
+expect 0 run squeeze.onnxtxt -i b.npz --dim n=1 --json
+says out '"shape":[3]'
+# A state of another batch size than the input's.
+cat > rnn.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["": 17]>
+rnn (float[t,b,2] x, float[1,3,2] w, float[1,3,3] r, float[1,c,3] h) => (float[1,u,3] y)
+{
+   all, y = RNN <hidden_size = 3> (x, w, r, , , h)
+}
+EOF
+inputs a.npz x=2,4,2 w=1,3,2 r=1,3,3 h=1,4,3
+inputs b.npz x=2,4,2 w=1,3,2 r=1,3,3 h=1,1,3
+expect 0 run rnn.onnxtxt -i a.npz
+says out "y: float[1,4,3] ="
+expect 1 run rnn.onnxtxt -i b.npz
+says err "outside the range"
+expect 3 run rnn.onnxtxt -i b.npz --dim c=1 --dim b=4
+says err "the shape of input 5 does not fit the other inputs"
+# A window that does not fit; one in a branch that is not taken does not matter.
+cat > window.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["": 17]>
+window (float[1,1,n] x, bool wide) => (float[1,1,m] y)
+{
+   y = If (wide) <then_branch = a () => (float[1,1,k] p) { p = MaxPool <kernel_shape = [5]> (x) },
+                  else_branch = b () => (float[1,1,k] q) { q = MaxPool <kernel_shape = [3], pads = [0, 0]> (x) }>
+}
+EOF
+printf '\020\011B\004wideJ\001\001' > yes.pb
+printf '\020\011B\004wideJ\001\000' > no.pb
+inputs a.npz x=1,1,5
+inputs b.npz x=1,1,4
+expect 0 run window.onnxtxt -i a.npz wide=yes.pb --dim if.y=..9
+says out "y: float[1,1,1] = 1"
+expect 0 run window.onnxtxt -i b.npz wide=no.pb --dim if.y=..9
+says out "y: float[1,1,2] = 1 1"
+expect 1 run window.onnxtxt -i b.npz wide=yes.pb --dim if.y=..9
+says err "outside the range"

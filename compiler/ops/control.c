@@ -59,6 +59,42 @@ static bool infer_taken(infer_ctx *c, graph_id g)
     return true;
 }
 
+/* Does the condition ask whether two sizes are equal, which is not known before the run? */
+static bool asks_for_equal(infer_ctx *c, dim *a, dim *b)
+{
+    const node_id id = value_at(c->m, node_in(c->n, 0))->producer;
+    const node *n = id ? node_at(c->m, id) : NULL;
+    if (!n || strcmp(n->op, "Equal") || *n->domain) return false;
+    uint32_t na, nb;
+    const dim *x = value_content(c->m, node_in(n, 0), &na), *y = value_content(c->m, node_in(n, 1), &nb);
+    if (!x || !y || na != 1 || nb != 1) return false;
+    *a = *x;
+    *b = *y;
+    return true;
+}
+
+static bool ranks_differ(const infer_ctx *c, const graph *a, const graph *b)
+{
+    for (uint32_t i = 0; i < c->n->n_out; i++) {
+        const type *x = value_type(c->m, a->outputs.p[i]), *y = value_type(c->m, b->outputs.p[i]);
+        if (x->kind == TYPE_TENSOR && y->kind == TYPE_TENSOR && x->rank >= 0 && y->rank >= 0 && x->rank != y->rank) return true;
+    }
+    return false;
+}
+
+/* The condition is a constant from now on. */
+static void fix_condition(infer_ctx *c, bool v)
+{
+    tensor *t = tensor_new(c->m->mem, ELEM_BOOL, 0, (const int64_t[]){0});
+    elem_set_int(ELEM_BOOL, (void *)(uintptr_t)t->data, 0, v); /* its own */
+    const value_id constant = value_new(c->m, value_at(c->m, node_in(c->n, 0))->name);
+    value *x = value_at(c->m, constant);
+    x->data = t;
+    x->type = (type){.kind = TYPE_TENSOR, .elem = ELEM_BOOL};
+    VEC_PUSH(c->m->mem, graph_at(c->m, c->n->graph)->initializers, constant);
+    c->n->in[0] = constant;
+}
+
 bool infer_If(infer_ctx *c)
 {
     const graph_id then = body_of(c->n, "then_branch"), otherwise = body_of(c->n, "else_branch");
@@ -70,6 +106,12 @@ bool infer_If(infer_ctx *c)
     if (!first || !second || !infer_branches(c, then, otherwise)) return false;
     const graph *a = graph_at(c->m, then), *b = graph_at(c->m, otherwise);
     if (a->outputs.n < c->n->n_out || b->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
+    /* Exporters write this for the squeeze of a dimension whose size they don't know: a result has one number of dimensions, and the size is 1. */
+    dim x, y;
+    if (!c->m->written_back && ranks_differ(c, a, b) && asks_for_equal(c, &x, &y) && assume_equal(c, x, y)) {
+        fix_condition(c, true);
+        return infer_taken(c, then);
+    }
     for (uint32_t i = 0; i < c->n->n_out; i++)
         if (!merge_branches(c, i, a->outputs.p[i], b->outputs.p[i])) return false;
     return true;

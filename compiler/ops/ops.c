@@ -83,8 +83,7 @@ dim in_dim(infer_ctx *c, uint32_t i, int32_t axis)
     return in_type(c, i)->shape[axis];
 }
 
-/* Constant integer data becomes content on first use. */
-static const dim *value_content(model *m, value_id id, uint32_t *count)
+const dim *value_content(model *m, value_id id, uint32_t *count)
 {
     value *v = value_at(m, id);
     const int64_t n = v->data ? tensor_count(v->data) : 0; /* an empty constant has no data, but is known */

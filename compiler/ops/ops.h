@@ -32,6 +32,8 @@ dim in_dim(infer_ctx *c, uint32_t i, int32_t axis);
 /* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise: what was asked for in vain is noted, and
  * when the operator can't be inferred without it, the report names the inputs of the model that decide it (wanted.c). */
 const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count);
+/* Likewise of any value; constant integer data becomes content on first use. */
+const dim *value_content(model *m, value_id v, uint32_t *count);
 /* The one element of an integer input. False when unknown. */
 bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
 const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */

@@ -1,7 +1,7 @@
 /* branch.c - pass `branch`: an If whose condition is a constant gives way to the nodes of the branch that is taken.
  *
  * requires: constants known. keeps: every bit. breaks: nothing: outputs of the If are copies (Identity) of what the branch gives, for `identity`
- * to remove. An If inside the branch is seen in the next round. */
+ * to remove. */
 #include "passes/forms.h"
 #include "passes/passes.h"
 
@@ -84,6 +84,7 @@ static void visit_graph(model *m, graph_id id, arena *scratch)
     graph *g = graph_at(m, id);
     g->nodes.n = 0;
     for (uint32_t i = 0; i < list.n; i++) VEC_PUSH(m->mem, g->nodes, list.p[i]);
+    visit_graph(m, id, scratch); /* there may be others in what was taken */
 }
 
 void take_branches(model *m)

@@ -101,3 +101,22 @@ expect 0 run window.onnxtxt -i b.npz wide=no.pb --dim if.y=..9
 says out "y: float[1,1,2] = 1 1"
 expect 1 run window.onnxtxt -i b.npz wide=yes.pb --dim if.y=..9
 says err "outside the range"
+# What exporters write for the squeeze of a size that they don't know: the size is taken to be 1.
+cat > maybe.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["": 17]>
+maybe (float[b,n] x) => (float[b] y)
+{
+   shape = Shape (x)
+   last = Constant <value_ints = [-1]> ()
+   size = Gather (shape, last)
+   one = Constant <value_ints = [1]> ()
+   is_one = Equal (size, one)
+   y = If (is_one) <then_branch = a () => (float[b] p) { p = Squeeze (x, last) }, else_branch = b () => (float[b,n] q) { q = Identity (x) }>
+}
+EOF
+inputs a.npz x=3,1
+inputs b.npz x=3,2
+expect 0 run maybe.onnxtxt -i a.npz
+says out "y: float[3] = 1 1 1"
+expect 1 run maybe.onnxtxt -i b.npz
+says err "outside the range"

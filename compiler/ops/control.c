@@ -484,6 +484,8 @@ bool infer_Scan(infer_ctx *c)
         return infer_error(c, "subgraph-inputs", "the body does not fit the scan");
     if (!carried_inputs(c, &t) || !scan_slices(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
     const dim trip = scan_trip(c->n, in_type(c, t.n_state));
+    for (uint32_t i = t.n_state; i < c->n->n_in; i++)
+        if (!dim_fits(c, i, (int32_t)axis_of(list_at(c->n, "scan_input_axes", i - t.n_state), (uint32_t)in_rank(c, i)), trip)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {
         uint32_t axis;
         if (!tensor_known(c, g->outputs.p[i])) return false;

@@ -271,6 +271,38 @@ bool assume_equal(infer_ctx *c, dim a, dim b)
     return true;
 }
 
+/* `check` gives the verdict of the standard's inference, which looks at the operands of few operators. */
+static bool misfit(infer_ctx *c, uint32_t i)
+{
+    return infer_only_checks(c) || infer_error(c, "shape-mismatch", "the shape of input %u does not fit the other inputs", i);
+}
+
+bool dim_fits(infer_ctx *c, uint32_t i, int32_t axis, dim size)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    return (axis < in_rank(c, i) && assume_equal(c, in_dim(c, i, axis), size)) || misfit(c, i);
+}
+
+bool shape_fits(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    if (in_rank(c, i) != rank) return misfit(c, i);
+    for (int32_t k = 0; k < rank; k++)
+        if (!dim_fits(c, i, k, shape[k])) return false;
+    return true;
+}
+
+bool shape_stretches(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    const int32_t own = in_rank(c, i);
+    for (int32_t k = 1; k <= own; k++) {
+        const dim d = in_dim(c, i, own - k);
+        if (!dim_is(c->d, d, 1) && !assume_equal(c, d, k <= rank ? shape[rank - k] : dim_const(c->d, 1))) return misfit(c, i);
+    }
+    return true;
+}
+
 void assume_at_least(infer_ctx *c, dim a, int64_t least)
 {
     const dim b = dim_const(c->d, least);

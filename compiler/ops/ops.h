@@ -58,7 +58,8 @@ dim limit_decided(model *m, dim symbol, const char *name);
 /* The same symbol whenever it is asked for: "STEM.NODE", a size up to `most` that data decides. */
 dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
-bool infer_is_strict(const infer_ctx *c); /* infer_options.strict */
+bool infer_is_strict(const infer_ctx *c); /* infer_options.strict, and the standard infers something for the operator */
+bool infer_only_checks(const infer_ctx *c); /* infer_options.strict */
 /* Types of the outputs, as far as they don't depend on values that are unknown (infer_partial.c). False after reporting that they contradict declarations. */
 bool infer_partial(infer_ctx *c);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
@@ -68,6 +69,11 @@ bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise);
 /* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are
  * taken as equal, and the run checks it. */
 bool assume_equal(infer_ctx *c, dim a, dim b);
+/* Input i, when it is there, has this shape (dimension `axis`, this size): [shape-mismatch] when it has another for sure, else as assume_equal. */
+bool shape_fits(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape);
+bool dim_fits(infer_ctx *c, uint32_t i, int32_t axis, dim size);
+/* Likewise where it is stretched over a shape: its dimensions, counted from the last, are 1 or those of `shape`. */
+bool shape_stretches(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape);
 /* A size that has to be `least` or more, where that is not proved: the run checks it. */
 void assume_at_least(infer_ctx *c, dim a, int64_t least);
 /* Is a size this number, where the answer decides about a shape? One that has been assumed equal to it is; another that could be is taken not to be,

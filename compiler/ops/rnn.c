@@ -40,15 +40,6 @@ static int64_t directions_of(const node *n)
 
 /* ---- infer ---- */
 
-/* Input i, when it is there, has this shape; [shape-mismatch] when it has another for sure. */
-static bool has_shape(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape)
-{
-    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
-    bool same = in_rank(c, i) == rank;
-    for (int32_t k = 0; same && k < rank; k++) same = assume_equal(c, in_dim(c, i, k), shape[k]);
-    return same || infer_error(c, "shape-mismatch", "the shape of input %u does not fit the other inputs", i);
-}
-
 bool infer_recurrent(infer_ctx *c)
 {
     const cell_row *row = cell_of(c->n);
@@ -61,9 +52,9 @@ bool infer_recurrent(infer_ctx *c)
     const dim y[4] = {layout ? b : t, layout ? t : d, layout ? d : b, h}, last[3] = {layout ? b : d, layout ? d : b, h};
     const elem e = in_elem(c, 0);
     const dim rows = dim_mulc(c->d, h, row->gates);
-    bool fit = has_shape(c, 1, 3, (const dim[]){d, rows, in_dim(c, 0, 2)}) && has_shape(c, 2, 3, (const dim[]){d, rows, h});
-    fit = fit && has_shape(c, 3, 2, (const dim[]){d, dim_mulc(c->d, rows, 2)}) && has_shape(c, 4, 1, &b) && has_shape(c, 5, 3, last);
-    fit = fit && (row->cell != CELL_LSTM || (has_shape(c, 6, 3, last) && has_shape(c, 7, 2, (const dim[]){d, dim_mulc(c->d, h, 3)})));
+    bool fit = shape_fits(c, 1, 3, (const dim[]){d, rows, in_dim(c, 0, 2)}) && shape_fits(c, 2, 3, (const dim[]){d, rows, h});
+    fit = fit && shape_fits(c, 3, 2, (const dim[]){d, dim_mulc(c->d, rows, 2)}) && shape_fits(c, 4, 1, &b) && shape_fits(c, 5, 3, last);
+    fit = fit && (row->cell != CELL_LSTM || (shape_fits(c, 6, 3, last) && shape_fits(c, 7, 2, (const dim[]){d, dim_mulc(c->d, h, 3)})));
     if (!fit) return false;
     if (e != ELEM_FLOAT) return infer_unsupported(c, "type-unsupported", "%s of type %s is not supported yet", row->op, elem_of(e)->name);
     return out_tensor(c, 0, e, 4, y) && out_tensor(c, 1, e, 3, last) && (row->cell != CELL_LSTM || out_tensor(c, 2, e, 3, last));

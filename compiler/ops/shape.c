@@ -163,6 +163,7 @@ bool infer_Reshape(infer_ctx *c)
     int64_t a, b;
     if (dim_is_const(c->d, total, &a) && dim_is_const(c->d, got, &b) && a != b)
         return infer_error(c, "reshape", "the input has %lld elements, the shape asks for %lld", (long long)a, (long long)b);
+    (void)assume_equal(c, total, got);
     return out_tensor(c, 0, t->elem, (int32_t)n, out);
 }
 
@@ -384,6 +385,8 @@ bool infer_Split(infer_ctx *c)
     int64_t a, b;
     if (dim_is_const(c->d, done, &a) && dim_is_const(c->d, t->shape[axis], &b) && a != b)
         return infer_error(c, "split", "the sizes add up to %lld, the axis has %lld", (long long)a, (long long)b);
+    (void)assume_equal(c, done, t->shape[axis]);
+    if (!sizes) assume_at_least(c, out[axis], 0);
     return true;
 }
 

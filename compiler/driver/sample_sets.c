@@ -116,7 +116,7 @@ bool sample_sets_find(command *c, model *m, const char *path, folder_list *sets)
 {
     finder f = {.c = c, .path = path};
     *sets = (folder_list){0};
-    if (access(path, F_OK)) return diag_error(c->diag, EXIT_IO, "", "no-data", "there is no '%s' to calibrate with", path);
+    if (access(path, F_OK)) return diag_error(c->diag, EXIT_IO, "", "no-data", "there is no '%s' to read inputs from", path);
     if (!is_folder(path)) {
         VEC_PUSH(c->mem, *sets, path);
         return true;
@@ -127,7 +127,7 @@ bool sample_sets_find(command *c, model *m, const char *path, folder_list *sets)
     add_all(&f, &f.npz, sets);
     if (!add_npy(&f, sets)) return false;
     if (sets->n) return true;
-    diag_error(c->diag, EXIT_IO, "", "no-data", "'%s' holds nothing to calibrate with", path);
+    diag_error(c->diag, EXIT_IO, "", "no-data", "'%s' holds no inputs", path);
     return diag_hint(c->diag, "give an .npz with a tensor for each input, or a folder of them, or of .npy files, or one with test_data_set_0/input_0.pb and so on");
 }
 

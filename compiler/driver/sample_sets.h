@@ -1,4 +1,4 @@
-/* sample_sets.h - sets of inputs as files: what --calibrate names. */
+/* sample_sets.h - sets of inputs as files: what quantize --calibrate and run --data name. */
 #ifndef ONNXCC_DRIVER_SAMPLE_SETS_H
 #define ONNXCC_DRIVER_SAMPLE_SETS_H
 #include "driver/command.h"

@@ -34,6 +34,12 @@ static void after_read(const emit *e, const char *indent, text *out)
     if (on_device(e)) text_addf(out, "%sif (rc) return rc;\n", indent);
 }
 
+static void call_branch(emit *e, const block *b, const char *indent, text *out)
+{
+    check_claims(e, b->graph, indent, out);
+    call_block(e, b, indent, out);
+}
+
 static void call_if(emit *e, const step *s, const char *indent, text *out)
 {
     const control *k = s->control;
@@ -42,10 +48,10 @@ static void call_if(emit *e, const step *s, const char *indent, text *out)
         after_read(e, indent, out);
         text_addf(out, "%sif (taken%u) {\n", indent, s->id);
     } else text_addf(out, "%sif (%s) {\n", indent, scalar(e, k->cond));
-    if (k->then) call_block(e, k->then, deeper(e, indent), out);
+    call_branch(e, k->then, deeper(e, indent), out);
     if (k->otherwise && k->otherwise->steps.n) {
         text_addf(out, "%s} else {\n", indent);
-        call_block(e, k->otherwise, deeper(e, indent), out);
+        call_branch(e, k->otherwise, deeper(e, indent), out);
     }
     text_addf(out, "%s}\n", indent);
 }
@@ -128,6 +134,10 @@ static void note_bound(void *ctx, step *s)
 {
     emit *e = ctx;
     dims *d = e->p->dims;
+    if (s->kind == STEP_IF) {
+        VEC_PUSH(e->mem, e->branches, s->control->then->graph);
+        VEC_PUSH(e->mem, e->branches, s->control->otherwise->graph);
+    }
     if (s->kind != STEP_BIND) return;
     const dim symbol = s->control->symbol;
     const interval r = dim_range(d, symbol);
@@ -149,7 +159,7 @@ static void note_bound(void *ctx, step *s)
     VEC_PUSH(e->mem, e->bound, ((bound_dim){symbol, capacity}));
 }
 
-/* Sizes decided during the run follow the inputs' in the list of symbols. */
+/* Sizes decided during the run follow the inputs' in the list of symbols. Notes which branches there are, too. */
 bool bound_symbols(emit *e)
 {
     VEC(dim) all = {0};

@@ -52,6 +52,7 @@ typedef struct emit {
     bool host_constants;  /* such steps read constants */
     uint32_t n_syncs;     /* places at which a run waits for the device */
     const char *no_capture; /* why such a run is no graph, with the first place's nodes */
+    VEC(graph_id) branches; /* that are printed as such */
     bool failed;
 } emit;
 
@@ -120,6 +121,8 @@ bool any_can_fail(const emit *e);
 void place_function(emit *e, text *out); /* NAME_place and NAME_arena_bytes of a dynamic plan */
 void area_place_function(emit *e, const memory_area *area, const char *name, text *out); /* where the regions of one area begin */
 void check_dims(emit *e, text *out); /* those of the inputs, against their bounds */
+/* What inference took for granted of sizes, at the start of the run (branch 0) or of a branch. */
+void check_claims(emit *e, graph_id branch, const char *indent, text *out);
 void check_values(emit *e, text *out); /* inputs whose value was fixed */
 void run_begin(emit *e, bool arena_used, text *out);
 void run_end(emit *e, text *out);

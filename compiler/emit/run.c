@@ -36,19 +36,30 @@ static void is_input_symbol(void *ctx, dim d)
     if (i < 0 || (uint32_t)i >= k->e->n_input_symbols) k->known = false;
 }
 
-/* Sizes that were taken as equal must be: otherwise some step would read past a tensor. */
-static void check_equal(emit *e, text *out)
+/* The innermost branch of an If around graph g that runs as one; 0: there is none. */
+static graph_id branch_around(const emit *e, graph_id g)
 {
+    for (; g; g = graph_at(e->p->model, g)->parent)
+        for (uint32_t i = 0; i < e->branches.n; i++)
+            if (e->branches.p[i] == g) return g;
+    return 0;
+}
+
+/* What was taken for granted of sizes must hold: otherwise some step would read past a tensor. */
+void check_claims(emit *e, graph_id branch, const char *indent, text *out)
+{
+    static const char *const broken[] = {[SIZE_EQUAL] = "!=", [SIZE_OTHER] = "==", [SIZE_AT_LEAST] = "<"};
     const model *m = e->p->model;
-    for (uint32_t i = 0; i < m->equal.n; i++) {
-        symbol_check k = {e, true};
-        dim_atoms(e->p->dims, m->equal.p[i].a, is_input_symbol, &k);
-        dim_atoms(e->p->dims, m->equal.p[i].b, is_input_symbol, &k);
+    for (uint32_t i = 0; i < m->claims.n; i++) {
+        const size_claim *claim = &m->claims.p[i];
+        symbol_check k = {e, branch_around(e, claim->graph) == branch};
+        dim_atoms(e->p->dims, claim->a, is_input_symbol, &k);
+        dim_atoms(e->p->dims, claim->b, is_input_symbol, &k);
         if (!k.known) continue;
-        text_add(out, "    if (");
-        dim_c(e, m->equal.p[i].a, "in->", out);
-        text_add(out, " != ");
-        dim_c(e, m->equal.p[i].b, "in->", out);
+        text_addf(out, "%sif (", indent);
+        dim_c(e, claim->a, "in->", out);
+        text_addf(out, " %s ", broken[claim->is]);
+        dim_c(e, claim->b, "in->", out);
         text_add(out, ") return ONNXCC_E_DIM;\n");
     }
 }
@@ -151,7 +162,7 @@ void run_begin(emit *e, bool arena_used, text *out)
     for (uint32_t i = 0; on_device(e) && i < e->p->outputs.n; i++)
         if (slot_at(e->p, e->p->outputs.p[i])->type != ELEM_STRING) text_addf(out, "    if ((uintptr_t)out->%s %% 16) return ONNXCC_E_ALIGN;\n", e->output[i]);
     check_dims(e, out);
-    check_equal(e, out);
+    check_claims(e, 0, "    ", out);
     if (e->plan->state_bytes) text_addf(out, "    if (!in->state || (uintptr_t)in->state %% %d) return ONNXCC_E_STATE;\n", arena_align(e));
     if (arena_used) text_addf(out, "    if (!arena || (uintptr_t)arena %% %d) return ONNXCC_E_ARENA;\n", arena_align(e));
     if (e->plan->arena.dynamic && arena_used) text_addf(out, "    (void)%s_place(in, region);\n", e->name);

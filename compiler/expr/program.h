@@ -171,6 +171,7 @@ typedef struct step {
 
 struct block {
     VEC(step *) steps;
+    graph_id graph; /* of an If's branch; else 0 */
 };
 
 typedef struct program {

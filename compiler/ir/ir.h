@@ -127,10 +127,15 @@ typedef struct function {
     const void *source; /* see `keep_source` in proto/load.h */
 } function;
 
-/* Two sizes that the model needs to be equal although their names differ; checked at the start of a run. */
-typedef struct dim_pair {
+typedef enum { SIZE_EQUAL, SIZE_OTHER, SIZE_AT_LEAST } size_relation;
+
+/* What is taken for granted of two sizes, such as that the model needs them to be equal although their names differ; checked at the start of a run,
+ * or of the branch of an If that holds the node. */
+typedef struct size_claim {
     dim a, b;
-} dim_pair;
+    size_relation is; /* a is .. b */
+    graph_id graph;   /* of the node */
+} size_claim;
 
 typedef struct metadata {
     const char *key, *value;
@@ -166,7 +171,7 @@ typedef struct model {
     VEC(function) functions;
     VEC(origin) origins; /* [0] is unused */
     VEC(metadata) metadata;
-    VEC(dim_pair) equal; /* found by inference, see assume_equal in ops.h */
+    VEC(size_claim) claims; /* found by inference, see assume_equal in ops.h */
     VEC(fixed_input) fixed;
     VEC(dim) decided;    /* symbols that inference made for sizes that data decides */
     VEC(value_id) asked; /* values that the node in work wants to know and that are not known; see hint_asked in ops.h */

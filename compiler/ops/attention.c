@@ -67,11 +67,28 @@ bool infer_Attention(infer_ctx *c)
     if (!node_in(c->n, PAST_KEY) != !node_in(c->n, PAST_VALUE)) return infer_error(c, "input-missing", "past_key and past_value come together");
     const bool past = node_in(c->n, PAST_KEY) != 0;
     if (past && (in_rank(c, PAST_KEY) != 4 || in_rank(c, PAST_VALUE) != 4)) return infer_error(c, "shape-rank", "a past has not 4 dimensions");
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)assume_equal(c, o[i].batch, o[Q].batch);
+        if (o[i].joined) (void)assume_equal(c, in_dim(c, i, 2), dim_mul(c->d, o[i].heads, o[i].size));
+    }
+    (void)assume_equal(c, o[K].size, o[Q].size);
+    (void)assume_equal(c, o[V].length, o[K].length);
+    (void)assume_equal(c, o[V].heads, o[K].heads);
+    (void)assume_equal(c, o[Q].heads, dim_mul(c->d, o[K].heads, dim_fdiv(c->d, o[Q].heads, o[K].heads)));
+    if (past) {
+        const dim length = in_dim(c, PAST_KEY, 2);
+        if (!shape_fits(c, PAST_KEY, 4, (const dim[]){o[K].batch, o[K].heads, length, o[K].size})) return false;
+        if (!shape_fits(c, PAST_VALUE, 4, (const dim[]){o[V].batch, o[V].heads, length, o[V].size})) return false;
+    }
     const dim total = past ? dim_add(c->d, in_dim(c, PAST_KEY, 2), o[K].length) : o[K].length;
     const dim y4[4] = {o[Q].batch, o[Q].heads, o[Q].length, o[V].size};
     const dim y3[3] = {o[Q].batch, o[Q].length, dim_mul(c->d, o[Q].heads, o[V].size)};
     const dim key[4] = {o[K].batch, o[K].heads, total, o[K].size}, val[4] = {o[V].batch, o[V].heads, total, o[V].size};
     const dim scores[4] = {o[Q].batch, o[Q].heads, o[Q].length, total};
+    for (int32_t k = 2; k <= 4 && node_in(c->n, MASK) && k <= in_rank(c, MASK); k++) { /* the last dimension may be shorter */
+        const dim size = in_dim(c, MASK, in_rank(c, MASK) - k);
+        if (!dim_is(c->d, size, 1)) (void)assume_equal(c, size, scores[4 - k]);
+    }
     return out_tensor(c, 0, in_elem(c, Q), o[Q].joined ? 3 : 4, o[Q].joined ? y3 : y4) && out_tensor(c, 1, in_elem(c, K), 4, key)
         && out_tensor(c, 2, in_elem(c, V), 4, val) && out_tensor(c, 3, in_elem(c, Q), 4, scores);
 }
@@ -274,6 +291,9 @@ bool infer_RotaryEmbedding(infer_ctx *c)
     if (!operand_shape(c->d, in_type(c, 0)->shape, in_rank(c, 0), node_int(c->n, "num_heads", 0), &o))
         return infer_error(c, "shape-rank", "the input has %d dimensions; with 3 'num_heads' is needed", in_rank(c, 0));
     if (in_rank(c, 1) != (node_in(c->n, 3) ? 2 : 3)) return infer_error(c, "shape-rank", "the cosines have %d dimensions", in_rank(c, 1));
+    if (!shape_fits(c, 2, in_rank(c, 1), in_type(c, 1)->shape)) return false;
+    const dim places[3] = {o.batch, o.length, in_dim(c, 1, in_rank(c, 1) - 1)};
+    if (node_in(c->n, 3) ? !shape_fits(c, 3, 2, places) : !shape_stretches(c, 1, 3, places)) return false;
     return out_like(c, 0, 0);
 }
 

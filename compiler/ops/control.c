@@ -66,6 +66,42 @@ static bool infer_taken(infer_ctx *c, graph_id g)
     return true;
 }
 
+/* Does the condition ask whether two sizes are equal, which is not known before the run? */
+static bool asks_for_equal(infer_ctx *c, dim *a, dim *b)
+{
+    const node_id id = value_at(c->m, node_in(c->n, 0))->producer;
+    const node *n = id ? node_at(c->m, id) : NULL;
+    if (!n || strcmp(n->op, "Equal") || *n->domain) return false;
+    uint32_t na, nb;
+    const dim *x = value_content(c->m, node_in(n, 0), &na), *y = value_content(c->m, node_in(n, 1), &nb);
+    if (!x || !y || na != 1 || nb != 1) return false;
+    *a = *x;
+    *b = *y;
+    return true;
+}
+
+static bool ranks_differ(const infer_ctx *c, const graph *a, const graph *b)
+{
+    for (uint32_t i = 0; i < c->n->n_out; i++) {
+        const type *x = value_type(c->m, a->outputs.p[i]), *y = value_type(c->m, b->outputs.p[i]);
+        if (x->kind == TYPE_TENSOR && y->kind == TYPE_TENSOR && x->rank >= 0 && y->rank >= 0 && x->rank != y->rank) return true;
+    }
+    return false;
+}
+
+/* The condition is a constant from now on. */
+static void fix_condition(infer_ctx *c, bool v)
+{
+    tensor *t = tensor_new(c->m->mem, ELEM_BOOL, 0, (const int64_t[]){0});
+    elem_set_int(ELEM_BOOL, (void *)(uintptr_t)t->data, 0, v); /* its own */
+    const value_id constant = value_new(c->m, value_at(c->m, node_in(c->n, 0))->name);
+    value *x = value_at(c->m, constant);
+    x->data = t;
+    x->type = (type){.kind = TYPE_TENSOR, .elem = ELEM_BOOL};
+    VEC_PUSH(c->m->mem, graph_at(c->m, c->n->graph)->initializers, constant);
+    c->n->in[0] = constant;
+}
+
 bool infer_If(infer_ctx *c)
 {
     const graph_id then = body_of(c->n, "then_branch"), otherwise = body_of(c->n, "else_branch");
@@ -77,6 +113,12 @@ bool infer_If(infer_ctx *c)
     if (!first || !second || !infer_branches(c, then, otherwise)) return false;
     const graph *a = graph_at(c->m, then), *b = graph_at(c->m, otherwise);
     if (a->outputs.n < c->n->n_out || b->outputs.n < c->n->n_out) return infer_error(c, "subgraph-outputs", "a branch has too few outputs");
+    /* Exporters write this for the squeeze of a dimension whose size they don't know: a result has one number of dimensions, and the size is 1. */
+    dim x, y;
+    if (!c->m->written_back && ranks_differ(c, a, b) && asks_for_equal(c, &x, &y) && assume_equal(c, x, y)) {
+        fix_condition(c, true);
+        return infer_taken(c, then);
+    }
     for (uint32_t i = 0; i < c->n->n_out; i++)
         if (!merge_branches(c, i, a->outputs.p[i], b->outputs.p[i])) return false;
     return true;
@@ -108,6 +150,7 @@ static lower_ctx in_block(const lower_ctx *c, block *to)
 static bool lower_branch(lower_ctx *c, graph_id g, block **out)
 {
     lower_ctx inner = in_block(c, *out = new_block(c));
+    (*out)->graph = g;
     if (!lower_graph(c->p, c->of_value, *out, g)) return false;
     const graph *gr = graph_at(c->m, g);
     for (uint32_t i = 0; i < c->n->n_out; i++)
@@ -460,6 +503,8 @@ bool infer_Scan(infer_ctx *c)
         return infer_error(c, "subgraph-inputs", "the body does not fit the scan");
     if (!carried_inputs(c, &t) || !scan_slices(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
     const dim trip = scan_trip(c->n, in_type(c, t.n_state));
+    for (uint32_t i = t.n_state; i < c->n->n_in; i++)
+        if (!dim_fits(c, i, (int32_t)axis_of(list_at(c->n, "scan_input_axes", i - t.n_state), (uint32_t)in_rank(c, i)), trip)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {
         uint32_t axis;
         if (!tensor_known(c, g->outputs.p[i])) return false;

@@ -97,7 +97,8 @@ bool infer_Conv(infer_ctx *c)
     if (!window_of_conv(c->d, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known");
     dim out[MAX_RANK] = {x->shape[0], wt->shape[0]};
-    for (int32_t i = 2; i < x->rank; i++) out[i] = w.out[i - 2];
+    for (int32_t i = 2; i < x->rank; i++) assume_at_least(c, out[i] = w.out[i - 2], 1);
+    if (!shape_fits(c, 2, 1, &wt->shape[0])) return false;
     return out_tensor(c, 0, in_elem(c, 0), x->rank, out);
 }
 

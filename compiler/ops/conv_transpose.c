@@ -99,7 +99,8 @@ bool infer_ConvTranspose(infer_ctx *c)
     spread s;
     if (!spread_of(c->d, c->n, (uint32_t)x->rank, x->shape, w->shape, &s)) return infer_error(c, "attribute-value", "a stride, dilation or output shape is wrong");
     dim out[MAX_RANK] = {x->shape[0], dim_mulc(c->d, w->shape[1], group)};
-    for (uint32_t i = 0; i < s.rank; i++) out[i + 2] = s.out[i];
+    if (!dim_fits(c, 1, 0, x->shape[1]) || !shape_fits(c, 2, 1, &out[1])) return false;
+    for (uint32_t i = 0; i < s.rank; i++) assume_at_least(c, out[i + 2] = s.out[i], 1);
     return out_tensor(c, 0, x->elem, x->rank, out);
 }
 

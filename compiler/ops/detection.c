@@ -22,6 +22,7 @@ bool infer_NonMaxSuppression(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
     if (in_rank(c, 0) != 3 || in_rank(c, 1) != 3) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 3", in_rank(c, 0), in_rank(c, 1));
+    if (!dim_fits(c, 0, 2, dim_const(c->d, 4)) || !dim_fits(c, 1, 0, in_dim(c, 0, 0)) || !dim_fits(c, 1, 2, in_dim(c, 0, 1))) return false;
     const dim most = selected_at_most(c->m, c->n, in_dim(c, 0, 0), in_dim(c, 1, 1), in_dim(c, 0, 1)), n = out_unknown(c, "selected");
     dim_narrow(c->d, n, 0, dim_range(c->d, most).hi);
     const dim out[2] = {n, dim_const(c->d, 3)};
@@ -58,6 +59,7 @@ bool infer_RoiAlign(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
     if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
+    if (!dim_fits(c, 1, 1, dim_const(c->d, 4)) || !dim_fits(c, 2, 0, in_dim(c, 1, 0))) return false;
     const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, node_int(c->n, "output_height", 1)), dim_const(c->d, node_int(c->n, "output_width", 1))};
     return out_tensor(c, 0, in_elem(c, 0), 4, out);
 }

@@ -129,6 +129,9 @@ bool infer_Einsum(infer_ctx *c)
     equation e;
     if (!read_equation(c->d, c->n, shape, rank, &e))
         return infer_error(c, "einsum-equation", "equation \"%s\": %s", node_string(c->n, "equation", ""), e.why);
+    for (uint32_t i = 0; i < e.n; i++)
+        for (uint32_t k = 0; k < e.in[i].rank; k++)
+            if (!dim_is(c->d, shape[i][k], 1) && !dim_fits(c, i, (int32_t)k, e.extent[e.in[i].letter[k]])) return false;
     dim out[MAX_RANK];
     for (uint32_t k = 0; k < e.out.rank; k++) out[k] = e.extent[e.out.letter[k]];
     return out_tensor(c, 0, in_elem(c, 0), (int32_t)e.out.rank, out);

@@ -160,6 +160,11 @@ bool infer_unary(infer_ctx *c)
     return out_like(c, 0, 0);
 }
 
+bool infer_PRelu(infer_ctx *c)
+{
+    return need_rank(c, 0) && shape_stretches(c, 1, in_rank(c, 0), in_type(c, 0)->shape) && out_like(c, 0, 0);
+}
+
 bool infer_is(infer_ctx *c)
 {
     const type *t = in_type(c, 0);

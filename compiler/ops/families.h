@@ -6,6 +6,7 @@
 
 /* elementwise.c: one formula per operator; shapes by broadcasting. */
 bool infer_unary(infer_ctx *c);    /* output 0 like input 0 */
+bool infer_PRelu(infer_ctx *c);
 bool infer_binary(infer_ctx *c);   /* broadcast, type of input 0 */
 bool infer_compare(infer_ctx *c);  /* broadcast, bool */
 bool infer_is(infer_ctx *c);       /* like input 0, bool */

@@ -61,12 +61,20 @@ bool lower_Gather(lower_ctx *c)
     return lower_map(c, out_slot(c, 0), gather_value, NULL);
 }
 
+/* The indices of GatherElements and ScatterElements are no longer than the data but along the axis. */
+static void inside_data(infer_ctx *c, uint32_t axis)
+{
+    for (int32_t k = 0; k < in_rank(c, 0); k++)
+        if ((uint32_t)k != axis) assume_at_least(c, dim_sub(c->d, in_dim(c, 0, k), in_dim(c, 1, k)), 0);
+}
+
 bool infer_GatherElements(infer_ctx *c)
 {
     uint32_t axis;
     if (!need_ranks(c, 2) || !fix_axis(c, node_int(c->n, "axis", 0), in_rank(c, 0), &axis)) return false;
     if (in_rank(c, 0) != in_rank(c, 1)) return infer_error(c, "shape-rank", "data has %d dimensions and indices %d", in_rank(c, 0), in_rank(c, 1));
     const type *i = in_type(c, 1);
+    inside_data(c, axis);
     return out_tensor(c, 0, in_elem(c, 0), i->rank, i->shape);
 }
 
@@ -106,6 +114,8 @@ bool infer_GatherND(infer_ctx *c)
     if (rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     dim out[2 * MAX_RANK];
     int32_t r = 0;
+    for (int32_t k = 0; k < batch; k++)
+        if (!dim_fits(c, 1, k, x->shape[k])) return false;
     for (int32_t k = 0; k < i->rank - 1; k++) out[r++] = i->shape[k];
     for (int32_t k = (int32_t)(batch + n); k < x->rank; k++) out[r++] = x->shape[k];
     return out_tensor(c, 0, x->elem, r, out);
@@ -181,7 +191,8 @@ bool infer_ScatterElements(infer_ctx *c)
     if (!need_ranks(c, 3) || !fix_axis(c, node_int(c->n, "axis", 0), in_rank(c, 0), &axis) || !check_reduction(c)) return false;
     if (in_rank(c, 0) != in_rank(c, 1) || in_rank(c, 0) != in_rank(c, 2))
         return infer_error(c, "shape-rank", "data, indices and updates have %d, %d and %d dimensions", in_rank(c, 0), in_rank(c, 1), in_rank(c, 2));
-    return out_like(c, 0, 0);
+    inside_data(c, axis);
+    return shape_fits(c, 2, in_rank(c, 1), in_type(c, 1)->shape) && out_like(c, 0, 0);
 }
 
 bool lower_ScatterElements(lower_ctx *c)
@@ -210,6 +221,8 @@ bool infer_ScatterND(infer_ctx *c)
     if (n > x->rank) return infer_error(c, "shape-rank", "tuples of %lld indexes don't fit data of %d dimensions", (long long)n, x->rank);
     const int64_t want = i->rank - 1 + x->rank - n;
     if (in_rank(c, 2) != want) return infer_error(c, "shape-rank", "updates have %d dimensions instead of %lld", in_rank(c, 2), (long long)want);
+    for (int32_t k = 0; k < want; k++)
+        if (!dim_fits(c, 2, k, k < i->rank - 1 ? i->shape[k] : x->shape[k - (i->rank - 1) + n])) return false;
     return out_like(c, 0, 0);
 }
 
@@ -239,7 +252,10 @@ bool infer_TensorScatter(infer_ctx *c)
     uint32_t axis;
     if (!need_ranks(c, 2) || !fix_axis(c, node_int(c->n, "axis", -2), in_rank(c, 0), &axis)) return false;
     if (axis == 0) return infer_error(c, "axis-range", "axis 0 is the batch dimension");
-    return out_like(c, 0, 0);
+    for (int32_t k = 0; k < in_rank(c, 0); k++)
+        if ((uint32_t)k != axis && !dim_fits(c, 1, k, in_dim(c, 0, k))) return false;
+    assume_at_least(c, dim_sub(c->d, in_dim(c, 0, (int32_t)axis), in_dim(c, 1, (int32_t)axis)), 0);
+    return dim_fits(c, 2, 0, in_dim(c, 0, 0)) && out_like(c, 0, 0);
 }
 
 bool lower_TensorScatter(lower_ctx *c)
@@ -280,7 +296,7 @@ bool infer_OneHot(infer_ctx *c)
     }
     dim out[MAX_RANK];
     for (uint32_t k = 0; k < (uint32_t)i->rank + 1; k++) out[k] = k < axis ? i->shape[k] : k == axis ? depth : i->shape[k - 1];
-    return out_tensor(c, 0, in_elem(c, 2), i->rank + 1, out);
+    return dim_fits(c, 2, 0, dim_const(c->d, 2)) && out_tensor(c, 0, in_elem(c, 2), i->rank + 1, out);
 }
 
 static ex one_hot_value(lower_ctx *c, const dim *idx, void *arg)
@@ -314,6 +330,7 @@ bool infer_ReverseSequence(infer_ctx *c)
     uint32_t batch, time;
     if (!need_ranks(c, 1) || !fix_axis(c, node_int(c->n, "batch_axis", 1), in_rank(c, 0), &batch)) return false;
     if (!fix_axis(c, node_int(c->n, "time_axis", 0), in_rank(c, 0), &time)) return false;
+    if (!dim_fits(c, 1, 0, in_dim(c, 0, (int32_t)batch))) return false;
     return batch != time ? out_like(c, 0, 0) : infer_error(c, "axis-range", "batch_axis and time_axis are both %u", batch);
 }
 

@@ -32,6 +32,11 @@ bool infer_subgraph(infer_ctx *c, graph_id g)
     return ok;
 }
 
+bool infer_only_checks(const infer_ctx *c)
+{
+    return c->walk && c->walk->o->strict;
+}
+
 bool infer_is_strict(const infer_ctx *c)
 {
     const op_schema *s = c->walk && c->walk->o->strict ? c->walk->asked : NULL;

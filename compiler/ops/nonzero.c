@@ -86,9 +86,11 @@ bool infer_Compress(infer_ctx *c)
     const type *t = in_type(c, 0), *cond = in_type(c, 1);
     if (cond->rank != 1) return infer_error(c, "shape-rank", "the condition has %d dimensions instead of 1", cond->rank);
     const dim n = decided(c, "compress", cond->shape[0]);
-    if (!node_attr(c->n, "axis")) return out_tensor(c, 0, t->elem, 1, &n);
-    uint32_t axis;
-    if (!fix_axis(c, node_int(c->n, "axis", 0), t->rank, &axis)) return false;
+    uint32_t axis = 0;
+    const bool flat = !node_attr(c->n, "axis");
+    if (!flat && !fix_axis(c, node_int(c->n, "axis", 0), t->rank, &axis)) return false;
+    assume_at_least(c, dim_sub(c->d, flat ? dim_product(c->d, t->shape, (uint32_t)t->rank) : t->shape[axis], cond->shape[0]), 0);
+    if (flat) return out_tensor(c, 0, t->elem, 1, &n);
     dim out[MAX_RANK];
     for (uint32_t k = 0; k < (uint32_t)t->rank; k++) out[k] = k == axis ? n : t->shape[k];
     return out_tensor(c, 0, t->elem, t->rank, out);

@@ -89,6 +89,8 @@ bool infer_BatchNormalization(infer_ctx *c)
     dim channels = in_dim(c, 0, 1);
     for (uint32_t i = 1; i < 5; i++)
         if (!need_rank(c, i) || in_rank(c, i) != 1) return infer_error(c, "shape-rank", "input %u must have one dimension", i);
+    for (uint32_t i = 1; i < 5; i++)
+        if (!shape_stretches(c, i, 1, &channels)) return false;
     if (node_int(c->n, "training_mode", 0))
         return out_like(c, 0, 0) && out_tensor(c, 1, in_elem(c, 3), 1, &channels) && out_tensor(c, 2, in_elem(c, 4), 1, &channels);
     return out_like(c, 0, 0);
@@ -148,7 +150,9 @@ bool lower_BatchNormalization(lower_ctx *c)
 
 bool infer_InstanceNormalization(infer_ctx *c)
 {
-    return rank_fits(c, 2) && out_like(c, 0, 0);
+    if (!rank_fits(c, 2)) return false;
+    const dim channels = in_dim(c, 0, 1);
+    return shape_stretches(c, 1, 1, &channels) && shape_stretches(c, 2, 1, &channels) && out_like(c, 0, 0);
 }
 
 bool lower_InstanceNormalization(lower_ctx *c)
@@ -170,7 +174,9 @@ bool infer_GroupNormalization(infer_ctx *c)
     int64_t channels;
     if (dim_is_const(c->d, in_dim(c, 0, 1), &channels) && channels % groups)
         return infer_error(c, "attribute-value", "%lld channels can't be parted into %lld groups", (long long)channels, (long long)groups);
-    return out_like(c, 0, 0);
+    const dim all = in_dim(c, 0, 1);
+    (void)assume_equal(c, all, dim_mulc(c->d, dim_fdiv(c->d, all, dim_const(c->d, groups)), groups));
+    return shape_stretches(c, 1, 1, &all) && shape_stretches(c, 2, 1, &all) && out_like(c, 0, 0);
 }
 
 /* As rows_stage, where a row is a group: channel = group * per_group + k. */
@@ -208,6 +214,7 @@ bool infer_LayerNormalization(infer_ctx *c)
     const int64_t stash = node_int(c->n, "stash_type", 1);
     const bool rms = !strcmp(c->n->op, "RMSNormalization");
     const type *t = in_type(c, 0);
+    if (!shape_stretches(c, 1, t->rank, t->shape) || !shape_stretches(c, 2, t->rank, t->shape)) return false;
     if (rms) return out_tensor(c, 0, in_elem(c, 1), t->rank, t->shape);
     dim out[MAX_RANK];
     for (int32_t k = 0; k < t->rank; k++) out[k] = (uint32_t)k < axis ? t->shape[k] : dim_const(c->d, 1);

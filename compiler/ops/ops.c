@@ -83,8 +83,7 @@ dim in_dim(infer_ctx *c, uint32_t i, int32_t axis)
     return in_type(c, i)->shape[axis];
 }
 
-/* Constant integer data becomes content on first use. */
-static const dim *value_content(model *m, value_id id, uint32_t *count)
+const dim *value_content(model *m, value_id id, uint32_t *count)
 {
     value *v = value_at(m, id);
     const int64_t n = v->data ? tensor_count(v->data) : 0; /* an empty constant has no data, but is known */
@@ -245,16 +244,94 @@ void out_content(infer_ctx *c, uint32_t i, const dim *content, uint32_t n)
     v->n_content = n;
 }
 
+/* Is this claimed where it holds for the node, too? */
+static bool claimed(infer_ctx *c, size_relation is, dim a, dim b)
+{
+    for (uint32_t i = 0; i < c->m->claims.n; i++) {
+        const size_claim *p = &c->m->claims.p[i];
+        if (p->is != is || p->a != a || p->b != b) continue;
+        for (graph_id g = c->n->graph; g; g = graph_at(c->m, g)->parent)
+            if (g == p->graph) return true;
+    }
+    return false;
+}
+
+static void claim(infer_ctx *c, size_relation is, dim a, dim b)
+{
+    VEC_PUSH(c->m->mem, c->m->claims, ((size_claim){a, b, is, c->n->graph}));
+}
+
 bool assume_equal(infer_ctx *c, dim a, dim b)
 {
     int64_t x, y;
     if (a == b) return true;
     if (dim_is_const(c->d, a, &x) && dim_is_const(c->d, b, &y)) return false;
     if (dim_lt(c->d, a, b) || dim_lt(c->d, b, a)) return false;
-    for (uint32_t i = 0; i < c->m->equal.n; i++)
-        if ((c->m->equal.p[i].a == a && c->m->equal.p[i].b == b) || (c->m->equal.p[i].a == b && c->m->equal.p[i].b == a)) return true;
-    VEC_PUSH(c->m->mem, c->m->equal, ((dim_pair){a, b}));
+    if (!claimed(c, SIZE_EQUAL, a, b) && !claimed(c, SIZE_EQUAL, b, a)) claim(c, SIZE_EQUAL, a, b);
     return true;
+}
+
+/* `check` gives the verdict of the standard's inference, which looks at the operands of few operators. */
+static bool misfit(infer_ctx *c, uint32_t i)
+{
+    return infer_only_checks(c) || infer_error(c, "shape-mismatch", "the shape of input %u does not fit the other inputs", i);
+}
+
+bool dim_fits(infer_ctx *c, uint32_t i, int32_t axis, dim size)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    return (axis < in_rank(c, i) && assume_equal(c, in_dim(c, i, axis), size)) || misfit(c, i);
+}
+
+bool shape_fits(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    if (in_rank(c, i) != rank) return misfit(c, i);
+    for (int32_t k = 0; k < rank; k++)
+        if (!dim_fits(c, i, k, shape[k])) return false;
+    return true;
+}
+
+bool shape_stretches(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape)
+{
+    if (!node_in(c->n, i) || in_rank(c, i) < 0) return true;
+    const int32_t own = in_rank(c, i);
+    for (int32_t k = 1; k <= own; k++) {
+        const dim d = in_dim(c, i, own - k);
+        if (!dim_is(c->d, d, 1) && !assume_equal(c, d, k <= rank ? shape[rank - k] : dim_const(c->d, 1))) return misfit(c, i);
+    }
+    return true;
+}
+
+void assume_at_least(infer_ctx *c, dim a, int64_t least)
+{
+    const dim b = dim_const(c->d, least);
+    if (!dim_is_const(c->d, a, NULL) && !dim_le(c->d, b, a) && !claimed(c, SIZE_AT_LEAST, a, b)) claim(c, SIZE_AT_LEAST, a, b);
+}
+
+typedef struct {
+    const model *m;
+    bool found;
+} decided_search;
+
+static void is_decided_atom(void *ctx, dim atom)
+{
+    decided_search *s = ctx;
+    s->found |= is_decided(s->m, atom);
+}
+
+size_is assume_is(infer_ctx *c, dim a, int64_t number)
+{
+    const interval r = dim_range(c->d, a);
+    const dim b = dim_const(c->d, number);
+    if (r.lo == number && r.hi == number) return SIZE_IS;
+    if (number < r.lo || number > r.hi || claimed(c, SIZE_OTHER, a, b)) return SIZE_IS_NOT;
+    decided_search s = {c->m, false};
+    dim_atoms(c->d, a, is_decided_atom, &s);
+    if (s.found || c->m->written_back) return SIZE_IS_OPEN;
+    if (claimed(c, SIZE_EQUAL, a, b) || claimed(c, SIZE_EQUAL, b, a)) return SIZE_IS;
+    claim(c, SIZE_OTHER, a, b);
+    return SIZE_IS_NOT;
 }
 
 /* What two sizes broadcast to when nothing may be taken for granted. They are equal or one of them is 1, so it is the larger one, unless there may be none

@@ -32,6 +32,8 @@ dim in_dim(infer_ctx *c, uint32_t i, int32_t axis);
 /* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise: what was asked for in vain is noted, and
  * when the operator can't be inferred without it, the report names the inputs of the model that decide it (wanted.c). */
 const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count);
+/* Likewise of any value; constant integer data becomes content on first use. */
+const dim *value_content(model *m, value_id v, uint32_t *count);
 /* The one element of an integer input. False when unknown. */
 bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
 const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */
@@ -56,7 +58,8 @@ dim limit_decided(model *m, dim symbol, const char *name);
 /* The same symbol whenever it is asked for: "STEM.NODE", a size up to `most` that data decides. */
 dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
-bool infer_is_strict(const infer_ctx *c); /* infer_options.strict */
+bool infer_is_strict(const infer_ctx *c); /* infer_options.strict, and the standard infers something for the operator */
+bool infer_only_checks(const infer_ctx *c); /* infer_options.strict */
 /* Types of the outputs, as far as they don't depend on values that are unknown (infer_partial.c). False after reporting that they contradict declarations. */
 bool infer_partial(infer_ctx *c);
 /* Infers a subgraph of the node; the types of its inputs are set. False after a report. */
@@ -66,6 +69,17 @@ bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise);
 /* Two dims that the operator needs to be equal: false when they are known to differ (nothing is reported); when it can't be decided they are
  * taken as equal, and the run checks it. */
 bool assume_equal(infer_ctx *c, dim a, dim b);
+/* Input i, when it is there, has this shape (dimension `axis`, this size): [shape-mismatch] when it has another for sure, else as assume_equal. */
+bool shape_fits(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape);
+bool dim_fits(infer_ctx *c, uint32_t i, int32_t axis, dim size);
+/* Likewise where it is stretched over a shape: its dimensions, counted from the last, are 1 or those of `shape`. */
+bool shape_stretches(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape);
+/* A size that has to be `least` or more, where that is not proved: the run checks it. */
+void assume_at_least(infer_ctx *c, dim a, int64_t least);
+/* Is a size this number, where the answer decides about a shape? One that has been assumed equal to it is; another that could be is taken not to be,
+ * and the run checks it. Open: data decides the size, or nothing may be taken for granted. */
+typedef enum { SIZE_IS_NOT, SIZE_IS, SIZE_IS_OPEN } size_is;
+size_is assume_is(infer_ctx *c, dim a, int64_t number);
 /* Numpy broadcasting of shapes a and b; reports [shape-broadcast] when they can't be. out has max(ra, rb) dims. */
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank);
 

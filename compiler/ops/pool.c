@@ -58,6 +58,7 @@ static bool pooled_shape(infer_ctx *c, dim *out)
     const type *t = in_type(c, 0);
     const window w = window_of(c->d, c->n, (uint32_t)t->rank, t->shape);
     for (int32_t i = 0; i < t->rank; i++) out[i] = i < 2 ? t->shape[i] : w.out[i - 2];
+    for (int32_t i = 2; i < t->rank; i++) assume_at_least(c, out[i], 1);
     return true;
 }
 
@@ -296,6 +297,7 @@ bool infer_MaxUnpool(infer_ctx *c)
     if (in_rank(c, 1) >= 0 && in_rank(c, 1) < 2) return infer_error(c, "shape-rank", "the indices have %d dimensions", in_rank(c, 1));
     if (!check_window(c)) return false;
     const type *t = in_type(c, 0);
+    if (!shape_fits(c, 1, t->rank, t->shape)) return false;
     dim out[MAX_RANK];
     unpooled_shape(c->d, c->n, (uint32_t)t->rank, t->shape, out);
     uint32_t n;

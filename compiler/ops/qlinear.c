@@ -48,6 +48,8 @@ bool infer_matmul_integer(infer_ctx *c)
     if (a->rank > MAX_RANK || b->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     dim out[2 * MAX_RANK];
     int32_t rank;
+    if (!assume_equal(c, a->shape[a->rank - 1], b->shape[b->rank > 1 ? b->rank - 2 : 0]))
+        return infer_error(c, "shape-mismatch", "the operands' sizes do not fit a product");
     if (!broadcast(c, a->shape, a->rank > 2 ? a->rank - 2 : 0, b->shape, b->rank > 2 ? b->rank - 2 : 0, out, &rank)) return false;
     if (a->rank > 1) out[rank++] = a->shape[a->rank - 2];
     if (b->rank > 1) out[rank++] = b->shape[b->rank - 1];
@@ -145,8 +147,10 @@ bool infer_conv_integer(infer_ctx *c)
     window w;
     if (!conv_window(c->m, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
+    if (!assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], node_int(c->n, "group", 1))))
+        return infer_error(c, "shape-channels", "the weights are for another number of channels");
     dim out[MAX_RANK] = {x->shape[0], wt->shape[0]};
-    for (int32_t i = 2; i < x->rank; i++) out[i] = w.out[i - 2];
+    for (int32_t i = 2; i < x->rank; i++) assume_at_least(c, out[i] = w.out[i - 2], 1);
     return out_tensor(c, 0, product_elem(c, &o), x->rank, out);
 }
 

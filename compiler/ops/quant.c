@@ -54,7 +54,8 @@ static bool check_scale(infer_ctx *c)
     if (size < 0) return infer_error(c, "attribute-value", "attribute 'block_size' is %lld", (long long)size);
     if (r == 0 || (r == 1 && dim_is(c->d, in_dim(c, 1, 0), 1))) return true;
     if (size ? r != rank : r != 1) return infer_error(c, "shape-rank", "the scale has %d dimensions", r);
-    return fix_axis(c, node_int(c->n, "axis", 1), rank, &axis);
+    if (!fix_axis(c, node_int(c->n, "axis", 1), rank, &axis)) return false;
+    return (size || dim_fits(c, 1, 0, in_dim(c, 0, (int32_t)axis))) && shape_fits(c, 2, r, in_type(c, 1)->shape);
 }
 
 static bool known_elem(infer_ctx *c, const char *attribute, int64_t e)

@@ -55,7 +55,7 @@ bool infer_Pad(infer_ctx *c)
         infer_unsupported(c, "pads-unknown", "the number of pads is not known at compile time, or does not fit the axes");
         return diag_hint(c->m->diag, "make inputs 'pads' and 'axes' constants");
     }
-    for (int32_t k = 0; k < t->rank; k++) out[k] = dim_add(c->d, t->shape[k], dim_add(c->d, lo[k], hi[k]));
+    for (int32_t k = 0; k < t->rank; k++) assume_at_least(c, out[k] = dim_add(c->d, t->shape[k], dim_add(c->d, lo[k], hi[k])), 0);
     return out_tensor(c, 0, t->elem, t->rank, out);
 }
 
@@ -148,6 +148,7 @@ bool infer_DepthToSpace(infer_ctx *c)
     const dim out[4] = {s[0], to_space ? dim_fdiv(c->d, s[1], area) : dim_mul(c->d, s[1], area),
                         to_space ? dim_mul(c->d, s[2], unit) : dim_fdiv(c->d, s[2], unit),
                         to_space ? dim_mul(c->d, s[3], unit) : dim_fdiv(c->d, s[3], unit)};
+    (void)assume_equal(c, dim_product(c->d, s, 4), dim_product(c->d, out, 4));
     return out_tensor(c, 0, t->elem, 4, out);
 }
 

@@ -290,6 +290,7 @@ bool infer_TopK(infer_ctx *c)
     int64_t size, want;
     if (dim_is_const(c->d, k, &want) && (want < 0 || (dim_is_const(c->d, in_dim(c, 0, (int32_t)axis), &size) && want > size)))
         return infer_error(c, "k-range", "k is %lld, outside the dimension", (long long)want);
+    assume_at_least(c, dim_sub(c->d, in_dim(c, 0, (int32_t)axis), k), 0);
     for (int32_t i = 0; i < in_rank(c, 0); i++) out[i] = (uint32_t)i == axis ? k : in_dim(c, 0, i);
     return out_tensor(c, 0, in_elem(c, 0), in_rank(c, 0), out) && out_tensor(c, 1, ELEM_INT64, in_rank(c, 0), out);
 }

@@ -48,11 +48,14 @@ bool infer_recurrent(infer_ctx *c)
         if (in_rank(c, i) != 3) return infer_error(c, "shape-rank", "input %u has %d dimensions instead of 3", i, in_rank(c, i));
     }
     const int64_t directions = directions_of(c->n), layout = node_int(c->n, "layout", 0);
-    if (!dim_is(c->d, in_dim(c, 1, 0), directions) && dim_is_const(c->d, in_dim(c, 1, 0), NULL))
-        return infer_error(c, "shape-mismatch", "the weights are not for %lld directions", (long long)directions);
     const dim d = dim_const(c->d, directions), t = in_dim(c, 0, layout ? 1 : 0), b = in_dim(c, 0, layout ? 0 : 1), h = in_dim(c, 2, 2);
     const dim y[4] = {layout ? b : t, layout ? t : d, layout ? d : b, h}, last[3] = {layout ? b : d, layout ? d : b, h};
     const elem e = in_elem(c, 0);
+    const dim rows = dim_mulc(c->d, h, row->gates);
+    bool fit = shape_fits(c, 1, 3, (const dim[]){d, rows, in_dim(c, 0, 2)}) && shape_fits(c, 2, 3, (const dim[]){d, rows, h});
+    fit = fit && shape_fits(c, 3, 2, (const dim[]){d, dim_mulc(c->d, rows, 2)}) && shape_fits(c, 4, 1, &b) && shape_fits(c, 5, 3, last);
+    fit = fit && (row->cell != CELL_LSTM || (shape_fits(c, 6, 3, last) && shape_fits(c, 7, 2, (const dim[]){d, dim_mulc(c->d, h, 3)})));
+    if (!fit) return false;
     if (e != ELEM_FLOAT) return infer_unsupported(c, "type-unsupported", "%s of type %s is not supported yet", row->op, elem_of(e)->name);
     return out_tensor(c, 0, e, 4, y) && out_tensor(c, 1, e, 3, last) && (row->cell != CELL_LSTM || out_tensor(c, 2, e, 3, last));
 }

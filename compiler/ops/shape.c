@@ -163,6 +163,7 @@ bool infer_Reshape(infer_ctx *c)
     int64_t a, b;
     if (dim_is_const(c->d, total, &a) && dim_is_const(c->d, got, &b) && a != b)
         return infer_error(c, "reshape", "the input has %lld elements, the shape asks for %lld", (long long)a, (long long)b);
+    (void)assume_equal(c, total, got);
     return out_tensor(c, 0, t->elem, (int32_t)n, out);
 }
 
@@ -203,9 +204,9 @@ bool infer_Squeeze(infer_ctx *c)
         if (!axes_mask(c, 1, t->rank, drop)) return false;
     } else
         for (int32_t i = 0; i < t->rank; i++) {
-            const interval r = dim_range(c->d, t->shape[i]);
-            drop[i] = r.lo == 1 && r.hi == 1;
-            if (drop[i] || r.lo > 1 || r.hi < 1 || dim_is_const(c->d, t->shape[i], NULL)) continue;
+            const size_is one = assume_is(c, t->shape[i], 1);
+            drop[i] = one == SIZE_IS;
+            if (one != SIZE_IS_OPEN) continue;
             text name = {.mem = c->m->mem};
             dim_text(c->d, t->shape[i], &name);
             infer_unsupported(c, "squeeze-axes", "without axes: the number of dimensions of the result depends on whether '%s' is 1", name.p);
@@ -214,9 +215,12 @@ bool infer_Squeeze(infer_ctx *c)
     dim out[64];
     int32_t n = 0;
     for (int32_t i = 0; i < t->rank; i++) {
-        int64_t v;
         if (!drop[i]) out[n++] = t->shape[i];
-        else if (dim_is_const(c->d, t->shape[i], &v) && v != 1) return infer_error(c, "squeeze", "dimension %d is %lld, not 1", i, (long long)v);
+        else if (!assume_equal(c, t->shape[i], dim_const(c->d, 1))) {
+            text size = {.mem = c->m->mem};
+            dim_text(c->d, t->shape[i], &size);
+            return infer_error(c, "squeeze", "dimension %d is %s, not 1", i, size.p);
+        }
     }
     return out_tensor(c, 0, t->elem, n, out);
 }
@@ -381,6 +385,8 @@ bool infer_Split(infer_ctx *c)
     int64_t a, b;
     if (dim_is_const(c->d, done, &a) && dim_is_const(c->d, t->shape[axis], &b) && a != b)
         return infer_error(c, "split", "the sizes add up to %lld, the axis has %lld", (long long)a, (long long)b);
+    (void)assume_equal(c, done, t->shape[axis]);
+    if (!sizes) assume_at_least(c, out[axis], 0);
     return true;
 }
 

@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
     arena *mem;
-    uint32_t n_values, n_nodes, n_graphs, n_equal, n_origins;
+    uint32_t n_values, n_nodes, n_graphs, n_claims, n_origins;
     definition *value;
     node *node;
     graph *graph;
@@ -51,7 +51,7 @@ static graph copied_graph(arena *mem, graph g)
 static snapshot take(model *m, arena *scratch)
 {
     snapshot s = {
-        .mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_equal = m->equal.n, .n_origins = m->origins.n};
+        .mem = scratch, .n_values = m->values.n, .n_nodes = m->nodes.n, .n_graphs = m->graphs.n, .n_claims = m->claims.n, .n_origins = m->origins.n};
     s.value = ARENA_ARRAY(scratch, definition, s.n_values);
     s.data = ARENA_ARRAY(scratch, const tensor *, s.n_values);
     s.node = ARENA_ARRAY(scratch, node, s.n_nodes);
@@ -77,7 +77,7 @@ static void put_back(model *m, const snapshot *s)
     m->values.n = s->n_values;
     m->nodes.n = s->n_nodes;
     m->graphs.n = s->n_graphs;
-    m->equal.n = s->n_equal;
+    m->claims.n = s->n_claims;
     m->origins.n = s->n_origins;
     for (value_id v = 1; v < s->n_values; v++) {
         value_at(m, v)->producer = s->value[v].producer;

@@ -85,6 +85,7 @@ static void visit_graph(model *m, graph_id id, arena *scratch)
     graph *g = graph_at(m, id);
     g->nodes.n = 0;
     for (uint32_t i = 0; i < list.n; i++) VEC_PUSH(m->mem, g->nodes, list.p[i]);
+    visit_graph(m, id, scratch); /* there may be others in what was taken */
 }
 
 void take_branches(model *m)

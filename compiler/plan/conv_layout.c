@@ -271,7 +271,7 @@ static void fix_input(layouter *l, block *out, step *s)
 
 static void fix_block(layouter *l, block *b)
 {
-    block out = {0};
+    block out = {.graph = b->graph};
     for (uint32_t i = 0; i < b->steps.n; i++) {
         step *s = b->steps.p[i];
         if (s->control && s->control->then) fix_block(l, s->control->then);
@@ -342,7 +342,7 @@ static void border_of(void *ctx, slot s, bool written)
 
 static void add_borders(program *p, block *b, uint8_t *done)
 {
-    block out = {0};
+    block out = {.graph = b->graph};
     for (uint32_t i = 0; i < b->steps.n; i++) {
         step *s = b->steps.p[i];
         if (s->control && s->control->then) add_borders(p, s->control->then, done);

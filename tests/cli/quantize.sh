@@ -231,7 +231,7 @@ expect 4 quantize "$digits" -o no.onnx --activations s8
 expect 2 quantize "$digits" -o no.onnx --mode dynamic --calibrate npz
 expect 5 quantize "$digits" -o no.onnx --calibrate nowhere
 expect 5 quantize "$digits" -o no.onnx --calibrate none
-says err "'none' holds nothing to calibrate with"
+says err "'none' holds no inputs"
 expect 2 quantize "$digits" -o no.onnx --calibrate "$samples/expected.npz"
 says err "expected 4" "[input-shape]" "the calibration data is"
 { printf '\010\001\010\001\010\010\010\010\020\001\112\200\002'; head -c 252 /dev/zero; printf '\000\000\300\177'; } > sets/test_data_set_0/input_0.pb

@@ -33,3 +33,17 @@ says err "the C compiler 'false' does not run" "onnxcc doctor"
 expect 0 run relu.onnx -i x.pb -o in.npz # a tensor y
 expect 0 run relu.onnx x=in.npz
 says out "y: float[2,3] = 1 0 3 0 5 0"
+mkdir -p sets outputs # several sets of inputs from one build; one that is wrong does not keep the others from running
+cp in.npz sets/a.npz
+cp in.npz sets/c.npz
+expect 0 run relu.onnx --data sets -o outputs
+expect 0 run relu.onnx x=outputs/c.npz
+says out "y: float[2,3] = 1 0 3 0 5 0"
+printf 'PK' >sets/b.npz
+rm outputs/*
+expect 3 run relu.onnx --data sets -o outputs
+says err "sets/b.npz: "
+[ -f outputs/a.npz ] && [ ! -f outputs/b.npz ] && [ -f outputs/c.npz ] || fail "not every set was run"
+expect 2 run relu.onnx -i x.pb --data sets
+expect 5 run relu.onnx --data nowhere
+says err "there is no 'nowhere' to read inputs from"

@@ -37,10 +37,17 @@ bool infer_only_checks(const infer_ctx *c)
     return c->walk && c->walk->o->strict;
 }
 
+bool infer_sizes_hold(const infer_ctx *c)
+{
+    static const char *const ranks_only[] = {"STFT", "RNN", "GRU", "LSTM"};
+    for (size_t i = 0; i < sizeof ranks_only / sizeof *ranks_only; i++)
+        if (!strcmp(c->n->op, ranks_only[i])) return false;
+    return infer_is_strict(c);
+}
+
 bool infer_is_strict(const infer_ctx *c)
 {
     const op_schema *s = c->walk && c->walk->o->strict ? c->walk->asked : NULL;
-    if (s && (!strcmp(s->name, "STFT") || !strcmp(s->name, "RNN") || !strcmp(s->name, "GRU") || !strcmp(s->name, "LSTM"))) return false;
     const bool old = s && s->since < 18 && strcmp(s->name, "ReduceSum");
     return s && s->infers && (!old || strncmp(s->name, "Reduce", 6) || node_in(c->n, 1) || node_int(c->n, "keepdims", 1)); /* of a full reduction onnx says nothing */
 }
@@ -162,8 +169,8 @@ static bool onnx_passes(const diag *d, const node *n)
 {
     static const struct {
         const char *op, *code; /* code NULL: any */
-    } rules[] = {{"STFT", NULL}, {"GatherElements", NULL}, {"ScatterND", NULL}, {"Einsum", NULL}, {"Adagrad", NULL}, {"Conv", "shape-channels"}, {"LinearClassifier", NULL},
-                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Attention", "input-missing"}};
+    } rules[] = {{"STFT", NULL}, {"GatherElements", NULL}, {"ScatterND", NULL}, {"Einsum", "einsum-sizes"}, {"Adagrad", "input-count"}, {"Conv", "shape-channels"}, {"LinearClassifier", NULL},
+                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Loop", "type-kind"}};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (!strcmp(rules[i].op, n->op)) return d->last < d->list.n && (!rules[i].code || !strcmp(rules[i].code, d->list.p[d->last].code));
     return false;

@@ -141,14 +141,20 @@ static elem only_elem(const schema_types *t)
     return e;
 }
 
+/* A list whose members may have different types, although they have one variable. */
+static bool differs_within(const schema_param *p)
+{
+    return p->option == PARAM_VARIADIC && !p->homogeneous;
+}
+
 /* That of the inputs with the same type variable, or the only one that there is. */
 static elem elem_by_schema(infer_ctx *c, const op_schema *s, uint32_t output)
 {
     const schema_param *p = schema_output(s, output);
-    if (!p) return ELEM_NONE;
+    if (!p || differs_within(p)) return ELEM_NONE;
     for (uint32_t i = 0; p->constraint >= 0 && i < c->n->n_in; i++) {
         const schema_param *q = schema_input(s, i);
-        if (q && q->constraint == p->constraint && in_elem(c, i) != ELEM_NONE) return in_elem(c, i);
+        if (q && !differs_within(q) && q->constraint == p->constraint && in_elem(c, i) != ELEM_NONE) return in_elem(c, i);
     }
     return only_elem(p->types);
 }

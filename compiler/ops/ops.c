@@ -200,7 +200,7 @@ static bool agrees_with_declared(infer_ctx *c, uint32_t i, const char *name, con
     if (declared->kind != TYPE_TENSOR || declared->rank < 0 || rank < 0) return true;
     if (declared->rank != rank)
         return infer_error(c, "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d", i, name, declared->rank, rank);
-    for (int32_t k = 0; k < rank; k++)
+    for (int32_t k = 0; k < rank && infer_sizes_hold(c); k++)
         if (dim_is_const(c->d, declared->shape[k], &a) && dim_is_const(c->d, shape[k], &b) && a != b)
             return infer_error(c, "shape-mismatch", "dimension %d of output %u '%s' is declared %lld, but the operator gives %lld", k, i, name, (long long)a, (long long)b);
     return true;

@@ -329,6 +329,8 @@ static const char *round_text(printer *w, ctype t, elem to, ex a)
     case ELEM_FLOAT8E5M2: f = "e5m2"; break;
     case ELEM_FLOAT8E5M2FNUZ: f = "e5m2fnuz"; break;
     case ELEM_FLOAT4E2M1: f = "e2m1"; break;
+    case ELEM_FLOAT6E2M3: f = "e2m3"; break;
+    case ELEM_FLOAT6E3M2: f = "e3m2"; break;
     case ELEM_FLOAT8E8M0: f = "e8m0"; break;
     case ELEM_UINT4: return arena_printf(w->mem, "%s & 15", paren(w, s));
     case ELEM_UINT2: return arena_printf(w->mem, "%s & 3", paren(w, s));

@@ -256,7 +256,7 @@ static double magnitude(printer *w, ex e)
     if (n.op == EX_LOAD) {
         const slot_info *s = slot_at(w->p, n.slot);
         double most = 0;
-        if (s->kind != SLOT_CONST || elem_of(s->type)->kind != 'f' || tensor_count(s->data) > LOOKED_AT) return INFINITY;
+        if (s->kind != SLOT_CONST || !s->data || elem_of(s->type)->kind != 'f' || tensor_count(s->data) > LOOKED_AT) return INFINITY;
         for (int64_t i = 0; i < tensor_count(s->data); i++) {
             const double v = fabs(elem_get_double(s->type, s->data->data, (size_t)i));
             if (!(v <= most)) most = isfinite(v) ? v : INFINITY;

@@ -307,7 +307,7 @@ static void place_weights(program *p, memory_plan *out)
     for (slot s = 1; s < p->slot.n; s++) {
         slot_info *i = slot_at(p, s);
         buf_info *b = i->view.buf ? &p->buf.p[i->view.buf] : NULL;
-        if (!b || b->kind != SLOT_CONST || !b->first || b->offset >= 0) continue;
+        if (!b || b->kind != SLOT_CONST || !b->first || b->offset >= 0 || !i->data) continue; /* without data: a view of one that comes later */
         const uint32_t first = i->alias_of || i->has_views || i->data->strings ? i->view.buf : same_content(&c, i->view.buf, i->data);
         if (first != i->view.buf) {
             if (b->first < p->buf.p[first].first) p->buf.p[first].first = b->first;

@@ -105,6 +105,8 @@ void contrib_names(model *m)
 bool contrib_expand(edit *e)
 {
     if (!strcmp(edited(e)->domain, "com.ms.internal.nhwc")) return nhwc_expand(e);
+    if (!strcmp(edited(e)->domain, "com.microsoft.nchwc"))
+        return version_error(e, "contrib", "has weights in the layout of the processor that the file was saved on; save it with onnxruntime's optimization level 'extended' or below");
     if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
     const contrib_row *r = row_of(edited(e)->op);
     return !r || r->run(e);

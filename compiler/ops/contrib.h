@@ -52,6 +52,10 @@ bool bias_add(edit *e);
 bool bias_split_gelu(edit *e);
 bool group_norm(edit *e);
 bool skip_group_norm(edit *e);
+bool crop_and_resize(edit *e);
+/* contrib_ids.c */
+bool murmur_hash(edit *e);
+bool ngram_block(edit *e);
 /* contrib_blocks.c */
 bool gather_blocks(edit *e);
 bool matmul_bnb4(edit *e);

@@ -119,7 +119,19 @@ def movement():
     case("simplified_norm", "SimplifiedLayerNormalization", [noise(2, 3, 8), noise(8)], domain="", axis=-1, epsilon=1e-5)
 
 
+def identifiers():
+    for k, x in enumerate((whole(-2**31, 2**31 - 1, (4, 3), np.int32), whole(0, 2**32 - 1, (4, 3), np.uint32), noise(4, 3), whole(-2**62, 2**62, (4, 3), np.int64), noise(4, 3).astype(np.float64))):
+        case(f"murmur_{k}", "MurmurHash3", [x], seed=k, kinds=[TensorProto.UINT32])
+        case(f"murmur_signed_{k}", "MurmurHash3", [x], positive=0, kinds=[TensorProto.INT32])
+    for n in (1, 2, 3):
+        case(f"ngram_{n}", "NGramRepeatBlock", [whole(0, 3, (4, 12), np.int64), noise(4, 5)], ngram_size=n)
+
+
 def images():
+    boxes = np.asarray([[0, 0, 1, 1], [0.2, 0.1, 0.7, 0.9], [-0.3, 0.5, 0.5, 1.4], [0.9, 0.8, 0.1, 0.2]], np.float32)
+    for size in ((3, 4), (1, 2)):
+        for mode in ("bilinear", "nearest"):
+            case(f"crop_{mode}_{size[0]}", "CropAndResize", [noise(2, 3, 6, 7), boxes, np.asarray([0, 1, 1, 0], np.int32), np.asarray(size, np.int32)], constants=(3,), mode=mode, extrapolation_value=0.5)
     x, w, b, z = noise(2, 6, 7, 4), noise(3, 4, 3, 3), noise(3), noise(2, 6, 7, 3)
 
     def convolved(x, w, b, pads):
@@ -220,7 +232,7 @@ def write(folder, row):
 
 
 def main():
-    for make in (diffusion, products, movement, images, integers, blocks):
+    for make in (diffusion, products, movement, identifiers, images, integers, blocks):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

@@ -141,7 +141,7 @@ static void copy_out(program *p, slot *of_value, block *to, value_id id, uint32_
 static bool io_supported(model *m, value_id id, const char *what)
 {
     const value *v = value_at(m, id);
-    if (v->data) return true;
+    if (v->data && elem_of(v->data->type)->kind != 'c') return true;
     if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubs", elem_of(v->type.elem)->kind)) return true;
     text t = {.mem = m->mem};
     type_text(m, &v->type, &t);

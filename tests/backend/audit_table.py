@@ -25,6 +25,14 @@ class V(C):
     pass
 
 
+class Zero(C):
+    """A zero point: 0 for floats."""
+
+
+class Scale(C):
+    """A scale: 2 for integers."""
+
+
 OPS = {}
 
 
@@ -89,7 +97,7 @@ op("Split", v(["b6c", C([2, 4])], {"axis": 1, "split": [2, 4]}, outs=2), v(["b6c
    v(["b7c", None], {"axis": 1, "num_outputs": 3}, outs=3, since=18))
 op("Range", v([C(1), C(10), C(3)]), v([V(1), V(10), V(3)]))
 op("Tile", v(["bcd", C([2, 1, 3])], since=6), v(["bcd", C(3), C(1)], to=5, expect=lambda x, *_: [np.tile(x, (1, 3, 1))]))
-op("EyeLike", v("bc", {"k": 1, "dtype": lambda version, types: types["T2"]}), v("45"))
+op("EyeLike", v("bc", {"k": 1, "dtype": lambda version, types: types["T2"]}), v("45", {"dtype": lambda version, types: types["T2"]}))
 op("Trilu", v("bcd"), v(["bcd", C(1)], {"upper": 0}))
 op("Pad", v(["bcd", C([0, 1, 2, 1, 0, 1]), C(2)], {"pads": [0, 1, 2, 1, 0, 1], "paddings": [0, 1, 2, 1, 0, 1], "value": 2.0}),
    v(["b56", C([0, 1, 2, 1, 0, 1])], {"pads": [0, 1, 2, 0, 1, 2], "paddings": [0, 1, 2, 0, 1, 2], "mode": "reflect"}, to=10),
@@ -110,7 +118,7 @@ op("DeformConv", v("b266 3222 b855 3", {"kernel_shape": [2, 2]}))
 op("Einsum", v("bcd bde", {"equation": "bcd,bde->bce"}), v("cc", {"equation": "ii->i"}), v("bcd", {"equation": "...d->d..."}))
 op("MatMulInteger", v("cd de"), v(["cd", "de", C(1), C(1)]))
 op("ConvInteger", v(["b2hw", "3233", C(1), C(1)], {"pads": [1, 1, 1, 1]}), v("b2hw 3233"))
-op("QLinearMatMul", v(["cd", C(0.5), C(1), "de", C(0.25), C(1), C(0.6), C(2)], types={"TS": ["FLOAT"]}))
+op("QLinearMatMul", v(["cd", C(0.5), Zero(1), "de", C(0.25), Zero(1), C(0.6), Zero(2)]))
 op("QLinearConv", v(["b2hw", C(0.5), C(1), "3233", C(0.25), C(1), C(0.6), C(2), C([1, -2, 3])]))
 op("Det", v("bcc"))
 op("Col2Im", v(["b85", C([5, 1]), C([1, 1])]), v(["b4c".replace("c", "9"), C([4, 4]), C([2, 2])]))
@@ -180,12 +188,12 @@ op("GridSample", v("bchw bde2:unit"), v("bchw bde2:unit", {"mode": lambda versio
 op("AffineGrid", v(["223", C([2, 3, 4, 5])]), v(["223", C([2, 3, 4, 5])], {"align_corners": 1}))
 
 # ---- quantization
-op("QuantizeLinear", v(["bcd", C(0.5), C(1)], {"output_dtype": lambda version, types: None}), v(["b3c", C([0.5, 0.25, 0.3]), C([1, 0, 2])], {"axis": 1}, since=13))
-op("DequantizeLinear", v(["bcd:less4", C(0.5), C(1)]), v(["b3c:less4", C([0.5, 0.25, 0.3]), C([1, 0, 2])], {"axis": 1}, since=13))
+op("QuantizeLinear", v(["bcd", Scale(0.5), Zero(1)]), v(["b3c", C([0.5, 0.25, 0.3]), C([1, 0, 2])], {"axis": 1}, since=13))
+op("DequantizeLinear", v(["bcd:less4", Scale(0.5), Zero(1)], {"output_dtype": lambda version, types: types.get("T3")}), v(["b3c:less4", C([0.5, 0.25, 0.3]), C([1, 0, 2])], {"axis": 1}, since=13))
 op("DynamicQuantizeLinear", v("bcd", outs=3))
 
 # ---- recurrent
-op("RNN", v("bc4 154 155 1:x".replace("1:x", "1@") if False else ["dc4", "154", "155", V(np.full((1, 10), 0.1))], {"hidden_size": 5}, outs=2))
+op("RNN", v(["dc4", "154", "155", V(np.full((1, 10), 0.1))], {"hidden_size": 5}, outs=2))
 op("GRU", v(["dc4", C(np.linspace(-1, 1, 60).reshape(1, 15, 4)), C(np.linspace(1, -1, 75).reshape(1, 15, 5)), C(np.linspace(-.5, .5, 30).reshape(1, 30))], {"hidden_size": 5, "linear_before_reset": 1}, outs=2),
    v(["dc4", C(np.linspace(-1, 1, 60).reshape(1, 15, 4)), C(np.linspace(1, -1, 75).reshape(1, 15, 5))], {"hidden_size": 5, "output_sequence": 1}, outs=2))
 op("LSTM", v(["dc4", C(np.linspace(-1, 1, 80).reshape(1, 20, 4)), C(np.linspace(1, -1, 100).reshape(1, 20, 5)), C(np.linspace(-.5, .5, 40).reshape(1, 40))], {"hidden_size": 5, "output_sequence": 1}, outs=3),

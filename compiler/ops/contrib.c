@@ -68,8 +68,10 @@ static const contrib_row *row_of(const char *op)
 
 const char *contrib_operator(uint32_t i)
 {
-    const contrib_row *r = row_at(i);
-    return r ? r->op : NULL;
+    const contrib_row *r;
+    for (uint32_t k = 0; (r = row_at(k)); k++)
+        if (r->run != refused_search && !i--) return r->op;
+    return NULL;
 }
 
 bool contrib_knows(const char *domain, const char *op)

@@ -53,6 +53,7 @@ bool bias_split_gelu(edit *e);
 bool group_norm(edit *e);
 bool skip_group_norm(edit *e);
 bool crop_and_resize(edit *e);
+bool refused_search(edit *e); /* contrib_other.c: operators that are known and refused with the reason */
 /* contrib_ids.c */
 bool murmur_hash(edit *e);
 bool ngram_block(edit *e);

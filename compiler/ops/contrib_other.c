@@ -156,13 +156,13 @@ static bool is_all_finite(edit *e)
     return true;
 }
 
-static bool refused(edit *e)
+bool refused_search(edit *e)
 {
     return version_error(e, "contrib", "searches with a model of its own in a loop that onnxruntime writes; export the model without the search, which a program can do step by step");
 }
 
 const contrib_row contrib_other_rows[] = {
-    {"BeamSearch", refused},
+    {"BeamSearch", refused_search},
     {"BiasAdd", bias_add},
     {"BiasSoftmax", bias_softmax},
     {"BiasSplitGelu", bias_split_gelu},
@@ -173,7 +173,7 @@ const contrib_row contrib_other_rows[] = {
     {"ExpandDims", expand_dims},
     {"GatherBlockQuantized", gather_blocks},
     {"GatherND", gather_nd},
-    {"GreedySearch", refused},
+    {"GreedySearch", refused_search},
     {"GroupNorm", group_norm},
     {"IsAllFinite", is_all_finite},
     {"MatMulBnb4", matmul_bnb4},
@@ -186,12 +186,12 @@ const contrib_row contrib_other_rows[] = {
     {"Pad", pad},
     {"QMoE", q_moe},
     {"Range", range},
-    {"Sampling", refused},
+    {"Sampling", refused_search},
     {"SkipGroupNorm", skip_group_norm},
     {"TorchEmbedding", torch_embedding},
     {"Trilu", trilu},
     {"UnfoldTensor", unfold},
     {"Unique", unique},
-    {"WhisperBeamSearch", refused},
+    {"WhisperBeamSearch", refused_search},
     {NULL, NULL},
 };

@@ -10,6 +10,7 @@
 
 #include "check/check.h"
 #include "emit/emit.h"
+#include "ops/contrib.h"
 #include "ops/ops.h"
 #include "passes/optimize.h"
 #include "passes/passes.h"
@@ -109,6 +110,7 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
 bool compile_front(model *m, const compile_options *o, compiled *out)
 {
     for (uint32_t i = 0; i < o->customs.n; i++) VEC_PUSH(m->mem, m->customs, o->customs.p[i]);
+    contrib_names(m);
     if (!check_model_basic(m)) return false;
     dump(m, o, out, "import");
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;

@@ -39,8 +39,9 @@ size_t elem_bytes(elem t, size_t n)
 static uint64_t get_bits(int bits, const unsigned char *p, size_t i)
 {
     if (bits < 8) {
-        const size_t per = 8 / (size_t)bits;
-        return (p[i / per] >> (i % per * (size_t)bits)) & ((1u << bits) - 1);
+        const size_t at = i * (size_t)bits, shift = at % 8;
+        const unsigned next = shift + (size_t)bits > 8 ? p[at / 8 + 1] : 0;
+        return ((p[at / 8] | next << 8) >> shift) & ((1u << bits) - 1);
     }
     uint64_t v = 0;
     const size_t n = (size_t)bits / 8;
@@ -51,9 +52,10 @@ static uint64_t get_bits(int bits, const unsigned char *p, size_t i)
 static void set_bits(int bits, unsigned char *p, size_t i, uint64_t v)
 {
     if (bits < 8) {
-        const size_t per = 8 / (size_t)bits;
-        const unsigned shift = (unsigned)(i % per * (size_t)bits), mask = ((1u << bits) - 1) << shift;
-        p[i / per] = (unsigned char)((p[i / per] & ~mask) | ((unsigned)(v << shift) & mask));
+        const size_t at = i * (size_t)bits, shift = at % 8;
+        const unsigned mask = ((1u << bits) - 1) << shift, put = (unsigned)(v << shift) & mask;
+        p[at / 8] = (unsigned char)((p[at / 8] & ~mask) | put);
+        if (mask >> 8) p[at / 8 + 1] = (unsigned char)((p[at / 8 + 1] & ~(mask >> 8)) | put >> 8);
         return;
     }
     const size_t n = (size_t)bits / 8;
@@ -77,6 +79,8 @@ static small_float small_of(elem t)
     case ELEM_FLOAT8E5M2: return (small_float){5, 2, 15, 'i'};
     case ELEM_FLOAT8E5M2FNUZ: return (small_float){5, 2, 16, 'z'};
     case ELEM_FLOAT4E2M1: return (small_float){2, 1, 1, 'f'};
+    case ELEM_FLOAT6E2M3: return (small_float){2, 3, 1, 'f'};
+    case ELEM_FLOAT6E3M2: return (small_float){3, 2, 3, 'f'};
     default: return (small_float){0, 0, 0, 0};
     }
 }
@@ -160,8 +164,8 @@ void elem_set_double(elem t, void *data, size_t i, double v)
         set_bits(64, data, i, u);
     } else if (t == ELEM_FLOAT8E8M0) {
         int e;
-        const double m = frexp(v, &e);
-        set_bits(8, data, i, isnan(v) || v < 0 ? 255u : v == 0 ? 0u : (uint64_t)(e - 1 + 127 + (m > 0.75)));
+        const double m = frexp(fabs(v), &e);
+        set_bits(8, data, i, isnan(v) ? 255u : v == 0 ? 0u : (uint64_t)(e - 1 + 127 + (m > 0.75)));
     } else if (info->kind == 'f') set_bits(info->bits, data, i, small_from_double(small_of(t), v));
     else if (info->kind == 'b') set_bits(8, data, i, v != 0);
     else {
@@ -178,4 +182,14 @@ void elem_set_int(elem t, void *data, size_t i, long long v)
     const elem_info *info = elem_of(t);
     if (info->kind == 'f') elem_set_double(t, data, i, (double)v);
     else set_bits(info->bits, data, i, info->kind == 'b' ? (uint64_t)(v != 0) : (uint64_t)v);
+}
+
+unsigned elem_get_packed(elem t, const void *data, size_t i)
+{
+    return (unsigned)get_bits(elem_of(t)->bits, data, i);
+}
+
+void elem_set_packed(elem t, void *data, size_t i, unsigned v)
+{
+    set_bits(elem_of(t)->bits, data, i, v);
 }

@@ -32,7 +32,9 @@
     X(FLOAT4E2M1, 23, "float4e2m1", 4, "uint8_t", 'f') \
     X(FLOAT8E8M0, 24, "float8e8m0", 8, "uint8_t", 'f') \
     X(UINT2, 25, "uint2", 2, "uint8_t", 'u')           \
-    X(INT2, 26, "int2", 2, "uint8_t", 'i')
+    X(INT2, 26, "int2", 2, "uint8_t", 'i')             \
+    X(FLOAT6E2M3, 27, "float6e2m3", 6, "uint8_t", 'f') \
+    X(FLOAT6E3M2, 28, "float6e3m2", 6, "uint8_t", 'f')
 
 typedef enum {
     ELEM_NONE = 0,
@@ -59,4 +61,7 @@ double elem_get_double(elem t, const void *data, size_t i);
 long long elem_get_int(elem t, const void *data, size_t i); /* floats truncate */
 void elem_set_double(elem t, void *data, size_t i, double v); /* rounds to nearest even; saturates integers */
 void elem_set_int(elem t, void *data, size_t i, long long v); /* wraps */
+/* The bits of one element of a type under 8 bits; element i begins at bit i * bits. */
+unsigned elem_get_packed(elem t, const void *data, size_t i);
+void elem_set_packed(elem t, void *data, size_t i, unsigned v);
 #endif

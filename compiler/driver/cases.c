@@ -73,7 +73,7 @@ static exit_code report(const case_run *r)
         const outcome_kind k = t->result.kind;
         passed += k == OUTCOME_PASS;
         const bool with_value = k == OUTCOME_PASS && t->fixed && *t->fixed;
-        const char *reason = with_value ? arena_printf(c->mem, "compiled with the value of %s", t->fixed) : t->result.reason;
+        const char *reason = with_value ? arena_printf(c->mem, "compiled with %s", t->fixed) : t->result.reason;
         fixed += with_value;
         skipped += k == OUTCOME_UNSUPPORTED;
         failed += k == OUTCOME_FAIL || k == OUTCOME_ERROR;
@@ -87,7 +87,7 @@ static exit_code report(const case_run *r)
         if (c->json != stdout && (c->verbose || k == OUTCOME_FAIL || k == OUTCOME_ERROR))
             fprintf(c->out, "%-11s %s%s%s\n", outcome_word(k), t->shown, *reason ? ": " : "", reason);
     }
-    if (fixed) fprintf(c->out, "%u of those that passed compile only with the value of an input that decides a shape (--value)\n", fixed);
+    if (fixed) fprintf(c->out, "%u of those that passed compile only with the value of an input that decides a shape (--value), or with shapes (--shape)\n", fixed);
     fprintf(c->out, "%u passed, %u failed, %u skipped\n", passed, failed, skipped);
     return failed ? EXIT_MISMATCH : EXIT_OK;
 }

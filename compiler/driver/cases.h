@@ -12,7 +12,7 @@ typedef struct {
     tolerance tol;
     bool decided;         /* result is final */
     outcome result;
-    const char *fixed;    /* inputs whose value was fixed (--value), for it compiles only so; "" for none */
+    const char *fixed;    /* what of its data it was compiled with (--value, --shape), for it compiles only so; "" for none */
     const char *cflags;   /* for its target */
     folder_list sources, assembly; /* names in the work folder */
     uint32_t n_steps;

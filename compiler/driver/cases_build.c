@@ -69,36 +69,63 @@ static bool generate_bounded(case_run *r, test_case *t, const model *refused, co
     return false;
 }
 
-/* What --shape would say of an input: its rank, and the sizes that are 0, which the model's own symbols are not. */
-static void take_shape(case_run *r, const char *name, const tensor *t, compile_options *o)
+/* Whether dimension d of input i has the size 1 and broadcasting may stretch it: another input has more there, counted from the end. */
+static bool stretched(uint32_t n, const tensor *const *input, uint32_t i, uint32_t d)
 {
-    shape_override s = {.input = name, .rank = t->rank};
-    if (s.rank > sizeof s.dim / sizeof *s.dim) return;
-    for (uint32_t d = 0; d < s.rank; d++) s.dim[d] = t->shape[d] ? -1 : 0;
-    VEC_PUSH(r->c->mem, o->shapes, s);
+    const uint32_t from_end = input[i]->rank - d;
+    for (uint32_t k = 0; k < n && input[i]->shape[d] == 1; k++)
+        if (input[k] && input[k]->rank >= from_end && input[k]->shape[input[k]->rank - from_end] > 1) return true;
+    return false;
 }
 
-/* What --length would say of inputs that are sequences or optionals, and --shape of their elements and of empty tensors: what the first set has. */
-static void take_lengths(case_run *r, const test_case *t, model *m, compile_options *o)
+typedef enum { SAY_RANK, SAY_FIXED, SAY_ALL } said_sizes;
+
+/* What --shape would say of an input: its rank; with SAY_FIXED the sizes that are 0 or stretched, which a symbol can't be; or all sizes. */
+static void take_shape(case_run *r, const char *name, uint32_t n, const tensor *const *input, uint32_t i, said_sizes how, compile_options *o)
+{
+    const tensor *t = input[i];
+    shape_override s = {.input = name, .rank = t->rank};
+    bool any = how != SAY_FIXED;
+    if (s.rank > sizeof s.dim / sizeof *s.dim) return;
+    for (uint32_t d = 0; d < s.rank; d++) {
+        const bool say = how == SAY_ALL || !t->shape[d] || stretched(n, input, i, d);
+        s.dim[d] = say ? t->shape[d] : -1;
+        any |= say;
+    }
+    if (any) VEC_PUSH(r->c->mem, o->shapes, s);
+}
+
+/* What --length would say of inputs that are sequences or optionals, and --shape of their elements, of tensors whose rank the model leaves open, and of
+ * sizes that no symbol can be: what the first set has. sizes: --shape of every tensor. */
+static void take_lengths(case_run *r, const test_case *t, model *m, bool sizes, compile_options *o)
 {
     arena *a = r->c->mem;
     const folder_list folders = data_set_folders(a, t->dir);
     const graph *g = model_main(m);
+    const tensor **input = ARENA_ARRAY(a, const tensor *, g->inputs.n + 1);
+    loaded_value *data = ARENA_ARRAY(a, loaded_value, g->inputs.n + 1);
     for (uint32_t i = 0, file = 0; folders.n && i < g->inputs.n; i++, file++) {
-        const value *v = value_at(m, g->inputs.p[i]);
         const char *path = arena_printf(a, "%s/input_%u.pb", folders.p[0], file);
-        if (v->type.kind == TYPE_MAP) file++; /* its keys and its values */
-        loaded_value data;
-        if (access(path, R_OK) || !value_load(a, diag_new(a, NULL), path, &data)) continue;
-        if (v->type.kind == TYPE_TENSOR && !data.list && tensor_count(data.item[0]) == 0 && v->type.rank == (int32_t)data.item[0]->rank) take_shape(r, v->name, data.item[0], o);
-        if (v->type.kind != TYPE_SEQUENCE && v->type.kind != TYPE_OPTIONAL) continue;
-        if (v->type.kind == TYPE_OPTIONAL && !data.nothing && (!v->type.of || v->type.of->kind == TYPE_TENSOR)) continue;
-        VEC_PUSH(a, o->lengths, ((length_override){v->name, data.n, data.nothing, false}));
-        for (uint32_t k = 0; k < data.n; k++) take_shape(r, arena_printf(a, "%s.%u", v->name, k), data.item[k], o);
+        if (value_at(m, g->inputs.p[i])->type.kind == TYPE_MAP) file++; /* its keys and its values */
+        if (access(path, R_OK) || !value_load(a, diag_new(a, NULL), path, &data[i])) data[i] = (loaded_value){0};
+        else if (!data[i].list && !data[i].nothing) input[i] = data[i].item[0];
+    }
+    for (uint32_t i = 0; folders.n && i < g->inputs.n; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const bool is_list = v->type.kind == TYPE_SEQUENCE || v->type.kind == TYPE_OPTIONAL;
+        if (input[i] && v->type.kind == TYPE_TENSOR && (v->type.rank < 0 || v->type.rank == (int32_t)input[i]->rank))
+            take_shape(r, v->name, g->inputs.n, input, i, sizes ? SAY_ALL : v->type.rank < 0 ? SAY_RANK : SAY_FIXED, o);
+        if (!is_list || (!data[i].n && !data[i].list && !data[i].nothing)) continue;
+        if (v->type.kind == TYPE_OPTIONAL && !data[i].nothing && (!v->type.of || v->type.of->kind == TYPE_TENSOR)) continue;
+        VEC_PUSH(a, o->lengths, ((length_override){v->name, data[i].n, data[i].nothing, false}));
+        for (uint32_t k = 0; k < data[i].n; k++) {
+            const tensor *element = data[i].item[k];
+            take_shape(r, arena_printf(a, "%s.%u", v->name, k), 1, &element, 0, sizes ? SAY_ALL : SAY_RANK, o);
+        }
     }
 }
 
-static bool generate(case_run *r, test_case *t, const compile_options *o, diag *d, compiled *out)
+static bool generate(case_run *r, test_case *t, const compile_options *o, bool sizes, diag *d, compiled *out)
 {
     arena *a = r->c->mem;
     model *m = load_for_build(a, d, arena_printf(a, "%s/model.onnx", t->dir));
@@ -107,7 +134,7 @@ static bool generate(case_run *r, test_case *t, const compile_options *o, diag *
     with.lengths.p = NULL, with.lengths.n = with.lengths.cap = 0; /* of its own, behind those that were given */
     with.shapes.p = NULL, with.shapes.n = with.shapes.cap = 0;
     for (uint32_t i = 0; i < o->shapes.n; i++) VEC_PUSH(a, with.shapes, o->shapes.p[i]);
-    take_lengths(r, t, m, &with);
+    take_lengths(r, t, m, sizes, &with);
     *out = (compiled){.mem = a};
     return (compile_model(m, &with, out) || generate_bounded(r, t, m, &with, d, out)) && write_compiled(a, d, out, r->work);
 }
@@ -160,7 +187,7 @@ static bool in_attempt(uint32_t i, uint32_t k, uint32_t n, const value_override 
 }
 
 /* The case with one of its small inputs fixed by --value, those of integers, or all of them, but never all that it has; `fixed` says which. */
-static bool generate_fixed(case_run *r, test_case *t, const compile_options *o, compiled *out, text *fixed)
+static bool generate_valued(case_run *r, test_case *t, const compile_options *o, bool sizes, compiled *out, text *fixed)
 {
     value_override one[MOST_CANDIDATES];
     uint32_t inputs;
@@ -170,11 +197,21 @@ static bool generate_fixed(case_run *r, test_case *t, const compile_options *o, 
         with.values.p = NULL, with.values.n = with.values.cap = 0;
         for (uint32_t k = 0; k < n; k++)
             if (in_attempt(i, k, n, one)) VEC_PUSH(r->c->mem, with.values, one[k]);
-        if (!with.values.n || with.values.n >= inputs || !generate(r, t, &with, diag_new(r->c->mem, NULL), out)) continue;
-        for (uint32_t k = 0; k < with.values.n; k++) text_addf(fixed, "%s'%s'", k ? ", " : "", with.values.p[k].input);
+        if (!with.values.n || with.values.n >= inputs || !generate(r, t, &with, sizes, diag_new(r->c->mem, NULL), out)) continue;
+        for (uint32_t k = 0; k < with.values.n; k++) text_addf(fixed, "%s'%s'", k ? ", " : "the value of ", with.values.p[k].input);
         return true;
     }
     return false;
+}
+
+/* The case with the least of its data: the value of small inputs, the shapes of inputs, both. */
+static bool generate_fixed(case_run *r, test_case *t, const compile_options *o, compiled *out, text *fixed)
+{
+    if (generate_valued(r, t, o, false, out, fixed)) return true;
+    text_add(fixed, "the shapes of its inputs");
+    if (generate(r, t, o, true, diag_new(r->c->mem, NULL), out)) return true;
+    text_add(fixed, " and ");
+    return generate_valued(r, t, o, true, out, fixed);
 }
 
 /* The child's result: the outcome's line; when that is "pass", the flags, the hash and the names of the files follow, one a line. */
@@ -190,7 +227,7 @@ static void generate_work(void *ctx, uint32_t i, FILE *result)
     how.whole_helpers = true;
     how.name = t->prefix;
     text_add(&fixed, "");
-    if (!generate(r, t, &how, d, &out)) {
+    if (!generate(r, t, &how, false, d, &out)) {
         o = outcome_of_diag(r->c->mem, d);
         if (o.kind != OUTCOME_UNSUPPORTED || !generate_fixed(r, t, &how, &out, &fixed)) {
             outcome_write(&o, result);

@@ -18,6 +18,7 @@ static bool ends_with(const char *s, const char *tail)
 static bool add_named(tensor_set *to, tensor *t, const char *name)
 {
     if (!t) return false;
+    if (elem_of(t->type)->kind == 'c') t = tensor_of_parts(to->mem, t); /* as generated code has them */
     if (name) t->name = name;
     if (t->name && !*t->name) t->name = NULL;
     VEC_PUSH(to->mem, to->list, t);

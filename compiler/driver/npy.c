@@ -206,6 +206,8 @@ static elem wider(elem e)
     case ELEM_FLOAT8E5M2:
     case ELEM_FLOAT8E5M2FNUZ:
     case ELEM_FLOAT8E8M0:
+    case ELEM_FLOAT6E2M3:
+    case ELEM_FLOAT6E3M2:
     case ELEM_FLOAT4E2M1: return ELEM_FLOAT;
     case ELEM_INT4:
     case ELEM_INT2: return ELEM_INT8;
@@ -254,11 +256,7 @@ tensor *tensor_as(arena *a, tensor *t, elem e)
     if (to->bits > 8 || from_bits != 8) return NULL;
     r->bytes = elem_bytes(e, (size_t)n);
     unsigned char *packed = arena_alloc(a, r->bytes + 1);
-    const size_t per = 8 / (size_t)to->bits;
-    for (size_t i = 0; i < (size_t)n; i++) {
-        const unsigned v = ((const unsigned char *)t->data)[i] & ((1u << to->bits) - 1);
-        packed[i / per] = (unsigned char)(packed[i / per] | v << (i % per * (size_t)to->bits));
-    }
+    for (size_t i = 0; i < (size_t)n; i++) elem_set_packed(e, packed, i, ((const unsigned char *)t->data)[i] & ((1u << to->bits) - 1));
     r->data = packed;
     return r;
 }

@@ -45,7 +45,7 @@ static void copy_across(emit *e, slot s, bool to_host, const char *indent, text 
     const dim n = at_capacity(e, b->elems);
     const char *device = slot_pointer(e, s), *host = host_pointer(e, s);
     text_addf(out, "%sif ((rc = %s_cuda(env, cudaMemcpyAsync(%s%s, %s, (size_t)(", indent, e->name, to_host ? "" : b->kind == SLOT_INPUT ? "(void *)" : "", to_host ? host : device, to_host ? device : host);
-    dim_c(e, bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, n, dim_const(d, 8 / bits)), "in->", out);
+    dim_c(e, bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, dim_mulc(d, n, bits), dim_const(d, 8)), "in->", out);
     text_addf(out, "), cudaMemcpy%s, stream), \"copy %s the host\")) != 0) return rc;\n", to_host ? "DeviceToHost" : "HostToDevice", to_host ? "to" : "from");
 }
 

@@ -84,7 +84,7 @@ static void keep_states(emit *e, text *out)
         const buf_info *from = &e->p->buf.p[m.from], *to = &e->p->buf.p[m.to];
         const int bits = elem_of(from->type)->bits;
         print_copy(e, "    ", on_device(e), arena_printf(e->mem, "(char *)in->state + %" PRId64, to->offset), arena_printf(e->mem, "(char *)in->state + %" PRId64, from->offset),
-                   bits >= 8 ? dim_mulc(e->p->dims, from->elems, bits / 8) : dim_cdiv(e->p->dims, from->elems, dim_const(e->p->dims, 8 / bits)), out);
+                   bits >= 8 ? dim_mulc(e->p->dims, from->elems, bits / 8) : dim_cdiv(e->p->dims, dim_mulc(e->p->dims, from->elems, bits), dim_const(e->p->dims, 8)), out);
     }
 }
 

@@ -256,7 +256,7 @@ static double magnitude(printer *w, ex e)
     if (n.op == EX_LOAD) {
         const slot_info *s = slot_at(w->p, n.slot);
         double most = 0;
-        if (s->kind != SLOT_CONST || elem_of(s->type)->kind != 'f' || tensor_count(s->data) > LOOKED_AT) return INFINITY;
+        if (s->kind != SLOT_CONST || !s->data || elem_of(s->type)->kind != 'f' || tensor_count(s->data) > LOOKED_AT) return INFINITY;
         for (int64_t i = 0; i < tensor_count(s->data); i++) {
             const double v = fabs(elem_get_double(s->type, s->data->data, (size_t)i));
             if (!(v <= most)) most = isfinite(v) ? v : INFINITY;
@@ -329,6 +329,8 @@ static const char *round_text(printer *w, ctype t, elem to, ex a)
     case ELEM_FLOAT8E5M2: f = "e5m2"; break;
     case ELEM_FLOAT8E5M2FNUZ: f = "e5m2fnuz"; break;
     case ELEM_FLOAT4E2M1: f = "e2m1"; break;
+    case ELEM_FLOAT6E2M3: f = "e2m3"; break;
+    case ELEM_FLOAT6E3M2: f = "e3m2"; break;
     case ELEM_FLOAT8E8M0: f = "e8m0"; break;
     case ELEM_UINT4: return arena_printf(w->mem, "%s & 15", paren(w, s));
     case ELEM_UINT2: return arena_printf(w->mem, "%s & 3", paren(w, s));

@@ -125,6 +125,8 @@ static const char *scalar_load(printer *w, const ex_node *n, const char *address
     case ELEM_UINT2: return arena_printf(w->mem, "u2_ld(%s, %s)", name, address);
     case ELEM_INT2: return arena_printf(w->mem, "i2_ld(%s, %s)", name, address);
     case ELEM_FLOAT4E2M1: return arena_printf(w->mem, "e2m1_ld(%s, %s)", name, address);
+    case ELEM_FLOAT6E2M3: return arena_printf(w->mem, "e2m3_to_f(six_get(%s, %s))", name, address);
+    case ELEM_FLOAT6E3M2: return arena_printf(w->mem, "e3m2_to_f(six_get(%s, %s))", name, address);
     default: return e;
     }
     return arena_printf(w->mem, "%s(%s)", f, e);
@@ -179,6 +181,8 @@ static void scalar_store(printer *w, slot to, const char *address, const char *s
     case ELEM_UINT2:
     case ELEM_INT2: line(w, "bits_put(%s, %s, 2, %s);", name, address, s); return;
     case ELEM_FLOAT4E2M1: line(w, "bits_put(%s, %s, 4, e2m1_of_f(%s));", name, address, s); return;
+    case ELEM_FLOAT6E2M3: line(w, "six_put(%s, %s, e2m3_of_f(%s));", name, address, s); return;
+    case ELEM_FLOAT6E3M2: line(w, "six_put(%s, %s, e3m2_of_f(%s));", name, address, s); return;
     case ELEM_BOOL:
     case ELEM_INT8:
     case ELEM_UINT8:

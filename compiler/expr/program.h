@@ -39,6 +39,7 @@ typedef struct {
     int32_t read_past;  /* elements behind the last that a kernel may read, whatever they are */
     const tensor *data; /* CONST, row-major, little-endian; after packing in the view's layout */
     value_id value;     /* of the model; 0: none */
+    bool pairs;         /* complex numbers: `type` is that of their parts, which are a last dimension of 2 that operators don't see */
     bool keep;          /* TEMP: what it holds is needed to the end of the run (bytes that strings of an output point to) */
     uint32_t io;        /* INPUT, OUTPUT, STATE: position among the model's inputs or outputs */
 } slot_info;

@@ -199,6 +199,19 @@ tensor *tensor_new(arena *a, elem e, uint32_t rank, const int64_t *shape)
     return t;
 }
 
+tensor *tensor_of_parts(arena *a, const tensor *t)
+{
+    tensor *r = ARENA_NEW(a, tensor);
+    int64_t *shape = ARENA_ARRAY(a, int64_t, t->rank + 1);
+    *r = *t;
+    r->type = t->type == ELEM_COMPLEX64 ? ELEM_FLOAT : ELEM_DOUBLE;
+    for (uint32_t i = 0; i < t->rank; i++) shape[i] = t->shape[i];
+    shape[t->rank] = 2;
+    r->shape = shape;
+    r->rank = t->rank + 1;
+    return r;
+}
+
 /* ---- verifier ---- */
 
 typedef struct {

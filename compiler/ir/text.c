@@ -123,6 +123,7 @@ static void print_element(printer *p, const tensor *t, size_t i)
     if (t->type == ELEM_STRING) add_quoted(p->out, t->strings[i], strlen(t->strings[i]));
     else if (t->type == ELEM_FLOAT || t->type == ELEM_COMPLEX64) add_float(p->out, elem_get_double(ELEM_FLOAT, t->data, i), true);
     else if (t->type == ELEM_DOUBLE || t->type == ELEM_COMPLEX128) add_float(p->out, elem_get_double(ELEM_DOUBLE, t->data, i), false);
+    else if (info->bits == 6) text_addf(p->out, "%u", elem_get_packed(t->type, t->data, i));
     else if (info->bits < 8) text_addf(p->out, "%u", ((const unsigned char *)t->data)[i]);
     else if (info->kind == 'f') text_addf(p->out, "%lld", elem_get_int(info->bits == 8 ? ELEM_UINT8 : ELEM_UINT16, t->data, i));
     else if (t->type == ELEM_UINT64) text_addf(p->out, "%" PRIu64, (uint64_t)elem_get_int(t->type, t->data, i));
@@ -133,7 +134,7 @@ static void print_data(printer *p, const tensor *t)
 {
     size_t n = (size_t)tensor_count(t);
     if (elem_of(t->type)->kind == 'c') n *= 2;
-    if (elem_of(t->type)->bits < 8) n = t->bytes;
+    if (elem_of(t->type)->bits < 8 && elem_of(t->type)->bits != 6) n = t->bytes;
     if (n > p->limit) {
         text_addf(p->out, "{ # %zu elements\n}", n);
         return;

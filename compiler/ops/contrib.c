@@ -68,8 +68,10 @@ static const contrib_row *row_of(const char *op)
 
 const char *contrib_operator(uint32_t i)
 {
-    const contrib_row *r = row_at(i);
-    return r ? r->op : NULL;
+    const contrib_row *r;
+    for (uint32_t k = 0; (r = row_at(k)); k++)
+        if (r->run != refused_search && !i--) return r->op;
+    return NULL;
 }
 
 bool contrib_knows(const char *domain, const char *op)
@@ -77,8 +79,36 @@ bool contrib_knows(const char *domain, const char *op)
     return strcmp(domain, CONTRIB_DOMAIN) ? attention_knows(domain, op) : row_of(op) != NULL;
 }
 
+/* What onnxruntime adds to ai.onnx when it saves models: RMSNormalization under another name, and LayerNormalization before it was in the standard. */
+static bool own_of_onnxruntime(const node *n, int version)
+{
+    return !*n->domain && (!strcmp(n->op, "SimplifiedLayerNormalization") || (!strcmp(n->op, "LayerNormalization") && version < 17));
+}
+
+void contrib_names(model *m)
+{
+    const char *domain = intern(m->names, "com.microsoft");
+    bool imported = false, used = false;
+    int version = 0;
+    for (uint32_t i = 0; i < m->opsets.n; i++) {
+        imported |= !strcmp(m->opsets.p[i].domain, domain);
+        if (!*m->opsets.p[i].domain) version = (int)m->opsets.p[i].version;
+    }
+    for (graph_id g = 1; g < m->graphs.n; g++)
+        for (uint32_t i = 0; i < graph_at(m, g)->nodes.n; i++) {
+            node *n = node_at(m, graph_at(m, g)->nodes.p[i]);
+            if (!own_of_onnxruntime(n, version)) continue;
+            n->domain = domain;
+            used = true;
+        }
+    if (used && !imported) VEC_PUSH(m->mem, m->opsets, ((opset){.domain = domain, .version = 1}));
+}
+
 bool contrib_expand(edit *e)
 {
+    if (!strcmp(edited(e)->domain, "com.ms.internal.nhwc")) return nhwc_expand(e);
+    if (!strcmp(edited(e)->domain, "com.microsoft.nchwc"))
+        return version_error(e, "contrib", "has weights in the layout of the processor that the file was saved on; save it with onnxruntime's optimization level 'extended' or below");
     if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
     const contrib_row *r = row_of(edited(e)->op);
     return !r || r->run(e);
@@ -152,7 +182,7 @@ static bool follow_activation(edit *e, const char *name, const float *param, uin
     return true;
 }
 
-static bool fused_conv(edit *e)
+bool fused_conv(edit *e)
 {
     const char *name = node_string(edited(e), "activation", "");
     const attr *params = node_attr(edited(e), "activation_params");
@@ -179,21 +209,24 @@ static bool fused_gemm(edit *e)
     return follow_activation(e, name, p, 2);
 }
 
-/* alpha * op(A) * op(B); op swaps the last two dimensions. */
+/* alpha * op(A) * op(B); op takes the first dimension behind those of the batch, and swaps the last two. */
 static bool fused_matmul(edit *e)
 {
     value_id in[2] = {input_of(e, 0), input_of(e, 1)};
-    const char *const flag[2] = {"transA", "transB"};
-    if (node_int(edited(e), "transBatchA", 0) || node_int(edited(e), "transBatchB", 0)) return version_error(e, "contrib", "transBatch is not supported yet");
+    const char *const flag[2] = {"transA", "transB"}, *const batch[2] = {"transBatchA", "transBatchB"};
     for (uint32_t i = 0; i < 2; i++) {
         const int32_t rank = rank_of(e, in[i]);
-        if (!node_int(edited(e), flag[i], 0)) continue;
+        const bool turned = node_int(edited(e), flag[i], 0) != 0, moved = node_int(edited(e), batch[i], 0) != 0;
+        if (!turned && !moved) continue;
         if (rank < 0) return true; /* later, when types are known */
         if (rank < 2 || rank > MAX_RANK) continue;
         int64_t perm[MAX_RANK];
-        for (int32_t k = 0; k < rank; k++) perm[k] = k;
-        perm[rank - 1] = rank - 2;
-        perm[rank - 2] = rank - 1;
+        for (int32_t k = 0; k < rank; k++) perm[k] = !moved || k == rank - 1 ? k : k == rank - 2 ? 0 : k + 1;
+        if (turned) {
+            const int64_t inner = perm[rank - 1];
+            perm[rank - 1] = perm[rank - 2];
+            perm[rank - 2] = inner;
+        }
         const attr a = attr_ints(e->m, "perm", (uint32_t)rank, perm);
         in[i] = insert(e, "Transpose", &a, 1, &in[i]);
     }
@@ -229,6 +262,18 @@ static bool skip_norm(edit *e)
     if (rms) edited(e)->n_out = 1;
     if (beta) replace_node(e, "LayerNormalization", 2, a, IN(sum, gamma, beta));
     else replace_node(e, rms ? "RMSNormalization" : "LayerNormalization", 2, a, IN(sum, gamma));
+    return true;
+}
+
+/* SimplifiedLayerNormalization, LayerNormalization: the standard's of later versions. */
+static bool norm(edit *e)
+{
+    const bool rms = !strcmp(edited(e)->op, "SimplifiedLayerNormalization");
+    const value_id in[3] = {input_of(e, 0), input_of(e, 1), input_of(e, 2)}, deviation = rms ? output_of(e, 1) : 0;
+    if (deviation && node_int(edited(e), "axis", -1) != -1) return version_error(e, "contrib", "the deviation is an output for the last axis only");
+    if (deviation) inverse_deviation(e, in[0], node_float(edited(e), "epsilon", 1e-5f), deviation);
+    if (rms) edited(e)->n_out = 1;
+    rename_node(e, rms ? "RMSNormalization" : "LayerNormalization", in[2] ? 3 : 2, in);
     return true;
 }
 
@@ -287,8 +332,11 @@ const contrib_row contrib_rows[] = {
     {"FusedGemm", fused_gemm},
     {"FusedMatMul", fused_matmul},
     {"Gelu", bias_gelu},
+    {"LayerNormalization", norm},
     {"QuickGelu", quick_gelu},
+    {"SimplifiedLayerNormalization", norm},
     {"SkipLayerNormalization", skip_norm},
     {"SkipSimplifiedLayerNormalization", skip_norm},
+    {"TransposeMatMul", fused_matmul},
     {NULL, NULL},
 };

@@ -16,6 +16,9 @@ bool contrib_knows(const char *domain, const char *op); /* Would contrib_expand 
 /* Rewrites the edited node when it is of com.microsoft and has a row, or LinearAttention or FlexAttention. False after a report. */
 bool contrib_expand(edit *e);
 
+/* Before checking: nodes that onnxruntime alone knows but counts to ai.onnx get the domain com.microsoft, which the model then imports. */
+void contrib_names(model *m);
+
 /* A node before the edited one with outputs `out`; `a` its n_attr attributes. */
 void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 /* The same with one new output. */
@@ -36,6 +39,28 @@ bool become_attention(edit *e, value_id qkv, value_id like, value_id mask, value
 bool become_embed_norm(edit *e, value_id sum, value_id gamma, value_id beta, value_id mask);
 bool attention_expand(edit *e); /* attention_body.c */
 bool attention_knows(const char *domain, const char *op);
+bool fused_conv(edit *e);
+/* contrib_layout.c: channels last. The permutations that bring the channels of x first, and back; false: its rank is not known, or below 3. */
+bool channel_orders(edit *e, value_id x, attr *first, attr *last);
+bool with_channels_first(edit *e, uint32_t i);
+bool nhwc_expand(edit *e); /* a node of com.ms.internal.nhwc */
+bool nhwc_conv(edit *e);
+bool nhwc_max_pool(edit *e);
+bool q_conv(edit *e);
+/* contrib_image.c */
+bool bias_add(edit *e);
+bool bias_split_gelu(edit *e);
+bool group_norm(edit *e);
+bool skip_group_norm(edit *e);
+bool crop_and_resize(edit *e);
+bool refused_search(edit *e); /* contrib_other.c: operators that are known and refused with the reason */
+/* contrib_ids.c */
+bool murmur_hash(edit *e);
+bool ngram_block(edit *e);
+/* contrib_blocks.c */
+bool gather_blocks(edit *e);
+bool matmul_bnb4(edit *e);
+bool q_moe(edit *e);
 bool matmul_nbits(edit *e); /* contrib_nbits.c */
 bool dynamic_lstm(edit *e); /* contrib_lstm.c: DynamicQuantizeLSTM */
 /* word[ids] + position[ids or 0..] + segment[ids]; tables may be functions of their rows (dequantization comes after the gather). */

@@ -120,12 +120,43 @@ static bool q_average_pool(edit *e)
     const node *n = edited(e);
     attr a[16];
     uint32_t n_attr = 0;
-    if (node_int(n, "channels_last", 0)) return version_error(e, "contrib", "channels_last is not supported yet");
+    if (node_int(n, "channels_last", 0)) {
+        if (rank_of(e, input_of(e, 0)) < 0) return true;
+        if (!with_channels_first(e, 0)) return version_error(e, "contrib", "the input has too few dimensions");
+        n = edited(e);
+    }
     for (uint32_t i = 0; i < n->n_attr && n_attr < 15; i++)
         if (strcmp(n->attr[i].name, "channels_last")) a[n_attr++] = n->attr[i];
     a[n_attr++] = attr_int(e->m, "in_float", 1); /* onnxruntime averages floats: where a sum of integers is a tie, its rounding decides */
     const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2));
     return become_quantized(e, make(e, "AveragePool", n_attr, a, 1, &x), input_of(e, 3), input_of(e, 4));
+}
+
+static bool q_where(edit *e)
+{
+    const value_id x = dequantized(e, input_of(e, 1), input_of(e, 2), input_of(e, 3)), y = dequantized(e, input_of(e, 4), input_of(e, 5), input_of(e, 6));
+    return become_quantized(e, insert(e, "Where", NULL, IN(input_of(e, 0), x, y)), input_of(e, 7), input_of(e, 8));
+}
+
+static bool q_reduce_mean(edit *e)
+{
+    uint32_t n_axes;
+    const int64_t *axes = node_ints(edited(e), "axes", &n_axes);
+    const attr keep = attr_int(e->m, "keepdims", node_int(edited(e), "keepdims", 1));
+    const value_id x = dequantized(e, input_of(e, 0), input_of(e, 1), input_of(e, 2)), in[2] = {x, axes ? const_ints(e, "axes", n_axes, axes) : 0};
+    return become_quantized(e, insert(e, "ReduceMean", &keep, axes ? 2 : 1, in), input_of(e, 3), input_of(e, 4));
+}
+
+/* Products of integers without their zero points, as int32. */
+static bool mul_integer(edit *e)
+{
+    value_id in[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        in[i] = cast_to(e, input_of(e, 2 * i), ELEM_INT32);
+        if (input_of(e, 2 * i + 1)) in[i] = insert(e, "Sub", NULL, IN(in[i], cast_to(e, input_of(e, 2 * i + 1), ELEM_INT32)));
+    }
+    replace_node(e, "Mul", 0, NULL, 2, in);
+    return true;
 }
 
 /* Scale and zero point of the output come first, then three inputs for each part. */
@@ -236,17 +267,21 @@ const contrib_row contrib_quant_rows[] = {
     {"DynamicQuantizeMatMul", dynamic_matmul},
     {"MatMulIntegerToFloat", matmul_integer_to_float},
     {"MatMulNBits", matmul_nbits},
+    {"MulInteger", mul_integer},
     {"QAttention", q_attention},
     {"QEmbedLayerNormalization", q_embed_norm},
     {"QGemm", q_gemm},
     {"QLinearAdd", q_add},
     {"QLinearAveragePool", q_average_pool},
     {"QLinearConcat", q_concat},
+    {"QLinearConv", q_conv},
     {"QLinearGlobalAveragePool", q_global_pool},
     {"QLinearLeakyRelu", q_leaky_relu},
     {"QLinearMul", q_mul},
+    {"QLinearReduceMean", q_reduce_mean},
     {"QLinearSigmoid", q_sigmoid},
     {"QLinearSoftmax", q_softmax},
+    {"QLinearWhere", q_where},
     {"QuantizeLinear", same_name},
     {NULL, NULL},
 };

@@ -192,7 +192,8 @@ bool lower_Col2Im(lower_ctx *c)
     }
     const dim from[3] = {idx[0], dim_add(d, dim_mul(d, idx[1], dim_product(d, w.taps, w.rank)), tap), at};
     const ex v = load_axes(c, x, 3, from);
-    const ex sum = stage_fold(&b, FOLD_SUM, ex_select(c->x, inside, v, ex_i(c->x, ex_type(c->x, v), 0)));
+    const bool truth = slot_elem(c, y) == ELEM_BOOL;
+    const ex sum = stage_fold(&b, truth ? FOLD_MAX : FOLD_SUM, truth ? both(c, inside, v) : ex_select(c->x, inside, v, ex_i(c->x, ex_type(c->x, v), 0)));
     nest_stage(&b);
     store_axes(c, &b, y, w.rank + 2, idx, sum);
     low_end(c, &b);

@@ -139,8 +139,10 @@ bool lower_Resize(lower_ctx *c);
 
 /* conv_transpose.c */
 bool infer_Col2Im(infer_ctx *c);
+bool infer_Im2Col(infer_ctx *c);
 bool infer_ConvTranspose(infer_ctx *c);
 bool lower_Col2Im(lower_ctx *c);
+bool lower_Im2Col(lower_ctx *c);
 bool lower_ConvTranspose(lower_ctx *c);
 
 /* einsum.c */

@@ -88,7 +88,7 @@ static bool foldable_sizes(folder *f, const node *n, int64_t limit)
     int64_t largest = 0, shape[64];
     for (uint32_t i = 0; i < n->n_in; i++) {
         const tensor *t = n->in[i] ? value_at(f->m, n->in[i])->data : NULL;
-        if (n->in[i] && (!t || (!t->data && !t->strings && tensor_count(t)))) return false;
+        if (n->in[i] && (!t || elem_of(t->type)->kind == 'c' || (!t->data && !t->strings && tensor_count(t)))) return false;
         if (t && tensor_count(t) > largest) largest = tensor_count(t);
     }
     for (uint32_t i = 0; i < n->n_out; i++) {

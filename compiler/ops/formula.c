@@ -49,10 +49,11 @@ ex highest_of(lower_ctx *c, elem e)
     return ex_i(c->x, t, i->bits == 64 ? -1 : (INT64_C(1) << i->bits) - 1);
 }
 
-/* Powers of two from 2^-127 to 2^127, without zero and sign. */
+/* Powers of two from 2^-127 to 2^127, without zero and sign; what a negative number becomes is not specified. */
 static ex to_power_of_two(lower_ctx *c, ex v, bool saturate, const char *round)
 {
     if (!strcmp(round, "nearest")) return v;
+    v = ex_un(c->x, EX_ABS, v);
     const ex top = num(c, v, ldexp(1, 127)), bits = ex_bitcast(c->x, CT_I32, v), exponent = ex_i(c->x, CT_I32, 0x7f800000);
     const ex carry = ex_i(c->x, CT_I32, strcmp(round, "up") ? 0 : 0x007fffff);
     const ex least = num(c, v, ldexp(1, -126)); /* below, float has no implicit bit: left to the store */

@@ -95,7 +95,7 @@ ex grid_sum(grid_sampler *s, uint32_t k)
         s->inside = both(c, before, s->tap[k].inside[i]);
         ex v = grid_sum(s, k + 1);
         if (s->tap[k].weight[i]) v = mul(c, v, ex_cast(c->x, ex_type(c->x, v), s->tap[k].weight[i]));
-        sum = sum ? add(c, sum, v) : v;
+        sum = !sum ? v : ex_type(c->x, v) == CT_BOOL ? either(c, sum, v) : add(c, sum, v);
     }
     s->inside = before;
     return sum;

@@ -172,6 +172,7 @@ static bool check_reduction(infer_ctx *c)
 {
     static const char *const KNOWN[] = {"none", "add", "mul", "max", "min"};
     const char *name = node_string(c->n, "reduction", "none");
+    if (in_elem(c, 0) == ELEM_STRING && strcmp(name, "none")) return infer_unsupported(c, "type-unsupported", "reductions of strings are not supported yet");
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(name, KNOWN[i])) return true;
     return infer_error(c, "attribute-value", "attribute 'reduction' is '%s'", name);

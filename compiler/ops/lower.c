@@ -36,7 +36,7 @@ static bool known_types(program *p, const node *n)
         const char kind = elem_of(e)->kind;
         if (kind == 's' && !takes_strings(n) && !custom_find(m, n))
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "%s on strings ('%s') is not supported yet", n->op, v->name);
-        if (kind == 'c' || kind == '?')
+        if (kind == '?' || (kind == 'c' && (!takes_complex(n) || rank == MAX_RANK)))
             return diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "type-unsupported", "'%s' has element type %s, which is not supported yet",
                               v->name, elem_of(e)->name);
     }
@@ -53,7 +53,7 @@ bool lower_node(program *p, slot *of_value, block *to, node_id id)
                    n->op);
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
-    lower_ctx c = {p, m, p->dims, p->ex, id, n, to, of_value, step_label(m, n)};
+    lower_ctx c = {p, m, p->dims, p->ex, id, n, to, of_value, step_label(m, n), 0};
     return known_types(p, n) && op->lower(&c);
 }
 
@@ -109,7 +109,7 @@ bool lower_graph(program *p, slot *of_value, block *to, graph_id g)
 static slot io_slot(program *p, slot *of_value, value_id id, slot_kind kind, uint32_t io)
 {
     const value *v = value_at(p->model, id);
-    const slot s = slot_new(p, v->name, v->type.elem, kind, (uint32_t)v->type.rank, v->type.shape);
+    const slot s = typed_slot(p, v->name, v->type.elem, kind, (uint32_t)v->type.rank, v->type.shape);
     slot_at(p, s)->value = id;
     slot_at(p, s)->io = io;
     if (!of_value[id]) of_value[id] = s;
@@ -121,18 +121,21 @@ static void copy_out(program *p, slot *of_value, block *to, value_id id, uint32_
 {
     model *m = p->model;
     value *v = value_at(m, id);
-    lower_ctx c = {p, m, p->dims, p->ex, 0, NULL, to, of_value, arena_printf(m->mem, "output '%s'", v->name)};
+    lower_ctx c = {p, m, p->dims, p->ex, 0, NULL, to, of_value, arena_printf(m->mem, "output '%s'", v->name), 0};
     node use = {.n_in = 1, .in = &id};
     c.n = &use;
     const slot from = in_slot(&c, 0);
     const uint32_t rank = slot_rank(&c, from);
-    const slot out = slot_new(p, v->name, slot_elem(&c, from), SLOT_OUTPUT, rank, slot_at(p, from)->extent);
+    const bool pairs = slot_at(p, from)->pairs;
+    const slot out = slot_new(p, v->name, slot_elem(&c, from), SLOT_OUTPUT, rank + pairs, slot_at(p, from)->extent);
+    slot_at(p, out)->pairs = pairs;
     slot_at(p, out)->value = id;
     slot_at(p, out)->io = io;
     VEC_PUSH(p->mem, p->outputs, out);
     nest_builder b = low_begin(&c);
     dim idx[MAX_RANK];
     axes_for(&b, rank, slot_at(p, from)->extent, idx);
+    part_axis(&c, &b, out);
     nest_stage(&b);
     store_axes(&c, &b, out, rank, idx, load_axes(&c, from, rank, idx));
     low_end(&c, &b);
@@ -142,7 +145,7 @@ static bool io_supported(model *m, value_id id, const char *what)
 {
     const value *v = value_at(m, id);
     if (v->data) return true;
-    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubs", elem_of(v->type.elem)->kind)) return true;
+    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubsc", elem_of(v->type.elem)->kind)) return true;
     text t = {.mem = m->mem};
     type_text(m, &v->type, &t);
     return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, id), "type-unsupported", "%s of type %s is not supported yet", what, t.p);

@@ -317,13 +317,25 @@ bool lower_ArrayFeatureExtractor(lower_ctx *c)
     return lower_map(c, out_slot(c, 0), extractor_value, NULL);
 }
 
+/* How many features input i gives: what inputdimensions says (fewer than it has are its first, to more zeros are added), else what it has. */
+static dim features_given(dims *d, const node *n, uint32_t i, dim has)
+{
+    uint32_t count;
+    const int64_t *said = node_ints(n, "inputdimensions", &count);
+    return said && i < count ? dim_const(d, said[i]) : has;
+}
+
 bool infer_FeatureVectorizer(infer_ctx *c)
 {
     dim features = dim_const(c->d, 0);
+    uint32_t count;
+    const int64_t *said = node_ints(c->n, "inputdimensions", &count);
+    for (uint32_t i = 0; said && i < count; i++)
+        if (said[i] < 0) return infer_error(c, "attribute-value", "attribute 'inputdimensions' has %lld", (long long)said[i]);
     for (uint32_t i = 0; i < c->n->n_in; i++) {
         if (!need_rank(c, i)) return false;
         if (in_rank(c, i) != 2) return infer_error(c, "shape-rank", "input %u has %d dimensions instead of 2", i, in_rank(c, i));
-        features = dim_add(c->d, features, in_dim(c, i, 1));
+        features = dim_add(c->d, features, features_given(c->d, c->n, i, in_dim(c, i, 1)));
     }
     const dim out[2] = {in_dim(c, 0, 0), features};
     return out_tensor(c, 0, ELEM_FLOAT, 2, out);
@@ -336,12 +348,15 @@ bool lower_FeatureVectorizer(lower_ctx *c)
         const slot x = in_slot(c, i), y = out_slot(c, 0);
         nest_builder b = low_begin(c);
         dim idx[2];
-        axes_for(&b, 2, slot_at(c->p, x)->extent, idx);
+        const dim n = features_given(c->d, c->n, i, slot_dim(c, x, 1)), shape[2] = {slot_dim(c, x, 0), n};
+        axes_for(&b, 2, shape, idx);
         nest_stage(&b);
         const dim to[2] = {idx[0], dim_add(c->d, at, idx[1])};
-        store_axes(c, &b, y, 2, to, ex_cast(c->x, CT_F32, load_axes(c, x, 2, idx)));
+        const ex v = ex_cast(c->x, CT_F32, load_axes(c, x, 2, idx));
+        const bool all = dim_range(c->d, dim_sub(c->d, slot_dim(c, x, 1), n)).lo >= 0;
+        store_axes(c, &b, y, 2, to, all ? v : ex_select(c->x, dim_inside(c, idx[1], slot_dim(c, x, 1)), v, num(c, v, 0)));
         low_end(c, &b);
-        at = dim_add(c->d, at, slot_dim(c, x, 1));
+        at = dim_add(c->d, at, n);
     }
     return true;
 }

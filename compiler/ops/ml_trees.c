@@ -143,7 +143,7 @@ bool infer_TreeEnsemble(infer_ctx *c)
     if (!need_rank(c, 0)) return false;
     if (in_rank(c, 0) != 1 && in_rank(c, 0) != 2) return infer_error(c, "shape-rank", "the input has %d dimensions instead of 2", in_rank(c, 0));
     const elem x = in_elem(c, 0);
-    if (x != ELEM_FLOAT && x != ELEM_DOUBLE && x != ELEM_INT32 && x != ELEM_INT64)
+    if (x != ELEM_FLOAT && x != ELEM_DOUBLE && x != ELEM_INT32 && x != ELEM_INT64 && x != ELEM_FLOAT16)
         return infer_unsupported(c, "type-unsupported", "an input of type %s is not supported yet", elem_of(x)->name);
     if (classifier && !ml_labels(c, "classlabels_int64s", "classlabels_strings", &labels, &kind)) return false;
     if (classifier && labels == 1 && kind == ELEM_STRING) return infer_unsupported(c, "labels-string", "a single class label that is a string is not supported yet");
@@ -197,18 +197,32 @@ static ex label_value(lower_ctx *c, const dim *idx, void *arg)
     return load_at(c, s[1], 1, &i);
 }
 
+static ex converted(lower_ctx *c, const dim *idx, void *arg)
+{
+    const slot from = *(const slot *)arg;
+    return load_axes(c, from, slot_rank(c, from), idx);
+}
+
+/* s as the kernel reads or writes it: itself, or float in place of float16. */
+static slot as_computed(lower_ctx *c, const char *name, slot s)
+{
+    return slot_elem(c, s) == ELEM_FLOAT16 ? temp_slot(c, name, ELEM_FLOAT, slot_rank(c, s), slot_at(c->p, s)->extent) : s;
+}
+
 bool lower_TreeEnsemble(lower_ctx *c)
 {
     ensemble e;
     tree_tables t;
-    const slot x = in_slot(c, 0);
+    slot given = in_slot(c, 0), x = as_computed(c, "features", given);
+    if (x != given && !lower_map(c, x, converted, &given)) return false;
     const uint32_t rank = slot_rank(c, x);
     const dim features = slot_dim(c, x, rank - 1), rows = rank == 2 ? slot_dim(c, x, 0) : dim_const(c->d, 1);
     if (!ensemble_read(c->m, c->n, features_of(c->d, features), &e)) return lower_unsupported(c, "attribute-value", "the attributes don't describe trees");
     if (!tree_tables_make(c->p->mem, c->m->diag, at_node(c->m, c->n), &e.a, &t)) return false;
     const dim shape[2] = {rows, dim_const(c->d, e.a.targets)};
     slot y = out_slot(c, e.labels ? 1 : 0), numbers_of = 0;
-    if (!y) y = temp_slot(c, "scores", ELEM_FLOAT, 2, shape);
+    const slot wanted = y;
+    y = y ? as_computed(c, "scores", y) : temp_slot(c, "scores", ELEM_FLOAT, 2, shape);
     if (e.labels && low_has_out(c, 0)) numbers_of = temp_slot(c, "class_numbers", ELEM_INT64, 1, &rows);
     const bool half = e.labels && t.all_positive; /* votes, not log odds */
     const binding bind[] = {
@@ -225,6 +239,7 @@ bool lower_TreeEnsemble(lower_ctx *c)
         {int_table(c, "weight_at", t.n_weights, t.weight_at), ARG_IN}, {number_table(c, "weights", e.values, t.n_weights, t.weights), ARG_IN},
         {e.n_base ? number_table(c, "base", e.values, e.n_base, e.base) : 0, ARG_IN}};
     lower_template(c, "trees", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows);
+    if (wanted && wanted != y && !lower_map(c, wanted, converted, &y)) return false;
     if (!numbers_of) return true;
     int64_t own[2] = {0, 1}; /* a single label is that of the second class */
     uint32_t n;

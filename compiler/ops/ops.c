@@ -366,6 +366,32 @@ bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb,
 
 /* ---- lower ---- */
 
+slot typed_slot(program *p, const char *name, elem e, slot_kind kind, uint32_t rank, const dim *extent)
+{
+    dim with_parts[MAX_RANK];
+    if (elem_of(e)->kind != 'c') return slot_new(p, name, e, kind, rank, extent);
+    for (uint32_t i = 0; i < rank; i++) with_parts[i] = extent[i];
+    with_parts[rank] = dim_const(p->dims, 2);
+    const slot s = slot_new(p, name, e == ELEM_COMPLEX64 ? ELEM_FLOAT : ELEM_DOUBLE, kind, rank + 1, with_parts);
+    slot_at(p, s)->pairs = true;
+    return s;
+}
+
+bool takes_complex(const node *n)
+{
+    static const char *const KNOWN[] = {"CenterCropPad", "Compress", "Concat", "Constant", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
+                                        "OneHot", "Pad", "Reshape", "ReverseSequence", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu",
+                                        "Unsqueeze", "Where"};
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
+        if (!strcmp(n->op, KNOWN[i])) return !*n->domain;
+    return false;
+}
+
+void part_axis(lower_ctx *c, nest_builder *b, slot out)
+{
+    if (slot_at(c->p, out)->pairs) c->part = nest_axis(b, dim_const(c->d, 2));
+}
+
 slot in_slot(lower_ctx *c, uint32_t i)
 {
     const value_id id = node_in(c->n, i);
@@ -375,8 +401,8 @@ slot in_slot(lower_ctx *c, uint32_t i)
     dim extent[MAX_RANK];
     const uint32_t rank = v->data ? v->data->rank : (uint32_t)v->type.rank;
     for (uint32_t k = 0; k < rank && k < MAX_RANK; k++) extent[k] = v->data ? dim_const(c->d, v->data->shape[k]) : v->type.shape[k];
-    const slot s = slot_new(c->p, v->name, v->data ? v->data->type : v->type.elem, v->data ? SLOT_CONST : SLOT_TEMP, rank, extent);
-    slot_at(c->p, s)->data = v->data;
+    const slot s = typed_slot(c->p, v->name, v->data ? v->data->type : v->type.elem, v->data ? SLOT_CONST : SLOT_TEMP, rank, extent);
+    slot_at(c->p, s)->data = v->data && slot_at(c->p, s)->pairs ? tensor_of_parts(c->p->mem, v->data) : v->data;
     slot_at(c->p, s)->value = id;
     return c->of_value[id] = s;
 }
@@ -392,7 +418,7 @@ slot out_slot(lower_ctx *c, uint32_t i)
     const value_id id = c->n->out[i];
     if (c->of_value[id]) return c->of_value[id];
     const value *v = value_at(c->m, id);
-    const slot s = slot_new(c->p, v->name, v->type.elem, SLOT_TEMP, (uint32_t)v->type.rank, v->type.shape);
+    const slot s = typed_slot(c->p, v->name, v->type.elem, SLOT_TEMP, (uint32_t)v->type.rank, v->type.shape);
     slot_at(c->p, s)->value = id;
     return c->of_value[id] = s;
 }
@@ -404,7 +430,7 @@ slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim 
 
 uint32_t slot_rank(lower_ctx *c, slot s)
 {
-    return slot_at(c->p, s)->rank;
+    return (uint32_t)slot_at(c->p, s)->rank - slot_at(c->p, s)->pairs;
 }
 
 dim slot_dim(lower_ctx *c, slot s, uint32_t axis)
@@ -432,7 +458,11 @@ const tensor *low_data(lower_ctx *c, uint32_t i)
 
 ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx)
 {
-    return ex_load(c->x, s, slot_elem(c, s), n, idx);
+    ex at[MAX_RANK];
+    if (!slot_at(c->p, s)->pairs) return ex_load(c->x, s, slot_elem(c, s), n, idx);
+    for (uint32_t i = 0; i < n; i++) at[i] = idx[i];
+    at[n] = ex_dim(c->x, c->part);
+    return ex_load(c->x, s, slot_elem(c, s), n + 1, at);
 }
 
 ex load_axes(lower_ctx *c, slot s, uint32_t n, const dim *idx)
@@ -477,6 +507,7 @@ sink *store_axes(lower_ctx *c, nest_builder *b, slot to, uint32_t n, const dim *
 {
     ex e[MAX_RANK];
     for (uint32_t i = 0; i < n; i++) e[i] = ex_dim(c->x, at[i]);
+    if (slot_at(c->p, to)->pairs) e[n++] = ex_dim(c->x, c->part);
     return stage_store(b, to, n, e, ex_round(c->x, slot_elem(c, to), element));
 }
 
@@ -496,6 +527,7 @@ bool lower_map(lower_ctx *c, slot out, ex (*element)(lower_ctx *c, const dim *id
     dim idx[MAX_RANK];
     const uint32_t rank = slot_rank(c, out);
     axes_for(&b, rank, slot_at(c->p, out)->extent, idx);
+    part_axis(c, &b, out);
     nest_stage(&b);
     const ex e = element(c, idx, arg);
     if (!e) return false;

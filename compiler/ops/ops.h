@@ -95,7 +95,15 @@ typedef struct {
     block *to;        /* steps go here */
     slot *of_value;   /* by value id: its slot, 0: not made yet */
     const char *what; /* "'Conv_0' (Conv)" for the steps */
+    dim part;         /* which part of complex numbers load_at and store_axes mean: an axis of the nest, of extent 2 */
 } lower_ctx;
+
+/* A slot for a value of this type. Complex numbers are pairs of their parts (slot_info.pairs): slot_rank, load_at, store_axes and lower_map hide the dimension. */
+slot typed_slot(program *p, const char *name, elem e, slot_kind kind, uint32_t rank, const dim *extent);
+/* Can the node's operator move complex numbers: is its lowering made of lower_map, or does it open the axis of the parts itself (part_axis)? */
+bool takes_complex(const node *n);
+/* Opens the axis for the parts of what is stored to `out`, where that is complex. After the other axes. */
+void part_axis(lower_ctx *c, nest_builder *b, slot out);
 
 bool lower_unsupported(lower_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -260,6 +260,7 @@ bool lower_reshape(lower_ctx *c)
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK], at[MAX_RANK];
     axes_for(&b, n, slot_at(c->p, out)->extent, idx);
+    part_axis(c, &b, out);
     nest_stage(&b);
     if (same_dims(c, in, out)) memcpy(at, idx, sizeof at);
     else {
@@ -355,6 +356,7 @@ bool lower_Concat(lower_ctx *c)
         nest_builder b = low_begin(c);
         dim idx[MAX_RANK], at[MAX_RANK];
         axes_for(&b, r, slot_at(c->p, in)->extent, idx);
+        part_axis(c, &b, out);
         nest_stage(&b);
         memcpy(at, idx, sizeof at);
         at[axis] = dim_add(c->d, at[axis], offset);

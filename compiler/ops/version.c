@@ -85,6 +85,7 @@ static bool node_to_newest(edit *e)
     e->follow.n = 0;
     bool good = contrib_expand(e) && gradient_expand(e), more = edited(e)->version > 0;
     while (more && good) good = step(e, &more);
+    if (good && (node_is(edited(e), "", "LSTM") || node_is(edited(e), "", "GRU") || node_is(edited(e), "", "RNN"))) good = recurrent_in_float(e);
     if (node_is(edited(e), "", "Constant")) dense_constant(e);
     VEC_PUSH(mem, e->list, e->id);
     for (uint32_t k = e->follow.n; k-- > 0;) VEC_PUSH(mem, e->list, e->follow.p[k]); /* the newest is nearest to the node */

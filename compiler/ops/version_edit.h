@@ -60,5 +60,6 @@ void ints_to_input(edit *e, const char *name, uint32_t i);
 /* b with ones appended to its shape so that its axes meet a's axes from `axis` on: what "broadcast from axis" meant. */
 value_id align_to_axis(edit *e, value_id a, value_id b, int64_t axis);
 
+bool recurrent_in_float(edit *e); /* version_other.c: a node at the newest version */
 bool version_error(edit *e, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #endif

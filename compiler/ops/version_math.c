@@ -204,6 +204,17 @@ static bool lp_pool_to_2(edit *e)
     return true;
 }
 
+/* Erf 9 -> 13, ReduceLogSum and ReduceLogSumExp 18 -> 28: integers are no longer allowed. They are computed in double, and truncated. */
+static bool through_double(edit *e)
+{
+    const elem kind = elem_type_of(e, input_of(e, 0));
+    const attr to = attr_int(e->m, "to", ELEM_DOUBLE), back = attr_int(e->m, "to", kind);
+    if (!strchr("iu", elem_of(kind)->kind)) return true;
+    set_input(e, 0, insert(e, "Cast", &to, IN(input_of(e, 0))));
+    follow(e, 0, "Cast", &back, 0);
+    return true;
+}
+
 const adapter_row version_math_rows[] = {
     {"", "Add", 7, broadcast_to_7},
     {"", "Sub", 7, broadcast_to_7},
@@ -241,6 +252,9 @@ const adapter_row version_math_rows[] = {
     {"", "BatchNormalization", 9, batch_norm_to_9},
     {"", "BatchNormalization", 14, batch_norm_to_14},
     {"", "GroupNormalization", 21, group_norm_to_21},
+    {"", "Erf", 13, through_double},
+    {"", "ReduceLogSum", 28, through_double},
+    {"", "ReduceLogSumExp", 28, through_double},
     {"", "LpPool", 2, lp_pool_to_2},
     {"", "GlobalLpPool", 2, lp_pool_to_2},
     {NULL, NULL, 0, NULL},

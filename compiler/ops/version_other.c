@@ -87,6 +87,21 @@ static bool label_encoder_to_2(edit *e)
     return true;
 }
 
+/* LSTM, GRU and RNN of float16, bfloat16 and double are computed in float: what goes in and out is converted. */
+bool recurrent_in_float(edit *e)
+{
+    static const uint32_t NUMBERS[] = {0, 1, 2, 3, 5, 6, 7}; /* 4: the lengths of sequences */
+    const elem kind = elem_type_of(e, input_of(e, 0));
+    const attr to_float = attr_int(e->m, "to", ELEM_FLOAT), back = attr_int(e->m, "to", kind);
+    if (kind == ELEM_NONE || kind == ELEM_FLOAT) return true;
+    if (kind == ELEM_DOUBLE) diag_warn(e->m->diag, at_node(e->m, edited(e)), "recurrent-double", "a recurrent operator of type double is computed in float");
+    for (uint32_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
+        if (input_of(e, NUMBERS[i])) set_input(e, NUMBERS[i], insert(e, "Cast", &to_float, IN(input_of(e, NUMBERS[i]))));
+    for (uint32_t k = 0; k < edited(e)->n_out; k++)
+        if (edited(e)->out[k]) follow(e, k, "Cast", &back, 0);
+    return true;
+}
+
 const adapter_row version_other_rows[] = {
     {"", "LSTM", 7, recurrent_to_7},
     {"", "RNN", 7, recurrent_to_7},

@@ -73,7 +73,7 @@ static bool map_of(tables *t, slot s, affine_map *m)
     int32_t table[TABLE];
     if (!t->looked[s]) {
         t->looked[s] = 1;
-        const bool bytes = i->kind == SLOT_CONST && i->rank == 1 && (i->type == ELEM_UINT8 || i->type == ELEM_INT8) && tensor_count(i->data) == TABLE;
+        const bool bytes = i->kind == SLOT_CONST && i->data && i->rank == 1 && (i->type == ELEM_UINT8 || i->type == ELEM_INT8) && tensor_count(i->data) == TABLE;
         for (int32_t x = 0; bytes && x < TABLE; x++) table[x] = (int32_t)elem_get_int(i->type, i->data->data, (size_t)x);
         if (bytes && find_map(table, &t->map[s])) t->looked[s] = 2;
     }

@@ -266,7 +266,7 @@ static bool parse_values(parser *ps, Onnx__TensorProto *t)
     case ELEM_STRING: PARSE_VALUES(string_data, ProtobufCBinaryData, read_string(ps, &v)); break;
     default: PARSE_VALUES(int32_data, int32_t, parse_small(ps, e, &v)); break;
     }
-    if (elem_of(e)->bits < 8) pack(t, e);
+    if (elem_of(e)->bits < 8 && 8 % elem_of(e)->bits == 0) pack(t, e);
     return true;
 }
 

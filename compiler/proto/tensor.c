@@ -20,8 +20,6 @@ static bool bad(converter *c, const place *at, const char *code, const char *fmt
 /* Type and shape. *bytes: what the elements take in dense form. */
 static bool convert_head(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
-    if (p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E2M3 || p->data_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E3M2)
-        return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "elem-type", "element type %d (6-bit float) is not supported yet", p->data_type);
     if (!elem_known(p->data_type)) return bad(c, at, "elem-type", "element type %d is unknown", p->data_type);
     if (p->segment) return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "tensor-segment", "tensors in segments are not supported");
     t->type = (elem)p->data_type;
@@ -99,20 +97,22 @@ static bool convert_strings(converter *c, const Onnx__TensorProto *p, tensor *t)
     return true;
 }
 
-/* `entry`: bytes that one entry of the typed field gives; two nibbles share an entry, a complex number takes two. */
+/* `entry`: bytes that one entry of the typed field gives; two nibbles share an entry, a complex number takes two, 6 bits have one of their own. */
 static bool convert_typed(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
     const stored_kind k = stored_as(t->type);
     const elem_info *info = elem_of(t->type);
     const size_t n = stored_count(p, k), elements = (size_t)tensor_count(t);
     const size_t entry = info->kind == 'c' ? (size_t)info->bits / 16 : info->bits < 8 ? 1 : (size_t)info->bits / 8;
-    const size_t want = k == STORED_STRING ? elements : t->bytes / entry;
+    const bool six = info->bits == 6;
+    const size_t want = k == STORED_STRING || six ? elements : t->bytes / entry;
     if (n != want) return bad(c, at, "tensor-data", "%s has %zu entries, %s of its shape needs %zu", STORED_NAME[k], n, info->name, want);
     if (k == STORED_STRING) return convert_strings(c, p, t);
-    unsigned char *out = arena_alloc(c->mem, t->bytes);
+    unsigned char *out = arena_alloc(c->mem, t->bytes); /* zeros */
     for (size_t i = 0; i < n; i++) {
         const uint64_t v = stored_bits(p, k, i);
-        for (size_t b = 0; b < entry; b++) out[i * entry + b] = (unsigned char)(v >> (8 * b));
+        if (six) elem_set_packed(t->type, out, i, (unsigned)v);
+        for (size_t b = 0; b < entry && !six; b++) out[i * entry + b] = (unsigned char)(v >> (8 * b));
     }
     t->data = out;
     return true;

@@ -34,11 +34,7 @@ static dim convert_dim(converter *c, const Onnx__TensorShapeProto__Dimension *p,
 
 static bool convert_shaped(converter *c, type_kind kind, int32_t elem_type, const Onnx__TensorShapeProto *shape, const char *stem, const place *at, type *out)
 {
-    if (elem_type && !elem_known(elem_type)) {
-        const bool standard = elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E2M3 || elem_type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT6E3M2;
-        return diag_error(c->d, standard ? EXIT_UNSUPPORTED : EXIT_INVALID, where_of(c, at), "elem-type", "element type %d is %s", elem_type,
-                          standard ? "not supported yet" : "unknown");
-    }
+    if (elem_type && !elem_known(elem_type)) return diag_error(c->d, EXIT_INVALID, where_of(c, at), "elem-type", "element type %d is unknown", elem_type);
     *out = (type){.kind = kind, .elem = (elem)elem_type, .rank = -1};
     if (!shape) return true;
     dim *sizes = shape_new(c->m, (uint32_t)shape->n_dim);

@@ -138,8 +138,7 @@ int schema_ir_for_opset(int opset)
 
 static const char *elem_name(uint32_t code)
 {
-    if (elem_known((int)code)) return elem_of((elem)code)->name;
-    return code == 27 ? "float6e2m3" : code == 28 ? "float6e3m2" : "?"; /* in the standard, but no type we know */
+    return elem_known((int)code) ? elem_of((elem)code)->name : "?";
 }
 
 static void mask_text(uint32_t mask, const char *before, const char *after, const char **sep, text *out)

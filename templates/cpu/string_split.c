@@ -27,11 +27,11 @@ KERNEL void string_split(onnxcc_string *restrict y, int64_t *restrict count, con
     for (int64_t i = 0; i < (N); i++) {
         const char *s = x[i].data;
         size_t n = x[i].length, at = 0;
-        int64_t pieces = 0, last = n == 0;
+        int64_t pieces = 0, last = 0; /* an empty string is one piece, as in onnx.reference */
         if (!(LENGTH)) {
             while (n > 0 && string_split_space(s[n - 1])) n--;
             while (at < n && string_split_space(s[at])) at++;
-            last = at == n;
+            last = at == n; /* but none where white space delimits */
         }
         while (!last) {
             const size_t end = (MOST) >= 0 && pieces >= (MOST) ? n : string_split_find(s, at, n, delimiter);

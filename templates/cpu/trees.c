@@ -93,7 +93,7 @@ INLINE void trees_softmax(float *score)
         score[i] = zero ? score[i] * sf_exp(-greatest) : sf_exp(score[i] - greatest);
         if (!zero) sum += score[i];
     }
-    for (int64_t i = 0; i < TARGETS; i++) score[i] /= sum;
+    for (int64_t i = 0; i < TARGETS; i++) score[i] = POST == 3 && sum == 0.0f ? 0.5f : score[i] / sum;
 }
 
 INLINE void trees_post(float *score)
@@ -105,12 +105,14 @@ INLINE void trees_post(float *score)
     }
 }
 
-/* The label and the scores of a two-class ensemble that scores only one of them: that score is above BOUND, and the other is its complement. */
+/* The label and the scores of a two-class ensemble that scores only one of them: that score is above BOUND, and the other is its complement, or its
+ * opposite where a transform follows (as onnx.reference has it; onnxruntime leaves softmax out here). */
 INLINE int64_t trees_one_of_two(float *score)
 {
     const float v = score[0];
     score[1] = POST == 2 ? trees_logistic(v) : POST == 4 ? trees_probit(v) : v;
-    score[0] = POST == 2 ? trees_logistic(-v) : BOUND > 0.0f && POST != 4 ? 1.0f - v : -score[1];
+    score[0] = POST == 2 ? trees_logistic(-v) : BOUND > 0.0f && POST == 0 ? 1.0f - v : -score[1];
+    if (POST == 1 || POST == 3) trees_softmax(score);
     return v > BOUND;
 }
 

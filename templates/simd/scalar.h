@@ -145,12 +145,16 @@ SIMD_FN float e5m2fnuz_to_f(uint8_t b) { return small_to_f(b, 5, 2, 16, 2); }
 SIMD_FN uint8_t e5m2fnuz_of_f(float v) { return (uint8_t)small_of_f(v, 5, 2, 16, 2); }
 SIMD_FN float e2m1_to_f(uint8_t b) { return small_to_f(b, 2, 1, 1, 3); }
 SIMD_FN uint8_t e2m1_of_f(float v) { return (uint8_t)small_of_f(v, 2, 1, 1, 3); }
-/* A power of two without sign: 2^(b - 127), 255 is NaN; rounds up from three quarters. */
+SIMD_FN float e2m3_to_f(uint8_t b) { return small_to_f(b, 2, 3, 1, 3); }
+SIMD_FN uint8_t e2m3_of_f(float v) { return (uint8_t)small_of_f(v, 2, 3, 1, 3); }
+SIMD_FN float e3m2_to_f(uint8_t b) { return small_to_f(b, 3, 2, 3, 3); }
+SIMD_FN uint8_t e3m2_of_f(float v) { return (uint8_t)small_of_f(v, 3, 2, 3, 3); }
+/* A power of two without sign, which is dropped: 2^(b - 127), 255 is NaN; rounds up from three quarters. */
 SIMD_FN float e8m0_to_f(uint8_t b) { return b == 255 ? su_float(0x7fc00000u) : b ? su_float((uint32_t)b << 23) : su_float(0x00400000u); }
 SIMD_FN uint8_t e8m0_of_f(float v)
 {
-    const uint32_t u = sf_bits_u(v);
-    if (v != v || v < 0) return 255;
+    const uint32_t u = sf_bits_u(v) & 0x7fffffffu;
+    if (v != v) return 255;
     if (u < 0x00800000u) return u > 0x00600000u ? 1 : 0;
     return (uint8_t)((u >> 23) + ((u & 0x7fffffu) > 0x400000u));
 }
@@ -166,6 +170,20 @@ SIMD_FN int32_t u4_ld(const uint8_t *p, int64_t i) { return bits_get(p, i, 4); }
 SIMD_FN int32_t i4_ld(const uint8_t *p, int64_t i) { return (bits_get(p, i, 4) ^ 8) - 8; }
 SIMD_FN int32_t u2_ld(const uint8_t *p, int64_t i) { return bits_get(p, i, 2); }
 SIMD_FN int32_t i2_ld(const uint8_t *p, int64_t i) { return (bits_get(p, i, 2) ^ 2) - 2; }
+/* Of 6 bits, four elements in three bytes. */
+SIMD_FN uint8_t six_get(const uint8_t *p, int64_t i)
+{
+    const int64_t at = i * 6 / 8;
+    const int shift = (int)(i * 6 % 8);
+    return (uint8_t)((p[at] | (shift > 2 ? p[at + 1] << 8 : 0)) >> shift & 63);
+}
+SIMD_FN void six_put(uint8_t *p, int64_t i, int32_t v)
+{
+    const int64_t at = i * 6 / 8;
+    const int shift = (int)(i * 6 % 8), mask = 63 << shift, put = (int)((uint32_t)v << shift) & mask;
+    p[at] = (uint8_t)((p[at] & ~mask) | (put & 255));
+    if (shift > 2) p[at + 1] = (uint8_t)((p[at + 1] & ~(mask >> 8)) | put >> 8);
+}
 SIMD_FN float e2m1_ld(const uint8_t *p, int64_t i) { return e2m1_to_f(bits_get(p, i, 4)); }
 
 /* ---- a row's sum ----

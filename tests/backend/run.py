@@ -3,6 +3,7 @@
 
     run.py ONNXCC --package                 cases that the installed onnx package ships
     run.py ONNXCC --conformance DIR         cases of a conformance folder (reader.py, open/backend.tar.xz)
+    run.py ONNXCC --reference DIR           the same folder's records of onnx.reference (open/reference_evaluator.tar.xz)
            [--least N] [--work DIR] [--known FILE] [--sanitize] [--only WORD] [--arguments=WORDS]
 
 A case may pass, or be refused as unsupported (exit code 4 with a reason). A wrong answer, a crash or a message of another kind is a
@@ -32,7 +33,7 @@ def package_cases():
     return folder
 
 
-def conformance_cases(root, work):
+def conformance_cases(root, work, name):
     if not os.path.exists(os.path.join(root, "reader.py")):
         print(f"skipped: no conformance folder at {root}")
         sys.exit(77)
@@ -48,7 +49,12 @@ def conformance_cases(root, work):
         sys.dont_write_bytecode = True
         spec.loader.exec_module(reader)
         os.makedirs(folder + ".part", exist_ok=True)
-        reader.Corpus("open", "backend", root).extract(folder + ".part")
+        corpus = reader.Corpus("open", name, root)
+        if name == "backend":
+            corpus.extract(folder + ".part")
+        else:
+            import reference_cases
+            reference_cases.write(corpus, folder + ".part")
         os.rename(folder + ".part", folder)
     return folder
 
@@ -58,6 +64,7 @@ def main():
     ap.add_argument("tool")
     ap.add_argument("--package", action="store_true")
     ap.add_argument("--conformance")
+    ap.add_argument("--reference")
     ap.add_argument("--least", type=int, default=0)
     ap.add_argument("--work", default=".")
     ap.add_argument("--known")
@@ -66,7 +73,8 @@ def main():
     ap.add_argument("--arguments", default="")
     a = ap.parse_args()
     os.makedirs(a.work, exist_ok=True)
-    folder = package_cases() if a.package else conformance_cases(a.conformance, a.work)
+    name = "reference_evaluator" if a.reference else "backend"
+    folder = package_cases() if a.package else conformance_cases(a.reference or a.conformance, a.work, name)
     report = os.path.join(a.work, "results.jsonl")
     command = [a.tool, "verify", "--cases", folder, "--jobs", "2", f"--json={report}", "-q"]
     if a.sanitize:

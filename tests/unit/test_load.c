@@ -134,11 +134,17 @@ static void an_unknown_element_type_is_an_error(void **state)
     const text w = tensor_fields(99, 1, (int64_t[]){1});
     expect_bad_tensor(&w, EXIT_INVALID, "elem-type");
 }
-static void six_bit_floats_are_not_supported(void **state)
+static void six_bit_floats_have_an_entry_each_and_are_packed(void **state)
 {
     (void)state;
-    const text w = tensor_fields(27, 1, (int64_t[]){1});
-    expect_bad_tensor(&w, EXIT_UNSUPPORTED, "elem-type");
+    text w = tensor_fields(ELEM_FLOAT6E2M3, 1, (int64_t[]){5});
+    put_bytes(&w, 5, "\x08\x3f\x01\x20\x1f", 5);
+    model *m = load_tensor(&w);
+    assert_non_null(m);
+    const tensor *t = named(m, "w")->data;
+    assert_int_equal(t->bytes, 4);
+    static const double want[] = {1, -7.5, 0.125, -0.0, 7.5};
+    for (size_t i = 0; i < 5; i++) assert_true(elem_get_double(t->type, t->data, i) == want[i]);
 }
 static void data_in_the_wrong_field_is_an_error(void **state)
 {
@@ -478,7 +484,7 @@ int main(void)
         TEST(a_size_of_2_to_the_63_bits_is_an_error),
         TEST(a_zero_dimension_beside_huge_ones_is_fine),
         TEST(an_unknown_element_type_is_an_error),
-        TEST(six_bit_floats_are_not_supported),
+        TEST(six_bit_floats_have_an_entry_each_and_are_packed),
         TEST(data_in_the_wrong_field_is_an_error),
         TEST(data_in_two_forms_is_an_error),
         TEST(typed_fields_become_little_endian_data),

@@ -4,7 +4,7 @@
 #   sh tests/run.sh [ctest arguments]        for example: sh tests/run.sh -L quick
 #
 # Installs from Debian's packages (only those that are missing): gcc, g++, cmake, ninja-build, pkg-config, protobuf-c, libyaml, cmocka, clang with its
-# sanitizers, python3-venv; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and from PyPI, into a virtual environment under the build folder, the onnx package with numpy and pillow, and onnxruntime (without it, the tests that compare with it are skipped).
+# sanitizers, python3-venv, libjpeg and libpng; cross compilers and QEMU (about 150 MB; not with ONNXCC_QEMU=0, and without them the tests that need them are skipped); and from PyPI, into a virtual environment under the build folder, the onnx package with numpy and pillow, and onnxruntime (without it, the tests that compare with it are skipped).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build}
@@ -27,6 +27,10 @@ missing=$(missing_of gcc g++ libc6-dev cmake ninja-build pkg-config libprotobuf-
 # shellcheck disable=SC2086
 [ -z "$missing" ] || install $missing
 
+missing=$(missing_of libjpeg-dev libpng-dev)
+# shellcheck disable=SC2086
+[ -z "$missing" ] || install $missing || echo "no libjpeg or libpng: their images are refused by name"
+
 # Clang's sanitizers: in newer releases a package of their own, by clang's version.
 . "$top/tests/sanitizes.sh"
 sanitizes clang -fsanitize=address || install "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" || echo "no sanitizers for clang: what needs them says so"
@@ -39,7 +43,7 @@ if [ "${ONNXCC_QEMU:-1}" != 0 ]; then
 fi
 
 venv=$build/venv
-if ! "$venv/bin/python" -c 'import onnx, numpy' 2>/dev/null; then
+if ! "$venv/bin/python" -c 'import onnx, numpy, PIL' 2>/dev/null; then
     echo "installing: onnx and numpy from PyPI into $venv"
     mkdir -p "$build"
     if ! { python3 -m venv "$venv" && "$venv/bin/python" -m pip install -q 'onnx>=1.23,<1.24' numpy pillow; }; then

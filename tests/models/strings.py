@@ -166,10 +166,8 @@ def made():
     x = objects(["a,b", "b", "a,,b,", ",", "ab", "a,b,c,d,e"]).reshape(2, 3)  # an empty string is one piece, onnxruntime has none
     spaces = objects(["a b", "", "  a   b ", "  ", "ab", "a b c d e"]).reshape(2, 3)
     for most in (None, 0, 1, 2, 9):
-        attributes = {} if most is None else {"maxsplit": most}
         for k, delimiter in enumerate((",", "b,", None, "")):
-            if delimiter is not None:
-                attributes["delimiter"] = delimiter
+            attributes = ({} if most is None else {"maxsplit": most}) | ({} if delimiter is None else {"delimiter": delimiter})
             case(f"split{most}{k}", [N("StringSplit", ["x"], ["y", "n"], **attributes)], {"x": x if delimiter else spaces}, {"y": T.STRING, "n": T.INT64})
     case("split_count", [N("StringSplit", ["x"], ["y", "n"], delimiter=",")], {"x": x}, {"n": T.INT64})
     case("split_labels", [N("StringSplit", ["x"], ["y", "n"], delimiter=","), N("LabelEncoder", ["y"], ["i"], domain=ML, keys_strings=["a", "b"], values_int64s=[1, 2])], {"x": x},

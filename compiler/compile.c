@@ -144,6 +144,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     if (!o->no_fuse) {
         const fuse_options rules = fusion_rules(o);
         fuse(p, &rules);
+        for (uint32_t i = 0; i < o->states.n; i++) plan_cache(p, o->states.p[i].out, o->states.p[i].in);
         plan_alias(p);
     }
     dump_plan(p, o, out, "fuse");

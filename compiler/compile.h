@@ -9,6 +9,7 @@
 typedef struct {
     const char *name;
     int64_t lo, hi; /* inclusive; hi = INT64_MAX: no upper bound */
+    bool zero;      /* --dim NAME=0..HI: a size of an input may be 0 */
 } dim_override;
 
 /* --shape INPUT=1x3x224x224; -1 (written ?) leaves that dimension as it is in the model. */

@@ -83,7 +83,8 @@ typedef struct {
 typedef struct {
     const char *name; /* symbolic name in the model, such as "batch" */
     int64_t lo, hi;   /* inclusive; hi = INT64_MAX: no bound */
-    int input, axis;  /* where its value is read from: dimension `axis` of input number `input`; input -1: decided during the run */
+    int input, axis;  /* where its value is read from: dimension `axis` of input number `input`; input -1: decided during the run;
+                         -2: a size of the state alone, which the caller knows */
 } onnxcc_dim_info;
 
 /* Describes a model to a loader; <model>_model() returns it. Pointers into constant data. */

@@ -23,7 +23,7 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
 {
     const char *equals = strrchr(s, '=');
     if (!equals || equals == s) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
-    *out = (dim_override){arena_strndup(a, s, (size_t)(equals - s)), 0, INT64_MAX};
+    *out = (dim_override){.name = arena_strndup(a, s, (size_t)(equals - s)), .hi = INT64_MAX};
     const char *p = equals + 1;
     bool ok = true;
     const bool has_lo = strncmp(p, "..", 2) != 0;
@@ -35,7 +35,8 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
         else ok = has_lo;
     } else ok = false;
     if (!ok || *p || out->lo > out->hi) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
-    if (has_lo && out->lo < 1) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim %s: sizes begin at 1", s);
+    out->zero = has_lo && !out->lo;
+    if (has_lo && (out->lo < 0 || out->hi < 1)) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim %s: sizes begin at 0 (as in NAME=0..8) or 1", s);
     return true;
 }
 

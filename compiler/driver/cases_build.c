@@ -53,7 +53,7 @@ static bool generate_bounded(case_run *r, test_case *t, const model *refused, co
         const uint32_t n = with.dims.n;
         for (uint32_t i = 0; i < refused->decided.n; i++) {
             const dim s = refused->decided.p[i];
-            if (dim_range(refused->dims, s).hi == INT64_MAX) VEC_PUSH(a, with.dims, ((dim_override){dim_name(refused->dims, s), 0, CAPACITY}));
+            if (dim_range(refused->dims, s).hi == INT64_MAX) VEC_PUSH(a, with.dims, ((dim_override){.name = dim_name(refused->dims, s), .hi = CAPACITY}));
         }
         if (with.dims.n == n) return false;
         diag *again = diag_new(a, NULL);

@@ -74,7 +74,7 @@ static void infer_sizes(command *c, summary *s)
     if (!m || !compile_front(m, &o, &out)) return;
     for (uint32_t i = 0; i < m->decided.n; i++)
         if (in_a_type(m, m->decided.p[i]) || !strncmp(dim_name(m->dims, m->decided.p[i]), "bytes.", 6)) /* a pool of strings is in no type */
-            VEC_PUSH(c->mem, s->decided, ((dim_override){dim_name(m->dims, m->decided.p[i]), dim_range(m->dims, m->decided.p[i]).lo, dim_range(m->dims, m->decided.p[i]).hi}));
+            VEC_PUSH(c->mem, s->decided, ((dim_override){.name = dim_name(m->dims, m->decided.p[i]), .lo = dim_range(m->dims, m->decided.p[i]).lo, .hi = dim_range(m->dims, m->decided.p[i]).hi}));
 }
 
 static const char *typed(command *c, model *m, value_id v)

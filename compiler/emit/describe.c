@@ -49,6 +49,7 @@ static void dim_table(emit *e, text *out)
                     axis = (int)a;
                 }
         }
+        if (input < 0 && i < e->n_input_symbols) input = -2;
         text_add(out, "    {");
         string_literal(out, dim_name(e->p->dims, s));
         text_addf(out, ", %" PRId64 ", ", r.lo);

@@ -48,6 +48,29 @@ static void fields(emit *e, text *out, bool input)
     if (!n && !(input && (weights_in_run(e) || e->plan->state_bytes || has_host_arena(e))) && (input ? !e->n_input_symbols : e->n_input_symbols == e->p->symbols.n)) text_add(out, "    char none; /* a C struct may not be empty */\n");
 }
 
+/* A state that grows: the array that it is the beginning of. */
+static void longer_words(emit *e, const slot_info *now, const slot_info *then, text *out)
+{
+    bool differ = false;
+    for (uint32_t k = 0; k < now->rank; k++) differ |= now->extent[k] != then->extent[k];
+    if (!differ) return;
+    text t = {.mem = e->mem};
+    for (uint32_t k = 0; k < now->rank; k++) {
+        text_add(&t, "[");
+        if (now->extent[k] == then->extent[k]) dim_text(e->p->dims, now->extent[k], &t);
+        else text_addf(&t, "%" PRId64, dim_range(e->p->dims, then->extent[k]).hi);
+        text_add(&t, "]");
+    }
+    text_addf(out, " in an array %s; after the run", comment_text(e->mem, t.p));
+    t.n = 0;
+    for (uint32_t k = 0; k < now->rank; k++) {
+        text_add(&t, "[");
+        dim_text(e->p->dims, then->extent[k], &t);
+        text_add(&t, "]");
+    }
+    text_addf(out, " %s of it", comment_text(e->mem, t.p));
+}
+
 /* What the state holds, at which byte: for callers that begin with something else than zeros. */
 static void state_macro(emit *e, text *out)
 {
@@ -55,11 +78,15 @@ static void state_macro(emit *e, text *out)
     text_addf(out, "/* Memory that each sequence of runs has of its own: fill it with what the first run is to read, mostly zeros.");
     for (uint32_t i = 0; i < e->plan->state.n; i++) {
         const uint32_t buf = e->plan->state.p[i].to;
-        for (uint32_t s = 1; s < e->p->slot.n; s++)
-            if (slot_at(e->p, s)->kind == SLOT_STATE && slot_at(e->p, s)->view.buf == buf) {
-                text_addf(out, "\n * byte %" PRId64 ":", e->p->buf.p[buf].offset);
-                io_words(e, s, out);
-            }
+        slot first = 0;
+        for (uint32_t s = 1; s < e->p->slot.n; s++) {
+            if (slot_at(e->p, s)->kind != SLOT_STATE || slot_at(e->p, s)->view.buf != buf) continue;
+            if (first) longer_words(e, slot_at(e->p, first), slot_at(e->p, s), out);
+            if (first) continue; /* what a run makes of it is in the same place */
+            first = s;
+            text_addf(out, "\n * byte %" PRId64 ":", e->p->buf.p[buf].offset);
+            io_words(e, s, out);
+        }
     }
     text_addf(out, " */\n#define %s_STATE_BYTES %" PRId64 "\n\n", e->upper, e->plan->state_bytes);
 }

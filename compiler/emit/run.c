@@ -81,6 +81,7 @@ static void keep_states(emit *e, text *out)
 {
     for (uint32_t i = 0; i < e->plan->state.n; i++) {
         const state_move m = e->plan->state.p[i];
+        if (m.from == m.to) continue;
         const buf_info *from = &e->p->buf.p[m.from], *to = &e->p->buf.p[m.to];
         const int bits = elem_of(from->type)->bits;
         print_copy(e, "    ", on_device(e), arena_printf(e->mem, "(char *)in->state + %" PRId64, to->offset), arena_printf(e->mem, "(char *)in->state + %" PRId64, from->offset),

@@ -351,6 +351,19 @@ static dim at_axis_minimum(dims *t, dim d)
     return d;
 }
 
+bool dim_allow_zero(dims *t, dim symbol)
+{
+    dnode *s = at(t, symbol);
+    if (s->range.lo < 1) return true;
+    for (uint32_t i = 1; i < t->node.n; i++)
+        if (arg_count(at(t, i)->kind) && dim_has(t, i, symbol)) return false;
+    s = at(t, symbol);
+    s->range.lo = 0;
+    for (uint32_t i = 1; i < t->node.n; i++)
+        if (at(t, i)->kind == DIM_POLY) at(t, i)->range = range_poly(t, at(t, i)->c, at(t, i)->term, at(t, i)->n_terms);
+    return true;
+}
+
 interval dim_range(dims *t, dim d)
 {
     const interval r = range_now(t, d);

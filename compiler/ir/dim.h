@@ -36,6 +36,8 @@ dim dim_const(dims *t, int64_t v);
 /* The symbol of that name; made with the interval when new. Names are unique per table; the interval can be narrowed later. */
 dim dim_symbol(dims *t, const char *name, int64_t lo, int64_t hi);
 void dim_narrow(dims *t, dim symbol, int64_t lo, int64_t hi);
+/* A symbol of at least 1 may be 0 from here on. False, with nothing changed, when some dim was simplified by what it was before. */
+bool dim_allow_zero(dims *t, dim symbol);
 /* A symbol with an unused name made from `stem`. */
 dim dim_fresh(dims *t, const char *stem, int64_t lo, int64_t hi);
 /* A new axis with the given extent; the constant 0 when the extent is 1. */

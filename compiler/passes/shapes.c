@@ -32,6 +32,8 @@ static bool limit(model *m, dim d, const dim_override *o)
         if (dim_is_const(m->dims, d, &v) && v >= o->lo && v <= o->hi) return true;
         return diag_error(m->diag, EXIT_USAGE, "", "dim", "--dim %s: that dimension is fixed in the model", o->name);
     }
+    if (o->zero && !dim_allow_zero(m->dims, d))
+        return diag_error(m->diag, EXIT_UNSUPPORTED, "", "dim", "--dim %s: the model declares sizes that are computed from it, which take it as at least 1", o->name);
     if (o->lo == o->hi) replace_everywhere(m, d, dim_const(m->dims, o->lo));
     else dim_narrow(m->dims, d, o->lo, o->hi);
     return true;
@@ -89,7 +91,7 @@ static bool set_shape(model *m, const shape_override *s)
         return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: %u dimensions given, the input has %d", s->input, s->rank, v->type.rank);
     for (uint32_t i = 0; i < s->rank; i++) {
         if (s->dim[i] < 0) continue;
-        const dim_override o = {arena_printf(m->mem, "%s:%u", s->input, i), s->dim[i], s->dim[i]};
+        const dim_override o = {.name = arena_printf(m->mem, "%s:%u", s->input, i), .lo = s->dim[i], .hi = s->dim[i]};
         if (!limit(m, v->type.shape[i], &o)) return false;
         v = input_named(m, s->input);
     }

@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     VEC(use) list;
-    bool fixed; /* touched by a control step or a convolution */
+    bool fixed; /* touched by a control step or a convolution, or placed already */
 } use_list;
 
 typedef struct {
@@ -104,7 +104,7 @@ static void note_use(void *ctx, slot s, bool written)
     aliases *a = ctx;
     use_list *l = &a->uses[s];
     const place *here = &a->places.p[a->now];
-    if (here->step->control || (here->step->kernel && here->step->kernel->kind == K_CONV)) l->fixed = true;
+    if (slot_at(a->p, s)->view.buf || here->step->control || (here->step->kernel && here->step->kernel->kind == K_CONV)) l->fixed = true;
     for (uint32_t i = l->list.n; i-- > 0 && l->list.p[i].at == a->now;) {
         l->list.p[i].reads |= !written;
         l->list.p[i].writes |= written;

@@ -52,6 +52,11 @@ bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *o
 bool pack_now(program *p, block *steps, slot packed);
 bool ex_is_constant(program *p, ex e); /* loads constants only */
 
+/* Output `out` and input `in`, a pair of --state, are one place where the one is the other with more in it (cache.c). After fuse, before any layout. Leaves alone what
+ * does not fit. */
+void plan_cache(program *p, const char *out, const char *in);
+slot slot_named(const program *p, const slot *list, uint32_t n, const char *name); /* 0: none of them has that name */
+
 /* Drops copies that keep the row-major order: one slot becomes a view of the other (slot_info.alias_of). After fuse, before any layout:
  * slots with alias_of or has_views lie dense and row-major. What convolutions touch is left alone, for they choose their layout. */
 void plan_alias(program *p);
@@ -68,7 +73,7 @@ dim step_work(program *p, const step *s);
 dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
 
-/* After a run, buffer `from` is copied over buffer `to`, both in the state. */
+/* After a run, buffer `from` is copied over buffer `to`, both in the state; from == to: the run works in place. */
 typedef struct {
     uint32_t from, to;
 } state_move;

@@ -15,6 +15,12 @@ static int32_t find_io(const program *p, const slot *list, uint32_t n, const cha
     return -1;
 }
 
+slot slot_named(const program *p, const slot *list, uint32_t n, const char *name)
+{
+    const int32_t i = find_io(p, list, n, name);
+    return i < 0 ? 0 : list[i];
+}
+
 static bool unknown_name(program *p, const char *what, const char *name, const slot *list, uint32_t n)
 {
     text known = {.mem = p->mem};
@@ -64,9 +70,10 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
     if (from < 0) return unknown_name(p, "output", out, p->outputs.p, p->outputs.n);
     if (to < 0) return unknown_name(p, "input", in, p->inputs.p, p->inputs.n);
     const slot a = p->outputs.p[from], b = p->inputs.p[to];
-    if (!same_shape(slot_at(p, a), slot_at(p, b))) {
+    const bool one_place = slot_at(p, a)->kind == SLOT_STATE && slot_at(p, a)->view.buf == slot_at(p, b)->view.buf;
+    if (!one_place && !same_shape(slot_at(p, a), slot_at(p, b))) {
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-shape", "--state: output '%s' and input '%s' have not the same type and shape", out, in);
-        return diag_hint(p->diag, "a state keeps its shape: fix or name the dimensions alike with --dim");
+        return diag_hint(p->diag, "a state keeps its shape (fix or name the dimensions alike with --dim), or grows where Concat appends to it (bound its length with --dim NAME=..N)");
     }
     if (slot_at(p, b)->type == ELEM_STRING)
         return diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-type", "--state: input '%s' holds strings, which are pointers into a run's memory", in);
@@ -76,8 +83,8 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
         return diag_hint(p->diag, "bound its dimensions, for example --dim batch=1..8");
     }
     state_move move = {0};
-    move.to = place(p, b, plan, bytes);
-    move.from = place(p, a, plan, bytes);
+    move.to = move.from = place(p, b, plan, bytes);
+    if (!one_place) move.from = place(p, a, plan, bytes);
     VEC_PUSH(p->mem, plan->state, move);
     remove_io(p, p->inputs.p, &p->inputs.n, (uint32_t)to);
     remove_io(p, p->outputs.p, &p->outputs.n, (uint32_t)from);

@@ -49,8 +49,9 @@ says err "[type-mismatch]" "input 1 'i' is int32"
 expect 2 relu.onnx -o bogus --dump=bogus
 says err "no pass is called 'bogus'"
 expect 2 relu.onnx -o none --dim n=0
-expect 2 relu.onnx -o none --dim n=0..4
-says err "sizes begin at 1"
+says err "sizes begin at 0 (as in NAME=0..8) or 1"
+expect 0 relu.onnx -o zero --dim n=0..4
+grep -q "dimension 'n', 0 to 4" zero/relu.h || fail "a size of 0 is not allowed"
 # --emit=shared: a library, built again only when the code has changed or it is gone; CFLAGS are the last flags.
 expect 0 relu.onnx -o lib --name net --emit=shared,json
 nm -D lib/net.so > out && says out " T net_model"

@@ -1,6 +1,7 @@
 """The records of a conformance folder's `reference_evaluator` (models, feeds and outputs that the tests of onnx.reference have) as case folders of
-`onnxcc verify --cases`: model.onnx and test_data_set_0. onnx.reference doesn't look at the types that a graph declares, and some of those tests declare others than they have; here they are those of the data. What has
-no form as a file, a map as an input, is left out, which is a failure of the case."""
+`onnxcc verify --cases`: model.onnx and test_data_set_0. onnx.reference doesn't look at the types that a graph declares, and some of those tests declare others than they have; here they are those of the data. A map, of
+which the record has the text, is its keys and its values. What has no form as a file is left out, which is a failure of the case."""
+import ast
 import json
 import os
 import re
@@ -23,6 +24,14 @@ def value_of(corpus, stored, name):
     tensor = onnx.TensorProto.FromString(corpus.get(stored))
     tensor.name = name
     return tensor.SerializeToString()
+
+
+def map_of(info, text):
+    """The files of a map: its keys, its values."""
+    pairs = ast.literal_eval(re.sub(r"array\(([^()]*)\)", r"\1", text))
+    kind = info.type.map_type
+    return [helper.make_tensor(f"{info.name}.{part}", element, [len(pairs)], [v.encode() if isinstance(v, str) else v for v in list_]).SerializeToString()
+            for part, element, list_ in (("keys", kind.key_type, list(pairs)), ("values", kind.value_type.tensor_type.elem_type, list(pairs.values())))]
 
 
 def same_type(declared, value):
@@ -102,8 +111,13 @@ def write(corpus, folder):
             contents[f"output_{k}"] = content = value_of(corpus, stored, info.name)
             if content is not None and stored is not None:
                 mend_output(info, content, isinstance(stored, dict))
-        for k, (info, stored) in enumerate(inputs):
-            contents[f"input_{k}"] = mend_input(model, info, value_of(corpus, stored, info.name))
+        files = []
+        for info, stored in inputs:
+            if isinstance(stored, dict) and stored.get("map"):
+                files += map_of(info, stored["repr"])
+            else:
+                files.append(mend_input(model, info, value_of(corpus, stored, info.name)))
+        contents |= {f"input_{k}": content for k, content in enumerate(files)}
         for stem, content in contents.items():
             if content is not None:
                 with open(os.path.join(data, f"{stem}.pb"), "wb") as f:

@@ -35,8 +35,6 @@ REASONS = {
         "test_attention_4d_causal_fp16 test_attention_4d_causal_fp16_expanded test_attention_4d_gqa_with_past_and_present_fp16",
     "the result is right, but the suite can't compare scalars in a sequence: it takes their length":
         "test_loop16_seq_none",
-    "the body of AffineGrid decides shapes by the data":
-        "test_affine_grid_2d_expanded test_affine_grid_2d_align_corners_expanded test_affine_grid_3d_expanded test_affine_grid_3d_align_corners_expanded",
 }
 EXCLUDED = {name for names in REASONS.values() for name in names.split()}
 

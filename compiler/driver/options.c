@@ -205,7 +205,7 @@ static bool take_verb(diag *d, options *o)
         o->args.n--;
         return true;
     }
-    if (ends_with(first, ".onnx")) {
+    if (ends_with(first, ".onnx") || ends_with(first, ".onnxtxt")) {
         o->verb = VERB_COMPILE;
         return o->has_verb = true;
     }

@@ -129,27 +129,27 @@ bool check_limits(model *m)
     return ok;
 }
 
-/* NAME.h must not stand where a system header is looked for. */
-static bool system_header(const char *name)
+/* NAME.h must not stand where a system header is looked for, and CMake has targets of its own. */
+static bool is_taken(const char *name)
 {
-    static const char *const HEADERS[] = {"assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+    static const char *const NAMES[] = {"assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
                                           "signal", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "tgmath", "threads", "time",
-                                          "wchar", "wctype", "unistd", "memory", "features", "onnxcc_rt"};
-    for (size_t i = 0; i < sizeof HEADERS / sizeof *HEADERS; i++)
-        if (!strcmp(HEADERS[i], name)) return true;
+                                          "wchar", "wctype", "unistd", "memory", "features", "onnxcc_rt", "all", "clean", "help", "install", "package", "test"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+        if (!strcmp(NAMES[i], name)) return true;
     return false;
 }
 
 const char *model_name(model *m, const compile_options *o, arena *mem)
 {
     if (o->name) {
-        if (!strcmp(c_identifier(mem, o->name, NULL, 0), o->name) && !system_header(o->name)) return o->name;
+        if (!strcmp(c_identifier(mem, o->name, NULL, 0), o->name) && !is_taken(o->name)) return o->name;
         diag_error(m->diag, EXIT_USAGE, "", "name", "--name %s: not a C identifier that can begin every symbol and file", o->name);
-        diag_hint(m->diag, "letters, digits and underscores, no keyword and no name of a system header; for example --name=%s_model", c_identifier(mem, o->name, NULL, 0));
+        diag_hint(m->diag, "letters, digits and underscores, no keyword, no name of a system header or of one of CMake's targets; for example --name=%s_model", c_identifier(mem, o->name, NULL, 0));
         return NULL;
     }
     const char *path = m->path ? m->path : "model", *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
     const char *name = c_identifier(mem, arena_strndup(mem, base, dot && dot != base ? (size_t)(dot - base) : strlen(base)), NULL, 0);
-    return system_header(name) ? arena_printf(mem, "%s_model", name) : name;
+    return is_taken(name) ? arena_printf(mem, "%s_model", name) : name;
 }

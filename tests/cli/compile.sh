@@ -66,3 +66,8 @@ expect 2 relu.onnx -o auto --emit=shared --target=auto
 if CFLAGS=-fno-such-flag "$onnxcc" relu.onnx -o flags --emit=shared 2> err; then fail "CFLAGS are not used"; fi
 says err "[cc-failed]"
 [ ! -e flags/relu.so ] || fail "a library that could not be built"
+# A model named after one of CMake's targets gets another name; the text form needs no verb either.
+printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[2] x) => (float[2] y)\n{\n    y = Neg(x)\n}\n' > clean.onnxtxt
+expect 0 clean.onnxtxt -o clean
+[ -f clean/clean_model.h ] || fail "the library would be the target 'clean'"
+expect 2 clean.onnxtxt -o clean --name test

@@ -37,7 +37,7 @@ bool infer_only_checks(const infer_ctx *c)
     return c->walk && c->walk->o->strict;
 }
 
-bool infer_sizes_hold(const infer_ctx *c)
+bool infer_sizes_hold(infer_ctx *c)
 {
     static const char *const ranks_only[] = {"STFT", "RNN", "GRU", "LSTM"};
     for (size_t i = 0; i < sizeof ranks_only / sizeof *ranks_only; i++)
@@ -45,9 +45,11 @@ bool infer_sizes_hold(const infer_ctx *c)
     return infer_is_strict(c);
 }
 
-bool infer_is_strict(const infer_ctx *c)
+bool infer_is_strict(infer_ctx *c)
 {
     const op_schema *s = c->walk && c->walk->o->strict ? c->walk->asked : NULL;
+    uint32_t n;
+    if (s && s->since < 14 && !strcmp(s->name, "Reshape") && !in_content(c, 1, &n)) return false; /* nor of a shape that is computed */
     const bool old = s && s->since < 18 && strcmp(s->name, "ReduceSum");
     return s && s->infers && (!old || strncmp(s->name, "Reduce", 6) || node_in(c->n, 1) || node_int(c->n, "keepdims", 1)); /* of a full reduction onnx says nothing */
 }

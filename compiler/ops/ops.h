@@ -58,8 +58,8 @@ dim limit_decided(model *m, dim symbol, const char *name);
 /* The same symbol whenever it is asked for: "STEM.NODE", a size up to `most` that data decides. */
 dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
-bool infer_sizes_hold(const infer_ctx *c); /* infer_is_strict, and it infers sizes, not only their number */
-bool infer_is_strict(const infer_ctx *c); /* infer_options.strict, and the standard infers something for the operator */
+bool infer_sizes_hold(infer_ctx *c); /* infer_is_strict, and it infers sizes, not only their number */
+bool infer_is_strict(infer_ctx *c); /* infer_options.strict, and the standard infers something for the operator */
 bool infer_only_checks(const infer_ctx *c); /* infer_options.strict */
 /* Types of the outputs, as far as they don't depend on values that are unknown (infer_partial.c). False after reporting that they contradict declarations. */
 bool infer_partial(infer_ctx *c);

@@ -80,7 +80,7 @@ static bool dropout_to_7(edit *e)
 /* Dropout 7 -> 10: the mask is bool, it had the type of the data. */
 static bool dropout_to_10(edit *e)
 {
-    if (edited(e)->n_out > 1 && is_used(e, edited(e)->out[1])) follow(e, 1, "CastLike", NULL, input_of(e, 0));
+    if (edited(e)->n_out > 1 && edited(e)->out[1] && (e->m->written_back || is_used(e, edited(e)->out[1]))) follow(e, 1, "CastLike", NULL, input_of(e, 0));
     return true;
 }
 

@@ -260,7 +260,7 @@ static bool infer_graph(walk *w, graph_id g)
     bool ok = true;
     for (uint32_t i = 0; i < gr->nodes.n; i++) {
         const bool good = infer_place(w, g, i);
-        if (!good && w->o->tolerant) forget_bodies(w->m, node_at(w->m, gr->nodes.p[i]));
+        if (!good && w->o->tolerant && !w->o->partial) forget_bodies(w->m, node_at(w->m, gr->nodes.p[i]));
         ok &= good;
     }
     return ok;

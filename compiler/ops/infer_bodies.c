@@ -26,6 +26,14 @@ static bool rule_takes(infer_ctx *c, const char *rule, const char *input, uint32
     return infer_error(c, "input-missing", wanted ? "update_rule '%s' needs input %u (%s)" : "update_rule '%s' has no input %u (%s)", rule, i, input);
 }
 
+/* Does the last dimension hold that many heads? */
+static bool packs(infer_ctx *c, uint32_t i, int64_t heads)
+{
+    int64_t size;
+    if (!dim_is_const(c->d, in_dim(c, i, 2), &size) || size % heads == 0) return true;
+    return infer_error(c, "shape-mismatch", "the last dimension of input %u, %lld, is no multiple of %lld heads", i, (long long)size, (long long)heads);
+}
+
 bool infer_LinearAttention(infer_ctx *c)
 {
     enum { QUERY, KEY, VALUE, PAST, DECAY, BETA };
@@ -39,8 +47,11 @@ bool infer_LinearAttention(infer_ctx *c)
     for (uint32_t i = QUERY; i <= VALUE; i++)
         if (in_rank(c, i) >= 0 && in_rank(c, i) != 3) return infer_error(c, "shape-rank", "input %u has %d dimensions, expected 3", i, in_rank(c, i));
     if (in_rank(c, PAST) >= 0 && in_rank(c, PAST) != 4) return infer_error(c, "shape-rank", "past_state has %d dimensions, expected 4", in_rank(c, PAST));
+    for (uint32_t i = DECAY; i <= BETA; i++)
+        if (in_rank(c, i) >= 0 && in_rank(c, i) != 3) return infer_error(c, "shape-rank", "input %u has %d dimensions, expected 3", i, in_rank(c, i));
     for (uint32_t i = QUERY; i <= VALUE; i++)
         if (!need_rank(c, i)) return false;
+    if (!packs(c, QUERY, q_heads) || !packs(c, KEY, heads) || !packs(c, VALUE, heads)) return false;
     const type *q = in_type(c, QUERY), *k = in_type(c, KEY), *v = in_type(c, VALUE);
     const dim size = per_head(c, v->shape[2], heads), key = per_head(c, k->shape[2], heads);
     const dim out[3] = {q->shape[0], q->shape[1], dim_mulc(c->d, size, q_heads)};

@@ -9,7 +9,7 @@ static type *boxed(infer_ctx *c, type t)
     return arena_copy(c->m->mem, &t, sizeof t);
 }
 
-static type sequence_of(infer_ctx *c, type element)
+type infer_sequence_of(infer_ctx *c, type element)
 {
     return (type){.kind = TYPE_SEQUENCE, .rank = -1, .of = boxed(c, element)};
 }
@@ -27,13 +27,12 @@ static type element_of(infer_ctx *c, uint32_t i)
     return t && t->of ? *t->of : (type){.rank = -1};
 }
 
-/* What both are: sizes that differ are unknown. */
-static type common(infer_ctx *c, const type *a, const type *b)
+type infer_common(infer_ctx *c, const type *a, const type *b)
 {
     if (a->kind == TYPE_UNKNOWN || b->kind == TYPE_UNKNOWN) return a->kind == TYPE_UNKNOWN ? *b : *a;
     if (a->kind != b->kind) return (type){.rank = -1};
     if (a->kind != TYPE_TENSOR) {
-        const type none = {.rank = -1}, of = common(c, a->of ? a->of : &none, b->of ? b->of : &none);
+        const type none = {.rank = -1}, of = infer_common(c, a->of ? a->of : &none, b->of ? b->of : &none);
         return (type){.kind = a->kind, .elem = a->elem, .rank = -1, .of = boxed(c, of)};
     }
     if (a->rank < 0 || a->rank != b->rank) return type_tensor(a->elem, -1, NULL);
@@ -48,7 +47,7 @@ static type all_inputs(infer_ctx *c, uint32_t from)
     type t = {.rank = -1};
     for (uint32_t i = from; i < c->n->n_in; i++) {
         const type *x = in_type(c, i);
-        if (x && x->kind == TYPE_TENSOR) t = i == from ? *x : common(c, &t, x);
+        if (x && x->kind == TYPE_TENSOR) t = i == from ? *x : infer_common(c, &t, x);
     }
     return t;
 }
@@ -65,6 +64,7 @@ static type split_pieces(infer_ctx *c)
     uint32_t n;
     int64_t size, whole;
     const dim *split = in_content(c, 1, &n);
+    if (split && n == 1 && in_rank(c, 1) == 0 && dim_is_const(c->d, split[0], &size) && size < 1) (void)infer_error(c, "split", "pieces of %lld", (long long)size);
     for (int32_t k = 0, to = 0; k < x->rank; k++) {
         if ((uint32_t)k != axis) t.shape[to++] = x->shape[k];
         else if (each_one && !drop) t.shape[to++] = dim_const(c->d, 1);
@@ -103,7 +103,7 @@ static type given_by_type(infer_ctx *c)
     return x ? *x : (type){.rank = -1};
 }
 
-static void set_type(infer_ctx *c, uint32_t i, type t)
+void infer_set_type(infer_ctx *c, uint32_t i, type t)
 {
     if (!has_out(c, i) || t.kind == TYPE_UNKNOWN || (t.kind == TYPE_TENSOR && t.elem == ELEM_NONE)) return;
     if (t.kind == TYPE_TENSOR) (void)out_tensor(c, i, t.elem, t.rank, t.shape);
@@ -118,7 +118,7 @@ static bool branches(infer_ctx *c)
     const graph *x = graph_at(c->m, a->u.g), *y = graph_at(c->m, b->u.g);
     for (uint32_t i = 0; i < c->n->n_out && i < x->outputs.n && i < y->outputs.n; i++) {
         const type s = value_at(c->m, x->outputs.p[i])->type, t = value_at(c->m, y->outputs.p[i])->type;
-        set_type(c, i, common(c, &s, &t));
+        infer_set_type(c, i, infer_common(c, &s, &t));
     }
     return true;
 }
@@ -128,24 +128,33 @@ bool infer_branch_types(infer_ctx *c)
     return !*c->n->domain && !strcmp(c->n->op, "If") && branches(c);
 }
 
+/* seq(map(key, float)) */
+static type maps_of_labels(infer_ctx *c)
+{
+    const bool strings = node_attr(c->n, "classlabels_strings") != NULL;
+    const type score = type_tensor(ELEM_FLOAT, -1, NULL);
+    return infer_sequence_of(c, (type){.kind = TYPE_MAP, .elem = strings ? ELEM_STRING : ELEM_INT64, .rank = -1, .of = boxed(c, score)});
+}
+
 bool infer_list_types(infer_ctx *c)
 {
+    if (node_is(c->n, "ai.onnx.ml", "ZipMap")) return infer_set_type(c, 0, maps_of_labels(c)), true;
     const char *op = c->n->op;
     const type *x = in_type(c, 0);
     if (*c->n->domain) return false;
-    if (!strcmp(op, "SequenceEmpty")) set_type(c, 0, sequence_of(c, type_tensor((elem)node_int(c->n, "dtype", ELEM_FLOAT), -1, NULL)));
-    else if (!strcmp(op, "SequenceConstruct")) set_type(c, 0, sequence_of(c, all_inputs(c, 0)));
+    if (!strcmp(op, "SequenceEmpty")) infer_set_type(c, 0, infer_sequence_of(c, type_tensor((elem)node_int(c->n, "dtype", ELEM_FLOAT), -1, NULL)));
+    else if (!strcmp(op, "SequenceConstruct")) infer_set_type(c, 0, infer_sequence_of(c, all_inputs(c, 0)));
     else if (!strcmp(op, "SequenceInsert")) {
         const type of = element_of(c, 0), *put = in_type(c, 1);
-        set_type(c, 0, sequence_of(c, put ? common(c, &of, put) : of));
-    } else if (!strcmp(op, "SequenceErase") || (!strcmp(op, "Identity") && x && x->kind != TYPE_TENSOR)) set_type(c, 0, x ? *x : (type){.rank = -1});
-    else if (!strcmp(op, "SequenceAt")) set_type(c, 0, element_of(c, 0));
-    else if (!strcmp(op, "SequenceLength")) set_type(c, 0, tensor_of(c, ELEM_INT64, 0));
-    else if (!strcmp(op, "SplitToSequence")) set_type(c, 0, sequence_of(c, split_pieces(c)));
-    else if (!strcmp(op, "ConcatFromSequence")) set_type(c, 0, concatenated(c));
-    else if (!strcmp(op, "Optional")) set_type(c, 0, (type){.kind = TYPE_OPTIONAL, .rank = -1, .of = boxed(c, given_by_type(c))});
-    else if (!strcmp(op, "OptionalGetElement")) set_type(c, 0, x && x->kind == TYPE_OPTIONAL ? element_of(c, 0) : x ? *x : (type){.rank = -1});
-    else if (!strcmp(op, "OptionalHasElement")) set_type(c, 0, tensor_of(c, ELEM_BOOL, 0));
+        infer_set_type(c, 0, infer_sequence_of(c, put ? infer_common(c, &of, put) : of));
+    } else if (!strcmp(op, "SequenceErase") || (!strcmp(op, "Identity") && x && x->kind != TYPE_TENSOR)) infer_set_type(c, 0, x ? *x : (type){.rank = -1});
+    else if (!strcmp(op, "SequenceAt")) infer_set_type(c, 0, element_of(c, 0));
+    else if (!strcmp(op, "SequenceLength")) infer_set_type(c, 0, tensor_of(c, ELEM_INT64, 0));
+    else if (!strcmp(op, "SplitToSequence")) infer_set_type(c, 0, infer_sequence_of(c, split_pieces(c)));
+    else if (!strcmp(op, "ConcatFromSequence")) infer_set_type(c, 0, concatenated(c));
+    else if (!strcmp(op, "Optional")) infer_set_type(c, 0, (type){.kind = TYPE_OPTIONAL, .rank = -1, .of = boxed(c, given_by_type(c))});
+    else if (!strcmp(op, "OptionalGetElement")) infer_set_type(c, 0, x && x->kind == TYPE_OPTIONAL ? element_of(c, 0) : x ? *x : (type){.rank = -1});
+    else if (!strcmp(op, "OptionalHasElement")) infer_set_type(c, 0, tensor_of(c, ELEM_BOOL, 0));
     else return false;
     return true;
 }

@@ -171,7 +171,7 @@ static bool infer_by_schema(infer_ctx *c)
 
 bool infer_partial(infer_ctx *c)
 {
-    if (infer_list_types(c) || infer_branch_types(c)) return true;
+    if (infer_list_types(c) || infer_branch_types(c) || infer_loop_types(c)) return true;
     for (size_t k = 0; !*c->n->domain && k < sizeof RULES / sizeof *RULES; k++) {
         const partial_rule *r = &RULES[k];
         if (strcmp(r->op, c->n->op)) continue;

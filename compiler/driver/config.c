@@ -1,10 +1,9 @@
 /* config.c - `--config FILE`: a YAML mapping whose keys are the options' names. A scalar is a value, a list is several, true or false sets or
  * leaves a flag, and a mapping (dim: {batch: 4}) is a list of KEY=VALUE. What the command line says wins. */
 #include <string.h>
-#include <yaml.h>
 
-#include "base/text.h"
 #include "driver/options.h"
+#include "driver/yaml_file.h"
 
 typedef struct {
     arena *mem;
@@ -56,8 +55,9 @@ static bool set_value(config *c, option_id id, yaml_node_t *n)
     return true;
 }
 
-static bool read_document(config *c)
+static bool read_document(void *ctx)
 {
+    config *c = ctx;
     yaml_node_t *root = yaml_document_get_root_node(&c->doc);
     if (!root) return true; /* an empty file says nothing */
     if (root->type != YAML_MAPPING_NODE) return complain(c, root, "the file is not a mapping of option names to values");
@@ -76,23 +76,5 @@ static bool read_document(config *c)
 bool config_read(arena *a, diag *d, const char *path, options *o)
 {
     config c = {.mem = a, .d = d, .path = path, .to = o};
-    file_view f;
-    const char *why;
-    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
-    yaml_parser_t parser;
-    bool ok = yaml_parser_initialize(&parser);
-    if (ok) {
-        yaml_parser_set_input_string(&parser, f.data, f.size);
-        ok = yaml_parser_load(&parser, &c.doc);
-        if (!ok) {
-            const char *where = arena_printf(a, "%s:%zu", path, parser.problem_mark.line + 1);
-            diag_error(d, EXIT_USAGE, where, "config", "%s", parser.problem ? parser.problem : "not YAML");
-        } else {
-            ok = read_document(&c);
-            yaml_document_delete(&c.doc);
-        }
-        yaml_parser_delete(&parser);
-    }
-    file_unmap(&f);
-    return ok;
+    return yaml_file_read(a, d, path, "config", &c.doc, read_document, &c);
 }

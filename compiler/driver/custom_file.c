@@ -5,10 +5,10 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/identifier.h"
 #include "driver/custom_file.h"
+#include "driver/yaml_file.h"
 #include "schema/schema.h"
 
 typedef struct {
@@ -16,6 +16,7 @@ typedef struct {
     diag *d;
     const char *path;
     yaml_document_t doc;
+    custom_ops *to;
     custom_op *op;           /* that is being read */
     VEC(const char *) names; /* of parameters in C */
 } reader;
@@ -351,36 +352,19 @@ static bool read_op(reader *r, const node_y *n, custom_ops *to)
     return true;
 }
 
-static bool read_document(reader *r, custom_ops *to)
+static bool read_document(void *ctx)
 {
+    reader *r = ctx;
     node_y *root = yaml_document_get_root_node(&r->doc);
     if (!root) return complain(r, NULL, "the file describes no operator");
-    if (root->type != YAML_SEQUENCE_NODE) return read_op(r, root, to);
+    if (root->type != YAML_SEQUENCE_NODE) return read_op(r, root, r->to);
     bool ok = true;
-    for (yaml_node_item_t *i = root->data.sequence.items.start; i < root->data.sequence.items.top; i++) ok &= read_op(r, at(r, *i), to);
+    for (yaml_node_item_t *i = root->data.sequence.items.start; i < root->data.sequence.items.top; i++) ok &= read_op(r, at(r, *i), r->to);
     return ok;
 }
 
 bool custom_read(arena *mem, diag *d, const char *path, custom_ops *to)
 {
-    reader r = {.mem = mem, .d = d, .path = path};
-    file_view f;
-    const char *why;
-    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
-    yaml_parser_t parser;
-    bool ok = yaml_parser_initialize(&parser);
-    if (ok) {
-        yaml_parser_set_input_string(&parser, f.data, f.size);
-        ok = yaml_parser_load(&parser, &r.doc);
-        if (!ok) {
-            const char *where = arena_printf(mem, "%s:%zu", path, parser.problem_mark.line + 1);
-            diag_error(d, EXIT_USAGE, where, "custom-file", "%s", parser.problem ? parser.problem : "not YAML");
-        } else {
-            ok = read_document(&r, to);
-            yaml_document_delete(&r.doc);
-        }
-        yaml_parser_delete(&parser);
-    }
-    file_unmap(&f);
-    return ok;
+    reader r = {.mem = mem, .d = d, .path = path, .to = to};
+    return yaml_file_read(mem, d, path, "custom-file", &r.doc, read_document, &r);
 }

@@ -4,6 +4,7 @@
 #include "check/check.h"
 #include "driver/command.h"
 #include "ops/ops.h"
+#include "passes/analyze.h"
 #include "passes/inline.h"
 #include "passes/passes.h"
 #include "schema/schema.h"
@@ -21,14 +22,6 @@ static bool check_domains(model *m)
             ok = diag_error(m->diag, EXIT_INVALID, at_node(m, n), "op-custom", "nothing defines operator %s of domain %s", n->op, n->domain);
         }
     return ok;
-}
-
-/* Operators without a definition of ours are understood through the standard's body. */
-static bool not_ours(void *ctx, model *m, const node *n)
-{
-    (void)ctx;
-    const op_def *op = op_of(m, n);
-    return !op || !op->infer;
 }
 
 /* What an input is without a value of the caller's has its type. */
@@ -63,7 +56,7 @@ static void check_inferred(model *m)
     const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
     m->diag->kind = "inference";
     check_initial_values(m);
-    if (inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) {
+    if (inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL)) {
         (void)infer_model(m, &o);
         check_types(m);
     }

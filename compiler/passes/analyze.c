@@ -89,7 +89,7 @@ static void put_back(model *m, const snapshot *s)
 }
 
 /* Operators without a definition of ours are understood through the standard's body. */
-static bool not_ours(void *ctx, model *m, const node *n)
+bool has_no_types(void *ctx, model *m, const node *n)
 {
     (void)ctx, (void)m;
     const op_def *op = op_find(n->domain, n->op);
@@ -191,7 +191,7 @@ void analyze(model *m, size_t limit)
     const infer_options o = {.fold_limit = (int64_t)limit, .tolerant = true};
     m->diag = diag_new(scratch, NULL);
     m->written_back = true;
-    if (inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) (void)infer_model(m, &o);
+    if (inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL)) (void)infer_model(m, &o);
     m->diag = said;
     put_back(m, &before);
     drop_large(m, &before, limit);
@@ -216,7 +216,7 @@ bool analyze_types(model *m, const infer_options *o)
     m->written_back = true;
     for (value_id v = 1; v < before.n_values; v++) /* as onnx takes them */
         if (!value_at(m, v)->data) value_at(m, v)->data = value_at(m, v)->initial;
-    bool ok = inline_functions(m) && inline_operators(m, not_ours, NULL, NULL) && infer_model(m, o);
+    bool ok = inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL) && infer_model(m, o);
     put_back(m, &before);
     forget_data(m, &before);
     arena_free(scratch);

@@ -11,6 +11,8 @@
  * No size is taken as equal to another one unless that is proved (model.written_back): what a tool writes is run by others, who do not check it.
  * A constant of more than `limit` bytes that no constant of the file has becomes none: it stays a node. */
 void analyze(model *m, size_t limit);
+/* For inline_operators: an operator without inference of ours, whose types come from the standard's body. */
+bool has_no_types(void *ctx, model *m, const node *n);
 /* The same with what inference reports, by these options; its data and content are forgotten. False after an error of inference. */
 bool analyze_types(model *m, const infer_options *o);
 #endif

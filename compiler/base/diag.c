@@ -102,6 +102,16 @@ void diag_allow(diag *d, const char *code)
     }
 }
 
+void diag_drop_last(diag *d)
+{
+    if (!d->list.n || d->last + 1 != d->list.n || d->list.p[d->last].times > 1) {
+        diag_allow_last(d);
+        return;
+    }
+    if (d->list.p[d->last].sev == SEV_ERROR) d->errors--;
+    d->list.n--;
+}
+
 void diag_allow_last(diag *d)
 {
     problem *p = d->last < d->list.n ? &d->list.p[d->last] : NULL;

@@ -134,9 +134,17 @@ const char *cache_folder(arena *a)
     return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
 }
 
+/* The line that says what is wrong: the first with that word, else the first. */
+static const char *said_line(arena *a, const text *said, const char *word)
+{
+    const char *all = said->p ? said->p : "", *found = strstr(all, word), *start = found ? found : all;
+    while (start > all && start[-1] != '\n') start--;
+    return arena_strndup(a, start, strcspn(start, "\n"));
+}
+
 static bool refused(diag *d, const char *what, const text *said)
 {
-    diag_error(d, EXIT_INTERNAL, "", "cc-failed", "%s refused the generated code: %.600s", what, said->p ? said->p : "");
+    diag_error(d, EXIT_INTERNAL, "", "cc-failed", "%s refused the generated code: %.600s", what, said_line(d->mem, said, "error"));
     return diag_hint(d, "--keep DIR keeps the generated files");
 }
 
@@ -189,7 +197,7 @@ static bool call_cc(arena *a, diag *d, const compile_options *o, const compiled 
         return diag_hint(d, "install gcc or clang, or name one in CC; `onnxcc doctor` tries it");
     }
     if (misses_function(o, &said)) {
-        diag_error(d, EXIT_USAGE, "", "custom-source", "the function of a custom operator is missing: %.600s", said.p);
+        diag_error(d, EXIT_USAGE, "", "custom-source", "the function of a custom operator is missing: %.600s", said_line(a, &said, "undefined"));
         return diag_hint(d, "give the C source or object that has it: --custom-source FILE");
     }
     return refused(d, "the C compiler", &said);

@@ -129,11 +129,11 @@ bool data_set_read(arena *a, diag *d, const char *folder, data_set *out)
 /* ---- outcomes ---- */
 
 /* The output that expected tensor k is for: by name, else by position. */
-static const tensor *output_for(const tensor_set *got, const tensor_set *expected, uint32_t k)
+static const tensor *output_for(const tensor_set *got, const data_set *set, uint32_t k)
 {
-    const char *name = expected->list.p[k]->name;
+    const char *name = set->expected.list.p[k]->name;
     const tensor *t = name ? tensor_set_find(got, name) : NULL;
-    return t ? t : k < got->list.n ? got->list.p[k] : NULL;
+    return t || (name && set->by_name) ? t : k < got->list.n ? got->list.p[k] : NULL;
 }
 
 static void keep_difference(outcome *o, const difference *d, const char *output, const char *reason)
@@ -181,7 +181,7 @@ bool data_set_verify(session *s, const data_set *set, tolerance tol, outcome *o)
     if (set->expected.lists) got = without_empty(&got);
     for (uint32_t k = 0; k < set->expected.list.n; k++) {
         tensor *want = set->expected.list.p[k];
-        const tensor *t = output_for(&got, &set->expected, k);
+        const tensor *t = output_for(&got, set, k);
         if (!t) return diag_error(s->diag, EXIT_USAGE, "", "missing-output", "the model has no output for '%s'", want->name ? want->name : "?");
         tensor *as = tensor_as(s->mem, want, t->type);
         const difference d = compare(t, as ? as : want, tol);

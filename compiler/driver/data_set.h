@@ -13,6 +13,7 @@ bool tensors_write(diag *d, const char *path, const tensor_set *set);
 typedef struct {
     const char *name; /* "test_data_set_0" or the files' names */
     tensor_set inputs, expected;
+    bool by_name; /* a name that no output has is an error; else what has it is for the output at its place */
 } data_set;
 
 /* The names of the folders test_data_set_K below dir, in order of K; dir itself when it holds input_0.pb or output_0.pb. */

@@ -39,8 +39,9 @@ static bool read_sets(verification *v)
         diag_error(c->diag, EXIT_USAGE, "", "arguments", "there is nothing to verify with");
         return diag_hint(c->diag, "give --data DIR, or --inputs a.npz and --expect b.npz, or --cases DIR instead of a model");
     }
-    data_set set = {.name = expect, .inputs.mem = c->mem, .expected.mem = c->mem};
+    data_set set = {.name = expect, .inputs.mem = c->mem, .expected.mem = c->mem, .by_name = true};
     if (!tensors_read(c->diag, inputs, NULL, &set.inputs) || !tensors_read(c->diag, expect, NULL, &set.expected)) return false;
+    if (!set.expected.list.n) return diag_error(c->diag, EXIT_USAGE, "", "no-data", "'%s' holds no tensor to compare with", expect);
     VEC_PUSH(c->mem, v->sets, set);
     return true;
 }

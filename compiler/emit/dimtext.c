@@ -47,6 +47,7 @@ static void atom_c(emit *e, dim d, const char *prefix, text *out)
         if (i < 0) {
             e->failed = true;
             diag_error(e->p->diag, EXIT_UNSUPPORTED, "", "dim-data", "the size '%s' is decided by data during the run, which is not supported yet", dim_name(t, d));
+            diag_hint(e->p->diag, "give the value of the input that decides it, --value INPUT=.., or fix the size: --dim or --shape");
             return;
         }
         const bool decided = (uint32_t)i >= e->n_input_symbols && strcmp(prefix, "d_") != 0;

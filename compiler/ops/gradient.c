@@ -285,10 +285,15 @@ static bool expand(backward *b)
     return true;
 }
 
+bool gradient_knows(const char *domain, const char *op)
+{
+    return !strcmp(op, "Gradient") && !strcmp(domain, "ai.onnx.preview.training");
+}
+
 bool gradient_expand(edit *e)
 {
     const node *n = edited(e);
-    if (strcmp(n->op, "Gradient") || strcmp(n->domain, "ai.onnx.preview.training")) return true;
+    if (!gradient_knows(n->domain, n->op)) return true;
     backward b = {.e = e, .scratch = arena_new()};
     const bool ok = expand(&b);
     arena_free(b.scratch);

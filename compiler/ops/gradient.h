@@ -44,6 +44,7 @@ value_id zeros_for(backward *b, value_id v);
 value_id cast_to(backward *b, value_id x, elem to);
 value_id summed(backward *b, value_id x, uint32_t n, const int64_t *axes); /* over axes that stay, as 1 */
 
+bool gradient_knows(const char *domain, const char *op); /* is it Gradient? */
 /* Replaces the edited node when it is a Gradient and all that it needs is known. False after a report. */
 bool gradient_expand(edit *e);
 #endif

@@ -202,7 +202,7 @@ static bool infer_one(walk *w, node_id id)
     if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
     m->asked.n = asked;
     if (!inferred) {
-        if (w->o->strict && m->diag->errors == errors + 1 && onnx_passes(m->diag, n)) diag_allow_last(m->diag);
+        if (w->o->strict && m->diag->errors == errors + 1 && onnx_passes(m->diag, n)) node_is(n, "", "Loop") ? diag_drop_last(m->diag) : diag_allow_last(m->diag); /* a sequence that a loop carries is no fault */
         if (w->o->partial && only_unsupported(m->diag, errors)) (void)infer_partial(&c);
         return false;
     }

@@ -128,6 +128,30 @@ bool infer_branch_types(infer_ctx *c)
     return !*c->n->domain && !strcmp(c->n->op, "If") && branches(c);
 }
 
+static type row(infer_ctx *c, elem e, dim length)
+{
+    dim *shape = shape_new(c->m, 2);
+    shape[0] = dim_const(c->d, 1);
+    shape[1] = length;
+    return type_tensor(e, 2, shape);
+}
+
+static type cast_map(infer_ctx *c)
+{
+    const char *to = node_string(c->n, "cast_to", "TO_FLOAT");
+    const elem e = !strcmp(to, "TO_STRING") ? ELEM_STRING : !strcmp(to, "TO_INT64") ? ELEM_INT64 : ELEM_FLOAT;
+    const bool sparse = !strcmp(node_string(c->n, "map_form", "DENSE"), "SPARSE");
+    return row(c, e, sparse ? dim_const(c->d, node_int(c->n, "max_map", 1)) : dim_fresh(c->d, "keys", 0, INT64_MAX));
+}
+
+static type vector_of_map(infer_ctx *c)
+{
+    const type *x = in_type(c, 0);
+    const attr *strings = node_attr(c->n, "string_vocabulary"), *words = strings ? strings : node_attr(c->n, "int64_vocabulary");
+    if (!x || x->kind != TYPE_MAP || !x->of || !words) return (type){.rank = -1};
+    return row(c, x->of->elem, dim_const(c->d, words->n));
+}
+
 /* seq(map(key, float)) */
 static type maps_of_labels(infer_ctx *c)
 {
@@ -141,6 +165,8 @@ bool infer_list_types(infer_ctx *c)
     if (node_is(c->n, "ai.onnx.ml", "ZipMap")) return infer_set_type(c, 0, maps_of_labels(c)), true;
     const char *op = c->n->op;
     const type *x = in_type(c, 0);
+    if (node_is(c->n, "ai.onnx.ml", "CastMap")) return infer_set_type(c, 0, cast_map(c)), true;
+    if (node_is(c->n, "ai.onnx.ml", "DictVectorizer")) return infer_set_type(c, 0, vector_of_map(c)), true;
     if (*c->n->domain) return false;
     if (!strcmp(op, "SequenceEmpty")) infer_set_type(c, 0, infer_sequence_of(c, type_tensor((elem)node_int(c->n, "dtype", ELEM_FLOAT), -1, NULL)));
     else if (!strcmp(op, "SequenceConstruct")) infer_set_type(c, 0, infer_sequence_of(c, all_inputs(c, 0)));

@@ -6,6 +6,7 @@
 
 #include "ops/contrib.h"
 #include "ops/families.h"
+#include "ops/gradient.h"
 #include "ops/version.h"
 #include "passes/computed_body.h"
 
@@ -19,7 +20,7 @@ static support_kind kind_of(const char *domain, const char *op, const op_schema 
     if (contrib_knows(domain, op)) return SUPPORT_PARTS;
     const op_schema *newest = schema_newest(domain, op);
     if (newest && newest->deprecated) return version_replaces(newest) ? SUPPORT_PARTS : SUPPORT_NONE;
-    if (computed_body_find(domain, op)) return SUPPORT_PARTS;
+    if (computed_body_find(domain, op) || gradient_knows(domain, op)) return SUPPORT_PARTS;
     return s && s->n_body ? SUPPORT_BODY : SUPPORT_NONE;
 }
 

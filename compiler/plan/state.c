@@ -64,6 +64,27 @@ static void remove_io(program *p, slot *list, uint32_t *n, uint32_t k)
     --*n;
 }
 
+/* Do they differ, in one size that is no number? */
+static bool may_grow(program *p, const slot_info *a, const slot_info *b)
+{
+    uint32_t n = 0;
+    if (a->type != b->type || a->rank != b->rank) return false;
+    for (uint32_t i = 0; i < a->rank; i++) {
+        if (a->extent[i] == b->extent[i]) continue;
+        if (dim_is_const(p->dims, a->extent[i], NULL)) return false;
+        n++;
+    }
+    return n == 1;
+}
+
+static bool no_largest(program *p, const char *name, dim size)
+{
+    text t = {.mem = p->mem};
+    dim_text(p->dims, size, &t);
+    diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-size", "--state: '%s' has no largest size: '%s' has no bound", name, t.p);
+    return diag_hint(p->diag, "bound it, for example --dim batch=1 or --dim past_sequence=0..1000");
+}
+
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
 {
     const int32_t from = find_io(p, p->outputs.p, p->outputs.n, out), to = find_io(p, p->inputs.p, p->inputs.n, in);
@@ -71,6 +92,8 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
     if (to < 0) return unknown_name(p, "input", in, p->inputs.p, p->inputs.n);
     const slot a = p->outputs.p[from], b = p->inputs.p[to];
     const bool one_place = slot_at(p, a)->kind == SLOT_STATE && slot_at(p, a)->view.buf == slot_at(p, b)->view.buf;
+    for (uint32_t i = 0; !one_place && may_grow(p, slot_at(p, a), slot_at(p, b)) && i < slot_at(p, a)->rank; i++)
+        if (dim_range(p->dims, slot_at(p, a)->extent[i]).hi == INT64_MAX) return no_largest(p, out, slot_at(p, a)->extent[i]);
     if (!one_place && !same_shape(slot_at(p, a), slot_at(p, b))) {
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-shape", "--state: output '%s' and input '%s' have not the same type and shape", out, in);
         return diag_hint(p->diag, "a state keeps its shape (fix or name the dimensions alike with --dim), or grows where Concat appends to it (bound its length with --dim NAME=..N)");

@@ -26,3 +26,9 @@ says out "the C compiler"
 expect 0 verify --cases cases --only good
 [ "$(tail -1 out)" = "2 passed, 0 failed, 0 skipped" ] || fail "wrong sums"
 expect 5 verify --cases nowhere
+# verify: nothing to compare with, or an output that the model has not, is no success.
+printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[2] x) => (float[2] y)\n{\n    y = Neg(x)\n}\n' > neg.onnxtxt
+printf '<ir_version: 8, opset_import: ["" : 17]>\nt () => (float[2] x)\n<float[2] c = {1, 2}>\n{\n    x = Identity(c)\n}\n' > in.onnxtxt
+expect 0 run in.onnxtxt -o in.npz
+expect 2 verify neg.onnxtxt --inputs in.npz --expect in.npz
+says err "the model has no output for 'x'"

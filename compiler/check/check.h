@@ -19,6 +19,8 @@ bool check_model_basic(model *m);
 bool check_types(model *m);
 /* The same for the inputs of one node, at the version that it has. */
 bool check_input_types(model *m, const node *n);
+/* And of the outputs. */
+bool check_node_types(model *m, const node *n);
 
 /* What `onnxcc check` says: the rules on the file's form, stricter than what the loader needs (required fields, names defined twice, nodes out of
  * order), then check_model_basic. Whether everything holds is in d->errors. The model, where it can be read at all; else NULL. `path` as in

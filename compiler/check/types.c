@@ -119,7 +119,7 @@ bool check_input_types(model *m, const node *n)
     return ok;
 }
 
-static bool check_node(model *m, const node *n)
+bool check_node_types(model *m, const node *n)
 {
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
     if (!s) return true;
@@ -135,7 +135,7 @@ bool check_types(model *m)
     bool ok = true;
     for (uint32_t g = 1; g < m->graphs.n; g++) {
         const graph *gr = graph_at(m, g);
-        for (uint32_t i = 0; i < gr->nodes.n; i++) ok &= check_node(m, node_at(m, gr->nodes.p[i]));
+        for (uint32_t i = 0; i < gr->nodes.n; i++) ok &= check_node_types(m, node_at(m, gr->nodes.p[i]));
     }
     return ok;
 }

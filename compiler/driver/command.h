@@ -18,6 +18,7 @@ typedef struct {
 exit_code verb_compile(command *c);
 exit_code verb_check(command *c);
 exit_code verb_infer(command *c);
+exit_code verb_convert(command *c);
 exit_code verb_inspect(command *c);
 exit_code verb_optimize(command *c);
 exit_code verb_quantize(command *c);

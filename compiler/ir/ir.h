@@ -125,6 +125,7 @@ typedef struct function {
     attr *attr; /* declared attributes; kind ATTR_NONE: without default */
     VEC(opset) opsets;
     const void *source; /* see `keep_source` in proto/load.h */
+    bool changed;       /* nodes or operator sets are not those of the source */
 } function;
 
 typedef enum { SIZE_EQUAL, SIZE_OTHER, SIZE_AT_LEAST } size_relation;

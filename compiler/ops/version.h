@@ -15,9 +15,25 @@
  * Reports [version-...] with EXIT_UNSUPPORTED for forms that later versions cannot say, all of them in one run, and returns false. */
 bool version_to_newest(model *m);
 
-/* For tools that write a model back (model.written_back): every node of ai.onnx goes to the form that opset version `opset`, newer than the model's, has, and
- * the model imports that version. Requires what version_to_newest does. False after reporting [version-...]. */
-bool version_raise(model *m, int opset);
+/* For tools that write a model back (model.written_back): every node of ai.onnx outside of functions goes to the form that opset version `to`, newer than the
+ * model's, has, and the model imports that version. Requires what version_to_newest does. False after reporting [version-...]. */
+bool version_raise(model *m, int to);
+
+/* A node whose form is another one now. */
+typedef struct version_change {
+    const char *where; /* at_node before */
+    const char *op, *new_op;
+    int from, to;
+    uint32_t added; /* nodes beside it */
+    bool rewritten; /* not only another version of the same form */
+} version_change;
+typedef VEC(version_change) version_changes;
+
+/* The same up and down, and in the bodies of functions, whose calls are still calls. Types of values have to be known as far as they can be (analyze.h): they
+ * decide whether an older version allows a node. Initializers and Constant nodes that became attributes go. The
+ * IR version stays, as long as it knows imports, and initializers that are no inputs where some were added. False after reporting, for each node in its way,
+ * [version-...] with EXIT_UNSUPPORTED. */
+bool version_convert(model *m, int to, version_changes *done);
 
 /* The newest version of an operator that says the same as version s without any change to the node. */
 const struct op_schema *version_same(const struct op_schema *s);

@@ -62,7 +62,7 @@ static node_id new_node(edit *e, const char *op, const attr *a, uint32_t n_in, c
     n->version = schema_newest("", op)->since;
     n->origin = edited(e)->origin;
     n->name = edited(e)->name;
-    memcpy(n->in, in, n_in * sizeof *in);
+    if (n_in) memcpy(n->in, in, n_in * sizeof *in);
     n->out[0] = out;
     if (a) n->attr[0] = *a;
     value_at(m, out)->producer = id;
@@ -165,18 +165,58 @@ value_id const_like(edit *e, const char *role, float v, value_id x)
     return known ? c : insert(e, "CastLike", NULL, IN(c, x));
 }
 
+static const char *const CONSTANT_LISTS[] = {"value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings"};
+
+/* Attribute k of CONSTANT_LISTS as a tensor. */
+static tensor *tensor_of_list(model *m, const attr *a, uint32_t k)
+{
+    const bool list = k & 1;
+    const elem kind = k < 2 ? ELEM_FLOAT : k < 4 ? ELEM_INT64 : ELEM_STRING;
+    tensor *t = ARENA_NEW(m->mem, tensor);
+    if (kind != ELEM_STRING) t = tensor_new(m->mem, kind, list, (const int64_t[]){a->n});
+    else *t = (tensor){.type = kind, .rank = list, .shape = arena_copy(m->mem, (const int64_t[]){a->n}, sizeof(int64_t))};
+    const uint32_t count = list ? a->n : 1;
+    if (kind == ELEM_STRING) t->strings = ARENA_ARRAY(m->mem, const char *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (kind == ELEM_FLOAT) elem_set_double(kind, tensor_bytes(t), i, (double)(list ? a->u.floats[i] : a->u.f));
+        else if (kind == ELEM_INT64) elem_set_int(kind, tensor_bytes(t), i, list ? a->u.ints[i] : a->u.i);
+        else t->strings[i] = list ? a->u.strings[i] : a->u.s;
+    }
+    return t;
+}
+
+void dense_constant(edit *e)
+{
+    model *m = e->m;
+    for (uint32_t k = 0; k < sizeof CONSTANT_LISTS / sizeof *CONSTANT_LISTS; k++) {
+        const attr *a = node_attr(edited(e), CONSTANT_LISTS[k]);
+        if (!a || a->ref) continue;
+        tensor *t = tensor_of_list(m, a, k);
+        node_drop_attr(edited(e), CONSTANT_LISTS[k]);
+        node_set_attr(m, edited(e), (attr){.name = intern(m->names, "value"), .kind = ATTR_TENSOR, .u.t = t});
+        return;
+    }
+}
+
 /* ---- facts ---- */
+
+static const tensor *data_of_constant(model *m, const node *n)
+{
+    const attr *a = node_attr(n, "value");
+    if (a) return a->kind == ATTR_TENSOR && !a->ref ? a->u.t : NULL;
+    for (uint32_t k = 0; k < sizeof CONSTANT_LISTS / sizeof *CONSTANT_LISTS; k++) {
+        a = node_attr(n, CONSTANT_LISTS[k]);
+        if (a && !a->ref) return tensor_of_list(m, a, k);
+    }
+    return NULL;
+}
 
 const tensor *data_of(edit *e, value_id v)
 {
     if (!v) return NULL;
     const value *x = value_at(e->m, v);
     const tensor *t = x->data;
-    if (!t && x->producer) {
-        const node *n = node_at(e->m, x->producer);
-        const attr *a = node_is(n, "", "Constant") ? node_attr(n, "value") : NULL;
-        t = a && a->kind == ATTR_TENSOR ? a->u.t : NULL;
-    }
+    if (!t && x->producer && node_is(node_at(e->m, x->producer), "", "Constant")) t = data_of_constant(e->m, node_at(e->m, x->producer));
     return t && elem_of(t->type)->kind != 's' && elem_of(t->type)->kind != 'c' ? t : NULL;
 }
 
@@ -214,7 +254,11 @@ void ints_to_input(edit *e, const char *name, uint32_t i)
 {
     uint32_t count;
     const int64_t *v = node_ints(edited(e), name, &count);
-    if (count) set_input(e, i, const_ints(e, name, count, v));
+    const attr *given = node_attr(edited(e), name);
+    if (given && given->ref) { /* the caller of the function has it */
+        const attr list = {.name = intern(e->m->names, "value_ints"), .kind = ATTR_INTS, .ref = given->ref};
+        set_input(e, i, insert(e, "Constant", &list, 0, NULL));
+    } else if (count) set_input(e, i, const_ints(e, name, count, v));
     node_drop_attr(edited(e), name);
 }
 
@@ -246,6 +290,60 @@ value_id align_to_axis(edit *e, value_id a, value_id b, int64_t axis)
     int64_t *axes = ARENA_ARRAY(e->m->mem, int64_t, missing);
     for (int64_t i = 0; i < missing; i++) axes[i] = rb + i;
     return insert(e, "Unsqueeze", NULL, IN(b, const_ints(e, "axes", (uint32_t)missing, axes)));
+}
+
+/* ---- the other way ---- */
+
+void drop_input(edit *e, uint32_t i)
+{
+    node *n = edited(e);
+    if (i >= n->n_in) return;
+    n->in[i] = 0;
+    while (n->n_in && !n->in[n->n_in - 1]) n->n_in--;
+}
+
+const tensor *settled(edit *e, uint32_t i, const char *what)
+{
+    const value_id in = input_of(e, i);
+    const tensor *t = data_of(e, in);
+    if (t || !in || !value_at(e->m, in)->initial) return t;
+    diag_warn(e->m->diag, at_node(e->m, edited(e)), "version-lower", "%s, '%s', is an input of the model; it is fixed to its initial value, since the older version wants an attribute", what,
+              value_at(e->m, in)->name);
+    return value_at(e->m, in)->initial;
+}
+
+bool input_ints(edit *e, uint32_t i, const char *what, const int64_t **v, uint32_t *count)
+{
+    const value_id in = input_of(e, i);
+    const tensor *t = settled(e, i, what);
+    *v = NULL;
+    *count = 0;
+    if (!in) return true;
+    if (!t || elem_of(t->type)->kind == 'f') return version_error(e, "version-lower", "%s, '%s', is computed; the older version wants an attribute", what, value_at(e->m, in)->name);
+    const uint32_t n = (uint32_t)tensor_count(t);
+    int64_t *list = ARENA_ARRAY(e->m->mem, int64_t, n + 1);
+    for (uint32_t k = 0; k < n; k++) list[k] = elem_get_int(t->type, t->data, k);
+    *v = list;
+    *count = n;
+    return true;
+}
+
+bool input_to_ints(edit *e, uint32_t i, const char *name)
+{
+    const int64_t *v;
+    uint32_t count;
+    const value_id in = input_of(e, i);
+    const node *from = in && value_at(e->m, in)->producer ? node_at(e->m, value_at(e->m, in)->producer) : NULL;
+    const attr *list = from && node_is(from, "", "Constant") ? node_attr(from, "value_ints") : NULL;
+    if (list && list->ref) { /* the caller of the function has it */
+        node_set_attr(e->m, edited(e), (attr){.name = intern(e->m->names, name), .kind = ATTR_INTS, .ref = list->ref});
+        drop_input(e, i);
+        return true;
+    }
+    if (!input_ints(e, i, name, &v, &count)) return false;
+    if (v) node_set_attr(e->m, edited(e), attr_ints(e->m, name, count, v));
+    drop_input(e, i);
+    return true;
 }
 
 bool version_error(edit *e, const char *code, const char *fmt, ...)

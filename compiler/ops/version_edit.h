@@ -4,6 +4,8 @@
 #define ONNXCC_OPS_VERSION_EDIT_H
 #include "ir/ir.h"
 
+struct op_schema;
+
 typedef struct edit {
     model *m;
     graph_id graph;
@@ -17,10 +19,19 @@ typedef struct edit {
 typedef bool (*adapter)(edit *e);
 typedef struct {
     const char *domain, *op;
-    int to;
+    int version;
     adapter run;
 } adapter_row;
-extern const adapter_row version_math_rows[], version_shape_rows[], version_other_rows[]; /* each ended by a NULL op */
+extern const adapter_row version_math_rows[], version_shape_rows[], version_other_rows[]; /* into `version`; each ended by a NULL op */
+extern const adapter_row lower_math_rows[], lower_shape_rows[];                           /* out of `version`, into the one before */
+adapter version_row(const adapter_row *r, const struct op_schema *s);
+adapter version_adapter(const struct op_schema *to); /* NULL: the step into this version changes nothing */
+/* One step of the edited node towards the newest version; *more is false when it is there. */
+bool version_step(edit *e, bool *more);
+/* Constant has many attributes for its value; one is enough for those who read it. Sparse values, and what a function's caller gives, stay. */
+void dense_constant(edit *e);
+/* The edited node, and what it needs, in the form that opset `to` has (version_lower.c). Nodes that are no newer stay. */
+bool version_lower(edit *e, int to);
 
 node *edited(edit *e);
 value_id input_of(edit *e, uint32_t i); /* 0: absent */
@@ -61,5 +72,13 @@ void ints_to_input(edit *e, const char *name, uint32_t i);
 value_id align_to_axis(edit *e, value_id a, value_id b, int64_t axis);
 
 bool recurrent_in_float(edit *e); /* version_other.c: a node at the newest version */
+/* For the other way. What input i is: its constant data, or what an input of the model is unless the caller says otherwise, with a warning; NULL: computed, or absent. */
+const tensor *settled(edit *e, uint32_t i, const char *what);
+/* An input becomes absent; the constant integers that input i is (*v NULL: it is absent), and the same as an attribute. False after reporting
+ * that it is no constant. */
+void drop_input(edit *e, uint32_t i);
+bool input_ints(edit *e, uint32_t i, const char *what, const int64_t **v, uint32_t *count);
+bool input_to_ints(edit *e, uint32_t i, const char *name);
+
 bool version_error(edit *e, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 #endif

@@ -183,7 +183,7 @@ static void drop_wrong_declarations(model *m, const snapshot *s)
     }
 }
 
-void analyze(model *m, size_t limit)
+static void look(model *m, size_t limit, bool keep_declarations)
 {
     arena *scratch = arena_new();
     diag *said = m->diag;
@@ -195,8 +195,18 @@ void analyze(model *m, size_t limit)
     m->diag = said;
     put_back(m, &before);
     drop_large(m, &before, limit);
-    drop_wrong_declarations(m, &before);
+    if (!keep_declarations) drop_wrong_declarations(m, &before);
     arena_free(scratch);
+}
+
+void analyze(model *m, size_t limit)
+{
+    look(m, limit, false);
+}
+
+void analyze_kept(model *m, size_t limit)
+{
+    look(m, limit, true);
 }
 
 /* Data that inference found would be written as constants. */

@@ -218,6 +218,7 @@ static bool copy_node(copier *c, node_id from, graph_id g, bool top, node_list *
         bool of_caller = c->outer_values;
         if (a.ref && !c->outer_values && !resolve(c, a.ref, &a, &of_caller)) continue;
         a.name = intern(m->names, src.attr[i].name);
+        if (src.attr[i].ref && !a.ref) a.source = NULL; /* the name is another one */
         if (!copy_attr_graphs(c, &a, g, of_caller)) return false;
         if (node_is(&src, "ai.onnx.preview.training", "Gradient")) rename_values(c, &a);
         attrs[n_attr++] = a;

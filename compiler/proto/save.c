@@ -227,6 +227,7 @@ static Onnx__NodeProto *write_node(writer *w, const node *n)
         p->overload = borrowed(n->overload);
         p->doc_string = borrowed(n->doc);
     }
+    if (strcmp(p->op_type, n->op)) p->op_type = entry(n->op); /* its name in another version */
     p->n_input = n->n_in;
     p->input = names_of(w, n->in, n->n_in);
     p->n_output = n->n_out;
@@ -388,13 +389,9 @@ static void write_imports(writer *w, Onnx__ModelProto *p)
         if (source->opset_import[i]->version == w->m->opsets.p[i].version) p->opset_import[i] = source->opset_import[i];
 }
 
-static Onnx__FunctionProto *write_function(writer *w, const function *f)
+static void write_function_head(writer *w, const function *f, Onnx__FunctionProto *p)
 {
-    if (f->source) return (Onnx__FunctionProto *)(uintptr_t)f->source;
     const graph *g = graph_at(w->m, f->body);
-    uint32_t n_constants;
-    const value_id *constants = loose_constants(w->m, w->a, f->body, &n_constants);
-    Onnx__FunctionProto *p = NEW(w, Onnx__FunctionProto, function_proto);
     p->name = entry(f->name);
     p->domain = borrowed(f->domain);
     p->overload = borrowed(f->overload);
@@ -403,16 +400,25 @@ static Onnx__FunctionProto *write_function(writer *w, const function *f)
     p->input = names_of(w, g->inputs.p, g->inputs.n);
     p->n_output = g->outputs.n;
     p->output = names_of(w, g->outputs.p, g->outputs.n);
-    p->n_opset_import = f->opsets.n;
-    p->opset_import = write_opsets(w, f->opsets.p, f->opsets.n);
     p->attribute = ARENA_ARRAY(w->a, char *, f->n_attr);
     p->attribute_proto = ARENA_ARRAY(w->a, Onnx__AttributeProto *, f->n_attr);
     for (uint32_t i = 0; i < f->n_attr; i++) {
         if (f->attr[i].kind == ATTR_NONE) p->attribute[p->n_attribute++] = entry(f->attr[i].name);
         else p->attribute_proto[p->n_attribute_proto++] = write_attr(w, &f->attr[i], f->name);
     }
-    p->n_node = (size_t)g->nodes.n + n_constants;
-    p->node = write_nodes(w, g, constants, n_constants);
+}
+
+static Onnx__FunctionProto *write_function(writer *w, const function *f)
+{
+    if (f->source && !f->changed) return (Onnx__FunctionProto *)(uintptr_t)f->source;
+    uint32_t n_constants;
+    const value_id *constants = loose_constants(w->m, w->a, f->body, &n_constants);
+    Onnx__FunctionProto *p = COPY(w, Onnx__FunctionProto, function_proto, f->source);
+    if (!f->source) write_function_head(w, f, p);
+    p->n_opset_import = f->opsets.n;
+    p->opset_import = write_opsets(w, f->opsets.p, f->opsets.n);
+    p->n_node = (size_t)graph_at(w->m, f->body)->nodes.n + n_constants;
+    p->node = write_nodes(w, graph_at(w->m, f->body), constants, n_constants);
     return p;
 }
 

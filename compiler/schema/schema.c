@@ -62,6 +62,11 @@ const op_schema *schema_next(const op_schema *s)
     return t < SCHEMA + N_SCHEMA && !strcmp(t->domain, s->domain) && !strcmp(t->name, s->name) ? t : NULL;
 }
 
+const op_schema *schema_previous(const op_schema *s)
+{
+    return schema_find(s->domain, s->name, s->since - 1);
+}
+
 uint32_t schema_count(void)
 {
     return N_SCHEMA;

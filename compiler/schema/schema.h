@@ -88,6 +88,7 @@ const op_schema *schema_find(const char *domain, const char *op, int opset);
 const op_schema *schema_newest(const char *domain, const char *op);
 /* The same operator's next version; NULL at the newest. */
 const op_schema *schema_next(const op_schema *s);
+const op_schema *schema_previous(const op_schema *s); /* NULL at the first */
 
 /* All of them, ordered by domain, name and version: 0 <= i < schema_count(). */
 uint32_t schema_count(void);

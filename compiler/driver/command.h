@@ -27,6 +27,10 @@ exit_code verb_verify(command *c);
 exit_code verb_bench(command *c);
 exit_code verb_ops(command *c);
 exit_code verb_text(command *c);
+exit_code verb_merge(command *c);
+exit_code verb_extract(command *c);
+exit_code verb_inline(command *c);
+exit_code verb_prefix(command *c);
 exit_code verb_doctor(command *c);
 
 /* Reads --dim, --shape, --weights, ... into the compiler's options. Errors are EXIT_USAGE. */

@@ -5,6 +5,7 @@
 #include "driver/build.h"
 #include "driver/command.h"
 #include "passes/support.h"
+#include "proto/surgery.h"
 
 static const struct {
     const char *word, *what;
@@ -186,11 +187,21 @@ exit_code verb_ops(command *c)
     return EXIT_UNSUPPORTED;
 }
 
+static bool ends_with(const char *s, const char *tail)
+{
+    const size_t n = strlen(s), k = strlen(tail);
+    return n >= k && !strcmp(s + n - k, tail);
+}
+
 exit_code verb_text(command *c)
 {
     enum { SHOWN_ELEMENTS = 64 };
     text t = {.mem = c->mem};
     const char *path = opt_text(c->o, OPT_OUTPUT, NULL), *why;
+    if (path && ends_with(path, ".onnx")) {
+        surgery *s = surgery_open(c->mem, c->diag, c->o->args.p[0]);
+        return s && surgery_save(s, path) ? EXIT_OK : diag_exit(c->diag);
+    }
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
     if (!m) return diag_exit(c->diag);
     model_text(m, &t, SHOWN_ELEMENTS);

@@ -17,4 +17,8 @@ externals *externals_new(arena *mem, diag *d, const char *folder);
 const void *external_data(externals *e, const char *where, const char *location, uint64_t offset, uint64_t bytes);
 /* The size of a file in bytes; false after reporting. */
 bool external_size(externals *e, const char *where, const char *location, uint64_t *size);
+
+/* The files at these locations, as far as they lie in folder `home`, also into the folder of file `path`, under the same locations; folders on the way are made.
+ * A different file of that name is never overwritten, and `path` may be none of them. False after reporting. */
+bool external_copy(arena *a, diag *d, const char *home, const char *path, const char *const *location, uint32_t n);
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/labels.h"
+#include "proto/proto.h"
 #include "proto/save_impl.h"
 
 #define NEW(w, T, lower) ((T *)message_new((w)->a, sizeof(T), &onnx__##lower##__descriptor))
@@ -227,7 +228,7 @@ static Onnx__NodeProto *write_node(writer *w, const node *n)
         p->overload = borrowed(n->overload);
         p->doc_string = borrowed(n->doc);
     }
-    if (strcmp(p->op_type, n->op)) p->op_type = entry(n->op); /* its name in another version */
+    if (p->op_type && strcmp(p->op_type, n->op)) p->op_type = entry(n->op); /* its name in another version */
     p->n_input = n->n_in;
     p->input = names_of(w, n->in, n->n_in);
     p->n_output = n->n_out;
@@ -469,6 +470,15 @@ static void append(ProtobufCBuffer *self, size_t n, const uint8_t *data)
     text_addn(((text_buffer *)self)->out, (const char *)data, n);
 }
 
+bool proto_encode(diag *d, const ProtobufCMessage *p, text *out)
+{
+    const size_t n = protobuf_c_message_get_packed_size(p);
+    if (n > INT32_MAX) return diag_error(d, EXIT_LIMIT, "", "file-size", "the model takes %zu bytes; a protobuf file can't be larger than 2 GiB", n);
+    text_buffer buffer = {{append}, out};
+    protobuf_c_message_pack_to_buffer(p, &buffer.base);
+    return true;
+}
+
 bool model_encode(model *m, diag *d, text *out)
 {
     const uint32_t errors = d->errors;
@@ -480,11 +490,7 @@ bool model_encode(model *m, diag *d, text *out)
         for (uint32_t k = 0; k < graph_at(m, i)->outputs.n; k++) w.is_output[graph_at(m, i)->outputs.p[k]] = 1;
     const Onnx__ModelProto *p = write_model(&w);
     if (d->errors > errors) return false;
-    const size_t n = protobuf_c_message_get_packed_size(&p->base);
-    if (n > INT32_MAX) return diag_error(d, EXIT_LIMIT, "", "file-size", "the model takes %zu bytes; a protobuf file can't be larger than 2 GiB", n);
-    text_buffer buffer = {{append}, out};
-    protobuf_c_message_pack_to_buffer(&p->base, &buffer.base);
-    return true;
+    return proto_encode(d, &p->base, out);
 }
 
 bool model_save(model *m, diag *d, const char *path)

@@ -158,11 +158,22 @@ static const opset *import_of(const opset *o, uint32_t n)
     return NULL;
 }
 
+/* Names of nodes are different, as runtimes want them. */
+static void name_new_nodes(model *m, node_id first)
+{
+    for (node_id id = first; id < m->nodes.n; id++) {
+        node *n = node_at(m, id);
+        if (*n->name) n->name = intern(m->names, arena_printf(m->mem, "%s.%s.%u", n->name, n->op, id - first));
+    }
+}
+
 static bool convert(model *m, int to, bool functions)
 {
     bool ok = true;
+    const node_id first = m->nodes.n;
     for (graph_id g = 1; g < m->graphs.n; g++) /* adapters may add graphs, at the end */
         if (functions || root_of(m, g) == 1) ok &= convert_graph(m, g, to);
+    name_new_nodes(m, first);
     if (!import_of(m->opsets.p, m->opsets.n)) VEC_PUSH(m->mem, m->opsets, ((opset){.domain = intern(m->names, "")}));
     for (uint32_t i = 0; i < m->opsets.n; i++)
         if (!*m->opsets.p[i].domain) m->opsets.p[i].version = to;

@@ -110,7 +110,7 @@ void become(edit *e, const char *op, const attr *a, uint32_t n_in, const value_i
 
 /* ---- constants ---- */
 
-static value_id new_constant(edit *e, const char *role, const tensor *t)
+value_id const_of_tensor(edit *e, const char *role, const tensor *t)
 {
     model *m = e->m;
     const value_id v = new_value(e, role);
@@ -131,28 +131,28 @@ value_id const_ints(edit *e, const char *role, uint32_t n, const int64_t *v)
 {
     tensor *t = tensor_new(e->m->mem, ELEM_INT64, 1, (const int64_t[]){n});
     for (uint32_t i = 0; i < n; i++) elem_set_int(ELEM_INT64, tensor_bytes(t), i, v[i]);
-    return new_constant(e, role, t);
+    return const_of_tensor(e, role, t);
 }
 
 value_id const_floats(edit *e, const char *role, uint32_t n, const float *v)
 {
     tensor *t = tensor_new(e->m->mem, ELEM_FLOAT, 1, (const int64_t[]){n});
     for (uint32_t i = 0; i < n; i++) elem_set_double(ELEM_FLOAT, tensor_bytes(t), i, (double)v[i]);
-    return new_constant(e, role, t);
+    return const_of_tensor(e, role, t);
 }
 
 value_id const_int(edit *e, const char *role, int64_t v)
 {
     tensor *t = tensor_new(e->m->mem, ELEM_INT64, 0, (const int64_t[]){0});
     elem_set_int(ELEM_INT64, tensor_bytes(t), 0, v);
-    return new_constant(e, role, t);
+    return const_of_tensor(e, role, t);
 }
 
 value_id const_bool(edit *e, const char *role, bool v)
 {
     tensor *t = tensor_new(e->m->mem, ELEM_BOOL, 0, (const int64_t[]){0});
     elem_set_int(ELEM_BOOL, tensor_bytes(t), 0, v);
-    return new_constant(e, role, t);
+    return const_of_tensor(e, role, t);
 }
 
 value_id const_like(edit *e, const char *role, float v, value_id x)
@@ -161,7 +161,7 @@ value_id const_like(edit *e, const char *role, float v, value_id x)
     const elem known = kind == 's' || kind == 'c' || kind == '?' ? ELEM_NONE : elem_type_of(e, x);
     tensor *t = tensor_new(e->m->mem, known ? known : ELEM_FLOAT, 0, (const int64_t[]){0});
     elem_set_double(t->type, tensor_bytes(t), 0, (double)v);
-    const value_id c = new_constant(e, role, t);
+    const value_id c = const_of_tensor(e, role, t);
     return known ? c : insert(e, "CastLike", NULL, IN(c, x));
 }
 

@@ -23,7 +23,7 @@ typedef struct {
     adapter run;
 } adapter_row;
 extern const adapter_row version_math_rows[], version_shape_rows[], version_other_rows[]; /* into `version`; each ended by a NULL op */
-extern const adapter_row lower_math_rows[], lower_shape_rows[];                           /* out of `version`, into the one before */
+extern const adapter_row lower_math_rows[], lower_shape_rows[], lower_body_rows[];        /* out of `version`, into the one before */
 adapter version_row(const adapter_row *r, const struct op_schema *s);
 adapter version_adapter(const struct op_schema *to); /* NULL: the step into this version changes nothing */
 /* One step of the edited node towards the newest version; *more is false when it is there. */
@@ -58,6 +58,7 @@ value_id const_ints(edit *e, const char *role, uint32_t n, const int64_t *v); /*
 value_id const_int(edit *e, const char *role, int64_t v);                     /* int64 scalar */
 value_id const_floats(edit *e, const char *role, uint32_t n, const float *v); /* float[n] */
 value_id const_like(edit *e, const char *role, float v, value_id x);          /* scalar of x's type, at run time if it is not known */
+value_id const_of_tensor(edit *e, const char *role, const tensor *t);
 value_id const_bool(edit *e, const char *role, bool v);                       /* bool scalar */
 
 /* What is known of a value: rank (-1: unknown), element type (ELEM_NONE), its constant data (NULL; always real numbers). */

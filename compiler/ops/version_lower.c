@@ -159,6 +159,7 @@ static bool lower_step(edit *e, const op_schema *s, int to)
     const op_schema *old = schema_previous(s);
     adapter run = version_row(lower_math_rows, s);
     if (!run) run = version_row(lower_shape_rows, s);
+    if (!run) run = version_row(lower_body_rows, s);
     if (run) {
         const char *op = edited(e)->op;
         if (!run(e)) return false;

@@ -143,7 +143,9 @@ static bool dropout_from_7(edit *e)
 static bool dropout_from_10(edit *e)
 {
     const attr to = attr_int(e->m, "to", ELEM_BOOL);
-    if (edited(e)->n_out > 1 && is_used(e, edited(e)->out[1])) follow(e, 1, "Cast", &to, 0);
+    if (edited(e)->n_out < 2) return true;
+    if (is_used(e, edited(e)->out[1])) follow(e, 1, "Cast", &to, 0);
+    else edited(e)->n_out = 1;
     return true;
 }
 

@@ -87,30 +87,30 @@ static bool reshape_from_5(edit *e)
     return input_to_ints(e, 1, "shape");
 }
 
-/* A dimension that is the number 0, or nothing is known of it. */
-static bool may_be_empty(edit *e, value_id v)
+/* Whether a shape may hold a zero: its numbers are known, or what they are symbols of, which are taken as sizes that are not 0. */
+static bool may_hold_zero(edit *e, value_id shape)
 {
-    const type *t = v ? &value_at(e->m, v)->type : NULL;
-    bool empty = !t || t->kind != TYPE_TENSOR || t->rank < 0;
-    for (int32_t i = 0; !empty && i < t->rank; i++) empty = dim_is(e->m->dims, t->shape[i], 0);
-    return empty;
+    const tensor *t = data_of(e, shape);
+    const value *x = value_at(e->m, shape);
+    const node *n = x->producer ? node_at(e->m, x->producer) : NULL;
+    const type *of = n && node_is(n, "", "Shape") ? &value_at(e->m, node_in(n, 0))->type : NULL;
+    const dim *list = x->content;
+    uint32_t count = list ? x->n_content : 0;
+    bool zero = false;
+    if (!list && of && of->kind == TYPE_TENSOR && of->rank >= 0) {
+        list = of->shape;
+        count = (uint32_t)of->rank;
+    }
+    for (int64_t i = 0; t && i < tensor_count(t); i++) zero |= !elem_get_int(t->type, t->data, (size_t)i);
+    for (uint32_t i = 0; !t && i < count; i++) zero |= dim_is(e->m->dims, list[i], 0);
+    return zero || (!t && !list);
 }
 
-/* Reshape 14 -> 13: 0 in the shape is no size. The shape of a tensor is taken to have none. */
+/* Reshape 14 -> 13: 0 in the shape is no size. */
 static bool reshape_from_14(edit *e)
 {
     const attr *allow = node_attr(edited(e), "allowzero");
-    const value_id shape = input_of(e, 1);
-    const tensor *t = data_of(e, shape);
-    bool zero = allow && (allow->ref || allow->u.i);
-    if (zero && t) {
-        zero = false;
-        for (int64_t i = 0; i < tensor_count(t); i++) zero |= !elem_get_int(t->type, t->data, (size_t)i);
-    } else if (zero && shape && value_at(e->m, shape)->producer) {
-        const node *n = node_at(e->m, value_at(e->m, shape)->producer);
-        zero = !node_is(n, "", "Shape") || may_be_empty(e, node_in(n, 0));
-    }
-    if (zero) return version_error(e, "version-lower", "allowzero=1 has no form in older versions");
+    if (allow && (allow->ref || allow->u.i) && may_hold_zero(e, input_of(e, 1))) return version_error(e, "version-lower", "allowzero=1 has no form in older versions");
     node_drop_attr(edited(e), "allowzero");
     return true;
 }

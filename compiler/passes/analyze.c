@@ -175,15 +175,18 @@ static bool contradicts(model *m, const type *declared, const type *t)
 
 /* Exporters get declarations wrong, and nobody notices as long as shapes are computed during the run. Once passes have made constants of them,
  * checkers do: a wrong declaration is not written again. */
-static void drop_wrong_declarations(model *m, const snapshot *s)
+static void drop_wrong_declarations(model *m, const snapshot *s, bool of_outputs)
 {
+    uint8_t *kept = ARENA_ARRAY(s->mem, uint8_t, s->n_values);
+    for (graph_id g = 1; g < s->n_graphs && !of_outputs; g++)
+        for (uint32_t i = 0; i < s->graph[g].outputs.n; i++) kept[s->graph[g].outputs.p[i]] = 1;
     for (value_id v = 1; v < s->n_values; v++) {
         value *x = value_at(m, v);
-        if (x->source && x->producer && contradicts(m, &s->value[v].declared, &x->type)) x->source = NULL;
+        if (!kept[v] && x->source && x->producer && contradicts(m, &s->value[v].declared, &x->type)) x->source = NULL;
     }
 }
 
-static void look(model *m, size_t limit, bool keep_declarations)
+static void look(model *m, size_t limit, bool of_outputs)
 {
     arena *scratch = arena_new();
     diag *said = m->diag;
@@ -195,18 +198,18 @@ static void look(model *m, size_t limit, bool keep_declarations)
     m->diag = said;
     put_back(m, &before);
     drop_large(m, &before, limit);
-    if (!keep_declarations) drop_wrong_declarations(m, &before);
+    drop_wrong_declarations(m, &before, of_outputs);
     arena_free(scratch);
 }
 
 void analyze(model *m, size_t limit)
 {
-    look(m, limit, false);
+    look(m, limit, true);
 }
 
 void analyze_kept(model *m, size_t limit)
 {
-    look(m, limit, true);
+    look(m, limit, false);
 }
 
 /* Data that inference found would be written as constants. */

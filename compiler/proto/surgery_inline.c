@@ -225,7 +225,7 @@ static bool is_selected(const inline_options *o, const char *domain, const char 
 static int import_of(Onnx__OperatorSetIdProto *const *list, size_t n, const char *domain)
 {
     for (size_t i = 0; i < n; i++)
-        if (!strcmp(plain_domain(list[i]->domain), domain)) return (int)list[i]->version;
+        if (!strcmp(plain_domain(list[i]->domain), domain)) return list[i]->version < 0 || list[i]->version > INT32_MAX ? 0 : (int)list[i]->version;
     return 0;
 }
 

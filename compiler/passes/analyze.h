@@ -12,9 +12,9 @@
  * A constant of more than `limit` bytes that no constant of the file has becomes none: it stays a node. */
 void analyze(model *m, size_t limit);
 /* The same; what the file declares of outputs is written again, also where it contradicts what was found. */
+void analyze_kept(model *m, size_t limit);
 /* For inline_operators: an operator without inference of ours, whose types come from the standard's body. */
 bool has_no_types(void *ctx, model *m, const node *n);
-void analyze_kept(model *m, size_t limit);
 /* The same with what inference reports, by these options; its data and content are forgotten. False after an error of inference. */
 bool analyze_types(model *m, const infer_options *o);
 #endif

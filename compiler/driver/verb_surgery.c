@@ -81,10 +81,11 @@ static bool edges_wanted(command *c, const char *prefix1, const char *prefix2, m
     return true;
 }
 
-/* What is written is a model, as onnx.compose makes sure. */
+/* What is written is a model, as onnx.compose makes sure; where weights are not together yet, that can't be said. */
 static bool is_model(command *c, surgery *s)
 {
     text bytes = {.mem = c->mem};
+    if (!surgery_in_one_folder(s)) return true;
     return surgery_encode(s, &bytes) && check_model_bytes(c->mem, c->diag, bytes.p, bytes.n, c->o->args.p[0]) && !c->diag->errors;
 }
 

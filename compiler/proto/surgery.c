@@ -97,6 +97,13 @@ const char *surgery_folder(surgery *s)
     return proto_folder(s->mem, s->path);
 }
 
+bool surgery_in_one_folder(surgery *s)
+{
+    for (uint32_t i = 0; i < s->others.n; i++)
+        if (s->others.p[i].location.n && strcmp(s->others.p[i].folder, surgery_folder(s)) != 0) return false;
+    return true;
+}
+
 bool surgery_save(surgery *s, const char *path)
 {
     text bytes = {.mem = s->mem}, shown = {.mem = s->mem};

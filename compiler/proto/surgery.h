@@ -15,6 +15,7 @@ surgery *surgery_open_bytes(arena *mem, diag *d, const void *data, size_t size, 
  * reporting. */
 bool surgery_encode(surgery *s, text *out);
 bool surgery_save(surgery *s, const char *path);
+bool surgery_in_one_folder(surgery *s); /* external data lie beside the file, also of what was merged into it */
 
 /* Names that get a prefix. Values: by where they stand; one that stands at several places goes with any of them. */
 enum {

@@ -83,3 +83,22 @@ expect 2 prefix one.onnxtxt -o few.onnxtxt
 expect 0 text one.onnxtxt -o one.onnx
 expect 0 text one.onnx
 says out '[b] y = Add (t, w)'
+
+# Weights in files: those of both models go to the result's folder.
+if ${ONNXCC_TEST_PYTHON:-python3} -c 'import onnx, numpy' 2> /dev/null; then
+    mkdir -p a b both
+    ${ONNXCC_TEST_PYTHON:-python3} - <<'EOT'
+import numpy, onnx
+from onnx import helper
+for d, i, o in (("a", "x", "y"), ("b", "p", "q")):
+    w = onnx.numpy_helper.from_array(numpy.arange(2000, dtype=numpy.float32), "w" + d)
+    types = [helper.make_tensor_value_info(n, 1, [2000]) for n in (i, o)]
+    g = helper.make_graph([helper.make_node("Add", [i, "w" + d], [o])], d, types[:1], types[1:], [w])
+    onnx.save(helper.make_model(g, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), d + "/m.onnx", save_as_external_data=True, location=d + ".bin", size_threshold=10)
+EOT
+    expect 0 merge a/m.onnx b/m.onnx -o both/m.onnx --connect y=p
+    expect 0 check --full both/m.onnx
+    cmp -s a/a.bin both/a.bin && cmp -s b/b.bin both/b.bin || fail "weights did not come along"
+    expect 0 extract both/m.onnx -o part.onnx --from y --to q
+    [ -e b.bin ] && [ ! -e a.bin ] || fail "weights of the part only"
+fi

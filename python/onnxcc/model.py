@@ -66,6 +66,7 @@ class Model:
         state = options.get("state") or {}
         self.inputs = [(i["name"], i["type"]) for i in said["inputs"] if i["name"] not in state.values()]
         self.outputs = [(o["name"], o["type"]) for o in said["outputs"] if o["name"] not in state]
+        self._stateful, self._last = bool(state), None  # the library whose state the last run left
         self._libraries = {}  # by the arguments that runs add
         self._fixed = []      # inputs whose value the compiler has asked for
         self._capacity = {}   # of sizes that the data decides, once it has asked
@@ -76,9 +77,10 @@ class Model:
                 if not self._learn(e):
                     raise
 
-    def run(self, inputs):
+    def run(self, inputs, sizes=None):
         """{name: array} of the outputs for {name: array} of the inputs. A sequence is a list of arrays, an optional without content None, a sequence
-        of maps a list of dictionaries. Raises RunError, or CompileError when the model can't be compiled for such inputs."""
+        of maps a list of dictionaries. `sizes` says how much a growing state holds, {"past": 3}; left out, it holds what the runs so far have put
+        there, none at first. Raises RunError, or CompileError when the model can't be compiled for such inputs."""
         given = dict(inputs)
         unknown, missing = given.keys() - {n for n, _ in self.inputs}, [n for n, t in self.inputs if n not in given and not t.startswith("optional(")]
         if unknown or missing:
@@ -90,7 +92,11 @@ class Model:
         while True:
             try:
                 library = self._library_for(given)
-                return self._named(library, library.run(_leaves(given, library.inputs)))
+                if self._stateful and self._last not in (None, library):
+                    raise RunError(0, "the state belongs to a library for other inputs (other sizes of 0, lengths or fixed values); reset() forgets it")
+                outputs = self._named(library, library.run(_leaves(given, library.inputs), sizes))
+                self._last = library
+                return outputs
             except tool.CompileError as e:
                 if not self._learn(e, given):
                     raise
@@ -102,6 +108,7 @@ class Model:
         """Forgets the state of a model that was compiled with `state`."""
         for library in self._libraries.values():
             library.reset()
+        self._last = None
 
     def _library_for(self, given):
         """The library for these inputs: the arguments that they add are the number of elements in sequences, sizes of 0, which symbols are not, and the

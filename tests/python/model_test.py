@@ -142,6 +142,39 @@ class ModelTest(unittest.TestCase):
         m.reset()
         self.equal(m.run({"x": floats(1, 2)})["y"], floats(1, 2))
 
+    def test_a_state_that_grows_is_counted(self):
+        text = """m (float[1,new,2] x, float[1,past,2] cache) => (float[2] sum, float[1,total,2] grown)
+        { grown = Concat<axis = 1>(cache, x) axes = Constant<value_ints = [0, 1]>() sum = ReduceSum<keepdims = 0>(grown, axes) }"""
+        m = model(text, dim={"new": "1..4", "past": "0..8"}, state={"grown": "cache"})
+        for _ in range(2):
+            past = np.zeros((1, 0, 2), np.float32)
+            for n in (3, 1, 2):
+                x = np.arange(n * 2, dtype=np.float32).reshape(1, n, 2) + n
+                past = np.concatenate([past, x], axis=1)
+                self.equal(m.run({"x": x})["sum"], past.sum(axis=(0, 1)))
+            m.reset()
+        one = np.ones((1, 1, 2), np.float32)
+        for _ in range(4):
+            m.run({"x": one})
+        self.equal(m.run({"x": one}, sizes={"past": 2})["sum"], floats(3, 3))
+        self.equal(m.run({"x": one})["sum"], floats(4, 4))
+        with self.assertRaisesRegex(onnxcc.RunError, "'old'.*past"):
+            m.run({"x": one}, sizes={"old": 2})
+        for _ in range(5):
+            m.run({"x": one})
+        with self.assertRaisesRegex(onnxcc.RunError, "'past' is 9"):
+            m.run({"x": one})
+        with self.assertRaisesRegex(onnxcc.RunError, "'past' is 0.*0..8"):
+            model(text, dim={"new": "1..4", "past": "1..8"}, state={"grown": "cache"}).run({"x": one})
+
+    def test_a_size_of_the_state_that_does_not_grow_has_to_be_given(self):
+        m = model("m (float[1] x, float[n] h) => (float[1] y, float[n] next) { next = Add(h, x) y = ReduceSum<keepdims = 1>(next) }", dim={"n": "1..4"},
+                  state={"next": "h"})
+        with self.assertRaisesRegex(onnxcc.RunError, "sizes={'n'"):
+            m.run({"x": floats(1)})
+        for k in (1, 2):
+            self.equal(m.run({"x": floats(1)}, sizes={"n": 3})["y"], floats(3 * k))
+
     def test_narrow_types_are_packed_and_unpacked(self):
         for kind, code, bits in (("uint4", 21, 4), ("uint2", 25, 2)):
             m = model(f"m ({kind}[n] x) => ({kind}[n] y) {{ y = Identity(x) }}", opset=25)

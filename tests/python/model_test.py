@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 try:
     import numpy as np
@@ -16,7 +17,7 @@ except ImportError:
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 import onnxcc  # noqa: E402
-from onnxcc import images, library, types  # noqa: E402
+from onnxcc import images, library, tool, types  # noqa: E402
 
 try:
     import ml_dtypes
@@ -68,6 +69,22 @@ class LayoutTest(unittest.TestCase):
         self.assertEqual(library.ABI, int(re.search(r"ONNXCC_RT_ABI (\d+)", text).group(1)))
         codes = {int(n) for n in re.findall(r"ONNXCC_E_\w+ = (-\d+)", text)}
         self.assertLessEqual(set(library._ERRORS), codes)
+
+
+class ExecutableTest(unittest.TestCase):
+    def test_it_is_found_in_the_build_folders_of_the_source_tree(self):
+        with tempfile.TemporaryDirectory() as top, mock.patch.dict(os.environ), mock.patch.object(tool, "__file__", os.path.join(top, "python", "onnxcc", "tool.py")):
+            del os.environ["ONNXCC"]
+            os.environ["PATH"] = top
+            os.makedirs(os.path.join(top, "python", "onnxcc"))
+            with self.assertRaisesRegex(FileNotFoundError, "ONNXCC"):
+                tool.executable()
+            for folder in ("build/quickstart", "build"):
+                path = os.path.join(top, folder, "onnxcc")
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w") as f:
+                    os.chmod(f.fileno(), 0o755)
+                self.assertTrue(os.path.samefile(tool.executable(), path))
 
 
 class ModelTest(unittest.TestCase):

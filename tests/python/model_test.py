@@ -151,6 +151,22 @@ class ModelTest(unittest.TestCase):
                   more=', "ai.onnx.ml" : 3')
         self.assertEqual(m.run({"x": np.array([[0.25, 0.75], [1, 0]], np.float32)})["y"], [{"no": 0.25, "yes": 0.75}, {"no": 1.0, "yes": 0.0}])
 
+    def test_a_map_that_is_an_input_is_a_dictionary_or_two_arrays(self):
+        m = model('m (map(int64, float) words) => (float[1,4] y) { y = ai.onnx.ml.CastMap<map_form = "SPARSE", max_map = 4>(words) }',
+                  more=', "ai.onnx.ml" : 3')
+        self.equal(m.run({"words": {0: 1.5, 2: 3}})["y"], floats(1.5, 0, 3, 0)[None])
+        self.equal(m.run({"words.keys": np.array([3]), "words.values": floats(2)})["y"], floats(0, 0, 0, 2)[None])
+        self.equal(m.run({"words": {}})["y"], floats(0, 0, 0, 0)[None])
+        self.assertEqual(len(m._libraries), 1)
+        for bad, says in (({"words": [1]}, "dictionary"), ({"words.keys": [1]}, "words.values"), ({}, "'words'"), ({"words": {0: 1}, "words.length": 1}, "words.length")):
+            with self.assertRaisesRegex(onnxcc.RunError, says):
+                m.run(bad)
+        m = model('m (map(string, int64) words) => (int64[1,3] y) { y = ai.onnx.ml.DictVectorizer<string_vocabulary = ["a", "b", "c"]>(words) }',
+                  more=', "ai.onnx.ml" : 3', dim={"words.length": "..4"})
+        self.assertEqual(m.run({"words": {"c": 7, "a": 1}})["y"].tolist(), [[1, 0, 7]])
+        with self.assertRaisesRegex(onnxcc.RunError, "'words.length' is 5"):
+            m.run({"words": {str(k): k for k in range(5)}})
+
     def test_state_stays_from_run_to_run(self):
         m = model("m (float[2] x, float[2] h) => (float[2] y, float[2] next) { next = Add(x, h) y = Identity(next) }", state={"next": "h"})
         self.assertEqual([n for n, _ in m.inputs + m.outputs], ["x", "y"])

@@ -124,7 +124,7 @@ class Model:
         words = list(self._options)
         words += [w for n, t in self.inputs if _is_map(t) and f"{n}.length" not in self._dims for w in ("--dim", f"{n}.length=0..")]
         for name, kind in self.inputs if given else []:
-            words += _structure(name, kind, given[name], f"{name}=any" in self._options)
+            words += _structure(name, kind, given[name], f"{name}=any" in self._options, self._dims)
         for name in self._fixed:
             words += ["--value", f"{name}={_value_file(given[name])}"]
         for name, n in self._capacity.items():
@@ -186,25 +186,39 @@ def _parted(inputs, declared):
     return given
 
 
-def _structure(name, kind, value, stacked):
-    """Options that say what an input looks like, as far as the compiler can't leave it open."""
+def _structure(name, kind, value, stacked, bounded):
+    """Options that say what an input looks like, as far as the compiler can't leave it open and the option `dim` does not name the size."""
     if value is None:
         return ["--length", f"{name}=none"]
     if _is_map(kind):
         return []
+    symbols = _symbols(kind)
     if not _is_sequence(kind):
-        return _shape(name, value) if 0 in value.shape or "[...]" in kind else []
+        zero = _zeros(name, value.shape, symbols, bounded)
+        return _shape(name, zero) if "[...]" in kind or any(zero) else []
     if stacked:
         return []
     words = ["--length", f"{name}={len(value)}"]
     for k, v in enumerate(value):
-        words += _shape(f"{name}.{k}", np.asarray(v))
+        words += _shape(f"{name}.{k}", _zeros(f"{name}.{k}", np.shape(v), [f"{s}.{k}" for s in symbols], bounded))
     return words
 
 
-def _shape(name, array):
+def _symbols(kind):
+    """What stands for the sizes of the tensor in a type, such as ["batch", "3"]."""
+    inside = kind[kind.find("[") + 1:kind.rfind("]")] if "[" in kind else ""
+    return [s.strip() for s in inside.split(",")]
+
+
+def _zeros(name, shape, symbols, bounded):
+    """Which sizes are 0 and not `bounded`, by their symbol or as NAME:AXIS."""
+    known = symbols if len(symbols) == len(shape) else [""] * len(shape)
+    return [not n and known[i] not in bounded and f"{name}:{i}" not in bounded for i, n in enumerate(shape)]
+
+
+def _shape(name, zero):
     """The number of dimensions, and which are 0; the others stay open."""
-    return ["--shape", f"{name}=" + "x".join("?" if n else "0" for n in array.shape)]
+    return ["--shape", f"{name}=" + "x".join("0" if z else "?" for z in zero)]
 
 
 def _value_file(value):

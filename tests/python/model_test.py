@@ -101,6 +101,30 @@ class ModelTest(unittest.TestCase):
         self.assertEqual(len(m._libraries), 1)
         self.equal(m.run({"x": np.zeros((0, 2), np.float32), "b": floats(1, 2)})["y"], np.zeros((0, 2), np.float32))
 
+    def test_a_size_of_0(self):
+        text = "m (float[batch,2] picture) => (float[batch,2] y) { y = Neg(picture) }"
+        for dim, libraries in ((None, 2), ({"batch": "0..4"}, 1), ({"batch": "0.."}, 1), (["picture:0=0..4"], 1), ("batch=0..", 1)):
+            m = model(text, dim=dim)
+            for n in (0, 2):
+                self.equal(m.run({"picture": np.ones((n, 2), np.float32)})["y"], -np.ones((n, 2), np.float32))
+            self.assertEqual(len(m._libraries), libraries)
+        with self.assertRaisesRegex(onnxcc.RunError, "'batch' is 0.* 1 to 4"):
+            model(text, dim={"batch": "1..4"}).run({"picture": np.zeros((0, 2), np.float32)})
+        m = model("m (float[n,k] x, float[k] b) => (float[n,k] y) { y = Add(x, b) }", dim={"k": "0..3"})
+        self.equal(m.run({"x": np.zeros((0, 2), np.float32), "b": floats(1, 2)})["y"], np.zeros((0, 2), np.float32))
+        self.equal(m.run({"x": np.zeros((0, 0), np.float32), "b": floats()})["y"], np.zeros((0, 0), np.float32))
+        m = model("m (seq(float[k]) s) => (float[total] y) { y = ConcatFromSequence<axis = 0>(s) }")
+        self.equal(m.run({"s": [floats(1), floats(), floats(2)]})["y"], floats(1, 2))
+
+    def test_a_state_does_not_follow_to_another_library(self):
+        m = model("m (float[n] x, float[2] h) => (float[n] y, float[2] next) { y = Neg(x) one = Constant<value_float = 1.0>() next = Add(h, one) }",
+                  state={"next": "h"})
+        m.run({"x": floats(1)})
+        with self.assertRaisesRegex(onnxcc.RunError, "reset"):
+            m.run({"x": floats()})
+        m.reset()
+        self.equal(m.run({"x": floats()})["y"], floats())
+
     def test_mistakes_of_the_caller_are_errors_with_the_name(self):
         m = model("m (float[n,3] x, float[n,3] z) => (float[n,3] y) { y = Add(x, z) }")
         good = np.zeros((2, 3), np.float32)

@@ -62,23 +62,30 @@ static void print_summary(const command *c, const char *folder, const compiled *
     else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
 }
 
-/* Is NAME.so there, and none of the files that it was built of newer? */
-static bool library_is_fresh(command *c, const char *folder, const compiled *out)
+static bool is_newer(const char *path, const struct stat *made)
 {
-    struct stat made, source;
+    struct stat source;
+    if (stat(path, &source)) return true;
+    const struct timespec *a = &made->st_mtim, *b = &source.st_mtim;
+    return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+/* Is NAME.so there, and none of the files that it was built of newer? */
+static bool library_is_fresh(command *c, const char *folder, const compiled *out, const compile_options *o)
+{
+    struct stat made;
     if (stat(arena_printf(c->mem, "%s/%s.so", folder, out->name), &made)) return false;
-    for (uint32_t i = 0; i < out->files.n; i++) {
-        if (stat(arena_printf(c->mem, "%s/%s", folder, out->files.p[i].name), &source)) return false;
-        const struct timespec *a = &made.st_mtim, *b = &source.st_mtim;
-        if (a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec)) return false;
-    }
+    for (uint32_t i = 0; i < out->files.n; i++)
+        if (is_newer(arena_printf(c->mem, "%s/%s", folder, out->files.p[i].name), &made)) return false;
+    for (uint32_t i = 0; i < o->custom_sources.n; i++)
+        if (is_newer(o->custom_sources.p[i], &made)) return false;
     return true;
 }
 
 static bool write_library(command *c, const char *folder, const compiled *out, const compile_options *o)
 {
     const char *flags = getenv("CFLAGS");
-    return library_is_fresh(c, folder, out) || build_shared(c->mem, c->diag, out, o, folder, flags ? flags : "", CUDA_DEVICE);
+    return library_is_fresh(c, folder, out, o) || build_shared(c->mem, c->diag, out, o, folder, flags ? flags : "", CUDA_DEVICE);
 }
 
 static exit_code run_compile(command *c)
@@ -89,6 +96,10 @@ static exit_code run_compile(command *c)
     if (!command_compile_options(c, &o)) return diag_exit(c->diag);
     if ((o.emit & EMIT_SHARED) && o.target && !strcmp(o.target, "auto")) {
         diag_error(c->diag, EXIT_USAGE, "", "target", "--emit=shared builds for one target: --target=native or --target=cuda, not auto");
+        return EXIT_USAGE;
+    }
+    if (o.custom_sources.n && !(o.emit & EMIT_SHARED)) {
+        diag_error(c->diag, EXIT_USAGE, "", "option-mix", "--custom-source is for --emit=shared; else the sources are built with the generated ones");
         return EXIT_USAGE;
     }
     if (!folder && !o.dump) {

@@ -64,6 +64,26 @@ static void set_symbols(emit *e, text *out)
     for (uint32_t i = 0; i < e->n_input_symbols; i++) text_addf(out, "    in.%s = dims[%u];\n", e->symbol[i], i);
 }
 
+/* What a size of the state alone is after a run: the shape of "output" -1-k for dimension k. Left out where two states that begin with one size end with
+ * different ones. */
+static void grown_sizes(emit *e, text *out)
+{
+    const program *p = e->p;
+    for (uint32_t k = 0; k < e->n_input_symbols; k++) {
+        dim after = 0;
+        bool same = true;
+        for (uint32_t i = 0; i < p->grows.n; i++) {
+            if (p->grows.p[i].before != p->symbols.p[k]) continue;
+            same &= !after || after == p->grows.p[i].after;
+            after = p->grows.p[i].after;
+        }
+        if (!after || !same) continue;
+        text_addf(out, "    case -1 - %u:\n        shape[0] = ", k);
+        dim_c(e, after, "", out);
+        text_add(out, ";\n        return 0;\n");
+    }
+}
+
 static void shape_function(emit *e, text *out)
 {
     text_addf(out, "static int %s_shape(int output, const int64_t *dims, int64_t *shape)\n{\n", e->name);
@@ -86,6 +106,7 @@ static void shape_function(emit *e, text *out)
         }
         text_add(out, "        return 0;\n");
     }
+    grown_sizes(e, out);
     e->by_dims = false;
     text_add(out, "    default: return ONNXCC_E_NULL;\n    }\n}\n\n");
 }

@@ -175,6 +175,11 @@ struct block {
     graph_id graph; /* of an If's branch; else 0 */
 };
 
+/* A size of the state alone: what it is after a run. */
+typedef struct {
+    dim before, after;
+} growth;
+
 typedef struct program {
     arena *mem;
     model *model; /* for names and messages */
@@ -188,6 +193,7 @@ typedef struct program {
     uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
     VEC(slot) inputs, outputs;
     VEC(dim) symbols; /* run-time dims, in order of appearance in the inputs' shapes, then bound ones */
+    VEC(growth) grows; /* along which tensors of --state become longer (cache.c) */
 } program;
 
 program *program_new(arena *mem, model *m);

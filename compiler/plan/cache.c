@@ -158,5 +158,7 @@ void plan_cache(program *p, const char *out, const char *in)
     const bool grows = c.axis < slot_at(p, c.in)->rank;
     if (!c.fits || (!grows && c.first_write && c.last_read > c.first_write)) return;
     if (!p->buf.n) VEC_PUSH(p->mem, p->buf, (buf_info){0});
-    if (place_both(&c)) drop(p, c.keep);
+    if (!place_both(&c)) return;
+    drop(p, c.keep);
+    if (grows) VEC_PUSH(p->mem, p->grows, ((growth){info(&c, c.in)->extent[c.axis], info(&c, c.out)->extent[c.axis]}));
 }

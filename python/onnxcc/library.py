@@ -10,6 +10,7 @@ from . import images, types
 ABI = 5
 ALIGN = 64
 E_CAPACITY = -4
+OF_STATE = -2  # onnxcc_dim_info.input of a size that only the state has
 _ERRORS = {
     -1: "a required pointer is NULL",
     -2: "a dimension is outside the range that the model was compiled for, or differs from one that it has to equal",
@@ -79,6 +80,7 @@ class Library:
             raise RunError(0, "libraries for a device can't be run from Python")
         self._weights = self._read_weights(path, name)
         self._state = _aligned(self._m.state_bytes)
+        self._grown = {}  # sizes of what the state holds, by name, where they are known; else 0
         self.inputs = [self._m.inputs[i].name.decode() for i in range(self._m.n_inputs)]
         self.outputs = [self._m.outputs[i].name.decode() for i in range(self._m.n_outputs)]
 
@@ -95,15 +97,36 @@ class Library:
     def reset(self):
         """Forgets the state that runs have left."""
         self._state[:] = 0
+        self._grown = {}
 
-    def _read_dims(self, arrays):
+    def _state_dims(self):
+        """(number, name) of the dimensions that the state alone has."""
+        return [(k, self._m.dims[k].name.decode()) for k in range(self._m.n_dims) if self._m.dims[k].input == OF_STATE]
+
+    def _size_after(self, k, dims):
+        """What size k of the state is after a run with these dimensions; None where the library doesn't tell."""
+        out = (c_int64 * 1)()
+        return None if self._m.shape(-1 - k, dims, out) < 0 else out[0]
+
+    def _read_dims(self, arrays, sizes):
         """Values of the run-time dimensions; of one that the run decides, its upper bound."""
         dims = (c_int64 * max(self._m.n_dims, 1))()
+        of_state = self._state_dims()
+        unknown = sizes.keys() - {name for _, name in of_state}
+        if unknown:
+            raise RunError(0, f"the state has no size '{min(unknown)}'; it has {', '.join(n for _, n in of_state) or 'none of its own'}")
         for k in range(self._m.n_dims):
             d = self._m.dims[k]
-            dims[k] = d.hi if d.input < 0 else arrays[d.input].shape[d.axis]
+            name = d.name.decode()
+            if d.input == OF_STATE:
+                dims[k] = sizes.get(name, self._grown.get(name, 0))
+            else:
+                dims[k] = d.hi if d.input < 0 else arrays[d.input].shape[d.axis]
+            if d.input == OF_STATE and name not in sizes and self._size_after(k, dims) is None:
+                raise RunError(0, f"size '{name}' of the state is not known here: give it, as in run(inputs, sizes={{'{name}': 3}})")
             if not d.lo <= dims[k] <= d.hi:
-                raise RunError(-2, f"dimension '{d.name.decode()}' is {dims[k]}; the model was compiled for {d.lo} to {d.hi}")
+                more = f"; dim={{'{name}': '0..{d.hi}'}} lets the state be empty" if d.input == OF_STATE and not dims[k] else ""
+                raise RunError(-2, f"dimension '{name}' is {dims[k]}; the model was compiled for {d.lo} to {d.hi}{more}")
         for i, array in enumerate(arrays):
             for axis in range(array.ndim):
                 s = self._m.inputs[i].shape[axis]
@@ -129,8 +152,8 @@ class Library:
             size = max(size, needed)
         return _aligned(size)
 
-    def run(self, values):
-        """Outputs, in order, of a run on these inputs, in order."""
+    def run(self, values, sizes=None):
+        """Outputs, in order, of a run on these inputs, in order. `sizes`: of what the state holds, by name, in place of those that runs have left."""
         if len(values) != self._m.n_inputs:
             raise RunError(0, f"{len(values)} inputs are given, the model has {self._m.n_inputs}")
         arrays = []
@@ -142,7 +165,7 @@ class Library:
                 raise RunError(0, f"input '{self.inputs[i]}': {e}") from e
             if arrays[i].ndim != info.rank:
                 raise RunError(0, f"input '{self.inputs[i]}' has {arrays[i].ndim} dimensions, not {info.rank}")
-        dims = self._read_dims(arrays)
+        dims = self._read_dims(arrays, sizes or {})
         given = [types.to_memory(a, self._m.inputs[i].type) for i, a in enumerate(arrays)]
         shapes = [self._shape(i, dims) for i in range(self._m.n_outputs)]
         made = [types.memory_for(int(np.prod(s, dtype=np.int64)), self._m.outputs[i].type) for i, s in enumerate(shapes)]
@@ -152,4 +175,5 @@ class Library:
                            arena.ctypes.data if len(arena) else None, len(arena), self._state.ctypes.data if len(self._state) else None, ctypes.byref(env))
         if code < 0:
             raise RunError(code)
+        self._grown = {name: self._size_after(k, dims) or 0 for k, name in self._state_dims()}
         return [types.from_memory(made[i][1], self._m.outputs[i].type, self._shape(i, dims)) for i in range(self._m.n_outputs)]

@@ -35,6 +35,13 @@ def _words(options):
                 yield from (flag, str(v))
 
 
+def _dim_ranges(said):
+    """{name: range} of the option `dim`, which may be a dictionary, NAME=RANGE, or a list of those."""
+    if isinstance(said, dict):
+        return dict(said)
+    return dict(s.rpartition("=")[::2] for s in ([said] if isinstance(said, str) else said or []))
+
+
 def _stored(model):
     """Path of the model: its own, or that of a copy in the cache."""
     if isinstance(model, (str, os.PathLike)):
@@ -62,10 +69,12 @@ class Model:
     def __init__(self, model, **options):
         self.path = _stored(model)
         self._options = list(_words(options))
+        self._dims = _dim_ranges(options.get("dim"))
         said = tool.call(["inspect", self.path])
         state = options.get("state") or {}
         self.inputs = [(i["name"], i["type"]) for i in said["inputs"] if i["name"] not in state.values()]
         self.outputs = [(o["name"], o["type"]) for o in said["outputs"] if o["name"] not in state]
+        self._stateful, self._last = bool(state), None  # the library whose state the last run left
         self._libraries = {}  # by the arguments that runs add
         self._fixed = []      # inputs whose value the compiler has asked for
         self._capacity = {}   # of sizes that the data decides, once it has asked
@@ -76,21 +85,26 @@ class Model:
                 if not self._learn(e):
                     raise
 
-    def run(self, inputs):
-        """{name: array} of the outputs for {name: array} of the inputs. A sequence is a list of arrays, an optional without content None, a sequence
-        of maps a list of dictionaries. Raises RunError, or CompileError when the model can't be compiled for such inputs."""
-        given = dict(inputs)
+    def run(self, inputs, sizes=None):
+        """{name: array} of the outputs for {name: array} of the inputs. A sequence is a list of arrays, an optional without content None, a map a
+        dictionary (or its parts NAME.keys and NAME.values), a sequence of maps a list of dictionaries. `sizes` says how much a growing state holds, {"past": 3}; left out, it holds what the runs so far have put
+        there, none at first. Raises RunError, or CompileError when the model can't be compiled for such inputs."""
+        given = _parted(inputs, self.inputs)
         unknown, missing = given.keys() - {n for n, _ in self.inputs}, [n for n, t in self.inputs if n not in given and not t.startswith("optional(")]
         if unknown or missing:
             raise RunError(0, f"the model has no input '{min(unknown)}'" if unknown else f"no value is given for input '{missing[0]}'")
         for name, kind in self.inputs:
             given.setdefault(name, None)
-            if given[name] is not None and not isinstance(given[name], (list, tuple)) and not _is_sequence(kind):
+            if given[name] is not None and not isinstance(given[name], (list, tuple)) and not _is_sequence(kind) and not _is_map(kind):
                 given[name] = np.asarray(given[name])
         while True:
             try:
                 library = self._library_for(given)
-                return self._named(library, library.run(_leaves(given, library.inputs)))
+                if self._stateful and self._last not in (None, library):
+                    raise RunError(0, "the state belongs to a library for other inputs (other sizes of 0, lengths or fixed values); reset() forgets it")
+                outputs = self._named(library, library.run(_leaves(given, library.inputs), sizes))
+                self._last = library
+                return outputs
             except tool.CompileError as e:
                 if not self._learn(e, given):
                     raise
@@ -102,13 +116,15 @@ class Model:
         """Forgets the state of a model that was compiled with `state`."""
         for library in self._libraries.values():
             library.reset()
+        self._last = None
 
     def _library_for(self, given):
         """The library for these inputs: the arguments that they add are the number of elements in sequences, sizes of 0, which symbols are not, and the
         values that were asked for."""
         words = list(self._options)
+        words += [w for n, t in self.inputs if _is_map(t) and f"{n}.length" not in self._dims for w in ("--dim", f"{n}.length=0..")]
         for name, kind in self.inputs if given else []:
-            words += _structure(name, kind, given[name], f"{name}=any" in self._options)
+            words += _structure(name, kind, given[name], f"{name}=any" in self._options, self._dims)
         for name in self._fixed:
             words += ["--value", f"{name}={_value_file(given[name])}"]
         for name, n in self._capacity.items():
@@ -148,23 +164,61 @@ def _is_list(kind):
     return kind.startswith(("seq(", "optional("))
 
 
-def _structure(name, kind, value, stacked):
-    """Options that say what an input looks like, as far as the compiler can't leave it open."""
+def _is_map(kind):
+    return kind.startswith("map(")
+
+
+def _parted(inputs, declared):
+    """The inputs with each map in two parts, (keys, values): of a dictionary, or given as NAME.keys and NAME.values."""
+    given = dict(inputs)
+    for name, kind in declared:
+        if not _is_map(kind):
+            continue
+        parts = f"{name}.keys", f"{name}.values"
+        if name in given and isinstance(given[name], dict):
+            given[name] = list(given[name].keys()), list(given[name].values())
+        elif name in given:
+            raise RunError(0, f"input '{name}' is a map: a dictionary is wanted, or {parts[0]} and {parts[1]}")
+        elif all(p in given for p in parts):
+            given[name] = given.pop(parts[0]), given.pop(parts[1])
+        elif any(p in given for p in parts):
+            raise RunError(0, f"of the map '{name}' both {parts[0]} and {parts[1]} are wanted")
+    return given
+
+
+def _structure(name, kind, value, stacked, bounded):
+    """Options that say what an input looks like, as far as the compiler can't leave it open and the option `dim` does not name the size."""
     if value is None:
         return ["--length", f"{name}=none"]
+    if _is_map(kind):
+        return []
+    symbols = _symbols(kind)
     if not _is_sequence(kind):
-        return _shape(name, value) if 0 in value.shape or "[...]" in kind else []
+        zero = _zeros(name, value.shape, symbols, bounded)
+        return _shape(name, zero) if "[...]" in kind or any(zero) else []
     if stacked:
         return []
     words = ["--length", f"{name}={len(value)}"]
     for k, v in enumerate(value):
-        words += _shape(f"{name}.{k}", np.asarray(v))
+        words += _shape(f"{name}.{k}", _zeros(f"{name}.{k}", np.shape(v), [f"{s}.{k}" for s in symbols], bounded))
     return words
 
 
-def _shape(name, array):
+def _symbols(kind):
+    """What stands for the sizes of the tensor in a type, such as ["batch", "3"]."""
+    inside = kind[kind.find("[") + 1:kind.rfind("]")] if "[" in kind else ""
+    return [s.strip() for s in inside.split(",")]
+
+
+def _zeros(name, shape, symbols, bounded):
+    """Which sizes are 0 and not `bounded`, by their symbol or as NAME:AXIS."""
+    known = symbols if len(symbols) == len(shape) else [""] * len(shape)
+    return [not n and known[i] not in bounded and f"{name}:{i}" not in bounded for i, n in enumerate(shape)]
+
+
+def _shape(name, zero):
     """The number of dimensions, and which are 0; the others stay open."""
-    return ["--shape", f"{name}=" + "x".join("?" if n else "0" for n in array.shape)]
+    return ["--shape", f"{name}=" + "x".join("0" if z else "?" for z in zero)]
 
 
 def _value_file(value):
@@ -182,7 +236,7 @@ def _leaves(given, names):
         value = given.get(name)
         if value is None:
             stem, _, k = name.rpartition(".")
-            value = given[stem][int(k)]
+            value = given[stem][("keys", "values").index(k) if k in ("keys", "values") else int(k)]
         elif isinstance(value, (list, tuple)):
             value = np.stack(value)
         out.append(value)

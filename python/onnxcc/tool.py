@@ -30,12 +30,14 @@ class Unsupported(CompileError):
 
 
 def executable():
-    """Path of the onnxcc executable: $ONNXCC, else in `bin` of this package, else of the build folder of a source tree around it, else on PATH."""
+    """Path of the onnxcc executable: $ONNXCC, else in `bin` of this package, else of the build folders of a source tree around it
+    (build/quickstart is that of samples/quickstart.sh), else on PATH."""
     given = os.environ.get("ONNXCC")
     if given:
         return given
     here = os.path.dirname(os.path.abspath(__file__))
-    for path in (os.path.join(here, "bin", "onnxcc"), os.path.join(here, "..", "..", "build", "onnxcc")):
+    build = os.path.join(here, "..", "..", "build")
+    for path in (os.path.join(here, "bin", "onnxcc"), os.path.join(build, "onnxcc"), os.path.join(build, "quickstart", "onnxcc")):
         if os.access(path, os.X_OK):
             return path
     found = shutil.which("onnxcc")

@@ -109,6 +109,19 @@ expect 2 run net.onnxtxt --custom op.yaml x=x.npy bias=bias.npy
 says err 'my_blocks' '--custom-source FILE'
 expect 5 run net.onnxtxt --custom op.yaml --custom-source nothing.c x=x.npy bias=bias.npy
 expect 5 run net.onnxtxt --custom nothing.yaml x=x.npy bias=bias.npy
+# A library to load has it; one whose source has become newer is built again.
+expect 2 compile net.onnxtxt -o shared --custom op.yaml --custom-source op.c
+says err '--emit=shared'
+expect 2 compile net.onnxtxt -o shared --custom op.yaml --emit=shared
+says err 'my_blocks' '--custom-source FILE'
+expect 0 compile net.onnxtxt -o shared --name net --custom op.yaml --custom-source op.c --emit=shared
+expect 2 compile net.onnxtxt -o shared --name net --custom op.yaml --custom-source wrong.c --emit=shared --target=generic-c99
+cp op.c later.c
+expect 0 compile net.onnxtxt -o shared --name net --custom op.yaml --custom-source later.c --emit=shared
+sleep 0.1
+cp wrong.c later.c
+expect 2 compile net.onnxtxt -o shared --name net --custom op.yaml --custom-source later.c --emit=shared
+says err 'conflicting types'
 # Code for CUDA calls it on the host.
 expect 0 run net.onnxtxt $own --dim n=3 --dim m=4 --target=cuda --emulate x=x.npy bias=bias.npy -o out.npz
 says out 'y: float[3,2,3] = 159 79.5 -357.75 156 78 -351 177 88.5' 'plain: float[3,2,2] = 4 2.5 8 4.5 12 6.5 16 8.5'

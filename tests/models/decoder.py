@@ -3,9 +3,9 @@
 
     decoder.py ONNXCC CORPUS [MODEL...]
 
-Every model with inputs past_key_values.* and outputs present.* is compiled with --state for each pair and --dim past_sequence=0..N; what it gives and what onnxruntime gives (without
+Every model with inputs past_key_values.* and outputs present.* is compiled by the Python package with `state` for each pair and past_sequence 0..N, whose count the package keeps; what it gives and what onnxruntime gives (without
 optimizations) differ by no more than the model's stated tolerance. The generated code may not copy a cache. Exit code 77: no onnxruntime, or no corpus."""
-import ctypes
+import glob
 import json
 import os
 import re
@@ -19,6 +19,9 @@ try:
 except ImportError as e:
     print(f"skipped: {e.name} is not installed")
     sys.exit(77)
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+import onnxcc  # noqa: E402
 
 CAPACITY, PROMPT, TURNS = 24, 5, 6
 
@@ -45,18 +48,16 @@ def feed(session, names, ids, past, caches):
     return given
 
 
-def build(tool, path, folder, names, pairs):
+def build(path, names, pairs):
     batch, new, old, total = names
-    states = [w for out, into in pairs for w in ("--state", f"{out}={into}")]
-    subprocess.run([tool, "compile", path, "-o", folder, "--name", "net", "--emit=shared", "--dim", f"{batch}=1", "--dim", f"{new}=1..{PROMPT}", "--dim", f"{old}=0..{CAPACITY - PROMPT}",
-                    *states, "-q"], check=True)
-    with open(os.path.join(folder, "net.c")) as f:
-        text = f.read()
-    assert not re.search(r"memcpy\([^;]*in->state", text), "a cache is copied"
-    return os.path.join(folder, "net.so")
+    model = onnxcc.compile(path, dim={batch: 1, new: f"1..{PROMPT}", old: f"0..{CAPACITY - PROMPT}"}, state=dict(pairs))
+    source, = glob.glob(os.path.join(os.environ["ONNXCC_CACHE"], "*", "model.c"))
+    with open(source) as f:
+        assert not re.search(r"memcpy\([^;]*in->state", f.read()), "a cache is copied"
+    return model
 
 
-def run_model(tool, root, name, work):
+def run_model(root, name, work):
     path = os.path.join(work, name, "model.onnx")
     subprocess.run([sys.executable, os.path.join(root, "corpus.py"), "materialize", name, "--out", work], check=True, stdout=subprocess.DEVNULL)
     options = onnxruntime.SessionOptions()
@@ -66,7 +67,8 @@ def run_model(tool, root, name, work):
     into = [i.name for i in session.get_inputs() if i.name.startswith("past_key_values")]
     pairs = [(n.replace("past_key_values", "present"), n) for n in into]
     outputs = [o.name for o in session.get_outputs()]
-    library = load(build(tool, path, os.path.join(work, name, "code"), names, pairs))
+    os.environ["ONNXCC_CACHE"] = os.path.join(work, name, "code")
+    model = build(path, names, pairs)
     with open(os.path.join(root, name, "meta.json")) as f:
         meta = json.load(f)
     tolerance = meta["tolerance"]
@@ -80,39 +82,14 @@ def run_model(tool, root, name, work):
         answer = dict(zip(outputs, session.run(None, given)))
         caches = {i: answer[o] for o, i in pairs}
         logits = next(o for o in outputs if not o.startswith("present"))
-        ours = library.run({n: v for n, v in given.items() if n not in caches}, {names[2]: past}, answer[logits].shape)
+        ours = model.run({n: v for n, v in given.items() if n not in caches})[logits]
         worst = max(worst, float((abs(ours - answer[logits]) / (tolerance["atol"] + tolerance["rtol"] * abs(answer[logits]))).max()))
         past += ids.shape[1]
     return worst
 
 
-def load(path):
-    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
-    from onnxcc import library
-
-    class WithCache(library.Library):
-        """Sizes that only the state has are given by name."""
-
-        def run(self, given, sizes, shape):
-            m = self._m
-            arrays = [np.ascontiguousarray(given[n]) for n in self.inputs]
-            dims = (ctypes.c_int64 * max(m.n_dims, 1))()
-            for k in range(m.n_dims):
-                d = m.dims[k]
-                dims[k] = sizes[d.name.decode()] if d.input == -2 else arrays[d.input].shape[d.axis]
-            out = np.zeros(shape, np.float32)
-            arena = self._arena(dims)
-            env = library._Env()
-            code = m.run((ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays]), (ctypes.c_void_p * 1)(out.ctypes.data), dims, arena.ctypes.data, len(arena),
-                         self._state.ctypes.data, ctypes.byref(env))
-            assert code == 0, f"the run returned {code}"
-            return out
-
-    return WithCache(path, "net")
-
-
 def main():
-    tool, root = sys.argv[1:3]
+    os.environ["ONNXCC"], root = os.path.abspath(sys.argv[1]), sys.argv[2]
     if not os.path.exists(os.path.join(root, "index.json")):
         print(f"skipped: no model corpus at {root}")
         sys.exit(77)
@@ -120,7 +97,7 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as work:
         for name in names:
-            worst = run_model(tool, root, name, work)
+            worst = run_model(root, name, work)
             failed += worst > 1
             print(f"{name}: {TURNS} runs, {worst:.3g} times the tolerance")
     return 1 if failed else 0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 try:
     import numpy as np
@@ -16,7 +17,7 @@ except ImportError:
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
 import onnxcc  # noqa: E402
-from onnxcc import images, library, types  # noqa: E402
+from onnxcc import images, library, tool, types  # noqa: E402
 
 try:
     import ml_dtypes
@@ -70,6 +71,22 @@ class LayoutTest(unittest.TestCase):
         self.assertLessEqual(set(library._ERRORS), codes)
 
 
+class ExecutableTest(unittest.TestCase):
+    def test_it_is_found_in_the_build_folders_of_the_source_tree(self):
+        with tempfile.TemporaryDirectory() as top, mock.patch.dict(os.environ), mock.patch.object(tool, "__file__", os.path.join(top, "python", "onnxcc", "tool.py")):
+            del os.environ["ONNXCC"]
+            os.environ["PATH"] = top
+            os.makedirs(os.path.join(top, "python", "onnxcc"))
+            with self.assertRaisesRegex(FileNotFoundError, "ONNXCC"):
+                tool.executable()
+            for folder in ("build/quickstart", "build"):
+                path = os.path.join(top, folder, "onnxcc")
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                with open(path, "w") as f:
+                    os.chmod(f.fileno(), 0o755)
+                self.assertTrue(os.path.samefile(tool.executable(), path))
+
+
 class ModelTest(unittest.TestCase):
     def equal(self, got, want):
         self.assertEqual(got.dtype, want.dtype)
@@ -83,6 +100,30 @@ class ModelTest(unittest.TestCase):
             self.equal(m.run({"x": x, "b": b})["y"], x + b)
         self.assertEqual(len(m._libraries), 1)
         self.equal(m.run({"x": np.zeros((0, 2), np.float32), "b": floats(1, 2)})["y"], np.zeros((0, 2), np.float32))
+
+    def test_a_size_of_0(self):
+        text = "m (float[batch,2] picture) => (float[batch,2] y) { y = Neg(picture) }"
+        for dim, libraries in ((None, 2), ({"batch": "0..4"}, 1), ({"batch": "0.."}, 1), (["picture:0=0..4"], 1), ("batch=0..", 1)):
+            m = model(text, dim=dim)
+            for n in (0, 2):
+                self.equal(m.run({"picture": np.ones((n, 2), np.float32)})["y"], -np.ones((n, 2), np.float32))
+            self.assertEqual(len(m._libraries), libraries)
+        with self.assertRaisesRegex(onnxcc.RunError, "'batch' is 0.* 1 to 4"):
+            model(text, dim={"batch": "1..4"}).run({"picture": np.zeros((0, 2), np.float32)})
+        m = model("m (float[n,k] x, float[k] b) => (float[n,k] y) { y = Add(x, b) }", dim={"k": "0..3"})
+        self.equal(m.run({"x": np.zeros((0, 2), np.float32), "b": floats(1, 2)})["y"], np.zeros((0, 2), np.float32))
+        self.equal(m.run({"x": np.zeros((0, 0), np.float32), "b": floats()})["y"], np.zeros((0, 0), np.float32))
+        m = model("m (seq(float[k]) s) => (float[total] y) { y = ConcatFromSequence<axis = 0>(s) }")
+        self.equal(m.run({"s": [floats(1), floats(), floats(2)]})["y"], floats(1, 2))
+
+    def test_a_state_does_not_follow_to_another_library(self):
+        m = model("m (float[n] x, float[2] h) => (float[n] y, float[2] next) { y = Neg(x) one = Constant<value_float = 1.0>() next = Add(h, one) }",
+                  state={"next": "h"})
+        m.run({"x": floats(1)})
+        with self.assertRaisesRegex(onnxcc.RunError, "reset"):
+            m.run({"x": floats()})
+        m.reset()
+        self.equal(m.run({"x": floats()})["y"], floats())
 
     def test_mistakes_of_the_caller_are_errors_with_the_name(self):
         m = model("m (float[n,3] x, float[n,3] z) => (float[n,3] y) { y = Add(x, z) }")
@@ -134,6 +175,22 @@ class ModelTest(unittest.TestCase):
                   more=', "ai.onnx.ml" : 3')
         self.assertEqual(m.run({"x": np.array([[0.25, 0.75], [1, 0]], np.float32)})["y"], [{"no": 0.25, "yes": 0.75}, {"no": 1.0, "yes": 0.0}])
 
+    def test_a_map_that_is_an_input_is_a_dictionary_or_two_arrays(self):
+        m = model('m (map(int64, float) words) => (float[1,4] y) { y = ai.onnx.ml.CastMap<map_form = "SPARSE", max_map = 4>(words) }',
+                  more=', "ai.onnx.ml" : 3')
+        self.equal(m.run({"words": {0: 1.5, 2: 3}})["y"], floats(1.5, 0, 3, 0)[None])
+        self.equal(m.run({"words.keys": np.array([3]), "words.values": floats(2)})["y"], floats(0, 0, 0, 2)[None])
+        self.equal(m.run({"words": {}})["y"], floats(0, 0, 0, 0)[None])
+        self.assertEqual(len(m._libraries), 1)
+        for bad, says in (({"words": [1]}, "dictionary"), ({"words.keys": [1]}, "words.values"), ({}, "'words'"), ({"words": {0: 1}, "words.length": 1}, "words.length")):
+            with self.assertRaisesRegex(onnxcc.RunError, says):
+                m.run(bad)
+        m = model('m (map(string, int64) words) => (int64[1,3] y) { y = ai.onnx.ml.DictVectorizer<string_vocabulary = ["a", "b", "c"]>(words) }',
+                  more=', "ai.onnx.ml" : 3', dim={"words.length": "..4"})
+        self.assertEqual(m.run({"words": {"c": 7, "a": 1}})["y"].tolist(), [[1, 0, 7]])
+        with self.assertRaisesRegex(onnxcc.RunError, "'words.length' is 5"):
+            m.run({"words": {str(k): k for k in range(5)}})
+
     def test_state_stays_from_run_to_run(self):
         m = model("m (float[2] x, float[2] h) => (float[2] y, float[2] next) { next = Add(x, h) y = Identity(next) }", state={"next": "h"})
         self.assertEqual([n for n, _ in m.inputs + m.outputs], ["x", "y"])
@@ -141,6 +198,39 @@ class ModelTest(unittest.TestCase):
             self.equal(m.run({"x": floats(1, 2)})["y"], floats(k, 2 * k))
         m.reset()
         self.equal(m.run({"x": floats(1, 2)})["y"], floats(1, 2))
+
+    def test_a_state_that_grows_is_counted(self):
+        text = """m (float[1,new,2] x, float[1,past,2] cache) => (float[2] sum, float[1,total,2] grown)
+        { grown = Concat<axis = 1>(cache, x) axes = Constant<value_ints = [0, 1]>() sum = ReduceSum<keepdims = 0>(grown, axes) }"""
+        m = model(text, dim={"new": "1..4", "past": "0..8"}, state={"grown": "cache"})
+        for _ in range(2):
+            past = np.zeros((1, 0, 2), np.float32)
+            for n in (3, 1, 2):
+                x = np.arange(n * 2, dtype=np.float32).reshape(1, n, 2) + n
+                past = np.concatenate([past, x], axis=1)
+                self.equal(m.run({"x": x})["sum"], past.sum(axis=(0, 1)))
+            m.reset()
+        one = np.ones((1, 1, 2), np.float32)
+        for _ in range(4):
+            m.run({"x": one})
+        self.equal(m.run({"x": one}, sizes={"past": 2})["sum"], floats(3, 3))
+        self.equal(m.run({"x": one})["sum"], floats(4, 4))
+        with self.assertRaisesRegex(onnxcc.RunError, "'old'.*past"):
+            m.run({"x": one}, sizes={"old": 2})
+        for _ in range(5):
+            m.run({"x": one})
+        with self.assertRaisesRegex(onnxcc.RunError, "'past' is 9"):
+            m.run({"x": one})
+        with self.assertRaisesRegex(onnxcc.RunError, "'past' is 0.*0..8"):
+            model(text, dim={"new": "1..4", "past": "1..8"}, state={"grown": "cache"}).run({"x": one})
+
+    def test_a_size_of_the_state_that_does_not_grow_has_to_be_given(self):
+        m = model("m (float[1] x, float[n] h) => (float[1] y, float[n] next) { next = Add(h, x) y = ReduceSum<keepdims = 1>(next) }", dim={"n": "1..4"},
+                  state={"next": "h"})
+        with self.assertRaisesRegex(onnxcc.RunError, "sizes={'n'"):
+            m.run({"x": floats(1)})
+        for k in (1, 2):
+            self.equal(m.run({"x": floats(1)}, sizes={"n": 3})["y"], floats(3 * k))
 
     def test_narrow_types_are_packed_and_unpacked(self):
         for kind, code, bits in (("uint4", 21, 4), ("uint2", 25, 2)):

@@ -223,3 +223,13 @@ bool file_write(const char *path, const void *data, size_t size, const char **wh
     const char *failed;
     return files_write(&(file_content){path, data, size}, 1, &failed, why);
 }
+
+size_t text_unseen(const char *s)
+{
+    const unsigned char *c = (const unsigned char *)s;
+    if ((c[0] && c[0] < 0x20) || c[0] == 0x7f) return 1;
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) return 2;                          /* U+0080 to U+009F */
+    if (c[0] == 0xd8 && c[1] == 0x9c) return 2;                                         /* U+061C */
+    if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae))) return 3; /* U+200E, U+200F, U+2028 to U+202E */
+    return c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9 ? 3 : 0;        /* U+2066 to U+2069 */
+}

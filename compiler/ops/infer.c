@@ -279,7 +279,8 @@ bool infer_model(model *m, const infer_options *o)
     walk w = {.m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
-    const bool ok = infer_graph(&w, 1) && !m->diag->errors;
+    const bool inferred = infer_graph(&w, 1), ok = inferred && !m->diag->errors;
+    if (!inferred && !m->diag->errors && !o->tolerant) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
     arena_free(scratch);
     return ok;
 }

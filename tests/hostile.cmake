@@ -6,6 +6,14 @@ if(TARGET onnxcc AND PYTHON3)
   set_tests_properties(hostile/attacks PROPERTIES LABELS "check" TIMEOUT 900 RUN_SERIAL ON)
 endif()
 
+# Calls of the system that fail.
+if(TARGET onnxcc AND PYTHON3 AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT ONNXCC_SANITIZE)
+  add_library(faults SHARED ${HOSTILE}/faults.c)
+  target_compile_options(faults PRIVATE -Wno-missing-prototypes)
+  add_test(NAME hostile/faults COMMAND ${PYTHON3} ${HOSTILE}/faults.py $<TARGET_FILE:onnxcc> $<TARGET_FILE:faults> --work ${CMAKE_BINARY_DIR}/faults)
+  set_tests_properties(hostile/faults PROPERTIES LABELS "check" SKIP_RETURN_CODE 77 TIMEOUT 900)
+endif()
+
 # The mutator and what is done with a mutant, shared by the program below and by the fuzz targets.
 add_library(fuzz_parts STATIC ${FUZZ}/mutate.c ${FUZZ}/judge.c)
 target_link_libraries(fuzz_parts PUBLIC onnxcc_lib)

@@ -195,13 +195,14 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
 {
     arena *a = arena_new();
     const char **beside = ARENA_ARRAY(a, const char *, n + 1); /* NULL: has the content already */
+    bool *is_new = ARENA_ARRAY(a, bool, n + 1);
     size_t ready = 0;
     bool ok = true;
-    for (; ready < n && ok; ready++) {
-        if (has_content(&list[ready])) continue;
-        beside[ready] = arena_printf(a, "%s.%ld.tmp", list[ready].path, (long)getpid());
-        ok = write_beside(&list[ready], beside[ready]);
+    for (size_t i = 0; i < n; i++) { /* all memory is taken before anything is written */
+        is_new[i] = access(list[i].path, F_OK) != 0;
+        if (!has_content(&list[i])) beside[i] = arena_printf(a, "%s.%ld.tmp", list[i].path, (long)getpid());
     }
+    for (; ready < n && ok; ready++) ok = !beside[ready] || write_beside(&list[ready], beside[ready]);
     for (size_t i = 0; i < ready && ok; i++) {
         if (!beside[i]) continue;
         ok = !rename(beside[i], list[i].path);
@@ -212,8 +213,10 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
         *why = strerror(errno);
         *failed = list[ready - 1].path;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (beside[i]) unlink(beside[i]);
+        else if (!ok && is_new[i]) unlink(list[i].path);
+    }
     arena_free(a);
     return ok;
 }

@@ -13,7 +13,8 @@ typedef struct {
     model *m;
     diag *d;
     arena *a;
-    VEC(const char *) files; /* locations of external data, each once */
+    VEC(const char *) files;  /* locations of external data, each once */
+    VEC(file_content) copies; /* of them, to be written together with the model */
 } saver;
 
 /* ---- which files ---- */
@@ -90,13 +91,13 @@ static bool copy_file(saver *s, externals *from, const char *folder, const char 
     uint64_t size;
     if (!external_size(from, "", location, &size)) return false;
     const void *data = external_data(from, "", location, 0, size);
-    const char *path = arena_printf(s->a, "%s/%s", folder, location), *why;
+    const char *path = arena_printf(s->a, "%s/%s", folder, location);
     if (!free_to_write(path, data, (size_t)size)) {
         diag_error(s->d, EXIT_IO, "", "write-external", "the weights' file '%s' is there already, with other content", path);
         return diag_hint(s->d, "write the model to another folder, or remove that file");
     }
-    if (!make_folders(s, folder, location)) return false;
-    return file_write(path, data, (size_t)size, &why) || diag_error(s->d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    VEC_PUSH(s->a, s->copies, ((file_content){path, data, (size_t)size}));
+    return make_folders(s, folder, location);
 }
 
 static bool place_files(saver *s, const char *path)
@@ -143,10 +144,11 @@ bool model_save_own(model *m, diag *d, const char *path)
 {
     saver s = {.m = m, .d = d, .a = arena_new()};
     text out = {.mem = s.a};
-    const char *why = NULL;
+    const char *failed, *why = NULL;
     find_files(&s);
     bool ok = encode(&s, path, &out) && place_files(&s, path);
-    if (ok && !file_write(path, out.p, out.n, &why)) ok = diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    VEC_PUSH(s.a, s.copies, ((file_content){path, out.p, out.n}));
+    if (ok && !files_write(s.copies.p, s.copies.n, &failed, &why)) ok = diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", failed, why);
     arena_free(s.a);
     return ok;
 }

@@ -36,7 +36,7 @@ class Failures(list):
 
 def is_sanitized(tool):
     with open(tool, "rb") as f:
-        return b"__asan_init" in f.read()
+        return b"__asan_report_load8" in f.read()
 
 
 def run(command, cwd, limits):

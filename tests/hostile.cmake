@@ -48,3 +48,11 @@ if(ONNXCC_FUZZ)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
   endforeach()
 endif()
+
+# 20 seconds of each target, where there is clang with libFuzzer; the build with sanitizers, of its own, takes minutes once.
+option(ONNXCC_TEST_FUZZ "Build the fuzz targets in a folder of their own and run them for 20 seconds each" OFF)
+if(ONNXCC_TEST_FUZZ)
+  add_test(NAME fuzz/targets COMMAND sh ${FUZZ}/run.sh 20)
+  set_tests_properties(fuzz/targets PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 3600 RUN_SERIAL ON
+                       ENVIRONMENT "ONNXCC_FUZZ_BUILD=${CMAKE_BINARY_DIR}/build-fuzz;ONNXCC_TEST_PYTHON=${PYTHON3}")
+endif()

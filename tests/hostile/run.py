@@ -44,7 +44,7 @@ def run(command, cwd, limits):
     with open(os.path.join(cwd, ".out"), "w+b") as out, open(os.path.join(cwd, ".err"), "w+b") as err:
         def prepare():
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            resource.setrlimit(resource.RLIMIT_FSIZE, (MEGABYTES << 20, MEGABYTES << 20))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
             if limits:
                 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
         child = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=err, preexec_fn=prepare, restore_signals=False)

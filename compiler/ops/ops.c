@@ -218,10 +218,6 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
     if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
         diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i,
                   v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */
-    int64_t size;
-    for (int32_t k = 0; k < rank; k++)
-        if (dim_is_const(c->d, shape[k], &size) && size < 0)
-            return infer_error(c, "shape-negative", "dimension %d of output %u '%s' is %lld", k, i, v->name, (long long)size);
     dim *own = NULL;
     if (rank >= 0) {
         limit_by_declaration(c, old, rank, shape);

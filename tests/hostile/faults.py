@@ -102,7 +102,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("tool")
     ap.add_argument("library")
-    ap.add_argument("--most", type=int, default=12)
+    ap.add_argument("--most", type=int, default=6)
     ap.add_argument("--work", default="faults")
     o = ap.parse_args()
     with open(o.tool, "rb") as f:

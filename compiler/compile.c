@@ -106,12 +106,23 @@ static bool simplify(model *m, const compile_options *o, compiled *out)
     return true;
 }
 
+/* Loaders of files that are not checked let inputs pass that say nothing. */
+static bool inputs_have_types(model *m)
+{
+    const graph *g = model_main(m);
+    bool ok = true;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (value_at(m, g->inputs.p[i])->type.kind == TYPE_UNKNOWN)
+            ok = diag_error(m->diag, EXIT_INVALID, arena_printf(m->mem, "input '%s'", value_at(m, g->inputs.p[i])->name), "type-missing", "has no type");
+    return ok;
+}
+
 /* The graph: from what the file says to nodes at the newest versions with all types known. */
 bool compile_front(model *m, const compile_options *o, compiled *out)
 {
     for (uint32_t i = 0; i < o->customs.n; i++) VEC_PUSH(m->mem, m->customs, o->customs.p[i]);
     contrib_names(m);
-    if (!check_model_basic(m)) return false;
+    if (!check_model_basic(m) || !inputs_have_types(m)) return false;
     dump(m, o, out, "import");
     if (!inline_functions(m) || !inline_operators(m, no_lowering, NULL, NULL)) return false;
     dump(m, o, out, "inline");

@@ -10,7 +10,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build-nightly}
 python=${ONNXCC_TEST_PYTHON:-$top/build/venv/bin/python}
 
-cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DONNXCC_SANITIZE=ON -DONNXCC_TEST_SANITIZED=ON -DONNXCC_TEST_BACKEND_SUITE=ON \
+cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DONNXCC_SANITIZE=ON -DONNXCC_TEST_SANITIZED=ON -DONNXCC_TEST_BACKEND_SUITE=ON -DONNXCC_MUTANTS=20000 \
       -DONNXCC_TEST_PYTHON="$python"
 cmake --build "$build" -j 2
 
@@ -20,4 +20,14 @@ UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 XDG_CACHE_HOME=${XDG_CACHE_HOME:-$build/cache}
 export ASAN_OPTIONS UBSAN_OPTIONS XDG_CACHE_HOME
 cd "$build"
-ctest --output-on-failure --timeout 7200 "$@"
+failed=0
+ctest --output-on-failure --timeout 7200 "$@" || failed=1
+# Only what was asked for, when something was: else two minutes of each fuzz target, and every allocation instead of some (without sanitizers, which have their own).
+if [ $# -eq 0 ]; then
+    ONNXCC_TEST_PYTHON=$python sh "$top/tests/fuzz/run.sh" 120 || [ $? -eq 77 ] || failed=1
+    plain=${ONNXCC_PLAIN_BUILD:-$top/build}
+    if [ -x "$plain/onnxcc" ] && [ -e "$plain/tests/libfaults.so" ]; then
+        python3 "$top/tests/hostile/faults.py" "$plain/onnxcc" "$plain/tests/libfaults.so" --most 0 --work "$build/faults" || failed=1
+    fi
+fi
+exit $failed

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 diag *diag_new(arena *a, const char *file)
 {
     diag *d = ARENA_NEW(a, diag);
@@ -11,16 +13,30 @@ diag *diag_new(arena *a, const char *file)
     return d;
 }
 
-/* Names in a message come from the model: a line break or an escape sequence in one must not reach the terminal. */
+/* Names of any length fit into a message by what is at its ends; cut where characters begin. */
+static const char *shortened(diag *d, const char *s)
+{
+    enum { LONGEST = 2000, HEAD = 1200, TAIL = 600 };
+    const size_t n = strlen(s);
+    if (n <= LONGEST) return s;
+    size_t head = HEAD, tail = n - TAIL;
+    while (((unsigned char)s[head] & 0xc0) == 0x80) head--;
+    while (((unsigned char)s[tail] & 0xc0) == 0x80) tail++;
+    return arena_printf(d->mem, "%.*s ... %s", (int)head, s, s + tail);
+}
+
+/* Names in a message come from the model: a line break, an escape sequence or a change of direction in one must not reach the terminal. */
 static const char *one_line(diag *d, const char *s)
 {
+    s = shortened(d, s);
     size_t odd = 0, n = 0;
-    for (; s[n]; n++) odd += (unsigned char)s[n] < 0x20 || s[n] == 0x7f;
+    for (size_t k; s[n]; n += k ? k : 1) odd += k = text_unseen(s + n);
     if (!odd) return s;
     char *line = arena_alloc(d->mem, n + 3 * odd + 1), *q = line;
-    for (; *s; s++) {
+    for (size_t left = 0; *s; s++, left -= left > 0) {
         const unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c == 0x7f) {
+        if (!left) left = text_unseen(s);
+        if (left) {
             *q++ = '\\';
             *q++ = 'x';
             *q++ = "0123456789abcdef"[c >> 4];
@@ -28,6 +44,20 @@ static const char *one_line(diag *d, const char *s)
         } else *q++ = (char)c;
     }
     return line;
+}
+
+static void count_beyond(diag *d, const problem *p)
+{
+    d->dropped++;
+    d->last = UINT32_MAX;
+    if (p->sev != SEV_ERROR) return;
+    for (uint32_t i = 0; i < d->beyond.n; i++) {
+        dropped_errors *b = &d->beyond.p[i];
+        if (strcmp(b->code, p->code) || b->exit != p->exit) continue;
+        b->n++;
+        return;
+    }
+    VEC_PUSH(d->mem, d->beyond, ((dropped_errors){p->code, p->exit, 1}));
 }
 
 static void add(diag *d, problem p)
@@ -44,8 +74,7 @@ static void add(diag *d, problem p)
         }
     }
     if (d->list.n >= DIAG_PROBLEMS && !first_error) {
-        d->dropped++;
-        d->last = UINT32_MAX;
+        count_beyond(d, &p);
         return;
     }
     p.where = one_line(d, p.where);
@@ -100,6 +129,12 @@ void diag_allow(diag *d, const char *code)
         p->sev = SEV_WARNING;
         d->errors -= p->times;
     }
+    for (uint32_t i = 0; i < d->beyond.n; i++) {
+        dropped_errors *b = &d->beyond.p[i];
+        if (code ? strcmp(b->code, code) != 0 : b->exit != EXIT_UNSUPPORTED) continue;
+        d->errors -= b->n;
+        b->n = 0;
+    }
 }
 
 void diag_drop_last(diag *d)
@@ -124,6 +159,8 @@ exit_code diag_exit(const diag *d)
 {
     for (uint32_t i = 0; i < d->list.n; i++)
         if (d->list.p[i].sev == SEV_ERROR) return d->list.p[i].exit;
+    for (uint32_t i = 0; i < d->beyond.n; i++)
+        if (d->beyond.p[i].n) return d->beyond.p[i].exit;
     return EXIT_OK;
 }
 

@@ -40,6 +40,13 @@ typedef struct {
     VEC(option_need) needs;     /* all of them, of equal messages too */
 } problem;
 
+/* Errors that are only counted. */
+typedef struct {
+    const char *code;
+    exit_code exit;
+    uint32_t n;
+} dropped_errors;
+
 enum { DIAG_PROBLEMS = 200 }; /* different ones that are kept; more are only counted */
 
 typedef struct diag {
@@ -49,6 +56,7 @@ typedef struct diag {
     const char *kind; /* of what is reported from now on, as JSON says it: "validation" (default) or "inference"; the codes nesting and wire-... are "parse" */
     uint32_t errors;
     uint32_t dropped; /* problems beyond DIAG_PROBLEMS */
+    VEC(dropped_errors) beyond; /* the errors among them */
     uint32_t last; /* index of the problem that was reported last, also when it folded into an older one */
 } diag;
 

@@ -24,18 +24,22 @@ bool c_keyword(const char *s)
 
 static bool reserved(const char *s)
 {
-    static const char *const WORDS[] = {"in", "out", "env", "arena", "at", "state", "main"};
+    static const char *const WORDS[] = {"in", "out", "env", "arena", "at", "state", "main", "errno", "assert", "stdin", "stdout", "stderr", "complex"};
     for (size_t i = 0; i < sizeof WORDS / sizeof *WORDS; i++)
         if (!strcmp(WORDS[i], s)) return true;
+    const size_t n = strlen(s), upper = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    if (upper == n && (!strcmp(s, "NULL") || !strcmp(s, "NAN") || !strcmp(s, "EOF") || !strcmp(s, "INFINITY") || !strncmp(s, "HUGE_VAL", 8) ||
+                       !strncmp(s, "FP_", 3) || !strncmp(s, "M_", 2) || (n > 4 && (!strcmp(s + n - 4, "_MAX") || !strcmp(s + n - 4, "_MIN")))))
+        return true; /* macros of standard headers */
     return c_keyword(s);
 }
 
 const char *c_identifier(arena *mem, const char *name, const char *const *taken, uint32_t n)
 {
     text t = {.mem = mem};
-    if (!*name || isdigit((unsigned char)*name)) text_add(&t, "v");
     for (const char *s = name; *s && t.n < 60; s++) {
         const unsigned char c = (unsigned char)*s;
+        if (!t.n && isdigit(c)) text_add(&t, "v");
         if (c < 128 && isalnum(c)) text_addn(&t, s, 1);
         else if (t.n && t.p[t.n - 1] != '_') text_add(&t, "_");
     }

@@ -195,13 +195,14 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
 {
     arena *a = arena_new();
     const char **beside = ARENA_ARRAY(a, const char *, n + 1); /* NULL: has the content already */
+    bool *is_new = ARENA_ARRAY(a, bool, n + 1);
     size_t ready = 0;
     bool ok = true;
-    for (; ready < n && ok; ready++) {
-        if (has_content(&list[ready])) continue;
-        beside[ready] = arena_printf(a, "%s.%ld.tmp", list[ready].path, (long)getpid());
-        ok = write_beside(&list[ready], beside[ready]);
+    for (size_t i = 0; i < n; i++) { /* all memory is taken before anything is written */
+        is_new[i] = access(list[i].path, F_OK) != 0;
+        if (!has_content(&list[i])) beside[i] = arena_printf(a, "%s.%ld.tmp", list[i].path, (long)getpid());
     }
+    for (; ready < n && ok; ready++) ok = !beside[ready] || write_beside(&list[ready], beside[ready]);
     for (size_t i = 0; i < ready && ok; i++) {
         if (!beside[i]) continue;
         ok = !rename(beside[i], list[i].path);
@@ -212,8 +213,10 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
         *why = strerror(errno);
         *failed = list[ready - 1].path;
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (beside[i]) unlink(beside[i]);
+        else if (!ok && is_new[i]) unlink(list[i].path);
+    }
     arena_free(a);
     return ok;
 }
@@ -222,4 +225,14 @@ bool file_write(const char *path, const void *data, size_t size, const char **wh
 {
     const char *failed;
     return files_write(&(file_content){path, data, size}, 1, &failed, why);
+}
+
+size_t text_unseen(const char *s)
+{
+    const unsigned char *c = (const unsigned char *)s;
+    if ((c[0] && c[0] < 0x20) || c[0] == 0x7f) return 1;
+    if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) return 2;                          /* U+0080 to U+009F */
+    if (c[0] == 0xd8 && c[1] == 0x9c) return 2;                                         /* U+061C */
+    if (c[0] == 0xe2 && c[1] == 0x80 && (c[2] == 0x8e || c[2] == 0x8f || (c[2] >= 0xa8 && c[2] <= 0xae))) return 3; /* U+200E, U+200F, U+2028 to U+202E */
+    return c[0] == 0xe2 && c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9 ? 3 : 0;        /* U+2066 to U+2069 */
 }

@@ -41,4 +41,8 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
 
 /* Writes a file whole or not at all (temporary beside it, fsync, rename); leaves it alone when the content is the same already. */
 bool file_write(const char *path, const void *data, size_t size, const char **why);
+
+/* Bytes of the character at s if it is one that is not seen but changes how text around it is shown: control characters, those for the direction of
+ * writing, and separators of lines. 0: it is none. s is UTF-8, ended by 0. */
+size_t text_unseen(const char *s);
 #endif

@@ -324,7 +324,9 @@ static bool check_recursion(walk *w)
 {
     const function *first = w->m->functions.p;
     const uint32_t n = w->m->functions.n, n_calls = w->calls.n;
+    enum { MAX_CALLS = 100 }; /* as in onnx.checker */
     uint32_t *open = ARENA_ARRAY(w->scratch, uint32_t, n);       /* calls that a function makes to those left */
+    uint32_t *deep = ARENA_ARRAY(w->scratch, uint32_t, n);       /* functions below it on the longest way */
     uint32_t *at = ARENA_ARRAY(w->scratch, uint32_t, n + 1);     /* where its callers begin in */
     uint32_t *caller = ARENA_ARRAY(w->scratch, uint32_t, n_calls);
     uint32_t *done = ARENA_ARRAY(w->scratch, uint32_t, n), n_done = 0;
@@ -336,10 +338,17 @@ static bool check_recursion(walk *w)
     for (uint32_t i = 0; i < n_calls; i++) caller[--at[w->calls.p[i].to - first]] = (uint32_t)(w->calls.p[i].from - first);
     for (uint32_t i = 0; i < n; i++)
         if (!open[i]) done[n_done++] = i;
-    for (uint32_t i = 0; i < n_done; i++)
-        for (uint32_t k = at[done[i]]; k < at[done[i] + 1]; k++)
-            if (!--open[caller[k]]) done[n_done++] = caller[k];
     bool ok = true;
+    for (uint32_t i = 0; i < n_done; i++) {
+        const uint32_t here = deep[done[i]] + 1;
+        for (uint32_t k = at[done[i]]; k < at[done[i] + 1]; k++) {
+            if (deep[caller[k]] < here) deep[caller[k]] = here;
+            if (!--open[caller[k]]) done[n_done++] = caller[k];
+        }
+        if (here == MAX_CALLS + 1)
+            ok = diag_error(w->m->diag, EXIT_INVALID, arena_printf(w->m->mem, "function '%s'", first[done[i]].name), "function-depth",
+                            "calls of functions in functions are more than %d deep", MAX_CALLS);
+    }
     for (uint32_t i = 0; i < n; i++)
         if (open[i]) ok = diag_error(w->m->diag, EXIT_INVALID, arena_printf(w->m->mem, "function '%s'", first[i].name), "function-recursion",
                                      "the function calls itself, or one that does");

@@ -88,11 +88,25 @@ static bool write_library(command *c, const char *folder, const compiled *out, c
     return library_is_fresh(c, folder, out, o) || build_shared(c->mem, c->diag, out, o, folder, flags ? flags : "", CUDA_DEVICE);
 }
 
+/* All files, or none and no folder that was not there: also when memory runs out on the way. */
+static bool write_folder(command *c, const compiled *out, const char *folder)
+{
+    const bool is_new = access(folder, F_OK) != 0;
+    const char *why;
+    if (!folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+    jmp_buf here, *outer = mem_trap(&here);
+    const bool trapped = setjmp(here) != 0;
+    const bool ok = !trapped && write_compiled(c->mem, c->diag, out, folder);
+    mem_trap(outer);
+    if (!ok && is_new) rmdir(folder);
+    return ok || (trapped && diag_error(c->diag, EXIT_LIMIT, "", "out-of-memory", "out of memory"));
+}
+
 static exit_code run_compile(command *c)
 {
     compile_options o;
     compiled out = {.mem = c->mem};
-    const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *depfile = opt_text(c->o, OPT_DEPFILE, NULL), *why;
+    const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *depfile = opt_text(c->o, OPT_DEPFILE, NULL);
     if (!command_compile_options(c, &o)) return diag_exit(c->diag);
     if ((o.emit & EMIT_SHARED) && o.target && !strcmp(o.target, "auto")) {
         diag_error(c->diag, EXIT_USAGE, "", "target", "--emit=shared builds for one target: --target=native or --target=cuda, not auto");
@@ -113,11 +127,7 @@ static exit_code run_compile(command *c)
         if (!again || !compile_auto(m, again, &o, &out)) return diag_exit(c->diag);
     } else if (!compile_model(m, &o, &out)) return diag_exit(c->diag);
     if (folder) {
-        if (!folder_make(folder, &why)) {
-            diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
-            return EXIT_IO;
-        }
-        if (!write_compiled(c->mem, c->diag, &out, folder)) return EXIT_IO;
+        if (!write_folder(c, &out, folder)) return diag_exit(c->diag);
         if ((o.emit & EMIT_SHARED) && !write_library(c, folder, &out, &o)) return diag_exit(c->diag);
         if (depfile && !write_depfile(c, depfile, folder, &out)) return EXIT_IO;
     }

@@ -25,7 +25,7 @@ static bool infer_all(command *c, model *m)
 
 exit_code verb_infer(command *c)
 {
-    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true, .incomplete = true};
+    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true, .incomplete = true, .no_digest = true};
     const char *out = opt_text(c->o, OPT_OUTPUT, NULL);
     compile_options o = compile_defaults();
     if (!out) {

@@ -7,17 +7,35 @@ const char *comment_text(arena *mem, const char *s)
 {
     text t = {.mem = mem};
     text_add(&t, "");
-    for (; *s; s++) {
+    for (size_t unseen; *s; s++) {
         const unsigned char c = (unsigned char)*s;
-        if (c < 0x20 || c == 0x7f) text_add(&t, " ");
-        else if (c == '\\' || c == '?' || (c == '/' && t.n && t.p[t.n - 1] == '*') || (c == '*' && t.n && t.p[t.n - 1] == '/')) text_add(&t, "_");
+        if ((unseen = text_unseen(s)) > 0) {
+            text_add(&t, " ");
+            s += unseen - 1;
+        } else if (c == '\\' || c == '?' || (c == '/' && t.n && t.p[t.n - 1] == '*') || (c == '*' && t.n && t.p[t.n - 1] == '/')) text_add(&t, "_");
         else text_addn(&t, s, 1);
     }
     return t.p;
 }
 
+/* Longer than what C99 promises for a literal: the elements of an array. */
+static void long_literal(text *t, const char *s)
+{
+    text_add(t, "(const char[]){");
+    for (uint32_t i = 0; *s; s++, i++) {
+        const unsigned char c = (unsigned char)*s;
+        text_addf(t, c < 0x80 ? "%u," : "'\\%03o',", c);
+        if (i % 32 == 31) text_add(t, "\n");
+    }
+    text_add(t, "0}");
+}
+
 void string_literal(text *t, const char *s)
 {
+    if (strlen(s) > 4095) {
+        long_literal(t, s);
+        return;
+    }
     text_add(t, "\"");
     for (; *s; s++) {
         const unsigned char c = (unsigned char)*s;

@@ -661,7 +661,7 @@ dim dim_fdiv(dims *t, dim a, dim b)
 {
     int64_t c, inner;
     if (dim_is(t, b, 1)) return a;
-    if (dim_is_const(t, b, &c) && c <= 0) return c ? dim_fdiv(t, dim_mulc(t, a, -1), dim_const(t, -c)) : overflowed(t);
+    if (dim_is_const(t, b, &c) && c <= 0) return c && c != INT64_MIN ? dim_fdiv(t, dim_mulc(t, a, -1), dim_const(t, -c)) : overflowed(t);
     dim q, r;
     split(t, a, b, &q, &r);
     if (dim_is(t, r, 0) || (dim_ge0(t, r) && dim_lt(t, r, b))) return q;

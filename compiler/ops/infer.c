@@ -178,6 +178,37 @@ static bool onnx_passes(const diag *d, const node *n)
     return false;
 }
 
+/* Are the types of the inputs those that the operator takes? What is not is reported after inference (check_types), but must not be computed. */
+static bool operands_fit(model *m, const node *n)
+{
+    const op_schema *s = schema_find(n->domain, n->op, n->version);
+    uint8_t bound[UINT8_MAX + 1] = {0}; /* by type variable: element type */
+    for (uint32_t i = 0; s && i < n->n_in; i++) {
+        const type *t = n->in[i] ? &value_at(m, n->in[i])->type : NULL;
+        const schema_param *p = schema_input(s, i);
+        if (!p || !t || t->kind != TYPE_TENSOR || t->elem == ELEM_NONE) continue;
+        if (!(p->types->tensor >> t->elem & 1)) return false;
+        if (p->constraint < 0 || (p->option == PARAM_VARIADIC && !p->homogeneous)) continue;
+        uint8_t *b = &bound[(uint8_t)p->constraint];
+        if (*b && *b != t->elem) return false;
+        *b = (uint8_t)t->elem;
+    }
+    return true;
+}
+
+/* Windows are reckoned in 64 bits: no number of one may be beyond 32. */
+static bool window_fits(infer_ctx *c)
+{
+    static const char *const lists[] = {"kernel_shape", "strides", "dilations", "pads", "output_padding", "output_shape"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        uint32_t n;
+        const int64_t *list = node_ints(c->n, lists[i], &n);
+        for (uint32_t k = 0; list && k < n; k++)
+            if (list[k] > INT32_MAX || list[k] < -INT32_MAX) return infer_error(c, "attr-range", "%s has %lld in it, which does not fit 32 bits", lists[i], (long long)list[k]);
+    }
+    return true;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -198,7 +229,7 @@ static bool infer_one(walk *w, node_id id)
     }
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
-    const bool inferred = op->infer(&c);
+    const bool inferred = window_fits(&c) && op->infer(&c);
     if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
     m->asked.n = asked;
     if (!inferred) {
@@ -211,7 +242,7 @@ static bool infer_one(walk *w, node_id id)
     if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
-    if (!done && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
+    if (!done && operands_fit(m, n) && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
     settle(m, id);
     return true;
 }
@@ -279,7 +310,8 @@ bool infer_model(model *m, const infer_options *o)
     walk w = {.m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
-    const bool ok = infer_graph(&w, 1) && !m->diag->errors;
+    const bool inferred = infer_graph(&w, 1), ok = inferred && !m->diag->errors;
+    if (!inferred && !m->diag->errors && !o->tolerant) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
     arena_free(scratch);
     return ok;
 }

@@ -52,7 +52,10 @@ static bool check_scale(infer_ctx *c)
     if (rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     const int64_t size = node_int(c->n, "block_size", 0);
     if (size < 0) return infer_error(c, "attribute-value", "attribute 'block_size' is %lld", (long long)size);
-    if (r == 0 || (r == 1 && dim_is(c->d, in_dim(c, 1, 0), 1))) return true;
+    if (r == 0 || (r == 1 && dim_is(c->d, in_dim(c, 1, 0), 1))) {
+        const int32_t z = in_rank(c, 2);
+        return z <= 0 || (z == 1 && dim_is(c->d, in_dim(c, 2, 0), 1)) || infer_error(c, "shape-rank", "the scale is one number, the zero point is not");
+    }
     if (size ? r != rank : r != 1) return infer_error(c, "shape-rank", "the scale has %d dimensions", r);
     if (!fix_axis(c, node_int(c->n, "axis", 1), rank, &axis)) return false;
     return (size || dim_fits(c, 1, 0, in_dim(c, 0, (int32_t)axis))) && shape_fits(c, 2, r, in_type(c, 1)->shape);

@@ -151,6 +151,8 @@ bool infer_Reshape(infer_ctx *c)
             continue;
         }
         out[i] = want[i];
+        int64_t size;
+        if (dim_is_const(c->d, want[i], &size) && size < -1) return infer_error(c, "reshape", "dimension %u of the shape to reshape to is %lld", i, (long long)size);
         if (dim_is(c->d, want[i], 0) && !allowzero) {
             if ((int32_t)i >= t->rank) return infer_error(c, "reshape", "dimension %u is 0 (copy), but the input has only %d dimensions", i, t->rank);
             out[i] = t->shape[i];

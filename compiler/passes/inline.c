@@ -13,7 +13,7 @@
 #include "proto/load.h"
 #include "schema/schema.h"
 
-enum { MAX_NODES = 1000000 }; /* that a model may expand to: a chain of functions that call the next one twice is 2^n */
+enum { MAX_NODES = 400000 }; /* that a model may expand to: a chain of functions that call the next one twice is 2^n */
 
 /* What a call is replaced by. */
 typedef struct {

@@ -131,7 +131,7 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
 
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow)
 {
-    if (oh < 0 || ow < 0) return 0;
+    if (oh <= 0 || ow <= 0) return 0; /* not known, or nothing */
     const int64_t rows = t->rows < oh ? t->rows : oh;
     const int64_t lines = ceil_of(channels * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
     return tiles > lines ? 0 : (int)ceil_of(lines, tiles);

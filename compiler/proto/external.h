@@ -18,7 +18,13 @@ const void *external_data(externals *e, const char *where, const char *location,
 /* The size of a file in bytes; false after reporting. */
 bool external_size(externals *e, const char *where, const char *location, uint64_t *size);
 
-/* The files at these locations, as far as they lie in folder `home`, also into the folder of file `path`, under the same locations; folders on the way are made.
- * A different file of that name is never overwritten, and `path` may be none of them. False after reporting. */
-bool external_copy(arena *a, diag *d, const char *home, const char *path, const char *const *location, uint32_t n);
+/* Files that are to be written together. */
+typedef VEC(file_content) file_list;
+
+/* Adds the files at these locations, as far as they lie in folder `home`, to what is to be written beside file `path`, under the same locations; folders on the way are made.
+ * A different file of that name, there or in the list, is never overwritten, and `path` may be none of them. False after reporting. */
+bool external_copy(arena *a, diag *d, const char *home, const char *path, const char *const *location, uint32_t n, file_list *copies);
+
+/* Writes all of them or none. False after reporting. */
+bool file_list_write(const file_list *list, diag *d);
 #endif

@@ -9,6 +9,7 @@ typedef struct load_options {
     uint64_t dense;          /* bytes that one sparse tensor may take when made dense; 0: 256 MiB */
     bool keep_source;        /* nodes, attributes, tensors, values and graphs point to their messages, which live as long as `mem`: model_save writes those, and so
                               * keeps what the IR has no place for */
+    bool no_digest;          /* leave model.sha256 empty: the only thing that reads all of the weights */
     bool any_order;          /* of a checked model: nodes that stand before what they use are put in order, with a warning, as onnxruntime does */
     bool incomplete;         /* of a checked model: types and shapes that the standard wants may be missing */
     bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default; from IR version 4 on in `initial`); else they become constants */

@@ -157,7 +157,7 @@ static bool unpack(proto_file *f, arena *mem, diag *d, const ProtobufCMessageDes
     }
     if (!m || !restore(m, f->view.data, f->memory)) return diag_error(d, EXIT_LIMIT, "", "model-memory", "the model can't be unpacked: out of memory");
     f->root = m;
-    sha256_hex(f->view.data, f->view.size, f->sha256);
+    if (!o || !o->no_digest) sha256_hex(f->view.data, f->view.size, f->sha256);
     return true;
 }
 

@@ -11,7 +11,8 @@ typedef struct {
     model *m;
     diag *d;
     arena *a;
-    VEC(const char *) files; /* locations of external data, each once */
+    VEC(const char *) files;  /* locations of external data, each once */
+    file_list copies;         /* of them, to be written together with the model */
 } saver;
 
 /* ---- which files ---- */
@@ -82,10 +83,10 @@ bool model_save_own(model *m, diag *d, const char *path)
 {
     saver s = {.m = m, .d = d, .a = arena_new()};
     text out = {.mem = s.a};
-    const char *why = NULL;
     find_files(&s);
-    bool ok = encode(&s, path, &out) && external_copy(s.a, d, m->path ? proto_folder(s.a, m->path) : NULL, path, s.files.p, s.files.n);
-    if (ok && !file_write(path, out.p, out.n, &why)) ok = diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    bool ok = encode(&s, path, &out) && external_copy(s.a, d, m->path ? proto_folder(s.a, m->path) : NULL, path, s.files.p, s.files.n, &s.copies);
+    VEC_PUSH(s.a, s.copies, ((file_content){path, out.p, out.n}));
+    ok = ok && file_list_write(&s.copies, d);
     arena_free(s.a);
     return ok;
 }

@@ -107,7 +107,6 @@ bool surgery_in_one_folder(surgery *s)
 bool surgery_save(surgery *s, const char *path)
 {
     text bytes = {.mem = s->mem}, shown = {.mem = s->mem};
-    const char *why;
     if (!surgery_encode(s, &bytes)) return false;
     const text *out = &bytes;
     if (ends_with(path, ".onnxtxt")) {
@@ -119,10 +118,12 @@ bool surgery_save(surgery *s, const char *path)
     }
     surgery_files own = {.folder = surgery_folder(s)};
     surgery_locations(s, &own);
+    file_list files = {0};
     for (uint32_t i = 0; i < s->others.n; i++)
-        if (!external_copy(s->mem, s->d, s->others.p[i].folder, path, s->others.p[i].location.p, s->others.p[i].location.n)) return false;
-    if (!s->others.n && !external_copy(s->mem, s->d, own.folder, path, own.location.p, own.location.n)) return false;
-    return file_write(path, out->p, out->n, &why) || diag_error(s->d, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+        if (!external_copy(s->mem, s->d, s->others.p[i].folder, path, s->others.p[i].location.p, s->others.p[i].location.n, &files)) return false;
+    if (!s->others.n && !external_copy(s->mem, s->d, own.folder, path, own.location.p, own.location.n, &files)) return false;
+    VEC_PUSH(s->mem, files, ((file_content){path, out->p, out->n}));
+    return file_list_write(&files, s->d);
 }
 
 /* ---- names ---- */

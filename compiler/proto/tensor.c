@@ -20,6 +20,7 @@ static bool bad(converter *c, const place *at, const char *code, const char *fmt
 /* Type and shape. *bytes: what the elements take in dense form. */
 static bool convert_head(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
+    if (!p->data_type) return bad(c, at, "tensor-type", "has no element type");
     if (!elem_known(p->data_type)) return bad(c, at, "elem-type", "element type %d is unknown", p->data_type);
     if (p->segment) return diag_error(c->d, EXIT_UNSUPPORTED, where_of(c, at), "tensor-segment", "tensors in segments are not supported");
     t->type = (elem)p->data_type;

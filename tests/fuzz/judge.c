@@ -1,0 +1,85 @@
+/* judge.c - see judge.h. */
+#include "judge.h"
+
+#include <stdlib.h>
+
+#include "check/check.h"
+#include "ops/ops.h"
+#include "passes/analyze.h"
+#include "passes/inline.h"
+#include "passes/passes.h"
+#include "proto/load.h"
+#include "proto/save.h"
+
+enum { FOLD_LIMIT = 1 << 16 };
+
+void judge_load(const unsigned char *data, size_t size)
+{
+    arena *mem = arena_new();
+    diag *d = diag_new(mem, "fuzz");
+    model *m = model_load_bytes(mem, d, data, size, NULL, NULL);
+    if (!m != (d->errors > 0)) abort(); /* no model without a message, no message with a model */
+    if (m) {
+        text t = {.mem = mem}, bytes = {.mem = mem};
+        if (!ir_verify(m)) abort();
+        model_text(m, &t, 1000);
+        if (model_encode(m, d, &bytes) && !model_load_bytes(mem, d, bytes.p ? bytes.p : "", bytes.n, NULL, NULL)) abort();
+    }
+    arena_free(mem);
+}
+
+static bool not_ours(void *ctx, model *m, const node *n)
+{
+    (void)ctx;
+    const op_def *op = op_of(m, n);
+    return !op || !op->infer;
+}
+
+static void infer_again(const unsigned char *data, size_t size)
+{
+    arena *mem = arena_new();
+    diag *d = diag_new(mem, "fuzz");
+    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true, .incomplete = true};
+    model *m = model_load_bytes(mem, d, data, size, NULL, &load);
+    const infer_options o = {.fold_limit = FOLD_LIMIT, .tolerant = true, .partial = true};
+    if (m && check_model_basic(m)) {
+        text bytes = {.mem = mem};
+        (void)analyze_types(m, &o);
+        m->types_inferred = true;
+        (void)model_encode(m, d, &bytes);
+    }
+    arena_free(mem);
+}
+
+void judge_check(const unsigned char *data, size_t size)
+{
+    arena *mem = arena_new();
+    diag *d = diag_new(mem, "fuzz");
+    model *m = check_model_bytes(mem, d, data, size, NULL);
+    if (!m && !d->errors) abort();
+    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
+    if (m && !d->errors && inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) {
+        (void)infer_model(m, &o);
+        check_types(m);
+    }
+    arena_free(mem);
+    infer_again(data, size);
+}
+
+bool judge_compile(arena *mem, const unsigned char *data, size_t size, compiled *out)
+{
+    diag *d = diag_new(mem, "fuzz");
+    compile_options o = compile_defaults();
+    o.target = "generic-c99";
+    o.name = "fuzz_model";
+    o.emit |= EMIT_MAIN;
+    *out = (compiled){.mem = mem};
+    model *m = model_load_bytes(mem, d, data, size, NULL, NULL);
+    const bool ok = m && compile_model(m, &o, out);
+    if (!ok && !d->errors) abort(); /* refused without a word */
+    if (diag_exit(d) == EXIT_INTERNAL) {
+        diag_print(d, stderr);
+        abort(); /* a mistake of ours */
+    }
+    return ok;
+}

@@ -1,0 +1,58 @@
+# Hostile input: attack files, mutants, fuzz targets (docs/testing.md).
+set(HOSTILE ${CMAKE_CURRENT_SOURCE_DIR}/hostile)
+set(FUZZ ${CMAKE_CURRENT_SOURCE_DIR}/fuzz)
+if(TARGET onnxcc AND PYTHON3)
+  add_test(NAME hostile/attacks COMMAND ${PYTHON3} ${HOSTILE}/run.py $<TARGET_FILE:onnxcc> --work ${CMAKE_BINARY_DIR}/hostile)
+  set_tests_properties(hostile/attacks PROPERTIES LABELS "check" TIMEOUT 900 RUN_SERIAL ON)
+endif()
+
+# Calls of the system that fail.
+if(TARGET onnxcc AND PYTHON3 AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT ONNXCC_SANITIZE)
+  add_library(faults SHARED ${HOSTILE}/faults.c)
+  target_compile_options(faults PRIVATE -Wno-missing-prototypes)
+  add_test(NAME hostile/faults COMMAND ${PYTHON3} ${HOSTILE}/faults.py $<TARGET_FILE:onnxcc> $<TARGET_FILE:faults> --work ${CMAKE_BINARY_DIR}/faults)
+  set_tests_properties(hostile/faults PROPERTIES LABELS "check" SKIP_RETURN_CODE 77 TIMEOUT 900)
+endif()
+
+# The mutator and what is done with a mutant, shared by the program below and by the fuzz targets.
+add_library(fuzz_parts STATIC ${FUZZ}/mutate.c ${FUZZ}/judge.c)
+target_link_libraries(fuzz_parts PUBLIC onnxcc_lib)
+add_executable(mutants ${FUZZ}/mutants.c)
+target_link_libraries(mutants PRIVATE fuzz_parts)
+set_target_properties(mutants PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+set(ONNXCC_MUTANTS 2000 CACHE STRING "Mutants that the test fuzz/mutants makes")
+if(PYTHON3)
+  add_test(NAME fuzz/mutants COMMAND ${PYTHON3} ${FUZZ}/mutants.py $<TARGET_FILE:mutants> --count ${ONNXCC_MUTANTS} --work ${CMAKE_BINARY_DIR}/mutants)
+  set_tests_properties(fuzz/mutants PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 7200 RUN_SERIAL ON)
+endif()
+# Found cases, by the same functions as the fuzz targets, without libFuzzer.
+add_executable(replay ${FUZZ}/replay.c)
+target_link_libraries(replay PRIVATE fuzz_parts)
+set_target_properties(replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+add_test(NAME fuzz/replay COMMAND replay ${FUZZ}/cases)
+set_tests_properties(fuzz/replay PROPERTIES LABELS "fuzz;quick")
+
+# libFuzzer: cmake -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link -DONNXCC_SANITIZE=ON -DONNXCC_FUZZ=ON; tests/fuzz/run.sh does it.
+option(ONNXCC_FUZZ "Build the fuzz targets (clang only)" OFF)
+if(ONNXCC_FUZZ)
+  file(GLOB fuzz_targets CONFIGURE_DEPENDS ${FUZZ}/fuzz_*.c)
+  foreach(source ${fuzz_targets})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    if(NOT name STREQUAL "fuzz_parse") # text, which libFuzzer's own mutations are for
+      target_sources(${name} PRIVATE ${FUZZ}/custom_mutator.c)
+    endif()
+    target_link_libraries(${name} PRIVATE fuzz_parts)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  endforeach()
+endif()
+
+# 20 seconds of each target, where there is clang with libFuzzer; the build with sanitizers, of its own, takes minutes once.
+option(ONNXCC_TEST_FUZZ "Build the fuzz targets in a folder of their own and run them for 20 seconds each" OFF)
+if(ONNXCC_TEST_FUZZ)
+  add_test(NAME fuzz/targets COMMAND sh ${FUZZ}/run.sh 20)
+  set_tests_properties(fuzz/targets PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 3600 RUN_SERIAL ON
+                       ENVIRONMENT "ONNXCC_FUZZ_BUILD=${CMAKE_BINARY_DIR}/build-fuzz;ONNXCC_TEST_PYTHON=${PYTHON3}")
+endif()

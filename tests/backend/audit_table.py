@@ -117,7 +117,7 @@ op("Einsum", v("bcd bde", {"equation": "bcd,bde->bce"}), v("cc", {"equation": "i
 op("MatMulInteger", v("cd de"), v(["cd", "de", C(1), C(1)]))
 op("ConvInteger", v(["b2hw", "3233", C(1), C(1)], {"pads": [1, 1, 1, 1]}), v("b2hw 3233"))
 op("QLinearMatMul", v(["cd", C(0.5), Zero(1), "de", C(0.25), Zero(1), C(0.6), Zero(2)]))
-op("QLinearConv", v(["b2hw", C(0.5), C(1), "3233", C(0.25), C(1), C(0.6), C(2), C([1, -2, 3])]))
+op("QLinearConv", v(["b2hw", C(0.5), C(1), "3233", C(0.25), C(1), C(0.61), C(2), C([1, -2, 3])]))
 op("Det", v("bcc"))
 op("Col2Im", v(["b49", C([4, 4]), C([2, 2])]))
 
@@ -179,7 +179,9 @@ op("Unique", v("6:less4", outs=4), v("6:less4", {"sorted": 0}, outs=4), v(["62:l
 op("Upsample", v("bchw", {"height_scale": 2.0, "width_scale": 3.0}, to=6), v("bchw", {"height_scale": 2.0, "width_scale": 2.0, "mode": "bilinear"}, to=6,),
    v(["bchw", C([1.0, 1.0, 2.0, 3.0])], {"scales": [1.0, 1.0, 2.0, 3.0]}, since=7), v(["bchw", C([1.0, 1.0, 2.0, 2.0])], {"scales": [1.0, 1.0, 2.0, 2.0], "mode": "linear"}, since=7))
 op("Resize", v(["bchw", C([1.0, 1.0, 2.0, 3.0])], to=10), v(["bchw", C([1.0, 1.0, 0.6, 1.5])], {"mode": "linear"}, to=10), v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 0.6])], since=11),
-   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 7, 9])], {"mode": "linear"}, since=11, fixed=True), v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 1.5])], {"mode": "cubic", "coordinate_transformation_mode": "align_corners"}, since=11),
+   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 7, 9])], {"mode": "linear"}, since=11, fixed=True, types={"T1": ["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"], "T": ["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"]}),
+   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 8, 12])], {"mode": "linear"}, since=11, fixed=True, types={"T1": ["UINT8", "INT8", "INT32"], "T": ["UINT8", "INT8", "INT32"]}),
+   v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 1.5])], {"mode": "cubic", "coordinate_transformation_mode": "align_corners"}, since=11),
    v(["bchw", None, C([1.0, 1.0, 0.5, 0.6])], {"mode": "linear", "antialias": 1}, since=18))
 op("GridSample", v("bchw bde2:unit"), v("bchw bde2:unit", {"mode": lambda version, types: "bicubic" if version < 20 else "cubic", "padding_mode": "border", "align_corners": 1}))
 op("AffineGrid", v(["223", C([2, 3, 4, 5])]), v(["223", C([2, 3, 4, 5])], {"align_corners": 1}))
@@ -231,7 +233,8 @@ op("Scaler", v("b3", {"scale": [0.5, 1.0, 2.0], "offset": [1.0, 0.0, -1.0]}), do
 op("OneHotEncoder", v("b:less3", {"cats_int64s": lambda version, types: None if types["T"] == TensorProto.STRING else [0, 1, 2], "cats_strings": lambda version, types: ["a", "bb", "ab"] if types["T"] == TensorProto.STRING else None}),
    domain=ML)
 op("LinearRegressor", v("b3", {"coefficients": [0.5, 1.0, 2.0], "intercepts": [0.1], "targets": 1}), domain=ML)
-op("LinearClassifier", v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_ints": [0, 1], "post_transform": "SOFTMAX"}, outs=2), domain=ML)
+op("LinearClassifier", v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_ints": [0, 1], "post_transform": "SOFTMAX"}, outs=2, types={"T2": ["INT64"]}),
+   v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_strings": ["a", "bb"]}, outs=2, types={"T2": ["STRING"]}), domain=ML)
 op("SVMRegressor", v("b3", {"coefficients": [1.0, -0.5], "kernel_params": [0.2, 0.0, 3.0], "kernel_type": "RBF", "n_supports": 2, "rho": [0.3], "support_vectors": [0.1, 0.2, 0.3, 1.0, -1.0, 0.5]}), domain=ML)
 op("TreeEnsembleRegressor", v("b3", {"n_targets": 1, "nodes_falsenodeids": [2, 0, 0], "nodes_featureids": [0, 0, 0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"], "nodes_nodeids": [0, 1, 2],
    "nodes_treeids": [0, 0, 0], "nodes_truenodeids": [1, 0, 0], "nodes_values": [0.5, 0.0, 0.0], "target_ids": [0, 0], "target_nodeids": [1, 2], "target_treeids": [0, 0], "target_weights": [1.0, 2.0]}), domain=ML)

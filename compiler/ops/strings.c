@@ -11,7 +11,7 @@ bool takes_strings(const node *n)
         "Constant", "Identity", "Cast", "CastLike", "Rows", "Front", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
         "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Compress", "Unique", "Tile", "ReverseSequence", "DepthToSpace", "SpaceToDepth", "OneHot",
         "If", "Loop", "Scan", "LabelEncoder", "OneHotEncoder", "CategoryMapper", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", "TfIdfVectorizer",
-        "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer"};
+        "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer", "NonZero", "RandomNormalLike", "RandomUniformLike", "TensorScatter"};
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(n->op, KNOWN[i])) return true;
     return false;

@@ -42,10 +42,7 @@ static ex counted(lower_ctx *c, ex v)
 static ex counted_at(lower_ctx *c, slot x, const dim *idx)
 {
     const uint32_t rank = slot_rank(c, x);
-    if (slot_elem(c, x) == ELEM_STRING) {
-        const slot empty = slot_strings(c, "empty", 1, (const int64_t[]){1}, (const char *const[]){""});
-        return counted(c, ex_un(c->x, EX_NOT, ex_bin(c->x, EX_EQ, load_axes(c, x, rank, idx), load_scalar(c, empty))));
-    }
+    if (slot_elem(c, x) == ELEM_STRING) return counted(c, ex_un(c->x, EX_NOT, ex_bin(c->x, EX_EQ, load_axes(c, x, rank, idx), empty_string(c))));
     if (!slot_at(c->p, x)->pairs) return counted(c, load_axes(c, x, rank, idx));
     ex part[2];
     for (int32_t k = 0; k < 2; k++) {

@@ -6,9 +6,11 @@
 For each operator of audit_table.py, each of its versions and each element type of each type variable (the others at their first choice), one model with
 random inputs becomes a case of `onnxcc verify --cases`: the first variant with every type, the others with the first. Where the two evaluators differ, either may be right. What neither evaluator computes and no formula of the table gives is counted and left
 out. --symbols: sizes with names are symbols, and one program has to serve two sizes. --newest: newest versions
-only. --all: every variant with every type. --list: operators without a variant. FILE: cases that may fail or be refused, with reasons (as known_failures.txt). Exit code 77: no onnxruntime."""
+only. --all: every variant with every type. --list: operators without a variant. FILE: patterns of cases
+that may fail or be refused, with reasons; NAME@onnxruntime+reference: both have an opinion. Exit code 77: no onnxruntime."""
 import argparse
 import collections
+import fnmatch
 import json
 import os
 import re
@@ -311,12 +313,13 @@ def main():
     count, silent = generate(a, folder)
     report = os.path.join(a.work, "results.jsonl")
     subprocess.run([a.tool, "verify", "--cases", folder, "--jobs", a.jobs, f"--json={report}", "-q"], stdout=subprocess.DEVNULL, check=False)
-    best = {}
+    best, judges = {}, collections.defaultdict(list)
     order = ["pass", "unsupported", "fail", "error"]
     with open(report) as f:
         for line in f:
             r = json.loads(line)
-            name = r["case"].rsplit("@", 1)[0]
+            name, judge = r["case"].rsplit("@", 1)
+            judges[name].append(judge)
             if name not in best or order.index(r["result"]) < order.index(best[name]["result"]):
                 best[name] = r
     known = set()
@@ -326,7 +329,11 @@ def main():
     new = 0
     for name, r in sorted(best.items()):
         count[r["result"]] += 1
-        if r["result"] != "pass" and name not in known:
+        if r["result"] == "pass":
+            continue
+        if any(fnmatch.fnmatchcase(f"{name}@{'+'.join(sorted(judges[name]))}", k) for k in known):
+            count["known"] += 1
+        else:
             new += 1
             print(f"{r['result']}: {r['case']}: {r.get('reason', '')[:300]}")
     with open(os.path.join(a.work, "silent.txt"), "w") as f:

@@ -3,6 +3,7 @@ attributes depend on the types. `how` has two more things here:
     nodes        a function of (version, types) that gives all nodes of the model, from x0, x1, ... to y0, y1, ...
     of           for `nodes`: the type variables, or numbers of element types, of the inputs and then of the outputs, "V V > V"
 A type variable over sequences or optionals of tensors counts as one over the tensors' element types."""
+import numpy as np
 from onnx import TensorProto, helper
 
 from audit_table import C, V, op, v
@@ -44,7 +45,7 @@ def scan(inputs):
 
 
 op("If", whole([V(True), "bc", "bc"], "B V V > V", branches), whole([V(False), "bc", "bc"], "B V V > V", branches))
-op("Loop", whole([C(3), "bc"], "I V > V V", loop))
+op("Loop", whole([C(3), "bc"], "I V > V V", loop, expect=lambda trip, x: [x, np.stack([x] * 3)]))
 op("Scan", whole("bd bcd", "V V > V V", scan(["", "x0", "x1"]), to=8), whole("d cd", "V V > V V", scan(["x0", "x1"]), since=9))
 
 

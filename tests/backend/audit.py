@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Every operator of the standard at every version with every element type that its schema allows, against onnxruntime and onnx.reference.
 
-    audit.py ONNXCC [--work DIR] [--only NAME[,NAME]] [--newest] [--symbols] [--all] [--list] [--known FILE] [--jobs N]
+    audit.py ONNXCC [--work DIR] [--only NAME[,NAME]] [--newest] [--every N] [--symbols] [--all] [--list] [--known FILE] [--jobs N]
 
 For each operator of audit_table.py, each of its versions and each element type of each type variable (the others at their first choice), one model with
 random inputs becomes a case of `onnxcc verify --cases`: the first variant with every type, the others with the first. Where the two evaluators differ, either may be right. What neither evaluator computes and no formula of the table gives is counted and left
 out. --symbols: sizes with names are symbols, and one program has to serve two sizes. --newest: newest versions
-only. --all: every variant with every type. --list: operators without a variant. FILE: patterns of cases
+only. --every: one case in N. --all: every variant with every type. --list: operators without a variant. FILE: patterns of cases
 that may fail or be refused, with reasons; NAME@onnxruntime+reference: both have an opinion. Exit code 77: no onnxruntime."""
 import argparse
 import collections
@@ -254,7 +254,7 @@ def choices(schema, how):
 
 def generate(a, folder):
     count = collections.Counter()
-    silent = []
+    silent, number = [], 0
     only = set(a.only.split(",")) if a.only else None
     newest = {}
     for s in onnx.defs.get_all_schemas_with_history():
@@ -267,6 +267,9 @@ def generate(a, folder):
             if not how.get("since", 1) <= s.since_version <= how.get("to", 999) or (a.symbols and how.get("fixed")):
                 continue
             for word, types in list(choices(s, how))[:None if not n or a.all or how.get("types") else 1]:
+                number += 1
+                if number % a.every:
+                    continue
                 name = f"{s.domain or 'ai.onnx'}/{s.name}-{s.since_version}/{n}_{word}"
                 count["tried"] += 1
                 try:
@@ -300,6 +303,7 @@ def main():
     ap.add_argument("--only")
     ap.add_argument("--known")
     ap.add_argument("--jobs", default="2")
+    ap.add_argument("--every", type=int, default=1)
     for flag in ("newest", "symbols", "list", "all", "verbose"):
         ap.add_argument(f"--{flag}", action="store_true")
     a = ap.parse_args()

@@ -228,6 +228,24 @@ def blocks():
                  activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.702, activation_beta=1.0, normalize_routing_weights=1, **more)
 
 
+def sparse_mixer():
+    """Two experts of a token, each with its part of the softmax over the experts that come near it."""
+    e, hidden, inner, tokens = 8, 6, 5, 7
+    x, first, second = noise(tokens, hidden), noise(e, inner, hidden), noise(e, hidden, inner)
+    router = 1 + noise(tokens, e) / 50  # near each other
+    router[0] -= 2
+    expected = np.zeros_like(x)
+    for t, scores in enumerate(router):
+        left = np.ones(e, bool)
+        for _ in range(2):
+            best = np.argmax(np.where(left, scores, -np.inf))
+            near = left & (scores[best] - scores <= 0.02 * np.maximum(np.abs(scores), scores[best]))
+            share = 1 / np.exp(scores[near] - scores[best]).sum()
+            expected[t] += share * (second[best] @ np.maximum(first[best] @ x[t], 0))
+            left[best] = False
+    case("moe_sparse", "MoE", [x, router, first, None, second], formula=lambda: [expected], constants=(2, 4), k=2, use_sparse_mixer=1, activation_type="relu")
+
+
 def build(row, symbols):
     name, op, inputs, outputs, constants, formula, domain, kinds, opset, attributes = row
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
@@ -273,7 +291,7 @@ def write(folder, row):
 
 
 def main():
-    for make in (diffusion, products, movement, identifiers, images, integers, blocks):
+    for make in (diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

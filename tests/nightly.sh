@@ -4,7 +4,7 @@
 #   sh tests/nightly.sh [ctest arguments]        for example: sh tests/nightly.sh -L cli
 #
 # Takes gcc with libasan and what tests/run.sh installs (run that first; its Python with the onnx package is used, and without one the tests
-# that need it are skipped by name), about 2 GB of disk and of memory, and one to two hours on two processors.
+# that need it are skipped by name), about 2 GB of disk and of memory, and two to three hours on two processors.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build-nightly}

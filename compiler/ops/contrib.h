@@ -54,6 +54,10 @@ bool group_norm(edit *e);
 bool skip_group_norm(edit *e);
 bool crop_and_resize(edit *e);
 bool refused_search(edit *e); /* contrib_other.c: operators that are known and refused with the reason */
+bool c_dist(edit *e); /* contrib_distance.c */
+/* contrib_relative.c */
+bool relative_bias(edit *e);
+bool gated_relative_bias(edit *e);
 /* contrib_ids.c */
 bool murmur_hash(edit *e);
 bool ngram_block(edit *e);

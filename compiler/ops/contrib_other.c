@@ -41,20 +41,17 @@ static bool unique(edit *e)
     return true;
 }
 
-/* Distances between the rows of [m, k] and [n, k]: the root of the sum of squared differences, or the sum. */
-static bool c_dist(edit *e)
+/* Rfft, Irfft: the last dimension of real numbers to the first half of a spectrum, pairs of parts, and back. onnxruntime divides in the way back. */
+static bool real_fft(edit *e)
 {
-    const char *metric = node_string(edited(e), "metric", "sqeuclidean");
-    const bool root = !strcmp(metric, "euclidean");
-    if (!root && strcmp(metric, "sqeuclidean")) return version_error(e, "contrib", "metric '%s' is not supported yet", metric);
-    const int64_t first = 0, middle = 1, last = 2;
-    const value_id a = insert(e, "Unsqueeze", NULL, IN(input_of(e, 0), const_ints(e, "middle", 1, &middle)));
-    const value_id b = insert(e, "Unsqueeze", NULL, IN(input_of(e, 1), const_ints(e, "first", 1, &first)));
-    const value_id difference = insert(e, "Sub", NULL, IN(a, b));
-    node_drop_attr(edited(e), "metric");
-    rename_node(e, "ReduceSumSquare", IN(difference, const_ints(e, "axes", 1, &last)));
-    node_set_attr(e->m, edited(e), attr_int(e->m, "keepdims", 0));
-    if (root) follow(e, 0, "Sqrt", NULL, 0);
+    const bool back = edited(e)->op[0] == 'I';
+    const int64_t last = -1;
+    const attr way[2] = {attr_int(e->m, "onesided", 1), attr_int(e->m, "inverse", back)};
+    if (node_int(edited(e), "signal_ndim", 1) != 1) return version_error(e, "contrib", "transforms of several dimensions are not supported yet");
+    if (node_int(edited(e), "normalized", 0) || !node_int(edited(e), "onesided", 1)) return version_error(e, "contrib", "normalized has to be 0, and onesided 1");
+    const value_id axes = const_ints(e, "last", 1, &last), axis = const_int(e, "axis", -2);
+    if (back) replace_node(e, "Squeeze", 0, NULL, IN(make(e, "DFT", 2, way, IN(input_of(e, 0), 0, axis)), axes));
+    else replace_node(e, "DFT", 2, way, IN(insert(e, "Unsqueeze", NULL, IN(input_of(e, 0), axes)), 0, axis));
     return true;
 }
 
@@ -172,9 +169,11 @@ const contrib_row contrib_other_rows[] = {
     {"CropAndResize", crop_and_resize},
     {"ExpandDims", expand_dims},
     {"GatherBlockQuantized", gather_blocks},
+    {"GatedRelativePositionBias", gated_relative_bias},
     {"GatherND", gather_nd},
     {"GreedySearch", refused_search},
     {"GroupNorm", group_norm},
+    {"Irfft", real_fft},
     {"IsAllFinite", is_all_finite},
     {"MatMulBnb4", matmul_bnb4},
     {"MatMulInteger16", matmul_integer_16},
@@ -186,6 +185,8 @@ const contrib_row contrib_other_rows[] = {
     {"Pad", pad},
     {"QMoE", q_moe},
     {"Range", range},
+    {"RelativePositionBias", relative_bias},
+    {"Rfft", real_fft},
     {"Sampling", refused_search},
     {"SkipGroupNorm", skip_group_norm},
     {"TorchEmbedding", torch_embedding},

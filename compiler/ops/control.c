@@ -245,7 +245,7 @@ static void carried_slots(lower_ctx *c, const turns *t, control *k)
     for (uint32_t i = 0; i < t->n_state; i++) {
         const slot from = in_slot(c, t->in + i);
         const char *name = value_at(c->m, g->inputs.p[t->body_in + i])->name;
-        const slot s = temp_slot(c, name, slot_elem(c, from), slot_rank(c, from), slot_at(c->p, from)->extent);
+        const slot s = temp_like(c, name, from, slot_rank(c, from), slot_at(c->p, from)->extent);
         lower_copy(c, s, from);
         k->state[i] = c->of_value[g->inputs.p[t->body_in + i]] = s;
     }
@@ -264,7 +264,7 @@ static void carried_next(lower_ctx *c, const turns *t, control *k)
         for (uint32_t j = 0; j < t->n_state; j++) shared |= from == k->state[j];
         for (uint32_t j = 0; j < k->n_carried; j++) shared |= from == k->next[j];
         if (shared) {
-            next = temp_slot(c, "next", slot_elem(c, from), slot_rank(c, from), slot_at(c->p, from)->extent);
+            next = temp_like(c, "next", from, slot_rank(c, from), slot_at(c->p, from)->extent);
             lower_copy(c, next, from);
         }
         const slot own = k->state[i]; /* pairs that stay are moved to the front, in order */
@@ -290,6 +290,7 @@ static void store_turn(lower_ctx *c, uint32_t i, value_id v, uint32_t axis, dim 
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK], out[MAX_RANK];
     axes_for(&b, rank, slot_at(c->p, from)->extent, idx);
+    part_axis(c, &b, to);
     nest_stage(&b);
     for (uint32_t k = 0; k <= rank; k++) out[k] = k < axis ? idx[k] : k == axis ? at : idx[k - 1];
     store_axes(c, &b, to, rank + 1, out, load_axes(c, from, rank, idx));
@@ -527,10 +528,11 @@ static void load_turn(lower_ctx *c, const turns *t, uint32_t i, dim turn)
     dim shape[MAX_RANK], idx[MAX_RANK], at[MAX_RANK];
     for (uint32_t k = 0; k + 1 < rank; k++) shape[k] = slot_dim(c, x, k + (k >= axis));
     const value_id v = graph_at(c->m, t->body)->inputs.p[i];
-    const slot to = temp_slot(c, value_at(c->m, v)->name, slot_elem(c, x), rank - 1, shape);
+    const slot to = temp_like(c, value_at(c->m, v)->name, x, rank - 1, shape);
     c->of_value[v] = to;
     nest_builder b = low_begin(c);
     axes_for(&b, rank - 1, shape, idx);
+    part_axis(c, &b, to);
     nest_stage(&b);
     const dim here = backward ? dim_sub(c->d, dim_addc(c->d, slot_dim(c, x, axis), -1), turn) : turn;
     for (uint32_t k = 0; k < rank; k++) at[k] = k < axis ? idx[k] : k == axis ? here : idx[k - 1];

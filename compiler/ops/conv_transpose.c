@@ -184,6 +184,7 @@ bool lower_Col2Im(lower_ctx *c)
     dim idx[MAX_RANK], tap = dim_const(d, 0), at = dim_const(d, 0);
     ex inside = ex_bool(c->x, true);
     axes_for(&b, w.rank + 2, slot_at(c->p, y)->extent, idx);
+    part_axis(c, &b, y);
     nest_stage(&b);
     for (uint32_t i = 0; i < w.rank; i++) {
         const dim k = stage_axis(&b, w.taps[i]);

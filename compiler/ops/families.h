@@ -283,9 +283,13 @@ bool lower_GridSample(lower_ctx *c);
 bool infer_DFT(infer_ctx *c);
 bool infer_MelWeightMatrix(infer_ctx *c);
 bool infer_STFT(infer_ctx *c);
+bool infer_window(infer_ctx *c);
 bool lower_DFT(lower_ctx *c);
 bool lower_MelWeightMatrix(lower_ctx *c);
 bool lower_STFT(lower_ctx *c);
+bool lower_HannWindow(lower_ctx *c);
+bool lower_HammingWindow(lower_ctx *c);
+bool lower_BlackmanWindow(lower_ctx *c);
 
 /* gauss.c */
 bool infer_gauss(infer_ctx *c);
@@ -311,7 +315,6 @@ bool lower_RandomNormal(lower_ctx *c);
 bool lower_RandomUniform(lower_ctx *c);
 
 /* infer_bodies.c */
-bool infer_window(infer_ctx *c);
 bool infer_LinearAttention(infer_ctx *c);
 bool infer_FlexAttention(infer_ctx *c);
 #endif

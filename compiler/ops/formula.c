@@ -166,6 +166,7 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     dim idx[MAX_RANK];
     const uint32_t rank = slot_rank(c, y);
     axes_for(&b, rank, slot_at(c->p, y)->extent, idx);
+    part_axis(c, &b, y);
     nest_stage(&b);
     store_axes(c, &b, y, rank, idx, load_axes(c, x, rank, idx));
     low_end(c, &b);

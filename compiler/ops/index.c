@@ -173,15 +173,27 @@ static bool check_reduction(infer_ctx *c)
     static const char *const KNOWN[] = {"none", "add", "mul", "max", "min"};
     const char *name = node_string(c->n, "reduction", "none");
     if (in_elem(c, 0) == ELEM_STRING && strcmp(name, "none")) return infer_unsupported(c, "type-unsupported", "reductions of strings are not supported yet");
+    if (elem_of(in_elem(c, 0))->kind == 'c' && strcmp(name, "none") && strcmp(name, "add"))
+        return infer_unsupported(c, "type-unsupported", "reduction '%s' of complex numbers is not supported", name);
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(name, KNOWN[i])) return true;
     return infer_error(c, "attribute-value", "attribute 'reduction' is '%s'", name);
 }
 
+/* A store of v to y at places that the data say. The axis of complex numbers' parts is one of the nest. */
+static sink *scattered(lower_ctx *c, nest_builder *b, slot y, const ex *at, ex v)
+{
+    const uint32_t rank = slot_rank(c, y);
+    ex all[MAX_RANK];
+    memcpy(all, at, rank * sizeof *at);
+    if (slot_at(c->p, y)->pairs) all[rank] = ex_dim(c->x, c->part);
+    return stage_store(b, y, rank + slot_at(c->p, y)->pairs, all, v);
+}
+
 /* All axes of the stage run in order: equal indexes are legal. */
 static void scatter_store(lower_ctx *c, nest_builder *b, slot y, const ex *at, ex v)
 {
-    sink *s = stage_store(b, y, slot_rank(c, y), at, v);
+    sink *s = scattered(c, b, y, at, v);
     s->in_order = true;
     s->fold = reduction_of(c, ex_type(c->x, v) == CT_BOOL);
 }
@@ -204,6 +216,7 @@ bool lower_ScatterElements(lower_ctx *c)
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK];
     ex at[MAX_RANK];
+    part_axis(c, &b, y);
     nest_stage(&b);
     stage_axes_for(&b, rank, slot_at(c->p, i)->extent, idx);
     as_ex(c, rank, idx, at);
@@ -237,6 +250,7 @@ bool lower_ScatterND(lower_ctx *c)
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK];
     ex at[MAX_RANK];
+    part_axis(c, &b, y);
     nest_stage(&b);
     stage_axes_for(&b, ru, slot_at(c->p, u)->extent, idx);
     tuple_indexes(c, i, idx, y, 0, n, at);
@@ -268,13 +282,14 @@ bool lower_TensorScatter(lower_ctx *c)
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK];
     ex at[MAX_RANK];
+    part_axis(c, &b, y);
     nest_stage(&b);
     stage_axes_for(&b, rank, slot_at(c->p, u)->extent, idx);
     as_ex(c, rank, idx, at);
     const ex size = ex_dim(c->x, slot_dim(c, y, axis));
     if (w) at[axis] = add(c, at[axis], load_axes(c, w, 1, idx));
     at[axis] = circular ? ex_bin(c->x, EX_FMOD, at[axis], size) : w ? ex_index(c->x, at[axis], size) : at[axis];
-    stage_store(&b, y, rank, at, load_axes(c, u, rank, idx))->in_order = true;
+    scattered(c, &b, y, at, load_axes(c, u, rank, idx))->in_order = true;
     low_end(c, &b);
     return true;
 }

@@ -1,18 +1,9 @@
 /* infer_bodies.c - types of operators that are compiled as the bodies that the standard gives: known without expanding them.
- * Source: ONNX Operators.md, BlackmanWindow-17 and its like, LinearAttention-27; ai.onnx.preview FlexAttention-1. */
+ * Source: ONNX Operators.md, LinearAttention-27; ai.onnx.preview FlexAttention-1. */
 #include <string.h>
 
 #include "ops/families.h"
 #include "ops/ops.h"
-
-bool infer_window(infer_ctx *c)
-{
-    const elem e = (elem)node_int(c->n, "output_datatype", ELEM_FLOAT);
-    dim size;
-    if (in_scalar(c, 0, &size)) return out_tensor(c, 0, e, 1, &size);
-    size = out_unknown(c, "window");
-    return out_tensor(c, 0, e, 1, &size);
-}
 
 /* The size of a packed dimension for each of `heads`. */
 static dim per_head(infer_ctx *c, dim packed, int64_t heads)

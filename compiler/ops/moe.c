@@ -1,5 +1,5 @@
 /* moe.c - MoE of com.microsoft: for each token the k best of a set of experts, small networks of two layers. Source: the documentation of onnxruntime's
- * contrib operators, and its CPU kernel for what that leaves open (gelu by tanh; shares are of all experts' softmax unless normalized).
+ * contrib operators, and its kernels for what that leaves open (gelu by tanh; shares are of all experts' softmax unless normalized; the sparse mixer of its CUDA kernel).
  *
  * Only the weights of the chosen experts are read: the choice is a tensor of indexes, through which products of matrix and vector read their rows. */
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "ops/formula.h"
 
 enum { X, ROUTER, FC1, BIAS1, FC2, BIAS2, FC3, BIAS3 };
+#define JITTER 0.01 /* of the sparse mixer in training, which says how far apart scores may be */
 typedef enum { NOT_FUSED, INTERLEAVED, HALVES } fusion;
 
 static bool is_swiglu(const node *n)
@@ -29,7 +30,7 @@ static bool moe_attributes(infer_ctx *c)
     const int64_t k = node_int(c->n, "k", 1), layout = node_int(c->n, "swiglu_fusion", 0);
     int64_t experts;
     if (!known_activation(activation)) return infer_unsupported(c, "attribute-value", "activation_type '%s' is not supported yet", activation);
-    if (node_int(c->n, "use_sparse_mixer", 0)) return infer_unsupported(c, "attribute-value", "use_sparse_mixer is not supported yet");
+    if (node_int(c->n, "use_sparse_mixer", 0) && k != 2) return infer_error(c, "attribute-value", "the sparse mixer chooses 2 experts, and attribute 'k' is %lld", (long long)k);
     if (k < 1 || (dim_is_const(c->d, in_dim(c, FC1, 0), &experts) && k > experts)) return infer_error(c, "attribute-value", "attribute 'k' is %lld", (long long)k);
     if (layout < 0 || layout > 2) return infer_error(c, "attribute-value", "attribute 'swiglu_fusion' is %lld", (long long)layout);
     if (is_swiglu(c->n) && (layout == NOT_FUSED) != (node_in(c->n, FC3) != 0))
@@ -119,6 +120,27 @@ static void share_out(lower_ctx *c, moe *o)
     at[1] = stage_axis(&b, o->k);
     const ex from[2] = {ex_dim(c->x, at[0]), expert_of(c, o, at[0], at[1])};
     store_axes(c, &b, o->share, 2, at, divide(c, ex_un(c->x, EX_EXP, sub(c, load_at(c, router, 2, from), most)), all));
+    low_end(c, &b);
+}
+
+/* The sparse mixer: a chosen expert's part in the softmax of those whose score is no more than 2% below its own, the one chosen before it left out. */
+static void share_sparsely(lower_ctx *c, moe *o)
+{
+    const slot router = in_slot(c, ROUTER);
+    const dim shape[2] = {o->tokens, o->k};
+    o->share = temp_slot(c, "share", o->type, 2, shape);
+    nest_builder b = low_begin(c);
+    const dim own[2] = {nest_axis(&b, o->tokens), nest_axis(&b, o->k)};
+    nest_stage(&b);
+    const dim other[2] = {own[0], stage_axis(&b, o->experts)};
+    const ex at[2] = {ex_dim(c->x, own[0]), expert_of(c, o, own[0], own[1])};
+    const ex mine = load_at(c, router, 2, at), theirs = load_axes(c, router, 2, other);
+    const ex room = mul(c, larger(c, ex_un(c->x, EX_ABS, theirs), mine), num(c, mine, 2 * JITTER));
+    const ex before = both(c, dim_less(c, dim_const(c->d, 0), own[1]), equal(c, expert_of(c, o, own[0], dim_const(c->d, 0)), ex_dim(c->x, other[1])));
+    const ex out = either(c, before, less(c, room, sub(c, mine, theirs)));
+    const ex all = stage_fold(&b, FOLD_SUM, ex_select(c->x, out, num(c, mine, 0), ex_un(c->x, EX_EXP, sub(c, theirs, mine))));
+    nest_stage(&b);
+    store_axes(c, &b, o->share, 2, own, divide(c, num(c, mine, 1), all));
     low_end(c, &b);
 }
 
@@ -232,7 +254,8 @@ bool lower_MoE(lower_ctx *c)
     o.k = dim_const(c->d, node_int(c->n, "k", 1));
     o.type = slot_elem(c, x) == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT;
     if (!choose_experts(c, &o)) return false;
-    share_out(c, &o);
+    if (node_int(c->n, "use_sparse_mixer", 0)) share_sparsely(c, &o);
+    else share_out(c, &o);
     second_layer(c, &o, first_layer(c, &o));
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/strings.h"
 
 static bool rank_fits(infer_ctx *c, uint32_t i)
 {
@@ -37,6 +38,21 @@ static ex counted(lower_ctx *c, ex v)
     return ex_select(c->x, ex_type(c->x, v) == CT_BOOL ? v : ex_bin(c->x, EX_NE, v, whole(c, v, 0)), one, zero);
 }
 
+/* The same of element `idx` of x: a string with bytes in it, a complex number with a part that is not zero. */
+static ex counted_at(lower_ctx *c, slot x, const dim *idx)
+{
+    const uint32_t rank = slot_rank(c, x);
+    if (slot_elem(c, x) == ELEM_STRING) return counted(c, ex_un(c->x, EX_NOT, ex_bin(c->x, EX_EQ, load_axes(c, x, rank, idx), empty_string(c))));
+    if (!slot_at(c->p, x)->pairs) return counted(c, load_axes(c, x, rank, idx));
+    ex part[2];
+    for (int32_t k = 0; k < 2; k++) {
+        c->part = dim_const(c->d, k);
+        const ex v = load_axes(c, x, rank, idx);
+        part[k] = ex_bin(c->x, EX_NE, v, whole(c, v, 0));
+    }
+    return counted(c, either(c, part[0], part[1]));
+}
+
 /* A stage whose accumulator is how many came before: the fold, which was added first, runs last. */
 static void fold_last(nest_builder *b)
 {
@@ -64,11 +80,11 @@ bool lower_NonZero(lower_ctx *c)
     nest_builder b = low_begin(c);
     nest_stage(&b);
     stage_axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    bind_count(c, slot_dim(c, y, 1), counted(c, load_axes(c, x, rank, idx)), &b, dim_product(c->d, slot_at(c->p, x)->extent, rank));
+    bind_count(c, slot_dim(c, y, 1), counted_at(c, x, idx), &b, dim_product(c->d, slot_at(c->p, x)->extent, rank));
     b = low_begin(c);
     nest_stage(&b);
     stage_axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    const ex one = counted(c, load_axes(c, x, rank, idx)), before = stage_fold(&b, FOLD_SUM, one);
+    const ex one = counted_at(c, x, idx), before = stage_fold(&b, FOLD_SUM, one);
     for (uint32_t k = 0; k < rank; k++) {
         const ex at[2] = {ex_i(c->x, CT_I64, k), before};
         stage_store(&b, y, 2, at, ex_dim(c->x, idx[k]))->guard = ex_bin(c->x, EX_NE, one, ex_i(c->x, CT_I64, 0));

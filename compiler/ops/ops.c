@@ -381,7 +381,8 @@ bool takes_complex(const node *n)
 {
     static const char *const KNOWN[] = {"CenterCropPad", "Compress", "Concat", "Constant", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
                                         "OneHot", "Pad", "Reshape", "ReverseSequence", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu",
-                                        "Unsqueeze", "Where"};
+                                        "Unsqueeze", "Where", "Col2Im", "GridSample", "If", "Loop", "NonZero", "RandomNormalLike", "RandomUniformLike", "Scan", "ScatterElements",
+                                        "ScatterND", "TensorScatter"};
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(n->op, KNOWN[i])) return !*n->domain;
     return false;
@@ -426,6 +427,13 @@ slot out_slot(lower_ctx *c, uint32_t i)
 slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim *extent)
 {
     return slot_new(c->p, name, e, SLOT_TEMP, rank, extent);
+}
+
+slot temp_like(lower_ctx *c, const char *name, slot like, uint32_t rank, const dim *extent)
+{
+    const elem part = slot_elem(c, like);
+    if (!slot_at(c->p, like)->pairs) return temp_slot(c, name, part, rank, extent);
+    return typed_slot(c->p, name, part == ELEM_FLOAT ? ELEM_COMPLEX64 : ELEM_COMPLEX128, SLOT_TEMP, rank, extent);
 }
 
 uint32_t slot_rank(lower_ctx *c, slot s)

@@ -100,7 +100,7 @@ typedef struct {
 
 /* A slot for a value of this type. Complex numbers are pairs of their parts (slot_info.pairs): slot_rank, load_at, store_axes and lower_map hide the dimension. */
 slot typed_slot(program *p, const char *name, elem e, slot_kind kind, uint32_t rank, const dim *extent);
-/* Can the node's operator move complex numbers: is its lowering made of lower_map, or does it open the axis of the parts itself (part_axis)? */
+/* Does the node's operator take complex numbers: is its lowering made of lower_map, or does it open the axis of the parts itself (part_axis)? */
 bool takes_complex(const node *n);
 /* Opens the axis for the parts of what is stored to `out`, where that is complex. After the other axes. */
 void part_axis(lower_ctx *c, nest_builder *b, slot out);
@@ -110,6 +110,7 @@ bool lower_unsupported(lower_ctx *c, const char *code, const char *fmt, ...) __a
 slot in_slot(lower_ctx *c, uint32_t i); /* 0 when absent; constants get a CONST slot */
 slot out_slot(lower_ctx *c, uint32_t i); /* 0 when not wanted; made as TEMP with the inferred type */
 slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim *extent);
+slot temp_like(lower_ctx *c, const char *name, slot like, uint32_t rank, const dim *extent); /* of its element type, which may be complex */
 uint32_t slot_rank(lower_ctx *c, slot s);
 dim slot_dim(lower_ctx *c, slot s, uint32_t axis);
 elem slot_elem(lower_ctx *c, slot s);

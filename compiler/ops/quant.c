@@ -104,7 +104,8 @@ static ex quantize_value(lower_ctx *c, const dim *idx, void *arg)
     const slot x = in_slot(c, 0), scale = in_slot(c, 1), zero = in_slot(c, 2);
     const uint32_t rank = slot_rank(c, x);
     const int64_t precision = node_int(c->n, "precision", 0);
-    const elem given = precision ? (elem)precision : slot_elem(c, scale), e = elem_of(given)->kind == 'f' ? given : ELEM_FLOAT; /* what the division is done in */
+    const elem given = precision ? (elem)precision : slot_elem(c, scale);
+    const elem e = elem_of(given)->kind == 'f' && given != ELEM_FLOAT8E8M0 ? given : ELEM_FLOAT; /* what the division is done in: a power of two alone can't hold it */
     const ctype t = ctype_of(e);
     const ex s = ex_cast(c->x, t, at_scale(c, scale, rank, idx));
     const ex v = ex_round(c->x, e, divide(c, ex_cast(c->x, t, load_axes(c, x, rank, idx)), s));

@@ -4,6 +4,7 @@
 
 #include "ops/families.h"
 #include "ops/formula.h"
+#include "ops/strings.h"
 
 static bool rank_fits(infer_ctx *c)
 {
@@ -91,7 +92,8 @@ static ex pad_value(lower_ctx *c, const dim *idx, void *arg)
     const ex v = load_axes(c, x, rank, at);
     if (mode != PAD_CONSTANT) return v;
     const slot fill = in_slot(c, 2);
-    return ex_select(c->x, inside, v, fill ? load_scalar(c, fill) : ex_i(c->x, ex_type(c->x, v), 0));
+    const ex other = fill ? load_scalar(c, fill) : slot_elem(c, x) == ELEM_STRING ? empty_string(c) : ex_i(c->x, ex_type(c->x, v), 0);
+    return ex_select(c->x, inside, v, other);
 }
 
 bool lower_Pad(lower_ctx *c)

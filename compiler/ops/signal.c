@@ -1,4 +1,4 @@
-/* signal.c - DFT, STFT, MelWeightMatrix. Source: ONNX Operators.md, versions 20, 17 and 17.
+/* signal.c - DFT, STFT, MelWeightMatrix, windows. Source: ONNX Operators.md, versions 20, 17, 17 and 17.
  *
  * DFT: a sum over the signal for each frequency, with cosines and sines from a table when the length is a number. Complex numbers are a last
  * dimension of 2; a last dimension of 1 is real. One-sided inverse: from half a spectrum to a real signal.
@@ -256,4 +256,59 @@ static ex mel_value(lower_ctx *c, const dim *idx, void *arg)
 bool lower_MelWeightMatrix(lower_ctx *c)
 {
     return lower_map(c, out_slot(c, 0), mel_value, NULL);
+}
+
+/* ---- HannWindow, HammingWindow, BlackmanWindow: a0 - a1 cos(x) + a2 cos(2 x) at x = 2 pi i / size ---- */
+
+bool infer_window(infer_ctx *c)
+{
+    const elem e = (elem)node_int(c->n, "output_datatype", ELEM_FLOAT);
+    dim size;
+    if (in_scalar(c, 0, &size)) return out_tensor(c, 0, e, 1, &size);
+    size = out_unknown(c, "window");
+    return out_tensor(c, 0, e, 1, &size);
+}
+
+/* What is stored as double, or cut off to an integer, is computed in double: in float, as the standard's bodies say, the middle may stay under 1. */
+static ex window_value(lower_ctx *c, const dim *idx, void *arg)
+{
+    const double *a = arg;
+    const elem to = slot_elem(c, out_slot(c, 0));
+    const ex like = ex_f(c->x, elem_of(to)->kind == 'f' && to != ELEM_DOUBLE ? CT_F32 : CT_F64, 0);
+    const dim size = slot_dim(c, out_slot(c, 0), 0);
+    const ex steps = size_as(c, like, node_int(c->n, "periodic", 1) ? size : dim_addc(c->d, size, -1));
+    const ex x = divide(c, mul(c, size_as(c, like, idx[0]), num(c, like, 6.283185307179586)), steps);
+    ex v = mul(c, ex_un(c->x, EX_COS, x), num(c, like, -a[1]));
+    if (a[2] > 0) v = add(c, v, mul(c, ex_un(c->x, EX_COS, mul(c, x, num(c, like, 2))), num(c, like, a[2])));
+    return ex_cast(c->x, ctype_of(to), add(c, v, num(c, like, a[0])));
+}
+
+static bool lower_window(lower_ctx *c, double a0, double a1, double a2)
+{
+    const slot y = out_slot(c, 0);
+    double a[3] = {a0, a1, a2};
+    if (is_decided(c->m, slot_dim(c, y, 0))) {
+        const slot size = temp_slot(c, "size", ELEM_INT64, 0, NULL);
+        nest_builder b = low_begin(c);
+        nest_stage(&b);
+        store_axes(c, &b, size, 0, NULL, ex_cast(c->x, CT_I64, load_scalar(c, in_slot(c, 0))));
+        low_end(c, &b);
+        lower_bind(c, slot_dim(c, y, 0), size, 0);
+    }
+    return lower_map(c, y, window_value, a);
+}
+
+bool lower_HannWindow(lower_ctx *c)
+{
+    return lower_window(c, 0.5, 0.5, 0);
+}
+
+bool lower_HammingWindow(lower_ctx *c)
+{
+    return lower_window(c, 25.0 / 46, 21.0 / 46, 0);
+}
+
+bool lower_BlackmanWindow(lower_ctx *c)
+{
+    return lower_window(c, 0.42, 0.5, 0.08);
 }

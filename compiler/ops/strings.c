@@ -11,7 +11,7 @@ bool takes_strings(const node *n)
         "Constant", "Identity", "Cast", "CastLike", "Rows", "Front", "Equal", "Where", "Shape", "Size", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Concat", "Split", "Slice", "Expand",
         "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "Compress", "Unique", "Tile", "ReverseSequence", "DepthToSpace", "SpaceToDepth", "OneHot",
         "If", "Loop", "Scan", "LabelEncoder", "OneHotEncoder", "CategoryMapper", "LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier", "TfIdfVectorizer",
-        "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer"};
+        "ArrayFeatureExtractor", "StringConcat", "StringNormalizer", "StringSplit", "RegexFullMatch", "Tokenizer", "NonZero", "RandomNormalLike", "RandomUniformLike", "TensorScatter", "Pad"};
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(n->op, KNOWN[i])) return true;
     return false;
@@ -32,6 +32,11 @@ slot slot_strings(lower_ctx *c, const char *name, uint32_t rank, const int64_t *
     *t = (tensor){.type = ELEM_STRING, .rank = rank, .shape = arena_copy(c->p->mem, shape, rank * sizeof *shape)};
     t->strings = arena_copy(c->p->mem, v, (size_t)tensor_count(t) * sizeof *v);
     return const_slot(c, name, t);
+}
+
+ex empty_string(lower_ctx *c)
+{
+    return load_scalar(c, slot_strings(c, "empty", 1, (const int64_t[]){1}, (const char *const[]){""}));
 }
 
 static slot plain_const(program *p, const char *name, const tensor *t)

@@ -12,6 +12,7 @@ void lower_string_constants(program *p);
 
 /* A constant slot of strings; text ends with 0. */
 slot slot_strings(lower_ctx *c, const char *name, uint32_t rank, const int64_t *shape, const char *const *v);
+ex empty_string(lower_ctx *c); /* "" */
 
 /* found[i...]: the last place of x[i...] in the list, -1: it is not there. By hashing. */
 slot lower_find(lower_ctx *c, slot x, uint32_t n, const char *const *list);

@@ -204,7 +204,19 @@ static bool lp_pool_to_2(edit *e)
     return true;
 }
 
-/* Erf 9 -> 13, ReduceLogSum and ReduceLogSumExp 18 -> 28: integers are no longer allowed. They are computed in double, and truncated. */
+/* Erf 9 -> 13: integers are no longer allowed. Erf of them is rounded to float, as onnx.reference has it, and truncated: from 4 on it is 1. */
+static bool erf_to_13(edit *e)
+{
+    const elem kind = elem_type_of(e, input_of(e, 0));
+    const attr to = attr_int(e->m, "to", ELEM_DOUBLE), narrow = attr_int(e->m, "to", ELEM_FLOAT), back = attr_int(e->m, "to", kind);
+    if (!strchr("iu", elem_of(kind)->kind)) return true;
+    set_input(e, 0, insert(e, "Cast", &to, IN(input_of(e, 0))));
+    follow(e, 0, "Cast", &back, 0);
+    follow(e, 0, "Cast", &narrow, 0);
+    return true;
+}
+
+/* ReduceLogSum and ReduceLogSumExp 18 -> 28: integers are no longer allowed. They are computed in double, and truncated. */
 static bool through_double(edit *e)
 {
     const elem kind = elem_type_of(e, input_of(e, 0));
@@ -252,7 +264,7 @@ const adapter_row version_math_rows[] = {
     {"", "BatchNormalization", 9, batch_norm_to_9},
     {"", "BatchNormalization", 14, batch_norm_to_14},
     {"", "GroupNormalization", 21, group_norm_to_21},
-    {"", "Erf", 13, through_double},
+    {"", "Erf", 13, erf_to_13},
     {"", "ReduceLogSum", 28, through_double},
     {"", "ReduceLogSumExp", 28, through_double},
     {"", "LpPool", 2, lp_pool_to_2},

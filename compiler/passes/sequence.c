@@ -166,7 +166,7 @@ static resolution resolve_ConcatFromSequence(spot *p)
 static resolution same_as(spot *p, value_id v)
 {
     const held *h = held_by(p->s, v);
-    if (!h) return spot_becomes(p, "Identity", NULL, 1, &v);
+    if (!h) return spot_copies(p, v);
     hold(p->s, p->n.out[0], *h);
     return spot_drop(p);
 }
@@ -190,7 +190,7 @@ static resolution resolve_OptionalGetElement(spot *p)
     const held *h = held_by(p->s, node_in(&p->n, 0));
     if (h && h->absent) return spot_error(p, "optional-empty", "'%s' holds nothing", value_at(p->m, p->n.in[0])->name);
     if (!h || !h->present) return same_as(p, p->n.in[0]);
-    if (h->single) return spot_becomes(p, "Identity", NULL, 1, h->item);
+    if (h->single) return spot_copies(p, *h->item);
     held list = *h;
     list.present = 0;
     hold(p->s, p->n.out[0], list);

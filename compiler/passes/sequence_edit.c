@@ -73,6 +73,13 @@ resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, c
     return RESOLVE_AGAIN;
 }
 
+resolution spot_copies(spot *p, value_id v)
+{
+    const elem e = value_at(p->m, v)->type.elem;
+    const attr to = {.name = intern(p->m->names, "to"), .kind = ATTR_INT, .u.i = e};
+    return e == ELEM_FLOAT6E2M3 || e == ELEM_FLOAT6E3M2 ? spot_becomes(p, "Cast", &to, 1, &v) : spot_becomes(p, "Identity", NULL, 1, &v);
+}
+
 resolution spot_drop(spot *p)
 {
     model *m = p->m;

@@ -59,6 +59,7 @@ resolution spot_unsupported(spot *p, const char *code, const char *fmt, ...) __a
 value_id spot_insert(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out);
 value_id spot_insert_in(spot *p, const char *domain, const char *op, const attr *a, uint32_t n_in, const value_id *in, value_id out); /* the same of any domain */
 resolution spot_becomes(spot *p, const char *op, const attr *a, uint32_t n_in, const value_id *in); /* keeps its outputs */
+resolution spot_copies(spot *p, value_id v); /* the tensor v again, by Identity, or by a Cast to its own type where Identity has no such type */
 resolution spot_drop(spot *p);                                                                     /* its outputs are known otherwise */
 void spot_outputs(model *m, node_id id, uint32_t n, const value_id *out); /* the node gives these instead; what it gave has no producer */
 value_id spot_value(spot *p, const char *stem, int64_t k);  /* a new value named STEM.k */

@@ -52,6 +52,10 @@ static resolution find_pieces(spot *p, dim size, pieces *out)
         return spot_unsupported(p, "sequence-unknown", "the number of pieces is the size of '%s', which is not known when the model is compiled", v->name);
     if (n > MOST_PIECES) return spot_unsupported(p, "sequence-long", "%lld pieces are more than %d", (long long)n, MOST_PIECES);
     *out = (pieces){(uint32_t)n, split};
+    if (v->type.elem == ELEM_INT32) { /* Split has them in int64 only */
+        const attr to = {.name = intern(m->names, "to"), .kind = ATTR_INT, .u.i = ELEM_INT64};
+        out->sizes = spot_insert(p, "Cast", &to, 1, &split, 0);
+    }
     return RESOLVE_LEAVES;
 }
 

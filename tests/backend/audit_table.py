@@ -10,6 +10,8 @@ What a version doesn't have (attributes, inputs at the end) is left out, so one 
     outs         how many outputs (1)
     since, to    versions that the variant is for
     expect       a function of the inputs (arrays) that gives the outputs, where neither onnxruntime nor onnx.reference knows the version
+    otherwise    a function of the types and the inputs, for versions that neither evaluator has
+    same         (type variable, the one that it follows, {element type of that: number of the one that goes with it}): the last may be absent
     random       outputs are compared by shape and type only
     types        {type variable: names of element types}: those to try, in place of what the schema has"""
 import numpy as np
@@ -49,6 +51,31 @@ def type_of(variable):
     return lambda version, types: types[variable]
 
 
+def over(function, axis=None):
+    """What operators on elements did before version 7: the second input's dimensions meet the first one's from `axis` on."""
+    def meant(types, x, y):
+        at = x.ndim - y.ndim if axis is None else axis % x.ndim
+        with np.errstate(all="ignore"):
+            return [function(x, y.reshape(y.shape + (1,) * (x.ndim - at - y.ndim))).astype(bool if x.dtype == bool else x.dtype)]
+    return meant
+
+
+def cast(types, x):
+    return [x.astype(helper.tensor_dtype_to_np_dtype(types["T2"]))]
+
+
+def bits_as(types, x):
+    return [x.view(helper.tensor_dtype_to_np_dtype(types["T2"]))]
+
+
+def clipped(low, high):
+    return lambda types, x, *_: [np.clip(x, low, high).astype(x.dtype)]
+
+
+def product(types, a, b, c):
+    return [(a.astype(np.float64) @ b.astype(np.float64) + c.astype(np.float64)).astype(a.dtype)]
+
+
 # ---- elementwise
 op("Abs Ceil Cos Elu Erf Exp Floor Identity LeakyRelu Neg Relu Round Selu Sigmoid Sign Sin Softplus Softsign Tan Tanh Sinh Asinh Atan HardSigmoid HardSwish Mish "
    "ThresholdedRelu Celu Gelu Swish Not BitwiseNot IsNaN Shrink", v("bcd"))
@@ -61,9 +88,13 @@ op("Gelu", v("bcd", {"approximate": "tanh"}))
 op("Shrink", v("bc", {"lambd": 0.4, "bias": 0.2}))
 op("HardSigmoid", v("bc", {"alpha": 0.4, "beta": 0.6}))
 op("IsInf", v([V([1.0, -np.inf, np.inf, np.nan])]), v([V([1.0, -np.inf, np.inf])], {"detect_negative": 0}))
-op("Clip", v(["bcd", C(-1.0), C(1.0)], {"min": -1.0, "max": 1.0}), v(["bcd", None, C(1.0)], {"max": 1.0}), v(["bcd", C(1), C(3)], {"min": 1.0, "max": 3.0}))
-op("Add Sub Mul Div And Or Xor Equal Greater Less", v("bcd bcd:pos"), v("bcd d:pos", since=7), v("b1d cd:pos", since=7), v("bcd d:pos", {"broadcast": 1}, to=6),
+op("Clip", v(["bcd", C(-1.0), C(1.0)], {"min": -1.0, "max": 1.0}, otherwise=clipped(-1, 1)), v(["bcd", None, C(1.0)], {"max": 1.0}, otherwise=clipped(None, 1)),
+   v(["bcd", C(1), C(3)], {"min": 1.0, "max": 3.0}, otherwise=clipped(1, 3)))
+op("And Or Xor Equal Greater Less", v("bcd bcd:pos"), v("bcd d:pos", since=7), v("b1d cd:pos", since=7), v("bcd d:pos", {"broadcast": 1}, to=6),
    v("bcd c:pos", {"broadcast": 1, "axis": 1}, to=6), v("bcde cd:pos", {"broadcast": 1, "axis": -3}, to=6))
+for name, function in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multiply), ("Div", np.divide)):
+    op(name, v("bcd bcd:pos"), v("bcd d:pos", since=7), v("b1d cd:pos", since=7), v("bcd d:pos", {"broadcast": 1}, to=6, otherwise=over(function)),
+       v("bcd c:pos", {"broadcast": 1, "axis": 1}, to=6, otherwise=over(function, 1)), v("bcde cd:pos", {"broadcast": 1, "axis": -3}, to=6, otherwise=over(function, -3)))
 op("GreaterOrEqual LessOrEqual BitwiseAnd BitwiseOr BitwiseXor", v("bcd d:pos"), v("bcd bcd"))
 op("Pow", v("bcd:pos d:unit", since=7), v("bcd:pos bcd:unit", to=6), v("bcd:pos c:unit", {"broadcast": 1, "axis": 1}, to=6))
 op("Mod", v("bcd d:pos", {"fmod": lambda version, types: int(types["T"] in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16))}),
@@ -73,9 +104,13 @@ op("PRelu", v("bcd d", since=7), v("bcd c", to=6), v("bcd 1", to=6), v("bcd c1",
 op("Max Min Sum Mean", v("bcd bcd bcd"), v("bcd"), v("bcd d c1", since=8))
 op("Where", v("cd:less2 bcd d"))
 CAST = {"to": lambda version, types: types["T2"] if version >= 6 else helper.tensor_dtype_to_string(types["T2"]).split(".")[-1]}
-op("Cast", v("bcd:unit", CAST), v("bcd:pos", dict(CAST, saturate=0)))
+op("Cast", v("bcd:unit", CAST, otherwise=cast), v("bcd:pos", dict(CAST, saturate=0), otherwise=cast))
 op("CastLike", v("bcd:pos c"))
-op("BitCast", v("bcd", {"to": lambda version, types: types["T2"]}))
+PARTNER = {"FLOAT": "INT32", "INT32": "UINT32", "UINT32": "FLOAT", "DOUBLE": "INT64", "INT64": "UINT64", "UINT64": "DOUBLE", "COMPLEX64": "INT64", "FLOAT16": "INT16", "INT16": "UINT16", "UINT16": "FLOAT16",
+           "BFLOAT16": "INT16", "INT8": "UINT8", "UINT8": "INT8", "BOOL": "UINT8", "INT4": "UINT4", "UINT4": "INT4", "INT2": "UINT2", "UINT2": "INT2", "FLOAT4E2M1": "UINT4", "FLOAT8E4M3FN": "UINT8",
+           "FLOAT8E4M3FNUZ": "INT8", "FLOAT8E5M2": "UINT8", "FLOAT8E5M2FNUZ": "INT8", "FLOAT8E8M0": "UINT8"}
+PARTNER = {k: TensorProto.DataType.Value(n) for k, n in PARTNER.items()}
+op("BitCast", v("bcd", {"to": lambda version, types: types["T2"]}, otherwise=bits_as, same=("T2", "T1", PARTNER)))
 
 # ---- shapes
 op("Concat", v("bcd bed bcd", {"axis": 1}), v("bcd bcd", {"axis": -1}, since=4), v("bcd bed", to=3))
@@ -107,7 +142,7 @@ op("CenterCropPad", v(["b5d", C([3, 7])], {"axes": [1, 2]}), v(["345", C([5, 4, 
 
 # ---- products
 op("MatMul", v("bcd bde"), v("cd de"), v("d bde"))
-op("Gemm", v("cd de ce", to=6), v("cd de e", {"broadcast": 1}, to=6), v("dc ed e", {"alpha": 0.5, "beta": 0.7, "transA": 1, "transB": 1, "broadcast": 1}), v("cd de c1", since=7), v("cd de", since=11))
+op("Gemm", v("cd de ce", to=6, otherwise=product), v("cd de e", {"broadcast": 1}, to=6, otherwise=product), v("dc ed e", {"alpha": 0.5, "beta": 0.7, "transA": 1, "transB": 1, "broadcast": 1}), v("cd de c1", since=7), v("cd de", since=11))
 op("Conv", v("b2hw 3233 3", {"kernel_shape": [3, 3], "pads": [1, 0, 1, 0], "strides": [2, 1]}), v("b4hw 6233", {"group": 2, "dilations": [2, 1], "auto_pad": "SAME_UPPER"}), v("b2w 323"),
    v("b2hw 3222", {"auto_pad": "SAME_LOWER", "kernel_shape": [2, 2]}))
 op("ConvTranspose", v("b2hw 2333 3", {"kernel_shape": [3, 3], "pads": [1, 0, 1, 0], "strides": [2, 1]}), v("b4hw 4333", {"group": 2, "output_padding": [1, 0], "strides": [2, 2]}),
@@ -117,7 +152,7 @@ op("Einsum", v("bcd bde", {"equation": "bcd,bde->bce"}), v("cc", {"equation": "i
 op("MatMulInteger", v("cd de"), v(["cd", "de", C(1), C(1)]))
 op("ConvInteger", v(["b2hw", "3233", C(1), C(1)], {"pads": [1, 1, 1, 1]}), v("b2hw 3233"))
 op("QLinearMatMul", v(["cd", C(0.5), Zero(1), "de", C(0.25), Zero(1), C(0.6), Zero(2)]))
-op("QLinearConv", v(["b2hw", C(0.5), C(1), "3233", C(0.25), C(1), C(0.6), C(2), C([1, -2, 3])]))
+op("QLinearConv", v(["b2hw", C(0.5), C(1), "3233", C(0.25), C(1), C(0.61), C(2), C([1, -2, 3])]))
 op("Det", v("bcc"))
 op("Col2Im", v(["b49", C([4, 4]), C([2, 2])]))
 
@@ -140,7 +175,7 @@ op("LayerNormalization", v("bcd d d"), v("bcd cd cd", {"axis": 1}), v("bcd d", o
 op("RMSNormalization", v("bcd d"), v("bcd cd", {"axis": 1}))
 op("LpNormalization", v("bcd"), v("bcd", {"axis": 1, "p": 1}))
 op("MeanVarianceNormalization", v("bchw"), v("bchw", {"axes": [1, 2]}))
-op("Dropout", v("bcd", {"is_test": 1, "ratio": 0.3}), v("bcd", {"is_test": 1}, outs=2))
+op("Dropout", v("bcd", {"is_test": 1, "ratio": 0.3}, otherwise=lambda types, x: [x]), v("bcd", {"is_test": 1}, outs=2))
 
 # ---- pools
 POOL = {"kernel_shape": [3, 2], "strides": [2, 1], "pads": [1, 0, 1, 1]}
@@ -179,7 +214,9 @@ op("Unique", v("6:less4", outs=4), v("6:less4", {"sorted": 0}, outs=4), v(["62:l
 op("Upsample", v("bchw", {"height_scale": 2.0, "width_scale": 3.0}, to=6), v("bchw", {"height_scale": 2.0, "width_scale": 2.0, "mode": "bilinear"}, to=6,),
    v(["bchw", C([1.0, 1.0, 2.0, 3.0])], {"scales": [1.0, 1.0, 2.0, 3.0]}, since=7), v(["bchw", C([1.0, 1.0, 2.0, 2.0])], {"scales": [1.0, 1.0, 2.0, 2.0], "mode": "linear"}, since=7))
 op("Resize", v(["bchw", C([1.0, 1.0, 2.0, 3.0])], to=10), v(["bchw", C([1.0, 1.0, 0.6, 1.5])], {"mode": "linear"}, to=10), v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 0.6])], since=11),
-   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 7, 9])], {"mode": "linear"}, since=11, fixed=True), v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 1.5])], {"mode": "cubic", "coordinate_transformation_mode": "align_corners"}, since=11),
+   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 7, 9])], {"mode": "linear"}, since=11, fixed=True, types={"T1": ["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"], "T": ["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16"]}),
+   v(["bc46", C(np.zeros(0)), C(np.zeros(0)), C([2, 3, 8, 12])], {"mode": "linear"}, since=11, fixed=True, types={"T1": ["UINT8", "INT8", "INT32"], "T": ["UINT8", "INT8", "INT32"]}),
+   v(["bchw", C(np.zeros(0)), C([1.0, 1.0, 2.0, 1.5])], {"mode": "cubic", "coordinate_transformation_mode": "align_corners"}, since=11),
    v(["bchw", None, C([1.0, 1.0, 0.5, 0.6])], {"mode": "linear", "antialias": 1}, since=18))
 op("GridSample", v("bchw bde2:unit"), v("bchw bde2:unit", {"mode": lambda version, types: "bicubic" if version < 20 else "cubic", "padding_mode": "border", "align_corners": 1}))
 op("AffineGrid", v(["223", C([2, 3, 4, 5])]), v(["223", C([2, 3, 4, 5])], {"align_corners": 1}))
@@ -231,7 +268,8 @@ op("Scaler", v("b3", {"scale": [0.5, 1.0, 2.0], "offset": [1.0, 0.0, -1.0]}), do
 op("OneHotEncoder", v("b:less3", {"cats_int64s": lambda version, types: None if types["T"] == TensorProto.STRING else [0, 1, 2], "cats_strings": lambda version, types: ["a", "bb", "ab"] if types["T"] == TensorProto.STRING else None}),
    domain=ML)
 op("LinearRegressor", v("b3", {"coefficients": [0.5, 1.0, 2.0], "intercepts": [0.1], "targets": 1}), domain=ML)
-op("LinearClassifier", v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_ints": [0, 1], "post_transform": "SOFTMAX"}, outs=2), domain=ML)
+op("LinearClassifier", v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_ints": [0, 1], "post_transform": "SOFTMAX"}, outs=2, types={"T2": ["INT64"]}),
+   v("b3", {"coefficients": [0.5, 1.0, 2.0, -0.5, 0.3, 0.2], "intercepts": [0.1, -0.1], "classlabels_strings": ["a", "bb"]}, outs=2, types={"T2": ["STRING"]}), domain=ML)
 op("SVMRegressor", v("b3", {"coefficients": [1.0, -0.5], "kernel_params": [0.2, 0.0, 3.0], "kernel_type": "RBF", "n_supports": 2, "rho": [0.3], "support_vectors": [0.1, 0.2, 0.3, 1.0, -1.0, 0.5]}), domain=ML)
 op("TreeEnsembleRegressor", v("b3", {"n_targets": 1, "nodes_falsenodeids": [2, 0, 0], "nodes_featureids": [0, 0, 0], "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"], "nodes_nodeids": [0, 1, 2],
    "nodes_treeids": [0, 0, 0], "nodes_truenodeids": [1, 0, 0], "nodes_values": [0.5, 0.0, 0.0], "target_ids": [0, 0], "target_nodeids": [1, 2], "target_treeids": [0, 0], "target_weights": [1.0, 2.0]}), domain=ML)

@@ -93,6 +93,31 @@ def products():
     case("complex_mul_conj", "ComplexMulConj", [a, b], formula=lambda: [np.stack([(z * w.conj()).real, (z * w.conj()).imag], -1).astype(np.float32)])
 
 
+def t5_bucket(position, buckets, max_distance, both_ways):
+    """The bucket of a relative position as T5 has it; what lies ahead counts like what lies behind where buckets are for one way only."""
+    start = 0
+    if both_ways:
+        buckets //= 2
+        start = buckets if position > 0 else 0
+    position, exact = abs(position), buckets // 2
+    if position < exact:
+        return start + position
+    return start + min(buckets - 1, exact + int(np.log(np.float32(position) / exact) / np.log(np.float32(max_distance) / exact) * (buckets - exact)))
+
+
+def relative():
+    table, n = noise(16, 3), 30
+    for both_ways in (0, 1):
+        rows = table.reshape(3, 16)  # as onnxruntime reads its memory
+        expected = np.array([[[row[t5_bucket(k - q, 16, 20, both_ways)] for k in range(n)] for q in range(n)] for row in rows], np.float32)[None]
+        case(f"relative_bias_{both_ways}", "RelativePositionBias", [table, np.array([n]), np.array([n])], formula=lambda v=expected: [v], constants=(0, 1, 2), max_distance=20, is_bidirectional=both_ways)
+    query, bias, places, weight, shift, eco = noise(2, 5, 12), noise(12), noise(1, 3, 5, 5), noise(4, 8), noise(8), noise(1, 3, 1, 1)
+    q = (query + bias).reshape(2, 5, 3, 4).transpose(0, 2, 1, 3)
+    gates = sigmoid((q @ weight + shift).reshape(2, 3, 5, 2, 4).sum(-1))
+    u, r = gates[..., :1], gates[..., 1:]
+    case("gated_relative_bias", "GatedRelativePositionBias", [query, bias, places, weight, shift, eco], formula=lambda: [(u * (r * eco - 1) + 2) * places], constants=(1, 2, 3, 4, 5), num_heads=3)
+
+
 def movement():
     for upper in (0, 1):
         case(f"trilu_{upper}", "Trilu", [noise(2, 4, 5)], upper=upper)
@@ -102,6 +127,22 @@ def movement():
     case("expand_dims", "ExpandDims", [noise(3, 4), np.asarray(1, np.int32)], constants=(1,))
     case("expand_dims_last", "ExpandDims", [noise(3, 4), np.asarray(-1, np.int32)], constants=(1,))
     table, ids = noise(7, 4), whole(0, 7, (2, 3), np.int64)
+    x, y = np.asarray(whole(0, 3, (4, 6), np.float32)), np.asarray(whole(0, 3, (5, 6), np.float32))
+    x[:, 0], y[:, 0] = 0, 0
+    a, b = x[:, None], y[None]
+    centred = [v - v.mean(-1, keepdims=True) for v in (x, y)]
+    metrics = {"cityblock": np.abs(a - b).sum(-1), "chebyshev": np.abs(a - b).max(-1), "braycurtis": np.abs(a - b).sum(-1) / np.abs(a + b).sum(-1),
+               "canberra": np.nan_to_num(np.abs(a - b) / np.where(a + b == 0, 1, a + b)).sum(-1), "hamming": (a != b).mean(-1).astype(np.float32),
+               "cosine": 1 - x @ y.T / np.linalg.norm(x, axis=1)[:, None] / np.linalg.norm(y, axis=1),
+               "correlation": 1 - centred[0] @ centred[1].T / np.linalg.norm(centred[0], axis=1)[:, None] / np.linalg.norm(centred[1], axis=1)}
+    for metric, expected in metrics.items():
+        case(f"cdist_{metric}", "CDist", [x, y], formula=lambda v=expected: [v], metric=metric)
+    signal = noise(3, 2, 8)
+    spectrum = np.fft.rfft(signal)
+    spectrum = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
+    case("rfft", "Rfft", [signal], formula=lambda: [spectrum], signal_ndim=1, normalized=0, onesided=1)
+    case("irfft", "Irfft", [spectrum], formula=lambda: [signal], signal_ndim=1, normalized=0, onesided=1)
+    relative()
     case("torch_embedding", "TorchEmbedding", [table, ids], formula=lambda: [table[ids]])
     for dim, size, step in ((-1, 3, 2), (1, 2, 1), (0, 2, 1)):
         case(f"unfold_{dim}", "UnfoldTensor", [noise(3, 5, 8)], dim=dim, size=size, step=step)
@@ -187,6 +228,24 @@ def blocks():
                  activation_type="swiglu", swiglu_fusion=1, activation_alpha=1.702, activation_beta=1.0, normalize_routing_weights=1, **more)
 
 
+def sparse_mixer():
+    """Two experts of a token, each with its part of the softmax over the experts that come near it."""
+    e, hidden, inner, tokens = 8, 6, 5, 7
+    x, first, second = noise(tokens, hidden), noise(e, inner, hidden), noise(e, hidden, inner)
+    router = 1 + noise(tokens, e) / 50  # near each other
+    router[0] -= 2
+    expected = np.zeros_like(x)
+    for t, scores in enumerate(router):
+        left = np.ones(e, bool)
+        for _ in range(2):
+            best = np.argmax(np.where(left, scores, -np.inf))
+            near = left & (scores[best] - scores <= 0.02 * np.maximum(np.abs(scores), scores[best]))
+            share = 1 / np.exp(scores[near] - scores[best]).sum()
+            expected[t] += share * (second[best] @ np.maximum(first[best] @ x[t], 0))
+            left[best] = False
+    case("moe_sparse", "MoE", [x, router, first, None, second], formula=lambda: [expected], constants=(2, 4), k=2, use_sparse_mixer=1, activation_type="relu")
+
+
 def build(row, symbols):
     name, op, inputs, outputs, constants, formula, domain, kinds, opset, attributes = row
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
@@ -232,7 +291,7 @@ def write(folder, row):
 
 
 def main():
-    for make in (diffusion, products, movement, identifiers, images, integers, blocks):
+    for make in (diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:

@@ -130,7 +130,7 @@ static void loader_functions(emit *e, text *out)
     shape_function(e, out);
     text_addf(out, "static int64_t %s_prepare(const int64_t *dims)\n{\n", n);
     if (arena_is_dynamic(e)) {
-        text_addf(out, "    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", n);
+        text_addf(out, "    (void)dims;\n    %s_inputs in;\n    memset(&in, 0, sizeof in);\n", n);
         set_symbols(e, out);
         text_addf(out, "    return %s_arena_bytes(&in);\n}\n\n", n);
     } else text_addf(out, "    (void)dims;\n    return %s_ARENA_BYTES;\n}\n\n", e->upper);

@@ -336,8 +336,8 @@ static bool stage_can_move(fuser *f, nest *n, uint32_t early, stage *late, uint3
 static void append_sinks(fuser *f, stage *to, const stage *from)
 {
     sink *all = ARENA_ARRAY(f->mem, sink, to->n_sinks + from->n_sinks);
-    memcpy(all, to->sink, to->n_sinks * sizeof *all);
-    memcpy(all + to->n_sinks, from->sink, from->n_sinks * sizeof *all);
+    if (to->n_sinks) memcpy(all, to->sink, to->n_sinks * sizeof *all);
+    if (from->n_sinks) memcpy(all + to->n_sinks, from->sink, from->n_sinks * sizeof *all);
     to->sink = all;
     to->n_sinks += from->n_sinks;
 }

@@ -54,6 +54,7 @@ static bool read_shape(conv_plan *c)
         const bool real = i + params->rank >= 3;
         const uint32_t k = real ? i + params->rank - 3 : 0;
         c->out[i] = real ? extent_of(p, c->hook.axis[k + 2]) : dim_const(d, 1);
+        if (dim_is(d, c->out[i], 0)) return false; /* nothing to compute */
         c->kernel[i] = real ? params->kernel[k] : 1;
         c->stride[i] = real ? params->stride[k] : 1;
         c->dilation[i] = real && params->kernel[k] > 1 ? params->dilation[k] : 1;

@@ -66,7 +66,7 @@ def build_and_run(folder):
                               env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024"})
     except subprocess.TimeoutExpired:
         return None  # a mutant may ask for any amount of work
-    if "failed to allocate" in done.stderr:
+    if "failed to allocate" in done.stderr or "exceeds maximum supported size" in done.stderr:
         return None  # or of memory
     if done.returncode < 0 or "Sanitizer" in done.stderr or "runtime error" in done.stderr:
         return f"{folder}: left with {done.returncode}: {done.stderr[:2000]}"

@@ -35,6 +35,10 @@ def _words(options):
                 yield from (flag, str(v))
 
 
+def _absolute(files):
+    return [os.path.abspath(p) for p in ([files] if isinstance(files, (str, os.PathLike)) else files)]
+
+
 def _dim_ranges(said):
     """{name: range} of the option `dim`, which may be a dictionary, NAME=RANGE, or a list of those."""
     if isinstance(said, dict):
@@ -68,6 +72,9 @@ class Model:
 
     def __init__(self, model, **options):
         self.path = _stored(model)
+        options = {**options, **{o: _absolute(options[o]) for o in ("custom", "custom_source") if options.get(o)}}
+        if not (options.get("custom_source") and isinstance(model, (str, os.PathLike))):  # whose sources may include the header, named after the model
+            options.setdefault("name", "model")
         self._options = list(_words(options))
         self._dims = _dim_ranges(options.get("dim"))
         said = tool.call(["inspect", self.path])

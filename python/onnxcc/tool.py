@@ -80,5 +80,5 @@ def build(path, arguments):
     the cache; the executable builds a library again when it writes other code than before."""
     compiler = os.environ.get("CC", ""), os.environ.get("CFLAGS", "")
     folder = os.path.join(cache_folder(), key_of(os.path.abspath(path), *compiler, *arguments))
-    call(["compile", path, "-o", folder, "--name", "model", "--emit=shared,json", *arguments])
-    return os.path.join(folder, "model.so"), "model"
+    name = call(["compile", path, "-o", folder, "--emit=shared,json", *arguments])["name"]
+    return os.path.join(folder, f"{name}.so"), name

@@ -247,6 +247,16 @@ class ModelTest(unittest.TestCase):
             self.equal(m.run({"x": x})["y"], x.astype(np.float32))
             self.equal(m.run({"x": x.view(f"u{x.itemsize}")})["y"], x.astype(np.float32))
 
+    def test_operators_of_the_callers_own(self):
+        here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "samples", "custom")
+        paths = [os.path.join(here, n) for n in ("despike.onnxtxt", "operators.yaml", "operators.c")]
+        x = np.array([[0, 0, 9, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]], np.float32)
+        for custom, source in ((paths[1], paths[2]), ([os.path.relpath(paths[1])], [os.path.relpath(paths[2])])):
+            m = onnxcc.compile(paths[0], target="generic-c99", custom=custom, custom_source=source)
+            self.equal(m.run({"signal": x})["clean"], floats(0, 0, 0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25)[None])
+        with self.assertRaisesRegex(onnxcc.CompileError, "example_.* is missing|missing: .*example_"):
+            onnxcc.compile(paths[0], target="generic-c99", custom=paths[1])
+
     def test_weights_in_a_file(self):
         m = model("m (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Add(x, w) }", weights="file")
         self.equal(m.run({"x": floats(1, 1)})["y"], floats(2, 3))

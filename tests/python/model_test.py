@@ -125,6 +125,37 @@ class ModelTest(unittest.TestCase):
         m.reset()
         self.equal(m.run({"x": floats()})["y"], floats())
 
+    def test_lists_are_inputs(self):
+        m = model("m (float[n,2] x, int64[n] i, string[n] s, bool[n] b, seq(float[2]) q) => (float[n,2] y, int64[n] j, string[n] t, bool[n] c, seq(float[2]) r) "
+                  "{ y = Neg(x) j = Neg(i) t = Identity(s) c = Not(b) r = Identity(q) }")
+        good = {"x": [[1, 2.5]], "i": [3], "s": ["a\0"], "b": [True], "q": [[1, 2], (3, 4)]}
+        got = m.run(good)
+        self.equal(got["y"], floats(-1, -2.5)[None])
+        self.equal(got["j"], np.array([-3]))
+        self.assertEqual((got["t"].tolist(), got["c"].tolist(), [r.tolist() for r in got["r"]]), (["a\0"], [False], [[1, 2], [3, 4]]))
+        self.assertIs(m.run({**good, "b": np.array([False])})["c"].tolist()[0], True)
+        for name, bad in (("x", [["a", "b"]]), ("x", [[1, 2], [3]]), ("i", [1.5]), ("i", [1 << 70]), ("s", [1]), ("b", [2]), ("q", 3), ("q", [["a", 1]]), ("x", {1: 2})):
+            with self.assertRaisesRegex(onnxcc.RunError, f"'{name}'", msg=bad):
+                m.run({**good, name: bad})
+        m = model("m (uint8[n] x) => (uint8[n] y) { y = Identity(x) }")
+        with self.assertRaisesRegex(onnxcc.RunError, "'x'"):
+            m.run({"x": [256]})
+        self.equal(m.run({"x": []})["y"], np.zeros(0, np.uint8))
+
+    def test_element_types_are_those_of_the_compiler(self):
+        with open(os.path.join(LayoutTest.RUNTIME, "..", "compiler", "base", "elem.h")) as f:
+            known = {name: int(code) for code, name in re.findall(r"X\(\w+, (\d+), \"(\w+)\"", f.read())}
+        self.assertGreater(len(known), 20)
+        for name, code in known.items():
+            for kind in (name, f"{name}[n,3]", f"seq({name})", f"optional(seq({name}[2]))"):
+                self.assertEqual(types.code_of(kind), code)
+
+    def test_a_model_shows_its_name_and_types(self):
+        m = model("m (float[n,3] x) => (float[n,3] y) { y = Neg(x) }")
+        self.assertEqual(repr(m), f"<onnxcc.Model {m.path}: (x: float[n,3]) -> (y: float[n,3])>")
+        with self.assertRaisesRegex(onnxcc.CompileError, "^the model in memory: error"):
+            onnxcc.compile(b"abc")
+
     def test_mistakes_of_the_caller_are_errors_with_the_name(self):
         m = model("m (float[n,3] x, float[n,3] z) => (float[n,3] y) { y = Add(x, z) }")
         good = np.zeros((2, 3), np.float32)

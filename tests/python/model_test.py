@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Python package without the onnx package: model_test.py ONNXCC. Exit code 77: there is no numpy."""
 import ctypes
+import importlib.util
 import os
 import re
 import subprocess
@@ -221,6 +222,17 @@ class ModelTest(unittest.TestCase):
         self.assertEqual(m.run({"words": {"c": 7, "a": 1}})["y"].tolist(), [[1, 0, 7]])
         with self.assertRaisesRegex(onnxcc.RunError, "'words.length' is 5"):
             m.run({"words": {str(k): k for k in range(5)}})
+
+    @unittest.skipUnless(importlib.util.find_spec("onnx"), "there is no onnx")
+    def test_a_backend_takes_maps(self):
+        import onnx
+        import onnxcc.backend
+        net = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 3]> m (map(int64, float) words) => (float[1,2] y)
+        { y = ai.onnx.ml.CastMap<map_form = "SPARSE", max_map = 2>(words) }""")
+        for given in ([{1: 1.5}], {"words": {1: 1.5}}, {"words.keys": np.array([1]), "words.values": floats(1.5)}):
+            self.equal(onnxcc.backend.run_model(net, given, options={"target": "generic-c99"}).y, floats(0, 1.5)[None])
+        with self.assertRaisesRegex(onnxcc.CompileError, "^model 'm': error"):
+            onnxcc.backend.run_model(net, [{1: 1.5}], options={"dim": {"other": 3}})
 
     def test_state_stays_from_run_to_run(self):
         m = model("m (float[2] x, float[2] h) => (float[2] y, float[2] next) { next = Add(x, h) y = Identity(next) }", state={"next": "h"})

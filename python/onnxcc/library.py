@@ -161,7 +161,7 @@ class Library:
             info = self._m.inputs[i]
             try:
                 arrays.append(types.as_array(v, info.type))
-            except TypeError as e:
+            except (TypeError, ValueError, OverflowError) as e:
                 raise RunError(0, f"input '{self.inputs[i]}': {e}") from e
             if arrays[i].ndim != info.rank:
                 raise RunError(0, f"input '{self.inputs[i]}' has {arrays[i].ndim} dimensions, not {info.rank}")

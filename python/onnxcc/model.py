@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from . import tool
+from . import tool, types
 from .library import E_CAPACITY, Library, RunError
 
 FIRST_CAPACITY = 4096  # of sizes that the data decides and that nothing bounds
@@ -35,6 +35,10 @@ def _words(options):
                 yield from (flag, str(v))
 
 
+def _absolute(files):
+    return [os.path.abspath(p) for p in ([files] if isinstance(files, (str, os.PathLike)) else files)]
+
+
 def _dim_ranges(said):
     """{name: range} of the option `dim`, which may be a dictionary, NAME=RANGE, or a list of those."""
     if isinstance(said, dict):
@@ -52,6 +56,14 @@ def _stored(model):
     return path
 
 
+def _shown(model):
+    """What messages call the model: its path; of one in memory, the name of its graph."""
+    if isinstance(model, (str, os.PathLike)):
+        return os.fspath(model)
+    graph = "" if isinstance(model, bytes) else model.graph.name
+    return f"model '{graph}'" if graph else "the model in memory"
+
+
 def _write(path, write):
     """Makes the file, whole, unless it is there."""
     if os.path.exists(path):
@@ -64,13 +76,18 @@ def _write(path, write):
 
 class Model:
     """A model that can be run. `inputs` and `outputs` list (name, type) pairs, types in the onnx package's text form: "float[batch,3]", "seq(float)".
-    What `state` keeps is not among them."""
+    What `state` keeps is not among them. `name`: its path, or what messages call one in memory."""
 
     def __init__(self, model, **options):
         self.path = _stored(model)
+        self.name = _shown(model)
+        self._shown = () if self.path == self.name else (self.path, self.name)
+        options = {**options, **{o: _absolute(options[o]) for o in ("custom", "custom_source") if options.get(o)}}
+        if not (options.get("custom_source") and isinstance(model, (str, os.PathLike))):  # whose sources may include the header, named after the model
+            options.setdefault("name", "model")
         self._options = list(_words(options))
         self._dims = _dim_ranges(options.get("dim"))
-        said = tool.call(["inspect", self.path])
+        said = tool.call(["inspect", self.path], self._shown)
         state = options.get("state") or {}
         self.inputs = [(i["name"], i["type"]) for i in said["inputs"] if i["name"] not in state.values()]
         self.outputs = [(o["name"], o["type"]) for o in said["outputs"] if o["name"] not in state]
@@ -85,6 +102,10 @@ class Model:
                 if not self._learn(e):
                     raise
 
+    def __repr__(self):
+        inputs, outputs = (", ".join(f"{n}: {t}" for n, t in tensors) for tensors in (self.inputs, self.outputs))
+        return f"<onnxcc.Model {self.name}: ({inputs}) -> ({outputs})>"
+
     def run(self, inputs, sizes=None):
         """{name: array} of the outputs for {name: array} of the inputs. A sequence is a list of arrays, an optional without content None, a map a
         dictionary (or its parts NAME.keys and NAME.values), a sequence of maps a list of dictionaries. `sizes` says how much a growing state holds, {"past": 3}; left out, it holds what the runs so far have put
@@ -95,8 +116,8 @@ class Model:
             raise RunError(0, f"the model has no input '{min(unknown)}'" if unknown else f"no value is given for input '{missing[0]}'")
         for name, kind in self.inputs:
             given.setdefault(name, None)
-            if given[name] is not None and not isinstance(given[name], (list, tuple)) and not _is_sequence(kind) and not _is_map(kind):
-                given[name] = np.asarray(given[name])
+            if given[name] is not None and not _is_map(kind):
+                given[name] = _arrays(name, kind, given[name])
         while True:
             try:
                 library = self._library_for(given)
@@ -131,7 +152,7 @@ class Model:
             words += ["--dim", f"{name}=..{n}"]
         key = tuple(words)
         if key not in self._libraries:
-            self._libraries[key] = Library(*tool.build(self.path, words))
+            self._libraries[key] = Library(*tool.build(self.path, words, self._shown))
         return self._libraries[key]
 
     def _learn(self, error, given=None):
@@ -162,6 +183,18 @@ def _is_sequence(kind):
 
 def _is_list(kind):
     return kind.startswith(("seq(", "optional("))
+
+
+def _arrays(name, kind, value):
+    """The value of an input that is a tensor as an array, of a sequence as a list of those."""
+    try:
+        if not _is_sequence(kind):
+            return types.given_as(value, kind)
+        if not isinstance(value, (list, tuple, np.ndarray)):
+            raise TypeError(f"a list of arrays is wanted, not {type(value).__name__}")
+        return [types.given_as(v, kind) for v in value]
+    except (TypeError, ValueError, OverflowError) as e:
+        raise RunError(0, f"input '{name}', {kind}: {e}") from e
 
 
 def _is_map(kind):

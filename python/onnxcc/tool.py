@@ -46,8 +46,9 @@ def executable():
     return found
 
 
-def call(arguments):
-    """The last JSON object that `onnxcc ARGUMENTS --json` prints. Raises CompileError when it leaves with another code than 0."""
+def call(arguments, shown=()):
+    """The last JSON object that `onnxcc ARGUMENTS --json` prints. Raises CompileError when it leaves with another code than 0. `shown`: a path and what
+    the message has in its place."""
     done = subprocess.run([executable(), *arguments, "--json", "--quiet"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     text = done.stdout.decode(errors="replace").strip()
     try:
@@ -57,6 +58,7 @@ def call(arguments):
     if done.returncode == 0:
         return said
     message = done.stderr.decode(errors="replace").strip() or f"onnxcc left with code {done.returncode}"
+    message = message.replace(*shown) if shown else message
     raise (Unsupported if done.returncode == UNSUPPORTED else CompileError)(done.returncode, said.get("errors", []), message)
 
 
@@ -75,10 +77,10 @@ def key_of(*parts):
     return h.hexdigest()[:32]
 
 
-def build(path, arguments):
+def build(path, arguments, shown=()):
     """Path of the library of the model at `path`, compiled with these arguments, and the prefix of its symbols. Generated files and libraries stay in
     the cache; the executable builds a library again when it writes other code than before."""
     compiler = os.environ.get("CC", ""), os.environ.get("CFLAGS", "")
     folder = os.path.join(cache_folder(), key_of(os.path.abspath(path), *compiler, *arguments))
-    call(["compile", path, "-o", folder, "--name", "model", "--emit=shared,json", *arguments])
-    return os.path.join(folder, "model.so"), "model"
+    name = call(["compile", path, "-o", folder, "--emit=shared,json", *arguments], shown)["name"]
+    return os.path.join(folder, f"{name}.so"), name

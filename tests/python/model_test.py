@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The Python package without the onnx package: model_test.py ONNXCC. Exit code 77: there is no numpy."""
 import ctypes
+import importlib.util
 import os
 import re
 import subprocess
@@ -125,6 +126,37 @@ class ModelTest(unittest.TestCase):
         m.reset()
         self.equal(m.run({"x": floats()})["y"], floats())
 
+    def test_lists_are_inputs(self):
+        m = model("m (float[n,2] x, int64[n] i, string[n] s, bool[n] b, seq(float[2]) q) => (float[n,2] y, int64[n] j, string[n] t, bool[n] c, seq(float[2]) r) "
+                  "{ y = Neg(x) j = Neg(i) t = Identity(s) c = Not(b) r = Identity(q) }")
+        good = {"x": [[1, 2.5]], "i": [3], "s": ["a\0"], "b": [True], "q": [[1, 2], (3, 4)]}
+        got = m.run(good)
+        self.equal(got["y"], floats(-1, -2.5)[None])
+        self.equal(got["j"], np.array([-3]))
+        self.assertEqual((got["t"].tolist(), got["c"].tolist(), [r.tolist() for r in got["r"]]), (["a\0"], [False], [[1, 2], [3, 4]]))
+        self.assertIs(m.run({**good, "b": np.array([False])})["c"].tolist()[0], True)
+        for name, bad in (("x", [["a", "b"]]), ("x", [[1, 2], [3]]), ("i", [1.5]), ("i", [1 << 70]), ("s", [1]), ("b", [2]), ("q", 3), ("q", [["a", 1]]), ("x", {1: 2})):
+            with self.assertRaisesRegex(onnxcc.RunError, f"'{name}'", msg=bad):
+                m.run({**good, name: bad})
+        m = model("m (uint8[n] x) => (uint8[n] y) { y = Identity(x) }")
+        with self.assertRaisesRegex(onnxcc.RunError, "'x'"):
+            m.run({"x": [256]})
+        self.equal(m.run({"x": []})["y"], np.zeros(0, np.uint8))
+
+    def test_element_types_are_those_of_the_compiler(self):
+        with open(os.path.join(LayoutTest.RUNTIME, "..", "compiler", "base", "elem.h")) as f:
+            known = {name: int(code) for code, name in re.findall(r"X\(\w+, (\d+), \"(\w+)\"", f.read())}
+        self.assertGreater(len(known), 20)
+        for name, code in known.items():
+            for kind in (name, f"{name}[n,3]", f"seq({name})", f"optional(seq({name}[2]))"):
+                self.assertEqual(types.code_of(kind), code)
+
+    def test_a_model_shows_its_name_and_types(self):
+        m = model("m (float[n,3] x) => (float[n,3] y) { y = Neg(x) }")
+        self.assertEqual(repr(m), f"<onnxcc.Model {m.path}: (x: float[n,3]) -> (y: float[n,3])>")
+        with self.assertRaisesRegex(onnxcc.CompileError, "^the model in memory: error"):
+            onnxcc.compile(b"abc")
+
     def test_mistakes_of_the_caller_are_errors_with_the_name(self):
         m = model("m (float[n,3] x, float[n,3] z) => (float[n,3] y) { y = Add(x, z) }")
         good = np.zeros((2, 3), np.float32)
@@ -191,6 +223,17 @@ class ModelTest(unittest.TestCase):
         with self.assertRaisesRegex(onnxcc.RunError, "'words.length' is 5"):
             m.run({"words": {str(k): k for k in range(5)}})
 
+    @unittest.skipUnless(importlib.util.find_spec("onnx"), "there is no onnx")
+    def test_a_backend_takes_maps(self):
+        import onnx
+        import onnxcc.backend
+        net = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 21, "ai.onnx.ml" : 3]> m (map(int64, float) words) => (float[1,2] y)
+        { y = ai.onnx.ml.CastMap<map_form = "SPARSE", max_map = 2>(words) }""")
+        for given in ([{1: 1.5}], {"words": {1: 1.5}}, {"words.keys": np.array([1]), "words.values": floats(1.5)}):
+            self.equal(onnxcc.backend.run_model(net, given, options={"target": "generic-c99"}).y, floats(0, 1.5)[None])
+        with self.assertRaisesRegex(onnxcc.CompileError, "^model 'm': error"):
+            onnxcc.backend.run_model(net, [{1: 1.5}], options={"dim": {"other": 3}})
+
     def test_state_stays_from_run_to_run(self):
         m = model("m (float[2] x, float[2] h) => (float[2] y, float[2] next) { next = Add(x, h) y = Identity(next) }", state={"next": "h"})
         self.assertEqual([n for n, _ in m.inputs + m.outputs], ["x", "y"])
@@ -246,6 +289,16 @@ class ModelTest(unittest.TestCase):
             x = np.array([-3, 0, 1.5, 4]).astype(getattr(ml_dtypes, dtype))
             self.equal(m.run({"x": x})["y"], x.astype(np.float32))
             self.equal(m.run({"x": x.view(f"u{x.itemsize}")})["y"], x.astype(np.float32))
+
+    def test_operators_of_the_callers_own(self):
+        here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "samples", "custom")
+        paths = [os.path.join(here, n) for n in ("despike.onnxtxt", "operators.yaml", "operators.c")]
+        x = np.array([[0, 0, 9, 0, 0, 0, 0.5, 0.5, 0.5, 0.5]], np.float32)
+        for custom, source in ((paths[1], paths[2]), ([os.path.relpath(paths[1])], [os.path.relpath(paths[2])])):
+            m = onnxcc.compile(paths[0], target="generic-c99", custom=custom, custom_source=source)
+            self.equal(m.run({"signal": x})["clean"], floats(0, 0, 0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25)[None])
+        with self.assertRaisesRegex(onnxcc.CompileError, "example_.* is missing|missing: .*example_"):
+            onnxcc.compile(paths[0], target="generic-c99", custom=paths[1])
 
     def test_weights_in_a_file(self):
         m = model("m (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Add(x, w) }", weights="file")

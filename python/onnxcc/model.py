@@ -83,7 +83,7 @@ class Model:
         self.name = _shown(model)
         self._shown = () if self.path == self.name else (self.path, self.name)
         options = {**options, **{o: _absolute(options[o]) for o in ("custom", "custom_source") if options.get(o)}}
-        if not (options.get("custom_source") and isinstance(model, (str, os.PathLike))):  # whose sources may include the header, named after the model
+        if not (options.get("custom_source") and self.path == self.name):  # a source may include the header, which is named after the model's file
             options.setdefault("name", "model")
         self._options = list(_words(options))
         self._dims = _dim_ranges(options.get("dim"))
@@ -108,8 +108,9 @@ class Model:
 
     def run(self, inputs, sizes=None):
         """{name: array} of the outputs for {name: array} of the inputs. A sequence is a list of arrays, an optional without content None, a map a
-        dictionary (or its parts NAME.keys and NAME.values), a sequence of maps a list of dictionaries. `sizes` says how much a growing state holds, {"past": 3}; left out, it holds what the runs so far have put
-        there, none at first. Raises RunError, or CompileError when the model can't be compiled for such inputs."""
+        dictionary (or its parts NAME.keys and NAME.values), a sequence of maps a list of dictionaries. `sizes` says how much a growing state holds,
+        {"past": 3}; left out, it holds what the runs so far have put there, none at first. Raises RunError, or CompileError when the model can't be
+        compiled for such inputs."""
         given = _parted(inputs, self.inputs)
         unknown, missing = given.keys() - {n for n, _ in self.inputs}, [n for n, t in self.inputs if n not in given and not t.startswith("optional(")]
         if unknown or missing:

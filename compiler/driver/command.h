@@ -17,6 +17,7 @@ typedef struct {
 
 exit_code verb_compile(command *c);
 exit_code verb_check(command *c);
+exit_code explain_codes(command *c); /* check --explain: its arguments are codes, or "all" */
 exit_code verb_infer(command *c);
 exit_code verb_convert(command *c);
 exit_code verb_inspect(command *c);

@@ -1,4 +1,4 @@
-/* verb_check.c - `onnxcc check FILE...`: every problem of every file; --full also infers types and shapes. */
+/* verb_check.c - `onnxcc check FILE...`: every problem of every file; --full also infers types and shapes; --explain is in codes.c. */
 #include <string.h>
 
 #include "check/check.h"
@@ -91,6 +91,7 @@ exit_code verb_check(command *c)
 {
     exit_code worst = EXIT_OK;
     custom_ops customs = {0};
+    if (opt_flag(c->o, OPT_EXPLAIN)) return explain_codes(c);
     if (!command_customs(c, &customs)) return diag_exit(c->diag);
     for (uint32_t i = 0; i < c->o->args.n; i++) {
         const exit_code code = check_one(c, c->o->args.p[i]);

@@ -34,3 +34,11 @@ expect 3 check --full declares.onnxtxt
 says err "is declared with 3 dimensions, but the operator gives 2"
 declares 'float[2,2]' 'u = Identity(s)  t = Reshape(x, u)'
 expect 0 check --full declares.onnxtxt
+
+# What a code means.
+expect 0 check --explain shape-mismatch op-unknown
+says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "
+expect 0 check --explain all
+says out "# What the codes of messages mean" '| `attr-missing` |'
+expect 2 check --explain attr-mising
+says err "no message has the code 'attr-mising'"

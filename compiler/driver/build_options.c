@@ -43,7 +43,7 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
 bool parse_shape(arena *a, diag *d, const char *s, shape_override *out)
 {
     const char *equals = strrchr(s, '=');
-    const char *const use = "--shape takes INPUT=1x3x224x224 (? leaves a dimension as it is), not '%s'";
+    const char *const use = "a shape is given as NAME=1x3x224x224 (? leaves a dimension as it is), not as '%s'";
     if (!equals || equals == s) return diag_error(d, EXIT_USAGE, "", "bad-value", use, s);
     memset(out, 0, sizeof *out);
     out->input = arena_strndup(a, s, (size_t)(equals - s));

@@ -1,4 +1,6 @@
 /* verb_infer.c - `onnxcc infer IN -o OUT`: writes the model back with the types of all values. */
+#include <string.h>
+
 #include "check/check.h"
 #include "driver/command.h"
 #include "passes/analyze.h"
@@ -6,6 +8,68 @@
 #include "proto/save.h"
 
 enum { FOLD_LIMIT = 1 << 16 };
+
+/* ---- --infer-hint ---- */
+
+typedef VEC(shape_override) hints;
+
+static bool parse_hints(command *c, hints *to)
+{
+    for (uint32_t i = 0; i < c->o->n[OPT_INFER_HINT]; i++) {
+        shape_override s;
+        if (!parse_shape(c->mem, c->diag, c->o->values[OPT_INFER_HINT][i], &s)) return false;
+        VEC_PUSH(c->mem, *to, s);
+    }
+    return true;
+}
+
+/* What a node of the main graph computes under this name; NULL after reporting. */
+static value *computed_value(model *m, const char *name)
+{
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->nodes.n; i++) {
+        const node *n = node_at(m, g->nodes.p[i]);
+        for (uint32_t k = 0; k < n->n_out; k++)
+            if (n->out[k] && !strcmp(value_at(m, n->out[k])->name, name)) return value_at(m, n->out[k]);
+    }
+    diag_error(m->diag, EXIT_USAGE, "", "infer-hint", "--infer-hint %s: no node of the main graph computes a value of that name", name);
+    diag_hint(m->diag, "inputs are for --shape");
+    return NULL;
+}
+
+/* False after reporting, when a type of the value, declared or inferred, is something else. */
+static bool hint_fits(model *m, const shape_override *s, const type *t, const char *who)
+{
+    bool ok = t->kind == TYPE_TENSOR && (t->rank < 0 || t->rank == (int32_t)s->rank);
+    int64_t size;
+    for (int32_t i = 0; ok && i < t->rank; i++) ok = s->dim[i] < 0 || !dim_is_const(m->dims, t->shape[i], &size) || size == s->dim[i];
+    if (ok) return true;
+    text shown = {.mem = m->mem};
+    type_text(m, t, &shown);
+    return diag_error(m->diag, EXIT_USAGE, "", "infer-hint", "--infer-hint %s: %s %s", s->input, who, shown.p);
+}
+
+/* As if the model declared it: inference takes what is declared where an operator does not say as much. */
+static bool set_hint(model *m, const shape_override *s)
+{
+    value *v = computed_value(m, s->input);
+    if (!v || (v->type.kind != TYPE_UNKNOWN && !hint_fits(m, s, &v->type, "the model declares"))) return false;
+    const type declared = v->type;
+    const bool known = declared.kind == TYPE_TENSOR && declared.rank >= 0;
+    v->type = (type){.kind = TYPE_TENSOR, .elem = declared.kind == TYPE_TENSOR ? declared.elem : ELEM_NONE, .rank = (int32_t)s->rank, .shape = shape_new(m, s->rank)};
+    for (uint32_t i = 0; i < s->rank; i++)
+        v->type.shape[i] = s->dim[i] >= 0 ? dim_const(m->dims, s->dim[i]) : known ? declared.shape[i] : dim_fresh(m->dims, "unknown", 0, INT64_MAX);
+    return true;
+}
+
+static bool hints_hold(model *m, const hints *given)
+{
+    for (uint32_t i = 0; i < given->n; i++)
+        if (!hint_fits(m, &given->p[i], &computed_value(m, given->p[i].input)->type, "the operators give")) return false;
+    return true;
+}
+
+/* ---- the verb ---- */
 
 /* Without --strict, what can't be inferred is no error: the value has no type then. */
 static bool infer_all(command *c, model *m)
@@ -28,14 +92,18 @@ exit_code verb_infer(command *c)
     const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true, .incomplete = true, .no_digest = true};
     const char *out = opt_text(c->o, OPT_OUTPUT, NULL);
     compile_options o = compile_defaults();
+    hints given = {0};
     if (!out) {
         diag_error(c->diag, EXIT_USAGE, "", "output", "infer needs -o OUT, the file to write");
         return EXIT_USAGE;
     }
-    if (!command_compile_options(c, &o)) return diag_exit(c->diag);
+    if (!command_compile_options(c, &o) || !parse_hints(c, &given)) return diag_exit(c->diag);
     c->diag->file = c->o->args.p[0];
     model *m = model_load_checked(c->mem, c->diag, c->o->args.p[0], &load);
-    if (!m || !set_shapes(m, &o) || !infer_all(c, m)) return diag_exit(c->diag);
+    if (!m || !set_shapes(m, &o)) return diag_exit(c->diag);
+    for (uint32_t i = 0; i < given.n; i++)
+        if (!set_hint(m, &given.p[i])) return diag_exit(c->diag);
+    if (!infer_all(c, m) || !hints_hold(m, &given)) return diag_exit(c->diag);
     m->types_inferred = true;
     if (!model_save_own(m, c->diag, out)) return diag_exit(c->diag);
     return EXIT_OK;

@@ -45,6 +45,11 @@ bool infer_sizes_hold(infer_ctx *c)
     return infer_is_strict(c);
 }
 
+bool infer_is_partial(const infer_ctx *c)
+{
+    return c->walk && c->walk->o->partial;
+}
+
 bool infer_is_strict(infer_ctx *c)
 {
     const op_schema *s = c->walk && c->walk->o->strict ? c->walk->asked : NULL;

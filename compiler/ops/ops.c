@@ -128,7 +128,8 @@ bool need_rank(infer_ctx *c, uint32_t i)
     if (t->kind != TYPE_TENSOR && t->kind != TYPE_UNKNOWN) return infer_error(c, "type-kind", "input %u '%s' is not a tensor", i, name);
     if (t->kind == TYPE_TENSOR && t->rank >= 0) return true;
     infer_unsupported(c, "rank-unknown", "input %u '%s' has an unknown number of dimensions", i, name);
-    return diag_hint(c->m->diag, "give its shape with --shape %s=...", name);
+    const bool computed = value_at(c->m, c->n->in[i])->producer && infer_is_partial(c);
+    return diag_hint(c->m->diag, "give its shape with --%s %s=...", computed ? "infer-hint" : "shape", name);
 }
 
 bool fix_axis(infer_ctx *c, int64_t axis, int32_t rank, uint32_t *out)
@@ -218,6 +219,10 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
     if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
         diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i,
                   v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */
+    if (rank < 0 && infer_is_partial(c) && old->kind == TYPE_TENSOR && old->rank >= 0) { /* as onnx: what is declared says more */
+        rank = old->rank;
+        shape = old->shape;
+    }
     dim *own = NULL;
     if (rank >= 0) {
         limit_by_declaration(c, old, rank, shape);

@@ -60,6 +60,7 @@ dim decided_symbol(model *m, node_id id, const char *stem, int64_t most);
 bool is_decided(const model *m, dim d);
 bool infer_sizes_hold(infer_ctx *c); /* infer_is_strict, and it infers sizes, not only their number */
 bool infer_is_strict(infer_ctx *c); /* infer_options.strict, and the standard infers something for the operator */
+bool infer_is_partial(const infer_ctx *c); /* infer_options.partial */
 bool infer_only_checks(const infer_ctx *c); /* infer_options.strict */
 /* Types of the outputs, as far as they don't depend on values that are unknown (infer_partial.c). False after reporting that they contradict declarations. */
 bool infer_partial(infer_ctx *c);

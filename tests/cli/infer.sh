@@ -57,3 +57,28 @@ expect 3 infer bad.onnxtxt -o strict.onnx --strict
 says err "MatMul"
 [ ! -e strict.onnx ] || fail "a refused model was written"
 expect 2 infer net.onnxtxt
+
+# What nobody can infer is said by a hint.
+cat > asked.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n,12] x, int64[k] s) => (float y)
+{
+    t = Reshape(x, s)
+    u = Relu(t)
+    y = ReduceSum<keepdims = 0>(u)
+}
+EOT
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint 't=?x6'
+grep -q 'Relu (t)  # float\[unk__0,6\]' hinted.onnxtxt || fail "the hint goes no further"
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint u=2x6
+grep -q 'Reshape (x, s)  # float\[\]' hinted.onnxtxt || fail "a hint for a later value"
+grep -q 'Relu (t)  # float\[2,6\]' hinted.onnxtxt || fail "a hint where an operator knows no rank"
+expect 2 infer asked.onnxtxt -o no.onnxtxt --infer-hint y=3
+says err "--infer-hint y: the model declares float"
+expect 2 infer asked.onnxtxt -o no.onnxtxt --infer-hint x=3x12
+says err "no node of the main graph computes a value of that name"
+expect 2 infer shape.onnxtxt -o no.onnxtxt --infer-hint d=4
+says err "--infer-hint d: the operators give int64"
+[ ! -e no.onnxtxt ] || fail "a refused hint, and a file"
+expect 0 infer asked.onnxtxt -o said.onnxtxt --strict
+says err "--infer-hint u="

@@ -100,6 +100,7 @@ exit_code verb_infer(command *c)
     if (!command_compile_options(c, &o) || !parse_hints(c, &given)) return diag_exit(c->diag);
     c->diag->file = c->o->args.p[0];
     model *m = model_load_checked(c->mem, c->diag, c->o->args.p[0], &load);
+    for (uint32_t i = 0; m && i < o.customs.n; i++) VEC_PUSH(m->mem, m->customs, o.customs.p[i]);
     if (!m || !set_shapes(m, &o)) return diag_exit(c->diag);
     for (uint32_t i = 0; i < given.n; i++)
         if (!set_hint(m, &given.p[i])) return diag_exit(c->diag);

@@ -236,3 +236,10 @@ printf '<ir_version: 8, opset_import: ["" : 17]>\nt () => (string[2] y)\n<string
 expect 0 run s.onnxtxt -o s.npy
 expect 0 run loop.onnxtxt --custom lengths.yaml --custom-source lengths.c s=s.npy n=n.npy start=start.npy
 says out '= 115'
+
+# infer follows the shape rules of the descriptions.
+samples=$(cd "$(dirname "$0")/../../samples/custom" && pwd)
+expect 0 infer "$samples/despike.onnxtxt" -o inferred.onnxtxt --custom "$samples/operators.yaml"
+grep -q 'Limit .*# float\[channels,samples\], float\[channels\]' inferred.onnxtxt || fail "infer --custom"
+expect 0 infer "$samples/despike.onnxtxt" -o inferred.onnxtxt
+! grep -q 'Limit .*#.*channels,samples' inferred.onnxtxt || fail "infer without --custom knows what nothing says"

@@ -46,9 +46,20 @@ static bool is_input(model *m, const char *word)
     return diag_hint(m->diag, "it has %s", known.n ? known.p : "none");
 }
 
-bool inputs_named(command *c, model *m)
+/* A tensor that no input is called as may be for the input at its place; np.savez calls those arr_0, arr_1 and so on. */
+static void warn_of_name(model *m, const char *name)
+{
+    const graph *g = model_main(m);
+    if (!name || !*name || (!strncmp(name, "arr_", 4) && name[4] && strspn(name + 4, "0123456789") == strlen(name + 4))) return;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (named_by(value_at(m, g->inputs.p[i]), name, strlen(name))) return;
+    diag_warn(m->diag, "", "no-input", "the model has no input '%s'; that tensor counts only where inputs without one are left, in their order", name);
+}
+
+bool inputs_named(command *c, model *m, const tensor_set *given)
 {
     bool ok = true;
+    for (uint32_t i = 0; i < given->list.n; i++) warn_of_name(m, given->list.p[i]->name);
     for (uint32_t i = 1; i < c->o->args.n; i++) ok &= is_input(m, c->o->args.p[i]);
     for (uint32_t i = 0; i < c->o->n[OPT_INPUT]; i++) ok &= is_input(m, c->o->values[OPT_INPUT][i]);
     return ok;

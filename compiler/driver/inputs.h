@@ -8,9 +8,9 @@
 bool input_add(command *c, const char *word, tensor_set *into);
 /* Reads every --input. */
 bool inputs_read(command *c, tensor_set *into);
-/* The folder of --keep, made if needed, or a temporary one that the caller removes; NULL after reporting. */
-/* Whether every NAME= that was given is an input of the model: false after reporting. */
-bool inputs_named(command *c, model *m);
+/* Whether every NAME= that was given is an input of the model: false after reporting. Tensors of other names get a warning. */
+bool inputs_named(command *c, model *m, const tensor_set *given);
 
+/* The folder of --keep, made if needed, or a temporary one that the caller removes; NULL after reporting. */
 const char *build_folder(command *c, bool *temporary);
 #endif

@@ -98,7 +98,7 @@ static bool run_in(command *c, const tensor_set *inputs, const char *folder)
     if (!command_compile_options(c, &co) || !cuda_mode_of(c->o, c->diag, co.target, &mode)) return false;
     co.emit = 0;
     model *m = load_for_build(c->mem, c->diag, c->o->args.p[0]);
-    if (!m || !inputs_named(c, m) || (data && !sample_sets_find(c, m, data, &sets))) return false;
+    if (!m || !inputs_named(c, m, inputs) || (data && !sample_sets_find(c, m, data, &sets))) return false;
     if (!build_library(c->mem, m, &co, folder, "", mode, &built, &library)) return false;
     session s;
     const bool ok = session_open(&s, c->mem, c->diag, library, built.name, co.threads) &&

@@ -47,3 +47,9 @@ says err "sets/b.npz: "
 expect 2 run relu.onnx -i x.pb --data sets
 expect 5 run relu.onnx --data nowhere
 says err "there is no 'nowhere' to read inputs from"
+
+# A tensor of another name may be meant for another model: it is said.
+expect 0 run relu.onnx in.npz
+says err "the model has no input 'y'"
+expect 0 run relu.onnx x=in.npz
+[ ! -s err ] || fail "a warning for a tensor that got its name"

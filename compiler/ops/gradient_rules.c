@@ -165,6 +165,7 @@ static bool by_matmul(backward *b, const gradient_row *row)
     (void)row;
     value_id x[2] = {in_of(b, 0), in_of(b, 1)}, d = d_out(b, 0);
     type t[2] = {type_of(b, x[0]), type_of(b, x[1])}, out = type_of(b, out_of(b, 0));
+    if (t[0].rank < 1 || t[1].rank < 1) return cant(b, "an operand has no dimensions");
     const bool vector[2] = {t[0].rank == 1, t[1].rank == 1};
     for (int k = 0; k < 2; k++) {
         if (!vector[k]) continue;
@@ -179,6 +180,7 @@ static bool by_matmul(backward *b, const gradient_row *row)
         d = unsqueezed(b, d, -2);
         out = with_one(b, &out, out.rank - 1);
     }
+    if (out.rank != (t[0].rank > t[1].rank ? t[0].rank : t[1].rank)) return cant(b, "its output is declared with another number of dimensions");
     for (uint32_t k = 0; k < 2; k++) {
         if (!wants(b, k)) continue;
         const value_id g = k == 0 ? op2(b, "MatMul", d, turned(b, x[1], t[1].rank)) : op2(b, "MatMul", turned(b, x[0], t[0].rank), d);

@@ -14,8 +14,8 @@ INLINE uint8_t string_find_letter(char c)
 
 INLINE int string_find_same(const uint8_t *restrict a, const char *restrict b, size_t n)
 {
-    if (!(FOLD)) return n == 0 || memcmp(a, b, n) == 0;
-    for (size_t k = 0; k < n; k++)
+    if (!(FOLD) && n && memcmp(a, b, n) != 0) return 0;
+    for (size_t k = (FOLD) ? 0 : n; k < n; k++)
         if (a[k] != string_find_letter(b[k])) return 0;
     return 1;
 }

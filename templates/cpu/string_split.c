@@ -13,13 +13,9 @@ INLINE int string_split_space(char c)
 /* The first delimiter in s[at, n); n: there is none. */
 INLINE size_t string_split_find(const char *s, size_t at, size_t n, const uint8_t *restrict delimiter)
 {
-    if (!(LENGTH)) {
-        while (at < n && !string_split_space(s[at])) at++;
-        return at;
-    }
-    for (; at + (LENGTH) <= n; at++)
-        if (memcmp(s + at, delimiter, (LENGTH)) == 0) return at;
-    return n;
+    const size_t length = (LENGTH) ? (LENGTH) : 1;
+    while (at + length <= n && !((LENGTH) ? memcmp(s + at, delimiter, (LENGTH)) == 0 : string_split_space(s[at]))) at++;
+    return at + length <= n ? at : n;
 }
 
 KERNEL void string_split(onnxcc_string *restrict y, int64_t *restrict count, const onnxcc_string *x, const uint8_t *restrict delimiter HOOK_PARAMS)

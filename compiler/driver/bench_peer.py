@@ -1,6 +1,6 @@
 """Runs another engine for `onnxcc bench`, which starts this and drives it over pipes.
 
-arguments: engine, model file, inputs (.npz), threads
+arguments: engine, model file, inputs (.npz), threads, and the .npz that the outputs of its first run go to
 on start:  "ready VERSION", or "missing REASON"
 then, for each line holding a number k: runs k times and answers with k times in milliseconds
 """
@@ -17,7 +17,15 @@ def prepare_onnxruntime(model, inputs, threads):
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = {i.name for i in session.get_inputs()}
     feeds = {name: array for name, array in inputs.items() if name in names}
-    return ort.__version__, lambda: session.run(None, feeds)
+    outputs = session.get_outputs()
+    if any(not v.type.startswith("tensor(") or v.type == "tensor(string)" for v in session.get_inputs() + outputs):
+        return ort.__version__, lambda: session.run(None, feeds), lambda: {}
+    binding = session.io_binding()  # without the copies that session.run makes
+    for name, array in feeds.items():
+        binding.bind_cpu_input(name, array)
+    for output in outputs:
+        binding.bind_output(output.name, "cpu")
+    return ort.__version__, lambda: session.run_with_iobinding(binding), lambda: {o.name: v.numpy() for o, v in zip(outputs, binding.get_outputs())}
 
 
 def prepare_openvino(model, inputs, threads):
@@ -29,16 +37,17 @@ def prepare_openvino(model, inputs, threads):
     request = compiled.create_infer_request()
     for name, array in inputs.items():
         request.set_tensor(name, ov.Tensor(array))
-    return ov.__version__, request.infer
+    return ov.__version__, request.infer, lambda: {o.any_name: request.get_tensor(o).data for o in compiled.outputs if o.names}
 
 
 def main():
-    engine, model, path, threads = sys.argv[1:5]
+    engine, model, path, threads, answers = sys.argv[1:6]
     try:
         import numpy
         inputs = {name.replace("\\", "/"): array for name, array in numpy.load(path).items()}
-        version, run = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads))
+        version, run, outputs = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads))
         run()
+        numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
     except Exception as problem:
         print("missing", " ".join(str(problem).split())[:300], flush=True)
         return

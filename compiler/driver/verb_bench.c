@@ -9,6 +9,7 @@
 #include "driver/command.h"
 #include "driver/data_set.h"
 #include "driver/inputs.h"
+#include "driver/output_distance.h"
 #include "driver/peer.h"
 
 enum { MAX_PEERS = 8, LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
@@ -175,9 +176,53 @@ static bool start_peers(bench *b)
             s += n + (s[n] == ',');
             if (strcmp(p->name, "onnxruntime") && strcmp(p->name, "openvino"))
                 return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime and openvino, not '%s'", p->name);
+            p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
+            p->distance = (double)NAN;
             peer_start(c->mem, p, script, b->path, npz, b->threads);
             if (p->missing) fprintf(stderr, "%s can't be measured: %s\n", p->name, p->missing);
         }
+    return true;
+}
+
+/* ---- whether both computed the same ---- */
+
+static double largest_magnitude(const tensor *t)
+{
+    double most = 0;
+    for (int64_t i = 0; i < tensor_count(t); i++) {
+        const double x = fabs(elem_get_double(t->type, t->data, (size_t)i));
+        if (isfinite(x)) most = fmax(most, x);
+    }
+    return most;
+}
+
+static void compare_answers(bench *b, peer *p, const tensor_set *ours)
+{
+    command *c = b->c;
+    const char *why;
+    file_view file;
+    tensor_set theirs = {.mem = c->mem};
+    if (!file_map(p->answers, &file, &why)) return;
+    if (npz_parse(&theirs, file.data, file.size, &why)) {
+        for (uint32_t i = 0; i < ours->list.n; i++) {
+            const tensor *got = ours->list.p[i], *want = tensor_set_find(&theirs, got->name);
+            if (!want || got->type == ELEM_STRING || elem_of(got->type)->kind == 'c') continue;
+            output_distance d = {.name = got->name};
+            distance_add(&d, want, got);
+            const double range = largest_magnitude(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
+            p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
+        }
+    }
+    file_unmap(&file);
+}
+
+static bool compare_all(bench *b)
+{
+    tensor_set ours = {.mem = b->c->mem};
+    if (!b->n_peers) return true;
+    if (!session_outputs(&b->s, &ours)) return false;
+    for (uint32_t i = 0; i < b->n_peers; i++)
+        if (!b->peer[i].missing) compare_answers(b, &b->peer[i], &ours);
     return true;
 }
 
@@ -206,9 +251,10 @@ static void report(bench *b)
                 quantile(&b->ms, 0.99), b->ms.n, b->threads, b->threads == 1 ? "" : "s");
         for (uint32_t i = 0; i < b->n_peers; i++) {
             const peer *p = &b->peer[i];
-            if (p->ms.n)
-                fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)\n", p->name, p->ms.p[0], quantile(&p->ms, 0.5),
-                        p->ms.p[0] / least, p->version);
+            if (!p->ms.n) continue;
+            fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least, p->version);
+            if (!isnan(p->distance)) fprintf(c->out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+            fputc('\n', c->out);
         }
     }
     FILE *to = c->json ? c->json : c->out;
@@ -229,6 +275,13 @@ static void report(bench *b)
             fprintf(to, "%s\"%s\":%.4g", sep, b->peer[i].name, b->peer[i].ms.p[0] / least);
             sep = ",";
         }
+    fputs("},\"difference\":{", to);
+    sep = "";
+    for (uint32_t i = 0; i < b->n_peers; i++)
+        if (isfinite(b->peer[i].distance)) {
+            fprintf(to, "%s\"%s\":%.3g", sep, b->peer[i].name, b->peer[i].distance);
+            sep = ",";
+        }
     fputs("}}\n", to);
 }
 
@@ -244,7 +297,7 @@ static bool bench_in(bench *b)
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
-    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b);
+    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b) && compare_all(b);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     if (ok) report(b);
     session_close(&b->s);

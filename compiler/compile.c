@@ -159,11 +159,12 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         plan_alias(p);
     }
     dump_plan(p, o, out, "fuse");
-    const plan_options plan = {t, o->math, o->threads, o->gpu_precision};
+    const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize};
     plan_tables(p, &plan);
     plan_pairs(p, &plan);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
+    plan_winograd(p, &plan);
     if (!plan_select(p, &plan)) return false;
     plan_layout(p);
     dump_plan(p, o, out, "layout");

@@ -41,7 +41,6 @@ typedef struct {
 } state_pair;
 
 typedef enum { WEIGHTS_AUTO, WEIGHTS_C, WEIGHTS_INCBIN, WEIGHTS_STRING, WEIGHTS_FILE, WEIGHTS_POINTER } weights_mode;
-typedef enum { OPTIMIZE_BALANCED, OPTIMIZE_SPEED, OPTIMIZE_SIZE } optimize_mode;
 typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
 
 /* Files beside NAME.h, NAME.c and the weights, which are always made. */
@@ -87,6 +86,14 @@ typedef struct {
     const char *field, *c_type;
 } io_field;
 
+/* A step of the generated code, for reports. */
+typedef struct {
+    uint32_t id;
+    const char *kernel;           /* its template, "nest", or what steers others: "control" */
+    const char *nodes;            /* the ONNX nodes in it */
+    int64_t multiply_adds, bytes; /* products and sums of products; of the tensors it reads and writes; -1: not known before the run */
+} step_fact;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
@@ -102,6 +109,7 @@ typedef struct {
     int64_t arena_lower_bound, weights_bytes;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
+    VEC(step_fact) steps;
 } compiled;
 
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;

@@ -11,8 +11,10 @@
 #include "driver/inputs.h"
 #include "driver/output_distance.h"
 #include "driver/peer.h"
+#include "driver/profile.h"
 
 enum { MAX_PEERS = 8, LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
+enum { PROFILED = 20 /* runs */ };
 static const double ROUND_MS = 50, TOTAL_MS = 2000;
 
 typedef struct {
@@ -299,6 +301,7 @@ static bool bench_in(bench *b)
     if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
     bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b) && compare_all(b);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
+    if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
     if (ok) report(b);
     session_close(&b->s);
     return ok;

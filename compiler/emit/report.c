@@ -67,6 +67,16 @@ static void json_step(void *ctx, step *s)
     text_add(out, "}");
 }
 
+static void note_step(void *ctx, step *s)
+{
+    const emit *e = ((void **)ctx)[0];
+    compiled *out = ((void **)ctx)[1];
+    step_fact f = {s->id, s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? s->kernel->name : "control", s->what ? s->what : "", -1, -1};
+    (void)dim_is_const(e->p->dims, step_work(e->p, s), &f.multiply_adds);
+    (void)dim_is_const(e->p->dims, step_bytes(e->p, s), &f.bytes);
+    VEC_PUSH(out->mem, out->steps, f);
+}
+
 static const char *const weights_words[] = {"auto", "c", "incbin", "string", "file", "pointer"};
 
 static void emit_manifest(emit *e, const compiled *done, text *out)
@@ -243,6 +253,7 @@ bool emit_c(program *p, const memory_plan *plan, const compile_options *o, const
     if (o->emit & EMIT_MAIN && !cuda) add(&e, out, arena_printf(e.mem, "%s_main.c", e.name), emit_main);
     text manifest = {.mem = e.mem}; /* last: it lists the others */
     emit_manifest(&e, out, &manifest);
+    program_steps(p, note_step, (void *[]){&e, out});
     out->manifest = manifest.p;
     if (o->emit & EMIT_MANIFEST) VEC_PUSH(e.mem, out->files, ((out_file){arena_printf(e.mem, "%s.json", e.name), manifest.p, manifest.n}));
     out->cflags = t->cflags;

@@ -14,6 +14,12 @@ bool step_splits(const emit *e, const step *s)
     return !(dim_is_const(e->p->dims, f->sig.range, &n) && n < 2);
 }
 
+/* Elements of scratch memory that each thread has; 0: none. */
+static int64_t thread_scratch(const step *s)
+{
+    return s->kernel ? s->kernel->thread_scratch : 0;
+}
+
 static const char *arg_type(emit *e, slot s)
 {
     return elem_of(slot_at(e->p, s)->type)->ctype;
@@ -28,17 +34,28 @@ void print_part(emit *e, const step *s, text *out)
     text_add(out, "typedef struct {\n");
     for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *p%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), i);
     for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "    int64_t d%u;\n", i);
-    text_addf(out, "} %s_args;\nstatic void %s(void *arg, int64_t lo, int64_t hi)\n{\n    const %s_args *a = (const %s_args *)arg;\n    %s(", base, base, base, base, f->name);
+    const int64_t scratch = thread_scratch(s);
+    if (scratch) text_addf(out, "    char taken[%d];\n", e->o->threads);
+    text_addf(out, "} %s_args;\nstatic void %s(void *arg, int64_t lo, int64_t hi)\n{\n    %s%s_args *a = (%s%s_args *)arg;\n", base, base, scratch ? "" : "const ", base,
+              scratch ? "" : "const ", base);
+    if (scratch)
+        text_addf(out, "    int64_t own = 0; /* which part of the scratch memory: one for each of %d threads, and no more run at a time */\n"
+                       "    while (__atomic_exchange_n(&a->taken[own], 1, __ATOMIC_ACQUIRE)) own = (own + 1) %% %d;\n", e->o->threads, e->o->threads);
+    text_addf(out, "    %s(", f->name);
     for (uint32_t i = 0; i < f->args.n; i++) {
         if (i == f->args_before_range) text_add(out, "lo, hi, ");
-        text_addf(out, "a->p%u, ", i);
+        text_addf(out, "a->p%u", i);
+        if (scratch && i < f->args_before_range && s->kernel->arg[i].role == ARG_SCRATCH) text_addf(out, " + own * %" PRId64, scratch);
+        text_add(out, ", ");
     }
     if (f->args_before_range == f->args.n) text_add(out, "lo, hi, ");
     for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "a->d%u, ", i);
     if (f->range_last) text_add(out, "lo, hi, ");
     out->n -= 2;
     out->p[out->n] = 0;
-    text_add(out, ");\n}\n\n");
+    text_add(out, ");\n");
+    if (scratch) text_add(out, "    __atomic_store_n(&a->taken[own], 0, __ATOMIC_RELEASE);\n");
+    text_add(out, "}\n\n");
 }
 
 void call_split(emit *e, const step *s, const char *indent, text *out)
@@ -55,6 +72,7 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
         text_add(out, sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
     }
+    if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);
     text_addf(out, ");\n%s}\n", indent);

@@ -114,6 +114,7 @@ typedef struct {
     int64_t kernel[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
     int64_t group;
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
+    bool winograd; /* set by plan_winograd */
 } conv_params;
 
 /* C[batch..., m, n] = sum over k A[batch..., m, k] * B[batch..., k, n], indexes through the axes of the expressions a and b. */
@@ -136,6 +137,7 @@ typedef struct kernel {
     matmul_params matmul;
     uint32_t lane; /* which axis of the hook its vectors go along */
     const struct custom_call *custom; /* a call of the user's function, see ops/custom.h, instead of a template */
+    int64_t thread_scratch; /* elements of the first scratch argument that each thread has for itself; its slot holds as many as there are threads. 0: there is none */
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     launch_shape launch;

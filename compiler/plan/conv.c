@@ -96,15 +96,16 @@ static void hook_axes(conv_plan *c)
     memcpy(h->axis, axes, sizeof axes);
 }
 
-static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot bias, dim range)
+/* `third`: the bias, or scratch of which each thread has `scratch` elements (0: it is no scratch); 0: neither. */
+static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range)
 {
     program *p = c->p;
-    kernel k = {.name = name, .lane = 4, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
+    kernel k = {.name = name, .lane = 4, .thread_scratch = scratch, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
     k.hook = arena_copy(p->mem, &c->hook, sizeof c->hook);
     k.arg = ARENA_ARRAY(p->mem, kernel_arg, 4);
     k.arg[k.n_arg++] = (kernel_arg){c->k->arg[1].slot, ARG_IN};
     k.arg[k.n_arg++] = (kernel_arg){weights, ARG_IN};
-    if (bias) k.arg[k.n_arg++] = (kernel_arg){bias, ARG_IN};
+    if (third) k.arg[k.n_arg++] = (kernel_arg){third, scratch ? ARG_SCRATCH : ARG_IN};
     k.arg[k.n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
     append_template(p, s, k, out);
 }
@@ -113,6 +114,12 @@ static vector_unit unit_of(const conv_plan *c)
 {
     const target *t = c->o->target;
     return (vector_unit){t->vl, t->registers, t->l2, c->hook.int_acc && !t->dot4};
+}
+
+static slot scratch_slot(program *p, const char *name, int64_t threads, int64_t elements)
+{
+    const dim extent[2] = {dim_const(p->dims, threads), dim_const(p->dims, elements)};
+    return slot_new(p, name, ELEM_FLOAT, SLOT_TEMP, 2, extent);
 }
 
 static const char *weights_name(conv_plan *c)
@@ -325,7 +332,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     bind_window(&b, c, 1, c->hook.int_acc);
     if (c->hook.int_acc) bind_number(&b, "WZ", weight_offset(c));
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, rows);
+    append_kernel(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
     return true;
 }
 
@@ -364,7 +371,43 @@ static bool direct(conv_plan *c, const step *s, block *out)
         bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, known(p, c->out[1]), width));
     }
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, rows);
+    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, rows);
+    return true;
+}
+
+/* Tiles of 4x4 pixels, in blocks (templates/cpu/conv_wino.c). */
+static bool winograd(conv_plan *c, const step *s, block *out)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    const int vl = c->o->target->vl, threads = c->o->threads > 1 ? c->o->threads : 1;
+    const vector_unit unit = unit_of(c);
+    const dim four = dim_const(d, 4);
+    const dim tiles = dim_mul(d, extent_of(p, c->hook.axis[0]), dim_mul(d, dim_cdiv(d, c->out[1], four), dim_cdiv(d, c->out[2], four)));
+    const wino_tile t = wino_tile_choose(&unit, known(p, tiles), c->ic, c->oc, threads);
+    if (!t.tb) return false;
+    const slot weights = pack_winograd(p, weights_name(c), c->k->arg[2].slot, (int64_t)t.nv * vl);
+    const int64_t scratch = 36 * (t.tb * ((c->ic + vl - 1) / vl * vl + t.nv * vl) + 2 * vl);
+    bindings b = {.d = d};
+    bind_number(&b, "MR", t.mr);
+    bind_number(&b, "MT", t.mt);
+    bind_number(&b, "NV", t.nv);
+    bind_number(&b, "NVT", t.nvt);
+    bind_number(&b, "TB", t.tb);
+    bind_number(&b, "PARTS", t.parts);
+    bind_number(&b, "AHEAD", t.ahead);
+    bind_number(&b, "IC", c->ic);
+    bind_number(&b, "OC", c->oc);
+    bind_number(&b, "OC_LANES", c->lanes);
+    bind(&b, "OH", c->out[1]);
+    bind(&b, "OW", c->out[2]);
+    bind(&b, "TILES", tiles);
+    bind(&b, "X_AT", c->x_at);
+    bind(&b, "X_N", c->x_n);
+    bind(&b, "X_C", c->x_c);
+    bind(&b, "X_H", c->x_stride[1]);
+    const dim parts = dim_mulc(d, dim_cdiv(d, tiles, dim_const(d, t.tb)), t.parts);
+    append_kernel(c, s, out, "conv_wino", b.list, b.n, weights, scratch_slot(p, "tiles", threads, scratch), scratch, parts);
     return true;
 }
 
@@ -382,7 +425,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     if (bytes) c.bias = make_bias(&c, MOST_VECTORS * o->target->vl);
     c.lanes = whole_lanes(&c);
     hook_axes(&c);
-    const bool done = lanes ? depthwise(&c, s, out) : direct(&c, s, out);
+    const bool done = lanes ? depthwise(&c, s, out) : (k->conv.winograd && winograd(&c, s, out)) || direct(&c, s, out);
     plan_layout(p);
     return done;
 }

@@ -12,6 +12,7 @@ typedef struct {
     math_mode math;
     int threads;
     gpu_precision gpu_precision;
+    optimize_mode optimize;
 } plan_options;
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
@@ -29,6 +30,11 @@ void plan_conv_layout(program *p, const plan_options *o);
 bool conv_is_depthwise(program *p, const kernel *k);
 /* The block of channels that the kernel for this convolution reads its input in; 0: there is no kernel for it. */
 int conv_input_block(program *p, const kernel *k, int vl);
+
+/* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
+void plan_winograd(program *p, const plan_options *o);
+/* G w Gt of the weights, in double: constant [groups of nr channels][36][IC][nr]. */
+slot pack_winograd(program *p, const char *name, slot w, int64_t nr);
 
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);

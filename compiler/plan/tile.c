@@ -97,10 +97,23 @@ static double pixels_cycles(const vector_unit *u, int rows, int64_t width, int r
     return cycles;
 }
 
+/* Cycles of one input channel and tap for a whole map, by a tile of `t.ry` rows, t.rx and rt pixels, t.nv vectors. */
+static double map_cycles(const vector_unit *u, const conv_tile *t, int64_t vectors, int64_t oh, int64_t ow, int rt)
+{
+    const int rest = (int)(vectors % t->nv);
+    double cycles = 0;
+    for (int tail = 0; tail < 2; tail++) {
+        const int nv = tail ? rest : t->nv;
+        const double blocks = tail ? (rest > 0) : (double)(vectors / t->nv);
+        if (nv) cycles += blocks * ((double)(oh / t->ry) * pixels_cycles(u, t->ry, ow, t->rx, rt, nv) + (double)(oh % t->ry) * pixels_cycles(u, 1, ow, t->rx, rt, nv));
+    }
+    return cycles;
+}
+
 /* Rows are joined where one of them leaves registers unused or weights are read too often for it: maps of 14 pixels and less. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes)
 {
-    conv_tile t = {1, 1, 1, 1, 1, 1};
+    conv_tile t = {.ry = 1, .rx = 1, .nv = 1, .rt = 1, .nvt = 1, .rows = 1};
     const int64_t vectors = ceil_of(oc, u->vl);
     double best = -1;
     choose(u, MAX_ROWS, ow, vectors, &t.rx, &t.nv);
@@ -108,13 +121,8 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
         for (int v = 1; v <= 4; v++)
             for (int rx = 1; rx <= ow; rx++) {
                 if (!fits(u, ry * rx, v) || ry > oh) continue;
-                const int rt = second_tile(ow, rx), rest = (int)(vectors % v);
-                double cycles = 0;
-                for (int tail = 0; tail < 2; tail++) {
-                    const int nv = tail ? rest : v;
-                    const double blocks = tail ? (rest > 0) : (double)(vectors / v);
-                    if (nv) cycles += blocks * ((double)(oh / ry) * pixels_cycles(u, ry, ow, rx, rt, nv) + (double)(oh % ry) * pixels_cycles(u, 1, ow, rx, rt, nv));
-                }
+                const conv_tile tried = {.ry = ry, .rx = rx, .nv = v};
+                const double cycles = map_cycles(u, &tried, vectors, oh, ow, second_tile(ow, rx));
                 if (best >= 0 && cycles >= best * 0.999) continue;
                 best = cycles;
                 t.ry = ry;
@@ -126,6 +134,7 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
     t.rows = row_bytes > 0 ? u->l2_bytes / 2 / row_bytes : 1;
     if (t.rows < 4) t.rows = 4;
     t.rows = (t.rows + t.ry - 1) / t.ry * t.ry;
+    if (oh > 0 && ow > 0) t.cycles = map_cycles(u, &t, vectors, oh, ow, t.rt);
     return t;
 }
 
@@ -135,6 +144,37 @@ int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64
     const int64_t rows = t->rows < oh ? t->rows : oh;
     const int64_t lines = ceil_of(channels * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
     return tiles > lines ? 0 : (int)ceil_of(lines, tiles);
+}
+
+enum { WINO_PARTS = 36, WINO_LEAST_TILES = 4, WINO_MOST_TILES = 128, WINO_INPUT_CYCLES = 150, WINO_OUTPUT_CYCLES = 120 /* measured, for the channels of a vector */ };
+
+/* A block's transformed input and products take five eighths of the L2 cache at most; the rest is for weights. Blocks are equally long, and where there are
+ * several, a multiple of the threads; where there is one, threads share the channels. */
+wino_tile wino_tile_choose(const vector_unit *u, int64_t tiles, int64_t ic, int64_t oc, int threads)
+{
+    wino_tile t = {.mr = 1, .mt = 1, .nv = 1, .nvt = 1, .parts = 1};
+    const int64_t vectors = ceil_of(oc, u->vl), channels = ceil_of(ic, u->vl), room = u->l2_bytes * 5 / 8 / (WINO_PARTS * 4);
+    choose(u, ALIASED_ROWS, tiles < 0 ? UNKNOWN_ROWS : tiles, vectors, &t.mr, &t.nv);
+    int64_t most = room / ((channels + t.nv) * u->vl);
+    if (most > WINO_MOST_TILES) most = WINO_MOST_TILES;
+    if (most < WINO_LEAST_TILES) return t;
+    t.tb = most;
+    if (tiles > 0) {
+        int64_t blocks = ceil_of(tiles, most);
+        if (blocks > 1) blocks = ceil_of(blocks, threads) * threads;
+        else if (vectors / t.nv >= threads) t.parts = threads;
+        t.tb = ceil_of(tiles, blocks);
+    }
+    choose(u, ALIASED_ROWS + 6 * (ic % 256 != 0), t.tb, vectors, &t.mr, &t.nv);
+    if (tiles < 0) t.tb = t.tb / t.mr * t.mr;
+    t.mt = second_tile(t.tb, t.mr);
+    t.nvt = (int)((vectors - 1) % t.nv) + 1;
+    t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * ceil_of(t.tb, t.mr));
+    const double groups = (double)(vectors / t.nv), rest = (double)(vectors % t.nv > 0);
+    const double products = groups * rows_cycles(u, t.tb, t.mr, t.mt, t.nv) + rest * rows_cycles(u, t.tb, t.mr, t.mt, t.nvt);
+    const double blocks = tiles < 0 ? 1 : (double)ceil_of(tiles, t.tb);
+    t.cycles = blocks * (WINO_PARTS * (double)ic * products + (double)(t.tb * (channels * WINO_INPUT_CYCLES + vectors * WINO_OUTPUT_CYCLES)));
+    return t;
 }
 
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow)

@@ -23,7 +23,15 @@ typedef struct {
 typedef struct {
     int ry, rx, nv, rt, nvt; /* RY, RX, NV, RT, NVT of conv: rows, pixels, vectors, pixels of the second tile, vectors of the last channel block */
     int64_t rows;        /* ROWS: output rows that one weight block is used for */
+    double cycles;       /* estimate for each input channel and tap of an image; 0 where its size is not known */
 } conv_tile;
+
+typedef struct {
+    int mr, mt, nv, nvt; /* MR, MT, NV, NVT of conv_wino: tiles, vectors, tiles of the second register tile, vectors of the last group of channels */
+    int64_t tb, parts;   /* TB, PARTS: tiles of a block, shares of the channels */
+    int ahead;           /* AHEAD: eighths of a cache line to prefetch at each channel */
+    double cycles;       /* estimate for everything but reading the weights */
+} wino_tile;
 
 typedef struct {
     int rx, rt; /* RX, RT of conv_dw */
@@ -35,5 +43,7 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.
  * 0 where tiles are many (weights are then read rarely) or not known. channels: that each tap adds up, CB. */
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow);
+/* Of all tiles of 4x4 pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */
+wino_tile wino_tile_choose(const vector_unit *u, int64_t tiles, int64_t ic, int64_t oc, int threads);
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow);
 #endif

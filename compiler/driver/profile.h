@@ -1,0 +1,10 @@
+/* profile.h - the time of each step of a built model. */
+#ifndef ONNXCC_DRIVER_PROFILE_H
+#define ONNXCC_DRIVER_PROFILE_H
+#include "compile.h"
+#include "driver/session.h"
+
+/* Runs the bound session `runs` times with a timer around each step and prints the steps, the one that takes longest first: the shortest time of its calls
+ * in one run, its share of all, multiply-adds and bytes of its tensors per second. `built` was compiled with options.profile. False: a run failed. */
+bool profile_print(session *s, const compiled *built, int runs, FILE *out);
+#endif

@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Random convolutional nets, on several targets and with two threads, against onnxruntime.
+
+    convolutions.py ONNXCC [--count N] [--seed S]
+
+Each net is a few convolutions with what fuses into them (bias, residual, activation); many have 3x3 windows, which Winograd's algorithm computes with
+--optimize=speed. Sizes are numbers or symbols; one build with symbols runs at two sizes. Differences are at most 2e-5 of the output's range; one thread
+and two give the same bits. Exit code 77 without onnx or onnxruntime."""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as e:
+    print(f"skipped: {e}")
+    sys.exit(77)
+
+SHARE = 2e-5
+
+
+def net(rng):
+    """(model, list of input shapes)."""
+    nodes, weights = [], []
+    channels, x, side = int(rng.integers(3, 70)), "x", int(rng.integers(9, 30))
+    for i in range(int(rng.integers(1, 4))):
+        out = channels if rng.random() < 0.4 else int(rng.integers(8, 90))
+        kernel, stride, group = int(rng.choice([3, 3, 3, 1, 5])), int(rng.choice([1, 1, 1, 2])), 1
+        if rng.random() < 0.15:
+            out = group = channels
+        scale = (channels // group * kernel * kernel) ** -0.5
+        weights += [numpy_helper.from_array((scale * rng.standard_normal((out, channels // group, kernel, kernel))).astype(np.float32), f"w{i}"),
+                    numpy_helper.from_array(rng.standard_normal(out).astype(np.float32), f"b{i}")]
+        pads = [kernel // 2] * 4 if rng.random() < 0.8 else [int(p) for p in rng.integers(0, kernel // 2 + 1, 4)]
+        nodes.append(helper.make_node("Conv", [x, f"w{i}", f"b{i}"], [f"c{i}"], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group))
+        y = f"c{i}"
+        if out == channels and stride == 1 and pads == [kernel // 2] * 4 and rng.random() < 0.6:
+            nodes.append(helper.make_node("Add", [y, x], [f"s{i}"]))
+            y = f"s{i}"
+        activation = rng.choice(["", "Relu", "Sigmoid"])
+        if activation:
+            nodes.append(helper.make_node(str(activation), [y], [f"a{i}"]))
+            y = f"a{i}"
+        x, channels = y, out
+    first = weights[0].dims[1] * nodes[0].attribute[[a.name for a in nodes[0].attribute].index("group")].i
+    symbols = rng.random() < 0.4
+    shape = ["n", first, "h", "w"] if symbols else [int(rng.integers(1, 3)), first, side, int(rng.integers(9, 30))]
+    graph = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                              [helper.make_tensor_value_info(x, TensorProto.FLOAT, None)], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = onnx.shape_inference.infer_shapes(model)
+    return model, [[2, first, 10, 14], [1, first, 23, 11]] if symbols else [shape]
+
+
+def run(tool, path, inputs, work, options):
+    """Outputs by input file."""
+    out = os.path.join(work, "out")
+    p = subprocess.run([tool, "run", path, "--data", inputs, "--output", out, "-q", *options], capture_output=True, text=True, check=False)
+    if p.returncode:
+        return None, p.stderr.strip()[:500]
+    results = {}
+    for name in sorted(os.listdir(inputs)):
+        with np.load(os.path.join(out, name)) as z:
+            results[name] = next(iter(z.values()))
+    return results, ""
+
+
+def check(tool, k, seed, work):
+    rng = np.random.default_rng([seed, k])
+    model, shapes = net(rng)
+    path, inputs = os.path.join(work, f"net{k}.onnx"), os.path.join(work, f"in{k}")
+    onnx.save(model, path)
+    os.makedirs(inputs)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    want = {}
+    for i, shape in enumerate(shapes):
+        x = rng.standard_normal(shape).astype(np.float32)
+        np.savez(os.path.join(inputs, f"{i}.npz"), x=x)
+        want[f"{i}.npz"] = session.run(None, {"x": x})[0]
+    target = ["native", "x86-64-v3", "x86-64", "generic-c99"][k % 4] if os.uname().machine == "x86_64" else "native"
+    first = None
+    for threads in ("1", "2"):
+        got, said = run(tool, path, inputs, work, ["--optimize=speed", f"--target={target}", "--threads", threads])
+        if got is None:
+            return f"{target}, {threads} threads: {said}"
+        for name, w in want.items():
+            worst = np.max(np.abs(got[name] - w)) / max(np.max(np.abs(w)), 1e-6)
+            if got[name].shape != w.shape or not worst <= SHARE:
+                return f"{target}, {threads} threads, {name}: differs by {worst:.3g} of the range"
+            if first and got[name].tobytes() != first[name].tobytes():
+                return f"{target}, {name}: not the same bits with two threads"
+        first = got
+    return ""
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("onnxcc")
+    p.add_argument("--count", type=int, default=16)
+    p.add_argument("--seed", type=int, default=1)
+    a = p.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as work:
+        for k in range(a.count):
+            problem = check(a.onnxcc, k, a.seed, work)
+            if problem:
+                failed += 1
+                print(f"FAILED: net {k} of seed {a.seed}: {problem}")
+    print(f"{a.count - failed} passed, {failed} failed")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -160,6 +160,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     }
     dump_plan(p, o, out, "fuse");
     const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize};
+    plan_widen(p, &plan);
     plan_tables(p, &plan);
     plan_pairs(p, &plan);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);

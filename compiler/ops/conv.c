@@ -197,7 +197,8 @@ bool lower_Conv(lower_ctx *c)
     window w;
     conv_params params = {0};
     if (!window_of_conv(c->d, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
-    const bool plain = slot_elem(c, x) == ELEM_FLOAT && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
+    const elem e = slot_elem(c, x);
+    const bool plain = (e == ELEM_FLOAT || e == ELEM_FLOAT16 || e == ELEM_BFLOAT16) && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
     if (!plain || !window_params(c, &w, rank - 2, &params)) return conv_nest(c, &w);
     hook *h = lower_conv_step(c, &params, x, wt, CT_F32);
     h->value = with_bias(c, h->value, h->axis[1]);

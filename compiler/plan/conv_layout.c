@@ -32,7 +32,8 @@ bool conv_is_depthwise(program *p, const kernel *k)
 /* The vector length where channels of a group fill blocks, else 1 (NCHW). */
 static int float_block(program *p, const kernel *k, int64_t icg, int vl)
 {
-    if (slot_at(p, k->hook[0].to)->type != ELEM_FLOAT || ex_type(p->ex, k->hook[0].value) != CT_F32) return 0;
+    const elem to = slot_at(p, k->hook[0].to)->type;
+    if ((to != ELEM_FLOAT && to != ELEM_FLOAT16 && to != ELEM_BFLOAT16) || ex_type(p->ex, k->hook[0].value) != CT_F32) return 0;
     if (conv_is_depthwise(p, k)) return vl;
     if (k->conv.group > 1) return icg % vl == 0 ? vl : 1;
     return icg >= vl / 2 && icg > 4 ? vl : 1;
@@ -239,7 +240,7 @@ static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const 
     for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, nest_axis(&b, i.extent[k]));
     nest_stage(&b);
     ex v = ex_load(p->ex, s, i.type, i.rank, at);
-    if (i.type != as) v = ex_bin(p->ex, EX_ADD, v, ex_i(p->ex, CT_I32, 128));
+    if (i.type == ELEM_INT8 && as == ELEM_UINT8) v = ex_bin(p->ex, EX_ADD, v, ex_i(p->ex, CT_I32, 128));
     stage_store(&b, c, i.rank, at, v);
     nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
     return c;

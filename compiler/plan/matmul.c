@@ -334,7 +334,8 @@ bool matmul_step(matmul_plan *q)
 bool matmul_is_float(program *p, const kernel *k)
 {
     const hook *h = &k->hook[0];
-    if (k->n_hook != 1 || slot_at(p, h->to)->type != ELEM_FLOAT || ex_type(p->ex, k->matmul.a) != CT_F32 || ex_type(p->ex, k->matmul.b) != CT_F32) return false;
+    const elem to = slot_at(p, h->to)->type;
+    if (k->n_hook != 1 || (to != ELEM_FLOAT && to != ELEM_FLOAT16 && to != ELEM_BFLOAT16) || ex_type(p->ex, k->matmul.a) != CT_F32 || ex_type(p->ex, k->matmul.b) != CT_F32) return false;
     return ex_type(p->ex, h->value) == CT_F32 && !ex_can_fail(p->ex, h->value);
 }
 

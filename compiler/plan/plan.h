@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_select, plan_layout for the slots that selection made, plan_flatten, for CUDA plan_host, plan_memory.
+ * Order: plan_limits, plan_alias, plan_widen, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_flatten, for CUDA plan_host, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -17,6 +17,9 @@ typedef struct {
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
 bool plan_limits(program *p);
+
+/* Keeps float16 and bfloat16 around products and convolutions as rounded float32 (widen.c). After fuse, before any layout. */
+void plan_widen(program *p, const plan_options *o);
 
 /* Computes what lookups in tables of bytes would give, where that is cheaper (table.c). After fuse, before any layout. */
 void plan_tables(program *p, const plan_options *o);

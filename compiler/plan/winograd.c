@@ -5,9 +5,6 @@
  * It takes a quarter of the multiply-adds and four times the weights, which then come from farther away. So a cost model says where it is faster, and
  * --optimize how much more weights may be in all: balanced MOST_GROWTH of what the model has, given to what gains most for its bytes; speed as much as is
  * wanted; size nothing. The choice doesn't depend on the number of threads, for results must not. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "plan/pack.h"
 #include "plan/plan.h"
 #include "plan/tile.h"
@@ -45,7 +42,7 @@ static bool fits(program *p, const plan_options *o, const kernel *k)
     for (uint32_t i = 0; i < 2; i++)
         if (c->kernel[i] != 3 || c->stride[i] != 1 || c->dilation[i] != 1 || c->pad_lo[i] < 0 || c->pad_hi[i] < 0) return false;
     const slot_info *w = slot_at(p, k->arg[2].slot);
-    return w->data && w->type == ELEM_FLOAT && known(p, w->extent[0]) >= LEAST_CHANNELS && known(p, w->extent[1]) >= LEAST_CHANNELS;
+    return w->data && elem_of(w->type)->kind == 'f' && known(p, w->extent[0]) >= LEAST_CHANNELS && known(p, w->extent[1]) >= LEAST_CHANNELS;
 }
 
 /* Of one image: the cycles of the direct sum, and those of Winograd's with `all` bytes of such weights in the model. */
@@ -78,7 +75,7 @@ static void add_candidate(void *ctx, step *s)
 {
     chooser *c = ctx;
     if (s->kind != STEP_KERNEL || !fits(c->p, c->o, s->kernel)) return;
-    const int64_t bytes = (int64_t)slot_at(c->p, s->kernel->arg[2].slot)->data->bytes / 9 * POINTS;
+    const int64_t bytes = tensor_count(slot_at(c->p, s->kernel->arg[2].slot)->data) / 9 * POINTS * (int64_t)sizeof(float);
     const candidate new = {s->kernel, 0, bytes};
     VEC_PUSH(c->p->mem, c->list, new);
     c->all += bytes;
@@ -132,11 +129,11 @@ void plan_winograd(program *p, const plan_options *o)
 static const double G[6][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6},    {-1.0 / 6, 1.0 / 6, -1.0 / 6},
                                {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
 
-static void transform(const float *w, double *u)
+static void transform(const double *w, double *u)
 {
     double half[6][3];
     for (int i = 0; i < 6; i++)
-        for (int b = 0; b < 3; b++) half[i][b] = G[i][0] * (double)w[b] + G[i][1] * (double)w[3 + b] + G[i][2] * (double)w[6 + b];
+        for (int b = 0; b < 3; b++) half[i][b] = G[i][0] * w[b] + G[i][1] * w[3 + b] + G[i][2] * w[6 + b];
     for (int i = 0; i < 6; i++)
         for (int j = 0; j < 6; j++) u[i * 6 + j] = half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2];
 }
@@ -149,9 +146,8 @@ slot pack_winograd(program *p, const char *name, slot w, int64_t nr)
     float *to = (void *)(uintptr_t)t->data;
     for (int64_t o = 0; o < oc; o++)
         for (int64_t c = 0; c < ic; c++) {
-            float taps[9];
-            double u[POINTS];
-            memcpy(taps, (const char *)from->data + (o * ic + c) * (int64_t)sizeof taps, sizeof taps);
+            double taps[9], u[POINTS];
+            for (int64_t i = 0; i < 9; i++) taps[i] = elem_get_double(from->type, from->data, (size_t)((o * ic + c) * 9 + i));
             transform(taps, u);
             for (int64_t i = 0; i < POINTS; i++) to[((o / nr * POINTS + i) * ic + c) * nr + o % nr] = (float)u[i];
         }

@@ -509,8 +509,6 @@ SIMD_FN void vi_st_s64(int64_t *p, vi v) { *(vs64 *)(void *)p = VCONVERT(v, vs64
 SIMD_FN vf vf_ld_f16(const uint16_t *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
 #elif defined(SIMD_AVX2) && defined(__F16C__)
 SIMD_FN vf vf_ld_f16(const uint16_t *p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)); }
-#else
-SIMD_FN vf vf_ld_f16(const uint16_t *p) { vf r; for (int k = 0; k < VL; ++k) r[k] = f16_to_f(p[k]); return r; }
 #endif
 /* Round to nearest even, as f16_of_f and bf16_of_f do; the NaN is theirs too. */
 SIMD_FN vi vf_to_f16(vf v)
@@ -529,11 +527,29 @@ SIMD_FN vi vf_to_bf16(vf v)
     const vi r = (vi)((vu)vi_add(vi_add(a, vi_set(0x7fff)), (vi)((vu)a >> 16) & vi_set(1)) >> 16);
     return vi_sel(a > vi_set(0x7f800000), vi_set(0x7fc0), r) | sign;
 }
+SIMD_FN vf vf_of_f16(vi b) /* exact: the power of two makes numbers of subnormal ones */
+{
+    const vi mag = b & vi_set(0x7fff), sign = (vi)((vu)b << 16) & vi_set((int32_t)0x80000000u), large = (vi)((vu)mag << 13);
+    const vf number = vi_float(large) * vf_set(0x1p112f);
+    const vi special = large | vi_set(0x7f800000) | (vi_set(0x400000) & (mag > vi_set(0x7c00)));
+    return vi_float(vi_sel(mag >= vi_set(0x7c00), special, vf_bits(number)) | sign);
+}
+#if !defined(SIMD_AVX512) && !(defined(SIMD_AVX2) && defined(__F16C__))
+SIMD_FN vf vf_ld_f16(const uint16_t *p) { return vf_of_f16(vi_ld_u16(p)); }
+#endif
 SIMD_FN void vf_st_f16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_f16(v)); }
 SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return (vf)((vu)vi_ld_u16(p) << 16); }
 SIMD_FN void vf_st_bf16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_bf16(v)); }
 SIMD_FN vf vf_round_bf16(vf v) { return (vf)((vu)vf_to_bf16(v) << 16); }
-SIMD_FN vf vf_round_f16(vf v) { vf r; const vi b = vf_to_f16(v); for (int k = 0; k < VL; ++k) r[k] = f16_to_f((uint16_t)b[k]); return r; }
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_round_f16(vf v)
+{
+    const vi nan = (vf_bits(v) & vi_set((int32_t)0x80000000u)) | vi_set(0x7fc00000);
+    return vf_sel(vf_isnan(v), vi_float(nan), (vf)_mm512_cvtph_ps(_mm512_cvtps_ph((__m512)v, 8)));
+}
+#else
+SIMD_FN vf vf_round_f16(vf v) { return vf_of_f16(vf_to_f16(v)); }
+#endif
 
 /* ---- products of bytes: a vb holds four to a lane, in the order of the memory ---- */
 typedef int32_t vb __attribute__((vector_size(4 * VL)));

@@ -20,7 +20,7 @@
 #include "quant/quant.h"
 #include "target/target.h"
 
-enum { FOLD_LIMIT = 1 << 16 }; /* elements of a constant that folding may add */
+enum { FOLD_LIMIT = 1 << 16, WEIGHTS_LIMIT = 1 << 26 }; /* elements of a constant that folding may add; of one that is read as weights */
 
 compile_options compile_defaults(void)
 {
@@ -129,7 +129,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     sequences *lists = sequences_of(m, o);
     if (!lists || !set_shapes(m, o) || !set_values(m, o)) return false;
     const resolver resolve = sequences_resolver(lists);
-    const infer_options infer = {.fold_limit = FOLD_LIMIT, .keep_dequantized = true, .resolver = &resolve};
+    const infer_options infer = {.fold_limit = FOLD_LIMIT, .weights_limit = WEIGHTS_LIMIT, .keep_dequantized = true, .resolver = &resolve};
     if (!infer_model(m, &infer) || !sequences_give(lists) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);

@@ -11,4 +11,6 @@ folder *folder_new(arena *mem, model *m);
 bool fold_numbers(folder *f, node_id n, int64_t limit);
 /* All inputs known as symbols: sets the content of small integer outputs. False when some element has no symbolic form. */
 bool fold_symbols(folder *f, node_id n);
+/* By value: a product or a convolution of graph g reads it as weights (infer_weights.c). In `mem`. */
+bool *weight_flags(model *m, graph_id g, arena *mem);
 #endif

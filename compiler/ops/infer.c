@@ -13,9 +13,12 @@
 #include "schema/schema.h"
 
 typedef struct infer_walk {
+    arena *scratch;
     model *m;
     folder *f;
     const infer_options *o;
+    const bool *weights; /* by value, of the graph that is walked: read as weights */
+    uint32_t n_weights;
     const op_schema *asked; /* of the node that is looked at, as the file has it */
 } walk;
 
@@ -214,6 +217,13 @@ static bool window_fits(infer_ctx *c)
     return true;
 }
 
+/* Elements that a constant computed by the node may have. */
+static int64_t fold_limit(const walk *w, const node *n)
+{
+    const bool weights = n->n_out == 1 && n->out[0] < w->n_weights && w->weights[n->out[0]];
+    return weights && w->o->weights_limit > w->o->fold_limit ? w->o->weights_limit : w->o->fold_limit;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -247,7 +257,7 @@ static bool infer_one(walk *w, node_id id)
     if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
     for (uint32_t i = 0; i < n->n_out; i++) done &= !n->out[i] || value_at(m, n->out[i])->data || value_at(m, n->out[i])->content;
-    if (!done && operands_fit(m, n) && !fold_numbers(w->f, id, w->o->fold_limit)) (void)fold_symbols(w->f, id);
+    if (!done && operands_fit(m, n) && !fold_numbers(w->f, id, fold_limit(w, n))) (void)fold_symbols(w->f, id);
     settle(m, id);
     return true;
 }
@@ -293,12 +303,20 @@ bool infer_branches(infer_ctx *c, graph_id then, graph_id otherwise)
 static bool infer_graph(walk *w, graph_id g)
 {
     graph *gr = graph_at(w->m, g);
+    const bool *outer = w->weights;
+    const uint32_t n_outer = w->n_weights;
     bool ok = true;
+    if (w->o->weights_limit) {
+        w->weights = weight_flags(w->m, g, w->scratch);
+        w->n_weights = w->m->values.n;
+    }
     for (uint32_t i = 0; i < gr->nodes.n; i++) {
         const bool good = infer_place(w, g, i);
         if (!good && w->o->tolerant && !w->o->partial) forget_bodies(w->m, node_at(w->m, gr->nodes.p[i]));
         ok &= good;
     }
+    w->weights = outer;
+    w->n_weights = n_outer;
     return ok;
 }
 
@@ -312,7 +330,7 @@ bool infer_node(model *m, node_id id)
 bool infer_model(model *m, const infer_options *o)
 {
     arena *scratch = arena_new();
-    walk w = {.m = m, .f = folder_new(scratch, m), .o = o};
+    walk w = {.scratch = scratch, .m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
     const bool inferred = infer_graph(&w, 1), ok = inferred && !m->diag->errors;

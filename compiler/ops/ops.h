@@ -166,6 +166,7 @@ typedef struct {
 /* Types, shapes and contents of all values of the main graph and its subgraphs, folding constants on the way. Requires newest versions. */
 typedef struct {
     int64_t fold_limit;    /* elements of a folded constant that did not exist before; larger ones stay nodes */
+    int64_t weights_limit; /* the same of what products and convolutions read as weights, where that is more */
     bool strict;           /* a declared shape that contradicts the operator is an error; else what the operator gives holds */
     bool partial;          /* what can't be inferred whole has the types that are known without its sizes (infer_partial) */
     bool given_only;       /* of integer tensors only those in the file are known, none that nodes compute: as onnx infers without data propagation */

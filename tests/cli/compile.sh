@@ -71,3 +71,18 @@ printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[2] x) => (float[2] y)
 expect 0 clean.onnxtxt -o clean
 [ -f clean/clean_model.h ] || fail "the library would be the target 'clean'"
 expect 2 clean.onnxtxt -o clean --name test
+# What a product reads as weights is computed when the model is compiled, whatever its size; other constants of that size when it runs.
+cat > weights.onnxtxt <<'EOF'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n,300] x) => (float[n,300] y, float[300,300] z)
+<int64[2] shape = {300,300}>
+{
+    w = ConstantOfShape <value: tensor = float[1] {0.5}> (shape)
+    wt = Transpose <perm = [1, 0]> (w)
+    y = MatMul(x, wt)
+    z = ConstantOfShape <value: tensor = float[1] {0.25}> (shape)
+}
+EOF
+expect 0 inspect --after weights.onnxtxt
+says out "gemm(in x, in y_panels, out y)" "nest    ConstantOfShape"
+if grep -q "nest    pack" out; then fail "weights are packed at run time"; fi

@@ -148,12 +148,12 @@ int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64
 
 enum { WINO_PARTS = 36, WINO_LEAST_TILES = 4, WINO_MOST_TILES = 128, WINO_INPUT_CYCLES = 150, WINO_OUTPUT_CYCLES = 120 /* measured, for the channels of a vector */ };
 
-/* A block's transformed input and products take five eighths of the L2 cache at most; the rest is for weights. Blocks are equally long, and where there are
+/* A block's transformed input and products take three quarters of the L2 cache at most; the rest is for weights. Blocks are equally long, and where there are
  * several, a multiple of the threads; where there is one, threads share the channels. */
 wino_tile wino_tile_choose(const vector_unit *u, int64_t tiles, int64_t ic, int64_t oc, int threads)
 {
     wino_tile t = {.mr = 1, .mt = 1, .nv = 1, .nvt = 1, .parts = 1};
-    const int64_t vectors = ceil_of(oc, u->vl), channels = ceil_of(ic, u->vl), room = u->l2_bytes * 5 / 8 / (WINO_PARTS * 4);
+    const int64_t vectors = ceil_of(oc, u->vl), channels = ceil_of(ic, u->vl), room = u->l2_bytes * 3 / 4 / (WINO_PARTS * 4);
     choose(u, ALIASED_ROWS, tiles < 0 ? UNKNOWN_ROWS : tiles, vectors, &t.mr, &t.nv);
     int64_t most = room / ((channels + t.nv) * u->vl);
     if (most > WINO_MOST_TILES) most = WINO_MOST_TILES;

@@ -5,13 +5,29 @@
 
 #include "emit/emit.h"
 
+/* A piece takes at least this long, for handing one over costs up to a fifth of it. */
+static const double LEAST_NS = 1000;
+enum { PIECES_PER_THREAD = 4 /* threads that come late leave the rest to others */ };
+
+/* The least part of the range that is worth a call, where the sizes are known; 0: the whole. */
+static int64_t grain_of(const emit *e, const step *s)
+{
+    const printed *f = &e->by_step[s->id];
+    const int64_t unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
+    int64_t n;
+    if (!dim_is_const(e->p->dims, f->sig.range, &n)) return unit;
+    const double ns = s->kernel && !s->work ? -1 : step_ns(e->p, s, e->target->vl); /* of most kernels it is not known what they compute */
+    int64_t pieces = (int64_t)PIECES_PER_THREAD * e->o->threads;
+    if (ns >= 0 && ns / LEAST_NS < (double)pieces) pieces = (int64_t)(ns / LEAST_NS);
+    if (pieces < 2) return 0;
+    const int64_t units = (n + unit - 1) / unit, grain = (units + pieces - 1) / pieces * unit;
+    return grain < n ? grain : 0;
+}
 
 bool step_splits(const emit *e, const step *s)
 {
     const printed *f = &e->by_step[s->id];
-    int64_t n;
-    if (e->o->threads < 2 || !f->name || !f->sig.ranged || f->sig.can_fail) return false;
-    return !(dim_is_const(e->p->dims, f->sig.range, &n) && n < 2);
+    return e->o->threads >= 2 && f->name && f->sig.ranged && !f->sig.can_fail && grain_of(e, s) > 0;
 }
 
 /* Elements of scratch memory that each thread has; 0: none. */
@@ -75,7 +91,7 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);
-    text_addf(out, ");\n%s}\n", indent);
+    text_addf(out, ", %" PRId64 ");\n%s}\n", grain_of(e, s), indent);
 }
 
 /* The one place that knows env->parallel_for. */
@@ -83,8 +99,8 @@ void print_for(emit *e, text *out)
 {
     if (e->o->threads < 2) return;
     text_addf(out,
-              "static __attribute__((unused)) void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n)\n{\n"
-              "    if (n > 1 && env && env->parallel_for) env->parallel_for(env->parallel_ctx, fn, arg, n, 1);\n"
+              "static __attribute__((unused)) void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n, int64_t grain)\n{\n"
+              "    if (n > grain && env && env->parallel_for) env->parallel_for(env->parallel_ctx, fn, arg, n, grain);\n"
               "    else fn(arg, 0, n);\n}\n\n",
               e->name);
 }

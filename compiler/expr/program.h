@@ -140,6 +140,7 @@ typedef struct kernel {
     int64_t thread_scratch; /* elements of the first scratch argument that each thread has for itself; its slot holds as many as there are threads. 0: there is none */
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
+    int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
     launch_shape launch;
 } kernel;
 

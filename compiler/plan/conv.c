@@ -97,7 +97,7 @@ static void hook_axes(conv_plan *c)
 }
 
 /* `third`: the bias, or scratch of which each thread has `scratch` elements (0: it is no scratch); 0: neither. */
-static void append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range)
+static kernel *append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range)
 {
     program *p = c->p;
     kernel k = {.name = name, .lane = 4, .thread_scratch = scratch, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
@@ -108,6 +108,7 @@ static void append_kernel(conv_plan *c, const step *s, block *out, const char *n
     if (third) k.arg[k.n_arg++] = (kernel_arg){third, scratch ? ARG_SCRATCH : ARG_IN};
     k.arg[k.n_arg++] = (kernel_arg){c->hook.to, ARG_OUT};
     append_template(p, s, k, out);
+    return out->steps.p[out->steps.n - 1]->kernel;
 }
 
 static vector_unit unit_of(const conv_plan *c)
@@ -276,7 +277,7 @@ static int64_t weight_offset(const conv_plan *c)
 
 /* ---- the kernels ---- */
 
-enum { MOST_BINDINGS = 36 };
+enum { MOST_BINDINGS = 40 };
 
 typedef struct {
     dims *d;
@@ -336,6 +337,17 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     return true;
 }
 
+/* Shares of the output channels for threads: where weights are more than the input, each thread had better read a part of them. */
+static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
+{
+    const int64_t threads = c->o->threads, lines = known(c->p, rows), width = known(c->p, c->out[2]);
+    if (threads < 2 || lines < 1 || width < 1 || c->hook.int_acc) return 1;
+    const int64_t weights = c->oc * c->ic * c->kernel[0] * c->kernel[1] * c->kernel[2], input = lines * width * c->stride[1] * c->stride[2] * c->ic;
+    if (weights <= input && lines >= 4 * threads) return 1;
+    const int64_t most = blocks < 4 * threads ? blocks : 4 * threads;
+    return most - most % threads > 0 ? most - most % threads : 1;
+}
+
 static bool direct(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
@@ -371,7 +383,12 @@ static bool direct(conv_plan *c, const step *s, block *out)
         bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, known(p, c->out[1]), width));
     }
     const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
-    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, rows);
+    const int64_t parts = shares(c, group * ((c->oc + nr - 1) / nr), rows);
+    if (!bytes) {
+        bind_number(&b, "PARTS", parts);
+        bind(&b, "LINES", rows);
+    }
+    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? known(p, rows) : t.ry;
     return true;
 }
 

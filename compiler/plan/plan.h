@@ -81,6 +81,8 @@ dim matrix_work(program *p, const kernel *k);
 dim step_work(program *p, const step *s);
 dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
+/* About how long a step takes on one thread of a fast processor with vectors of vl floats, in ns, for what is worth handing to threads; -1: its sizes aren't known. */
+double step_ns(program *p, const step *s, int vl);
 
 /* After a run, buffer `from` is copied over buffer `to`, both in the state; from == to: the run works in place. */
 typedef struct {

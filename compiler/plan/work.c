@@ -65,6 +65,34 @@ dim step_bytes(program *p, const step *s)
     return t.sum;
 }
 
+static double nest_adds(program *p, const nest *n)
+{
+    dims *d = p->dims;
+    const dim outer = extents(d, n->axis, n->n_axes);
+    double all = 0;
+    for (uint32_t i = 0; i < n->n_stages; i++) {
+        int64_t points;
+        if (!dim_is_const(d, dim_mul(d, outer, extents(d, n->stage[i].axis, n->stage[i].n_axes)), &points)) return -1;
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) all += (double)points * ex_cost(p->ex, n->stage[i].sink[k].value);
+    }
+    return all;
+}
+
+double step_ns(program *p, const step *s, int vl)
+{
+    static const double ADDS = 2, BYTES = 20, MULTIPLY_ADDS = 2.5; /* per ns: of a lane, of all, of a lane */
+    int64_t bytes, work;
+    if ((s->kind != STEP_NEST && s->kind != STEP_KERNEL) || !dim_is_const(p->dims, step_bytes(p, s), &bytes) || !dim_is_const(p->dims, step_work(p, s), &work)) return -1;
+    const bool bytes_products = s->kernel && s->kernel->n_hook && s->kernel->hook[0].int_acc;
+    double busy = (double)work / (MULTIPLY_ADDS * vl * (bytes_products ? 4 : 1));
+    if (s->kind == STEP_NEST) {
+        const double adds = nest_adds(p, s->nest);
+        if (adds < 0) return -1;
+        if (adds / (ADDS * vl) > busy) busy = adds / (ADDS * vl);
+    }
+    return busy > (double)bytes / BYTES ? busy : (double)bytes / BYTES;
+}
+
 static void add_work(void *ctx, step *s)
 {
     total *t = ctx;

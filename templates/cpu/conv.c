@@ -8,13 +8,14 @@
  * arguments  x  in blocks of XB channels: channel c of group g is lane c % XB of block g * IC / XB + c / XB. Strides in elements: X_N image,
  *               X_C channel block, X_D, X_H, X_W; the first cell is element X_AT. XB = VL reads NCHWc, XB = 1 NCHW, XB = IC NHWC.
  *            w  [GROUPS][ceil(OC / NR)][ceil(IC / CB)][KD][KH][KW][CB][NR] with NR = NV * VL, zero where oc is beyond OC
- * range      [lo, hi) of output rows: row = (n * OD + od) * OH + oh
+ * range      [lo, hi) of share * LINES + row: output rows, row = (n * OD + od) * OH + oh of LINES; a share is a part of the blocks of output channels
  * fixed      RY RX NV  rows, pixels of a row, and output vectors of the register tile; single rows do what RY leaves over
  *            NVT    vectors used of a group's last NR channels, 1..NV      RT  pixels of the tile for what RX leaves over; then single pixels
  *            CB     channels that are added up at one tap before the next tap: a multiple of XB. Results depend on it
  *            IC OC  channels per group      OC_LANES  channels per group that OUT_V may be called for; OUT_S does the others. OC, or OC rounded
  *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
  *            AHEAD  cache lines of the next weight block to prefetch at each tap, so that all of it is there when it is needed
+ *            PARTS  shares; with 1 LINES is not used
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
  *
  * Each element is one chain of fused multiply-adds from 0 over blocks of CB channels, kd, kh, kw, channel: its bits depend on no tile
@@ -92,21 +93,22 @@ INLINE void conv_rows(const int py, const int nv, const float *restrict x, const
     for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
 }
 
-KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+/* Rows [lo, hi) for the blocks [from, to) of weights. */
+INLINE void conv_blocks(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi, int64_t from, int64_t to HOOK_PARAMS)
 {
     const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
     const int64_t block_size = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * CB * NV * VL);
     const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * AHEAD * 16));
     for (int64_t first = lo; first < hi; first += ROWS) {
         const int64_t last = first + ROWS < hi ? first + ROWS : hi;
-        for (int64_t block = 0; block < GROUPS * blocks; block++) {
+        for (int64_t block = from; block < to; block++) {
             const int64_t g = block / blocks, oc0 = g * OC, oc = oc0 + block % blocks * (NV * VL);
             const float *wb = w + block * block_size;
             for (int64_t row = first, rows; row < last; row += rows) {
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
                 const float *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
-                const float *next = block + 1 < GROUPS * blocks ? wb + block_size + (row - first) / RY * row_ahead : w;
+                const float *next = block + 1 < to ? wb + block_size + (row - first) / RY * row_ahead : w + from * block_size;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;
                 if (rows == RY && whole) conv_rows(RY, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
                 else if (rows == RY) conv_rows(RY, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
@@ -114,5 +116,15 @@ KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, i
                 else conv_rows(1, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
             }
         }
+    }
+}
+
+KERNEL void conv(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    const int64_t all = GROUPS * ((OC + NV * VL - 1) / (NV * VL));
+    for (int64_t at = lo, end; at < hi; at = end) {
+        const int64_t share = PARTS > 1 ? at / LINES : 0, before = PARTS > 1 ? share * LINES : 0;
+        end = PARTS > 1 && before + LINES < hi ? before + LINES : hi;
+        conv_blocks(x, w, at - before, end - before, all * share / PARTS, all * (share + 1) / PARTS HOOK_ARGS);
     }
 }

@@ -31,7 +31,7 @@ END
 # A product whose epilogue adds what it then writes over.
 cat > residual.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17]>
-residual (float[16,4] x) => (float[16,4] y)
+residual (float[4096,4] x) => (float[4096,4] y)
 <float[4,4] w = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2}>
 {
     a = Softmax(x)

@@ -2,7 +2,7 @@
 #include "check.h"
 
 typedef struct {
-    int64_t n, groups, ic, oc, oc_lanes, xb, cb, nvt, rows;         /* ic, oc: per group */
+    int64_t n, groups, ic, oc, oc_lanes, xb, cb, nvt, rows, parts;  /* ic, oc: per group */
     int64_t o[3], k[3], s[3], d[3], size[3];                    /* size: of the input with its halo */
     int64_t x_n, x_c, x_d, x_h, x_w;
 } shape;
@@ -15,6 +15,8 @@ typedef struct {
 #define NVT ((int)p_->nvt)
 #define GROUPS (p_->groups)
 #define ROWS (p_->rows)
+#define PARTS (p_->parts)
+#define LINES (p_->n * p_->o[0] * p_->o[1])
 #define OD (p_->o[0])
 #define OH (p_->o[1])
 #define OW (p_->o[2])
@@ -103,7 +105,7 @@ static void check_shape(const shape *p)
         for (int64_t i = 0; i < p->n * p->x_n; i++)
             if (i / p->x_c % (p->x_n / p->x_c) * VL + i % VL >= channels) x[i] = NAN;
     check_output y = check_output_new(p->n * p->groups * p->oc * p->o[0] * p->o[1] * p->o[2]);
-    CHECK_RANGES(p->n * p->o[0] * p->o[1], conv(x, packed, lo, hi, p, &y))
+    CHECK_RANGES(p->n * p->o[0] * p->o[1] * p->parts, conv(x, packed, lo, hi, p, &y))
     check_written_once(&y);
     int64_t i = 0;
     for (int64_t n = 0; n < p->n; n++)
@@ -130,6 +132,7 @@ static void random_shape(shape *p, int layout)
     if (p->groups > 1 && p->oc % VL) p->oc_lanes = 0;
     p->nvt = (p->oc - 1) / VL % NV + 1;
     p->rows = check_int(1, 5);
+    p->parts = check_int(1, 3);
     const int64_t rank = check_int(1, 3);
     for (int i = 0; i < 3; i++) {
         const bool used = i >= 3 - rank;

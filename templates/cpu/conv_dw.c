@@ -12,7 +12,8 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* `px` pixels, a constant at every call. The loop over kh stays a loop: unrolled, the compiler would keep loads for later and spill them. */
+/* `px` pixels, a constant at every call. The loop over kh stays a loop, and with few registers each tap loads its pixels again: else the
+ * compiler would keep loads for later taps and spill them. */
 INLINE void conv_dw_tile(const int px, const float *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh,
                          int64_t ow HOOK_PARAMS)
 {
@@ -25,6 +26,7 @@ INLINE void conv_dw_tile(const int px, const float *restrict x, const float *res
 #pragma GCC unroll 8
         for (int64_t kw = 0; kw < KW; kw++) {
             const vf wk = vf_ld(w + (kh * KW + kw) * VL);
+            if (VL < 16) SIMD_FORGET(xk);
 #pragma GCC unroll 32
             for (int p = 0; p < px; p++) acc[p] = vf_fma(vf_ld(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
         }

@@ -20,6 +20,7 @@ SIMD_FN vi vi_ld(const int32_t *p) { return *p; }
 SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
 SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
+#define SIMD_FORGET(p) ((void)(p))
 #define vf_set sf_set
 #define vi_set si_set
 #define vf_fma sf_fma
@@ -80,6 +81,7 @@ typedef uint8_t vu8 __attribute__((vector_size(VL), aligned(1), may_alias));
 typedef int16_t vs16 __attribute__((vector_size(2 * VL), aligned(2), may_alias));
 typedef uint16_t vu16 __attribute__((vector_size(2 * VL), aligned(2), may_alias));
 typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias));
+#define SIMD_FORGET(p) __asm__("" : "+r"(p)) /* the compiler does not know any more where p points, so it loads again what it has loaded */
 #define VCONVERT(v, T) __builtin_convertvector(v, T)
 
 /* Without optimization gcc's intrinsics are macros that trip -Wconversion, and speed does not matter. */

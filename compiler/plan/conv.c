@@ -5,33 +5,17 @@
 #include <assert.h>
 #include <string.h>
 
+#include "plan/conv_plan.h"
 #include "plan/pack.h"
-#include "plan/plan.h"
-#include "plan/tile.h"
 
 enum { STRICT_BLOCK = 16 /* channels; a multiple of every target's block */, MOST_VECTORS = 8 /* of a tile */ };
 
-typedef struct {
-    program *p;
-    const plan_options *o;
-    const kernel *k;
-    hook hook;
-    int64_t oc, ic;            /* per group */
-    dim out[3];                /* extents of the output: depth, height, width; 1 where the rank has none */
-    int64_t kernel[3], stride[3], dilation[3];
-    dim x_at, x_stride[3];     /* elements from x's index 0 to the first halo cell; per spatial axis */
-    dim x_n, x_c;
-    int block;
-    slot bias;     /* of bytes: what accumulators begin with */
-    int64_t lanes; /* channels that the hook may be called for with whole vectors, see whole_lanes */
-} conv_plan;
-
-static dim extent_of(program *p, dim axis)
+dim conv_extent(program *p, dim axis)
 {
     return dim_is_axis(p->dims, axis) ? dim_extent(p->dims, axis) : dim_const(p->dims, 1);
 }
 
-static int64_t known(program *p, dim d)
+int64_t conv_known(program *p, dim d)
 {
     int64_t v;
     return dim_is_const(p->dims, d, &v) ? v : -1;
@@ -53,7 +37,7 @@ static bool read_shape(conv_plan *c)
     for (uint32_t i = 0; i < 3; i++) {
         const bool real = i + params->rank >= 3;
         const uint32_t k = real ? i + params->rank - 3 : 0;
-        c->out[i] = real ? extent_of(p, c->hook.axis[k + 2]) : dim_const(d, 1);
+        c->out[i] = real ? conv_extent(p, c->hook.axis[k + 2]) : dim_const(d, 1);
         if (dim_is(d, c->out[i], 0)) return false; /* nothing to compute */
         c->kernel[i] = real ? params->kernel[k] : 1;
         c->stride[i] = real ? params->stride[k] : 1;
@@ -96,8 +80,7 @@ static void hook_axes(conv_plan *c)
     memcpy(h->axis, axes, sizeof axes);
 }
 
-/* `third`: the bias, or scratch of which each thread has `scratch` elements (0: it is no scratch); 0: neither. */
-static kernel *append_kernel(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range)
+kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range)
 {
     program *p = c->p;
     kernel k = {.name = name, .lane = 4, .thread_scratch = scratch, .bind = arena_copy(p->mem, bind, n_bind * sizeof *bind), .n_bind = n_bind, .range = range, .n_hook = 1};
@@ -111,19 +94,13 @@ static kernel *append_kernel(conv_plan *c, const step *s, block *out, const char
     return out->steps.p[out->steps.n - 1]->kernel;
 }
 
-static vector_unit unit_of(const conv_plan *c)
+vector_unit conv_unit(const conv_plan *c)
 {
     const target *t = c->o->target;
     return (vector_unit){t->vl, t->registers, t->l2, c->hook.int_acc && !t->dot4};
 }
 
-static slot scratch_slot(program *p, const char *name, int64_t threads, int64_t elements)
-{
-    const dim extent[2] = {dim_const(p->dims, threads), dim_const(p->dims, elements)};
-    return slot_new(p, name, ELEM_FLOAT, SLOT_TEMP, 2, extent);
-}
-
-static const char *weights_name(conv_plan *c)
+const char *conv_weights_name(conv_plan *c)
 {
     const char *name = slot_at(c->p, c->k->arg[2].slot)->name;
     return arena_printf(c->p->mem, "%s_packed", name ? name : "w");
@@ -259,7 +236,7 @@ static slot make_bias(conv_plan *c, int64_t behind)
         elem_set_int(t->type, (void *)(uintptr_t)t->data, (size_t)o, (int32_t)((uint32_t)share[o] + add));
     }
     const dim extent = dim_const(p->dims, room);
-    const slot made = slot_new(p, arena_printf(p->mem, "%s_bias", weights_name(c)), ELEM_INT32, SLOT_CONST, 1, &extent);
+    const slot made = slot_new(p, arena_printf(p->mem, "%s_bias", conv_weights_name(c)), ELEM_INT32, SLOT_CONST, 1, &extent);
     t->name = slot_at(p, made)->name;
     slot_at(p, made)->data = t;
     if (own) { /* acc + bias is what the kernel hands over */
@@ -277,40 +254,31 @@ static int64_t weight_offset(const conv_plan *c)
 
 /* ---- the kernels ---- */
 
-enum { MOST_BINDINGS = 40 };
-
-typedef struct {
-    dims *d;
-    binding list[MOST_BINDINGS];
-    uint32_t n;
-} bindings;
-
-static void bind(bindings *b, const char *name, dim v)
+void conv_bind(bindings *b, const char *name, dim v)
 {
     assert(b->n < MOST_BINDINGS);
     b->list[b->n++] = (binding){.name = name, .kind = BIND_DIM, .d = v};
 }
 
-static void bind_number(bindings *b, const char *name, int64_t v)
+void conv_bind_number(bindings *b, const char *name, int64_t v)
 {
-    bind(b, name, dim_const(b->d, v));
+    conv_bind(b, name, dim_const(b->d, v));
 }
 
-/* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that the pixels of a row do. */
-static void bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining)
+void conv_bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining)
 {
     static const char *const terms[3][5] = {{"KD", "SD", "DD", "OD", "X_D"}, {"KH", "SH", "DH", "OH", "X_H"}, {"KW", "SW", "DW", "OW", "X_W"}};
     for (uint32_t i = first; i < 3; i++) {
-        bind_number(b, terms[i][0], c->kernel[i]);
-        bind_number(b, terms[i][1], c->stride[i]);
-        bind(b, terms[i][3], c->out[i]);
-        bind_number(b, terms[i][2], c->dilation[i]);
+        conv_bind_number(b, terms[i][0], c->kernel[i]);
+        conv_bind_number(b, terms[i][1], c->stride[i]);
+        conv_bind(b, terms[i][3], c->out[i]);
+        conv_bind_number(b, terms[i][2], c->dilation[i]);
         if (adjoining && i == 2) continue;
-        bind(b, terms[i][4], c->x_stride[i]);
+        conv_bind(b, terms[i][4], c->x_stride[i]);
     }
-    bind(b, "X_AT", c->x_at);
-    bind(b, "X_N", c->x_n);
-    bind(b, "X_C", c->x_c);
+    conv_bind(b, "X_AT", c->x_at);
+    conv_bind(b, "X_N", c->x_n);
+    conv_bind(b, "X_C", c->x_c);
 }
 
 static bool depthwise(conv_plan *c, const step *s, block *out)
@@ -320,27 +288,27 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     block steps = {0};
     const int vl = c->o->target->vl;
     const slot w = c->k->arg[2].slot;
-    const slot weights = c->hook.int_acc ? pack_qconv_dw(p, &steps, weights_name(c), w, vl) : pack_conv_dw(p, &steps, weights_name(c), w, vl);
+    const slot weights = c->hook.int_acc ? pack_qconv_dw(p, &steps, conv_weights_name(c), w, vl) : pack_conv_dw(p, &steps, conv_weights_name(c), w, vl);
     if (!pack_now(p, &steps, weights)) return false;
-    const vector_unit unit = unit_of(c);
-    const dw_tile t = dw_tile_choose(&unit, known(p, c->out[2]));
+    const vector_unit unit = conv_unit(c);
+    const dw_tile t = dw_tile_choose(&unit, conv_known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     bindings b = {.d = d};
-    bind_number(&b, "RX", t.rx);
-    bind_number(&b, "RT", t.rt);
-    bind_number(&b, "C", channels);
-    bind_number(&b, "C_LANES", c->lanes);
-    bind_window(&b, c, 1, c->hook.int_acc);
-    if (c->hook.int_acc) bind_number(&b, "WZ", weight_offset(c));
-    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
-    append_kernel(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
+    conv_bind_number(&b, "RX", t.rx);
+    conv_bind_number(&b, "RT", t.rt);
+    conv_bind_number(&b, "C", channels);
+    conv_bind_number(&b, "C_LANES", c->lanes);
+    conv_bind_window(&b, c, 1, c->hook.int_acc);
+    if (c->hook.int_acc) conv_bind_number(&b, "WZ", weight_offset(c));
+    const dim rows = dim_mul(d, dim_mul(d, conv_extent(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
+    conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
     return true;
 }
 
 /* Shares of the output channels for threads: where weights are more than the input, each thread had better read a part of them. */
 static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
 {
-    const int64_t threads = c->o->threads, lines = known(c->p, rows), width = known(c->p, c->out[2]);
+    const int64_t threads = c->o->threads, lines = conv_known(c->p, rows), width = conv_known(c->p, c->out[2]);
     if (threads < 2 || lines < 1 || width < 1 || c->hook.int_acc) return 1;
     const int64_t weights = c->oc * c->ic * c->kernel[0] * c->kernel[1] * c->kernel[2], input = lines * width * c->stride[1] * c->stride[2] * c->ic;
     if (weights <= input && lines >= 4 * threads) return 1;
@@ -354,77 +322,41 @@ static bool direct(conv_plan *c, const step *s, block *out)
     dims *d = p->dims;
     const bool bytes = c->hook.int_acc;
     const int vl = c->o->target->vl;
-    vector_unit unit = unit_of(c);
+    vector_unit unit = conv_unit(c);
     if (bytes && weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
-    const int64_t width = known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : 4);
-    const conv_tile t = conv_tile_choose(&unit, c->oc, known(p, c->out[1]), width, row);
+    const int64_t width = conv_known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : 4);
+    const conv_tile t = conv_tile_choose(&unit, c->oc, conv_known(p, c->out[1]), width, row);
     /* Strict: every target adds up in the order of the longest vectors. */
     const int64_t channels = !bytes && c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block, group = c->k->conv.group, nr = (int64_t)t.nv * vl;
     const slot w = c->k->arg[2].slot;
     block steps = {0};
-    const slot weights = bytes ? pack_qconv(p, &steps, weights_name(c), w, group, channels, nr) : pack_conv(p, &steps, weights_name(c), w, group, channels, nr);
+    const slot weights = bytes ? pack_qconv(p, &steps, conv_weights_name(c), w, group, channels, nr) : pack_conv(p, &steps, conv_weights_name(c), w, group, channels, nr);
     if (!pack_now(p, &steps, weights)) return false;
     bindings b = {.d = d};
-    bind_number(&b, "NV", t.nv);
-    bind_number(&b, "NVT", t.nvt);
-    bind_number(&b, "RY", t.ry);
-    bind_number(&b, "RX", t.rx);
-    bind_number(&b, "RT", t.rt);
-    bind_number(&b, "XB", c->block);
-    bind_number(&b, "IC", c->ic);
-    bind_number(&b, "OC", c->oc);
-    bind_number(&b, "OC_LANES", group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc); /* groups inside vectors: element by element */
-    bind_number(&b, "GROUPS", group);
-    bind_window(&b, c, 0, false);
-    bind_number(&b, "ROWS", t.rows);
-    if (bytes) bind_number(&b, "WZ", weight_offset(c));
+    conv_bind_number(&b, "NV", t.nv);
+    conv_bind_number(&b, "NVT", t.nvt);
+    conv_bind_number(&b, "RY", t.ry);
+    conv_bind_number(&b, "RX", t.rx);
+    conv_bind_number(&b, "RT", t.rt);
+    conv_bind_number(&b, "XB", c->block);
+    conv_bind_number(&b, "IC", c->ic);
+    conv_bind_number(&b, "OC", c->oc);
+    conv_bind_number(&b, "OC_LANES", group == 1 ? c->lanes : c->oc % vl ? 0 : c->oc); /* groups inside vectors: element by element */
+    conv_bind_number(&b, "GROUPS", group);
+    conv_bind_window(&b, c, 0, false);
+    conv_bind_number(&b, "ROWS", t.rows);
+    if (bytes) conv_bind_number(&b, "WZ", weight_offset(c));
     else {
-        bind_number(&b, "CB", channels);
-        bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, known(p, c->out[1]), width));
+        conv_bind_number(&b, "CB", channels);
+        conv_bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, conv_known(p, c->out[1]), width));
     }
-    const dim rows = dim_mul(d, dim_mul(d, extent_of(p, c->hook.axis[0]), c->out[0]), c->out[1]);
+    const dim rows = dim_mul(d, dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[0]), c->out[1]);
     const int64_t parts = shares(c, group * ((c->oc + nr - 1) / nr), rows);
     if (!bytes) {
-        bind_number(&b, "PARTS", parts);
-        bind(&b, "LINES", rows);
+        conv_bind_number(&b, "PARTS", parts);
+        conv_bind(&b, "LINES", rows);
     }
-    append_kernel(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? known(p, rows) : t.ry;
-    return true;
-}
-
-/* Tiles of 4x4 pixels, in blocks (templates/cpu/conv_wino.c). */
-static bool winograd(conv_plan *c, const step *s, block *out)
-{
-    program *p = c->p;
-    dims *d = p->dims;
-    const int vl = c->o->target->vl, threads = c->o->threads > 1 ? c->o->threads : 1;
-    const vector_unit unit = unit_of(c);
-    const dim four = dim_const(d, 4);
-    const dim tiles = dim_mul(d, extent_of(p, c->hook.axis[0]), dim_mul(d, dim_cdiv(d, c->out[1], four), dim_cdiv(d, c->out[2], four)));
-    const wino_tile t = wino_tile_choose(&unit, known(p, tiles), c->ic, c->oc, threads);
-    if (!t.tb) return false;
-    const slot weights = pack_winograd(p, weights_name(c), c->k->arg[2].slot, (int64_t)t.nv * vl);
-    const int64_t scratch = 36 * (t.tb * ((c->ic + vl - 1) / vl * vl + t.nv * vl) + 2 * vl);
-    bindings b = {.d = d};
-    bind_number(&b, "MR", t.mr);
-    bind_number(&b, "MT", t.mt);
-    bind_number(&b, "NV", t.nv);
-    bind_number(&b, "NVT", t.nvt);
-    bind_number(&b, "TB", t.tb);
-    bind_number(&b, "PARTS", t.parts);
-    bind_number(&b, "AHEAD", t.ahead);
-    bind_number(&b, "IC", c->ic);
-    bind_number(&b, "OC", c->oc);
-    bind_number(&b, "OC_LANES", c->lanes);
-    bind(&b, "OH", c->out[1]);
-    bind(&b, "OW", c->out[2]);
-    bind(&b, "TILES", tiles);
-    bind(&b, "X_AT", c->x_at);
-    bind(&b, "X_N", c->x_n);
-    bind(&b, "X_C", c->x_c);
-    bind(&b, "X_H", c->x_stride[1]);
-    const dim parts = dim_mulc(d, dim_cdiv(d, tiles, dim_const(d, t.tb)), t.parts);
-    append_kernel(c, s, out, "conv_wino", b.list, b.n, weights, scratch_slot(p, "tiles", threads, scratch), scratch, parts);
+    conv_append(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : t.ry;
     return true;
 }
 
@@ -441,8 +373,13 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     const bool bytes = c.hook.int_acc, lanes = conv_is_depthwise(p, k);
     if (bytes) c.bias = make_bias(&c, MOST_VECTORS * o->target->vl);
     c.lanes = whole_lanes(&c);
+    if (conv_by_rows(p, o, k)) {
+        const bool made = conv_rows(&c, s, out);
+        plan_layout(p);
+        return made;
+    }
     hook_axes(&c);
-    const bool done = lanes ? depthwise(&c, s, out) : (k->conv.winograd && winograd(&c, s, out)) || direct(&c, s, out);
+    const bool done = lanes ? depthwise(&c, s, out) : (k->conv.winograd && conv_winograd(&c, s, out)) || direct(&c, s, out);
     plan_layout(p);
     return done;
 }

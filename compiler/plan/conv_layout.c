@@ -8,7 +8,7 @@
  * the channel as one axis plus multiples of the block, so that blocks stay whole. A later, better rule changes only this file. */
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/conv_plan.h"
 
 enum { MOST_DILATION = 1024 /* of depthwise ones of bytes, which read behind the end */ };
 
@@ -257,13 +257,15 @@ static void fix_input(layouter *l, block *out, step *s)
     const slot_info *i = slot_at(p, x);
     const bool in_place = i->view.rank ? i->view.d[1].block == wanted : wanted == 1;
     if (i->type != as && k->hook[0].int_acc) k->conv.x_zero += 128;
-    if (!serves(l, x, k, wanted) && (needs_halo(&k->conv) || !in_place || i->type != as)) from = copy_in(l, out, x, as, wanted, s->what);
+    const bool by_rows = conv_by_rows(p, l->o, k);
+    if (!serves(l, x, k, wanted) && (needs_halo(&k->conv) || !in_place || i->type != as || by_rows)) from = copy_in(l, out, x, as, wanted, s->what);
     if (from != x) {
         kernel_arg *arg = arena_copy(p->mem, k->arg, k->n_arg * sizeof *arg);
         arg[1].slot = from;
         k->arg = arg;
     }
     if (needs_halo(&k->conv)) want_halo(l, from, &k->conv);
+    if (by_rows && slot_at(p, from)->read_past < l->vl - 1) slot_at(p, from)->read_past = l->vl - 1;
     /* qconv_dw reads four taps at once */
     if (!k->hook[0].int_acc || !conv_is_depthwise(p, k)) return;
     const int32_t past = (int32_t)(3 * wanted * row_dilation(k));

@@ -166,7 +166,7 @@ static void look_for_division(void *ctx, ex e)
         }
 }
 
-static bool has_division(program *p, ex e)
+bool ex_has_division(program *p, ex e)
 {
     division_search s = {p->dims, false};
     void *ctx[2] = {p->ex, &s};
@@ -200,7 +200,7 @@ bool matmul_join_batch(matmul_plan *q)
     for (uint32_t i = 0; i < h.n; i++) h.at[i] = ex_map(p->ex, h.at[i], n, from, to);
     hook flat = h;
     hook_flatten(p, &flat);
-    if (has_division(p, ex_flatten(p, a)) || has_division(p, flat.value) || has_division(p, flat.at[0])) return false;
+    if (ex_has_division(p, ex_flatten(p, a)) || ex_has_division(p, flat.value) || ex_has_division(p, flat.at[0])) return false;
     q->hook = h;
     q->mm.a = a;
     q->mm.m = all;

@@ -36,8 +36,6 @@ int conv_input_block(program *p, const kernel *k, int vl);
 
 /* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
 void plan_winograd(program *p, const plan_options *o);
-/* G w Gt of the weights, in double: constant [groups of nr channels][36][IC][nr]. */
-slot pack_winograd(program *p, const char *name, slot w, int64_t nr);
 
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);
@@ -60,6 +58,7 @@ bool cuda_select_conv(program *p, const plan_options *o, const step *s, block *o
 /* Runs packing nests whose operands are all constant: `packed` becomes a constant and the steps vanish. False: they must run. */
 bool pack_now(program *p, block *steps, slot packed);
 bool ex_is_constant(program *p, ex e); /* loads constants only */
+bool ex_has_division(program *p, ex e); /* an index in it divides an axis or takes it modulo something */
 
 /* Output `out` and input `in`, a pair of --state, are one place where the one is the other with more in it (cache.c). After fuse, before any layout. Leaves alone what
  * does not fit. */

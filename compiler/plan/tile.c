@@ -184,3 +184,10 @@ dw_tile dw_tile_choose(const vector_unit *u, int64_t ow)
     t.rt = second_tile(ow, t.rx);
     return t;
 }
+
+row_tile row_tile_choose(const vector_unit *u, int64_t oc, int64_t ow)
+{
+    row_tile t = {1, 1};
+    choose(u, MAX_ROWS, oc, ow < 0 ? -1 : ceil_of(ow, u->vl), &t.ro, &t.rv);
+    return t;
+}

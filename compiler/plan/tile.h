@@ -37,6 +37,10 @@ typedef struct {
     int rx, rt; /* RX, RT of conv_dw */
 } dw_tile;
 
+typedef struct {
+    int ro, rv; /* RO, RV of conv_row: channels, vectors */
+} row_tile;
+
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
@@ -45,5 +49,7 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow);
 /* Of all tiles of 4x4 pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */
 wino_tile wino_tile_choose(const vector_unit *u, int64_t tiles, int64_t ic, int64_t oc, int threads);
+/* oc: channels of a group; ow: pixels of a row. */
+row_tile row_tile_choose(const vector_unit *u, int64_t oc, int64_t ow);
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow);
 #endif

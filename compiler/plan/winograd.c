@@ -1,13 +1,11 @@
 /* winograd.c - which 3x3 convolutions Winograd's F(4x4, 3x3) computes (templates/cpu/conv_wino.c), and their weights.
  *
  * in:  K_CONV steps whose input has its view
- * out: conv_params.winograd
+ * out: conv_params.winograd; later, when kernels are selected, the step
  * It takes a quarter of the multiply-adds and four times the weights, which then come from farther away. So a cost model says where it is faster, and
  * --optimize how much more weights may be in all: balanced MOST_GROWTH of what the model has, given to what gains most for its bytes; speed as much as is
  * wanted; size nothing. The choice doesn't depend on the number of threads, for results must not. */
-#include "plan/pack.h"
-#include "plan/plan.h"
-#include "plan/tile.h"
+#include "plan/conv_plan.h"
 
 enum { LEAST_CHANNELS = 16, POINTS = 36 };
 static const double LEAST_GAIN = 1.15;
@@ -28,12 +26,6 @@ typedef struct {
     int64_t all; /* bytes of the candidates' transformed weights */
 } chooser;
 
-static int64_t known(program *p, dim d)
-{
-    int64_t n;
-    return dim_is_const(p->dims, d, &n) ? n : -1;
-}
-
 static bool fits(program *p, const plan_options *o, const kernel *k)
 {
     const conv_params *c = &k->conv;
@@ -42,7 +34,7 @@ static bool fits(program *p, const plan_options *o, const kernel *k)
     for (uint32_t i = 0; i < 2; i++)
         if (c->kernel[i] != 3 || c->stride[i] != 1 || c->dilation[i] != 1 || c->pad_lo[i] < 0 || c->pad_hi[i] < 0) return false;
     const slot_info *w = slot_at(p, k->arg[2].slot);
-    return w->data && elem_of(w->type)->kind == 'f' && known(p, w->extent[0]) >= LEAST_CHANNELS && known(p, w->extent[1]) >= LEAST_CHANNELS;
+    return w->data && elem_of(w->type)->kind == 'f' && conv_known(p, w->extent[0]) >= LEAST_CHANNELS && conv_known(p, w->extent[1]) >= LEAST_CHANNELS;
 }
 
 /* Of one image: the cycles of the direct sum, and those of Winograd's with `all` bytes of such weights in the model. */
@@ -56,11 +48,11 @@ static void estimate(const chooser *c, const kernel *k, double *direct, double *
     int64_t size[2];
     *direct = *winograd = 0;
     for (int i = 0; i < 2; i++) {
-        size[i] = dim_is_axis(p->dims, h->axis[i + 2]) ? known(p, dim_extent(p->dims, h->axis[i + 2])) : 1;
+        size[i] = dim_is_axis(p->dims, h->axis[i + 2]) ? conv_known(p, dim_extent(p->dims, h->axis[i + 2])) : 1;
         if (size[i] < 0) size[i] = 56; /* not known before the run */
         if (!size[i]) return;
     }
-    const int64_t oc = known(p, w->extent[0]), ic = known(p, w->extent[1]);
+    const int64_t oc = conv_known(p, w->extent[0]), ic = conv_known(p, w->extent[1]);
     const int64_t tiles = (size[0] + 3) / 4 * ((size[1] + 3) / 4);
     const conv_tile ct = conv_tile_choose(&unit, oc, size[0], size[1], size[1] * ic * 4);
     const wino_tile wt = wino_tile_choose(&unit, tiles, ic, oc, 1);
@@ -138,7 +130,7 @@ static void transform(const double *w, double *u)
         for (int j = 0; j < 6; j++) u[i * 6 + j] = half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2];
 }
 
-slot pack_winograd(program *p, const char *name, slot w, int64_t nr)
+static slot pack_winograd(program *p, const char *name, slot w, int64_t nr)
 {
     const tensor *from = slot_at(p, w)->data;
     const int64_t oc = from->shape[0], ic = from->shape[1], shape[4] = {(oc + nr - 1) / nr, POINTS, ic, nr};
@@ -157,4 +149,48 @@ slot pack_winograd(program *p, const char *name, slot w, int64_t nr)
     t->name = slot_at(p, made)->name;
     slot_at(p, made)->data = t;
     return made;
+}
+
+/* ---- the step ---- */
+
+static slot scratch_slot(program *p, const char *name, int64_t threads, int64_t elements)
+{
+    const dim extent[2] = {dim_const(p->dims, threads), dim_const(p->dims, elements)};
+    return slot_new(p, name, ELEM_FLOAT, SLOT_TEMP, 2, extent);
+}
+
+/* Tiles of 4x4 pixels, in blocks (templates/cpu/conv_wino.c). */
+bool conv_winograd(conv_plan *c, const step *s, block *out)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    const int vl = c->o->target->vl, threads = c->o->threads > 1 ? c->o->threads : 1;
+    const vector_unit unit = conv_unit(c);
+    const dim four = dim_const(d, 4);
+    const dim tiles = dim_mul(d, conv_extent(p, c->hook.axis[0]), dim_mul(d, dim_cdiv(d, c->out[1], four), dim_cdiv(d, c->out[2], four)));
+    const wino_tile t = wino_tile_choose(&unit, conv_known(p, tiles), c->ic, c->oc, threads);
+    if (!t.tb) return false;
+    const slot weights = pack_winograd(p, conv_weights_name(c), c->k->arg[2].slot, (int64_t)t.nv * vl);
+    const int64_t scratch = 36 * (t.tb * ((c->ic + vl - 1) / vl * vl + t.nv * vl) + 2 * vl);
+    bindings b = {.d = d};
+    conv_bind_number(&b, "MR", t.mr);
+    conv_bind_number(&b, "MT", t.mt);
+    conv_bind_number(&b, "NV", t.nv);
+    conv_bind_number(&b, "NVT", t.nvt);
+    conv_bind_number(&b, "TB", t.tb);
+    conv_bind_number(&b, "PARTS", t.parts);
+    conv_bind_number(&b, "AHEAD", t.ahead);
+    conv_bind_number(&b, "IC", c->ic);
+    conv_bind_number(&b, "OC", c->oc);
+    conv_bind_number(&b, "OC_LANES", c->lanes);
+    conv_bind(&b, "OH", c->out[1]);
+    conv_bind(&b, "OW", c->out[2]);
+    conv_bind(&b, "TILES", tiles);
+    conv_bind(&b, "X_AT", c->x_at);
+    conv_bind(&b, "X_N", c->x_n);
+    conv_bind(&b, "X_C", c->x_c);
+    conv_bind(&b, "X_H", c->x_stride[1]);
+    const dim parts = dim_mulc(d, dim_cdiv(d, tiles, dim_const(d, t.tb)), t.parts);
+    conv_append(c, s, out, "conv_wino", b.list, b.n, weights, scratch_slot(p, "tiles", threads, scratch), scratch, parts);
+    return true;
 }

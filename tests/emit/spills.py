@@ -26,6 +26,8 @@ LAYERS = [
     ("small_map", "1,256,7,7", "conv", "256,256,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"),
     ("depthwise", "1,64,28,28", "conv", "64,1,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64"),
     ("depthwise5", "1,64,14,14", "conv", "64,1,5,5", "kernel_shape = [5, 5], pads = [2, 2, 2, 2], group = 64"),
+    ("groups", "1,60,28,28", "conv", "60,20,1,1", "kernel_shape = [1, 1], group = 3"),
+    ("groups3", "1,60,28,28", "conv", "60,20,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 3"),
     ("wide", "128,768", "matmul", "768,768", ""),
     ("tall", "128,3072", "matmul", "3072,768", ""),
     ("narrow", "7,256", "matmul", "256,40", ""),

@@ -33,6 +33,9 @@ def net(rng):
         kernel, stride, group = int(rng.choice([3, 3, 3, 1, 5])), int(rng.choice([1, 1, 1, 2])), 1
         if rng.random() < 0.15:
             out = group = channels
+        elif rng.random() < 0.3:
+            group = int(rng.choice([g for g in (2, 3, 4, 5, 7) if channels % g == 0] or [1]))
+            out += -out % group
         scale = (channels // group * kernel * kernel) ** -0.5
         weights += [numpy_helper.from_array((scale * rng.standard_normal((out, channels // group, kernel, kernel))).astype(np.float32), f"w{i}"),
                     numpy_helper.from_array(rng.standard_normal(out).astype(np.float32), f"b{i}")]

@@ -44,6 +44,9 @@ static const sample samples[] = {
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 IC=3 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
                         "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
+    {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=5 RV=3 IC=6 OC=10 GROUPS=2 KD=1 KH=3 KW=3 SD=1 SH=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=81 X_D=0 X_H=9"},
+    {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=7 RV=1 IC=6 OC=7 GROUPS=3 KD=2 KH=1 KW=1 SD=1 SH=1 DD=1 DH=1 DW=1 OD=(d_rows) OH=(d_rows) OW=(d_rows) X_AT=(-2) "
+                            "X_N=(d_rows) X_C=(d_rows) X_D=(d_rows) X_H=(d_rows)"},
     {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s MR=4 MT=1 NV=2 NVT=1 TB=9 PARTS=2 AHEAD=3 IC=18 OC=10 OC_LANES=10 OH=12 OW=12 TILES=9 X_AT=0 X_N=4032 X_C=784 X_H=56"},
     {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s MR=3 MT=2 NV=1 NVT=1 TB=8 PARTS=1 AHEAD=0 IC=16 OC=16 OC_LANES=16 OH=(d_rows) OW=(d_rows) TILES=(d_rows) X_AT=(-16) "
      "X_N=(d_rows*64) X_C=(d_rows*16) X_H=(d_rows*4)"},
@@ -97,6 +100,8 @@ static const char prelude[] =
     "INLINE void out3_s(float a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { y[(b + m) * d_rows + n] = a; }\n"
     "INLINE void int3_v(vi a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { vf_st(y + (b + m) * d_rows + n, vi_to_f(a)); }\n"
     "INLINE void int3_s(int32_t a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { y[(b + m) * d_rows + n] = (float)a; }\n"
+    "INLINE void out4_v(vf a, int64_t n, int64_t c, int64_t r, int64_t w, float *restrict y, int64_t d_rows) { vf_st(y + (n + c + r) * d_rows + w, a); }\n"
+    "INLINE void out4_s(float a, int64_t n, int64_t c, int64_t r, int64_t w, float *restrict y, int64_t d_rows) { y[(n + c + r) * d_rows + w] = a; }\n"
     "INLINE void out5_v(vf a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "
     "{ vf_st(y + (n + b + r + w) * d_rows + l, a); }\n"
     "INLINE void out5_s(float a, int64_t n, int64_t b, int64_t r, int64_t w, int64_t l, float *restrict y, int64_t d_rows) "

@@ -1,0 +1,92 @@
+/* conv_row.c - grouped convolutions whose groups fill no vectors, with the pixels of a row as lanes (templates/cpu/conv_row.c).
+ *
+ * in:  a K_CONV step, its input row-major with the halo that its padding needs
+ * out: a K_TEMPLATE step with packed weights. Where nothing but the channels is added up and rows adjoin, a whole image is one row. */
+#include <string.h>
+
+#include "plan/conv_plan.h"
+#include "plan/pack.h"
+
+bool conv_by_rows(program *p, const plan_options *o, const kernel *k)
+{
+    const conv_params *c = &k->conv;
+    const int vl = o->target->vl;
+    int64_t oc;
+    if (k->hook[0].int_acc || vl == 1 || o->math == MATH_STRICT || c->group == 1 || conv_is_depthwise(p, k) || conv_input_block(p, k, vl) != 1) return false;
+    return dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &oc) && oc / c->group % vl != 0 && c->stride[c->rank - 1] == 1;
+}
+
+/* (n, oc, row, ow) with row = od * OH + oh. */
+static void hook_axes(conv_plan *c)
+{
+    dims *d = c->p->dims;
+    exprs *x = c->p->ex;
+    hook *h = &c->hook;
+    const uint32_t rank = c->k->conv.rank;
+    const dim width = h->axis[rank + 1];
+    dim row = rank == 1 ? dim_const(d, 0) : h->axis[2], from[2], to[2];
+    uint32_t n = 0;
+    if (rank == 3) row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
+    for (uint32_t i = 0; i < 2 && rank == 3; i++) {
+        if (!dim_is_axis(d, h->axis[i + 2])) continue;
+        from[n] = h->axis[i + 2];
+        to[n++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
+    }
+    h->value = ex_map(x, h->value, n, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
+    const dim axes[] = {h->axis[0], h->axis[1], row, width};
+    h->n_axes = 4;
+    memcpy(h->axis, axes, sizeof axes);
+}
+
+/* A whole image as one row; false where it is none, and nothing has changed. */
+static bool join_rows(conv_plan *c)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    hook *h = &c->hook;
+    const conv_params *k = &c->k->conv;
+    if (k->rank != 2 || !dim_is_axis(d, h->axis[2]) || !dim_is_axis(d, h->axis[3]) || c->x_stride[1] != c->out[2]) return false;
+    for (uint32_t i = 0; i < 2; i++)
+        if (k->kernel[i] != 1 || k->stride[i] != 1) return false;
+    const dim all = dim_axis(d, dim_mul(d, c->out[1], c->out[2])), from[2] = {h->axis[2], h->axis[3]}, to[2] = {dim_fdiv(d, all, c->out[2]), dim_mod(d, all, c->out[2])};
+    hook joined = *h;
+    joined.value = ex_map(p->ex, h->value, 2, from, to);
+    for (uint32_t i = 0; i < h->n; i++) joined.at[i] = ex_map(p->ex, h->at[i], 2, from, to);
+    hook flat = joined;
+    hook_flatten(p, &flat);
+    if (ex_has_division(p, flat.value) || ex_has_division(p, flat.at[0])) return false;
+    joined.axis[2] = dim_const(d, 0);
+    joined.axis[3] = all;
+    c->hook = joined;
+    c->out[2] = dim_mul(d, c->out[1], c->out[2]);
+    c->out[1] = dim_const(d, 1);
+    return true;
+}
+
+bool conv_rows(conv_plan *c, const step *s, block *out)
+{
+    program *p = c->p;
+    dims *d = p->dims;
+    const int64_t group = c->k->conv.group;
+    const vector_unit unit = conv_unit(c);
+    if (!join_rows(c)) hook_axes(c);
+    const row_tile t = row_tile_choose(&unit, c->oc, conv_known(p, c->out[2]));
+    block steps = {0};
+    const slot weights = pack_conv(p, &steps, conv_weights_name(c), c->k->arg[2].slot, group, 1, t.ro);
+    if (!pack_now(p, &steps, weights)) return false;
+    bindings b = {.d = d};
+    conv_bind_number(&b, "RO", t.ro);
+    conv_bind_number(&b, "RV", t.rv);
+    conv_bind_number(&b, "IC", c->ic);
+    conv_bind_number(&b, "OC", c->oc);
+    conv_bind_number(&b, "GROUPS", group);
+    conv_bind_window(&b, c, 0, true);
+    for (uint32_t i = 0; i < b.n; i++)
+        if (!strcmp(b.list[i].name, "SW")) b.list[i] = b.list[--b.n]; /* 1 */
+    const dim rows = dim_mul(d, dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[0]), c->out[1]);
+    const int64_t blocks = group * ((c->oc + t.ro - 1) / t.ro);
+    kernel *k = conv_append(c, s, out, "conv_row", b.list, b.n, weights, 0, 0, dim_mulc(d, rows, blocks));
+    k->lane = 3;
+    return true;
+}

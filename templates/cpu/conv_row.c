@@ -27,14 +27,11 @@ INLINE void conv_row_tile(const int nv, const float *restrict x, const float *re
     for (int64_t ic = 0; ic < IC; ic++) {
         for (int64_t tap = 0; tap < KD * KH * KW; tap++, w += RO) {
             const float *xt = x + ic * X_C + tap / (KH * KW) * DD * X_D + tap / KW % KH * DH * X_H + tap % KW * DW;
-            vf xv[RV];
-#pragma GCC unroll 8
-            for (int j = 0; j < nv; j++) xv[j] = vf_ld(xt + j * VL);
 #pragma GCC unroll 32
             for (int o = 0; o < RO; o++) {
                 const vf wo = vf_set(w[o]);
 #pragma GCC unroll 8
-                for (int j = 0; j < nv; j++) acc[o][j] = vf_fma(xv[j], wo, acc[o][j]);
+                for (int j = 0; j < nv; j++) acc[o][j] = vf_fma(vf_ld(xt + j * VL), wo, acc[o][j]);
             }
         }
     }

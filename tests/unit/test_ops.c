@@ -39,6 +39,11 @@ typedef struct {
 static const sample SAMPLES[] = {
     /* elements */
     {"", "float[3] x = {6,3,1.5}", "y = HardSwish (x)", "6 3 1.125"},
+    /* types that the schema does not list: computed in float and rounded once, beyond the largest number to NaN or infinity; integers wrap */
+    {"", "float[3] x = {1.125,400,-16}", "a = Cast <to = 17> (x) b = Add (a, a) y = Cast <to = 1> (b)", "2.25 nan -32"},
+    {"", "float[3] x = {1.25,57344,-16}", "a = Cast <to = 19> (x) b = Add (a, a) y = Cast <to = 1> (b)", "2.5 inf -32"},
+    {"", "float[2] x = {3,0.25}", "a = Cast <to = 17> (x) b = Exp (a) y = Cast <to = 1> (b)", "20 1.25"},
+    {"", "int32[3] x = {7,-8,3}", "a = Cast <to = 22> (x) b = Add (a, a) y = Cast <to = 6> (b)", "-2 0 6"},
     /* reductions */
     {"", "float[2,3] x = {1,2,3,4,5,6}, int64[1] a = {-1}", "y = ReduceSum <keepdims = 0> (x, a)", "6 15"},
     {"", "float[2,3] x = {1,2,3,4,5,6}", "y = ReduceMean <keepdims = 0> (x)", "3.5"},

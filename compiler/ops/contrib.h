@@ -23,6 +23,8 @@ void contrib_names(model *m);
 void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 /* The same with one new output. */
 value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
+/* A node of com.microsoft, which the edited one is of, that has a lowering. */
+value_id make_contrib(edit *e, const char *op, uint32_t n_in, const value_id *in);
 /* The edited node becomes `op` of ai.onnx with these inputs, and keeps its attributes and outputs. */
 void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in);
 value_id make_value(edit *e, const char *role);

@@ -297,6 +297,10 @@ bool lower_BlackmanWindow(lower_ctx *c);
 bool infer_gauss(infer_ctx *c);
 bool lower_gauss(lower_ctx *c);
 
+/* warping.c */
+bool infer_DynamicTimeWarping(infer_ctx *c);
+bool lower_DynamicTimeWarping(lower_ctx *c);
+
 /* moe.c */
 bool infer_MoE(infer_ctx *c);
 bool lower_MoE(lower_ctx *c);

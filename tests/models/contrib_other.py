@@ -86,6 +86,9 @@ def products():
             case(f"bnb4_{kind}_{n}", "MatMulBnb4", [noise(2, 3, k), whole(0, 256, (count + 1) // 2), np.abs(noise(-(-count // size)))], constants=(1, 2), K=k, N=n, block_size=size, quant_type=kind)
     case("cdist_0", "CDist", [noise(4, 6), noise(5, 6)], metric="euclidean")
     case("cdist_1", "CDist", [noise(4, 6), noise(5, 6)], metric="sqeuclidean")
+    for h, w in ((5, 7), (6, 2), (1, 4)):
+        for k, x in enumerate((noise(h, w), whole(0, 3, (h, w), np.float32))):
+            case(f"warping_{h}{k}", "DynamicTimeWarping", [x if k else x[None]], kinds=[TensorProto.INT32])
     case("inverse", "Inverse", [noise(2, 4, 4) + 3 * np.eye(4, dtype=np.float32)])
     a, b = noise(2, 3, 2), noise(2, 3, 2)
     z, w = a[..., 0] + 1j * a[..., 1], b[..., 0] + 1j * b[..., 1]

@@ -62,7 +62,7 @@ value_id output_of(edit *e, uint32_t i)
 
 static const contrib_row *row_at(uint32_t i)
 {
-    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_other_rows, contrib_quant_rows};
+    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_gates_rows, contrib_other_rows, contrib_quant_rows};
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
         for (const contrib_row *r = tables[k]; r->op; r++)
             if (!i--) return r;

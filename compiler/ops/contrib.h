@@ -7,7 +7,7 @@ typedef struct {
     const char *op;
     bool (*run)(edit *e); /* as an adapter: rewrites the node in place; leaves it alone when it needs types that are not known yet */
 } contrib_row;
-extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_other_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
+extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_gates_rows[], contrib_other_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
 
 #define CONTRIB_DOMAIN "com.microsoft"
 

@@ -326,8 +326,8 @@ def write(folder, row):
     return True
 
 
-def main():
-    for make in (diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer):
+def main(*makes):
+    for make in makes:
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:
@@ -341,4 +341,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer))

@@ -130,7 +130,7 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     if (!lists || !set_shapes(m, o) || !set_values(m, o)) return false;
     const resolver resolve = sequences_resolver(lists);
     const infer_options infer = {.fold_limit = FOLD_LIMIT, .weights_limit = WEIGHTS_LIMIT, .keep_dequantized = true, .resolver = &resolve};
-    if (!infer_model(m, &infer) || !sequences_give(lists) || !check_types(m) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
+    if (!infer_model(m, &infer) || !sequences_give(lists) || !check_types(m, type_beyond) || !check_limits(m)) return false; /* and normalize: nodes go to the newest version as their inputs' types become known */
     dump(m, o, out, "infer");
     remove_dead(m);
     dump(m, o, out, "dead");

@@ -14,13 +14,16 @@
  * defined. False after reporting. Calls nothing that needs inferred types. */
 bool check_model_basic(model *m);
 
-/* After inference: the types of inputs and outputs, where known, against the schema's constraints; equal type variables have equal types.
- * Needs the versions that check_model_basic sets. */
-bool check_types(model *m);
+/* How the node computes an element type that the schema does not list (`listed`, as schema_types.tensor); NULL: not at all. */
+typedef const char *(*types_beyond)(model *m, const node *n, uint32_t listed, elem e);
+
+/* After inference: the types of inputs and outputs, where known, against the schema's constraints; equal type variables have equal types. An element type for
+ * which `beyond` (NULL: none) has an answer is a warning. Needs the versions that check_model_basic sets. */
+bool check_types(model *m, types_beyond beyond);
 /* The same for the inputs of one node, at the version that it has. */
 bool check_input_types(model *m, const node *n);
 /* And of the outputs. */
-bool check_node_types(model *m, const node *n);
+bool check_node_types(model *m, const node *n, types_beyond beyond);
 
 /* What `onnxcc check` says: the rules on the file's form, stricter than what the loader needs (required fields, names defined twice, nodes out of
  * order), then check_model_basic. Whether everything holds is in d->errors. The model, where it can be read at all; else NULL. `path` as in

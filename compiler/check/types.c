@@ -74,12 +74,28 @@ typedef struct {
     model *m;
     const node *n;
     const op_schema *s;
+    types_beyond beyond; /* NULL: none */
+    bool warned;
     struct {
         value_id v;
         const char *what;
         uint32_t i;
     } first[MAX_VARIABLES]; /* by type variable: who bound it */
 } binding;
+
+/* The element type is not listed, but computed all the same: one warning a node. */
+static bool goes_beyond(binding *b, value_id v, uint32_t i, const schema_param *p, const char *what)
+{
+    model *m = b->m;
+    const value *x = value_at(m, v);
+    const char *how = b->beyond && x->type.kind == TYPE_TENSOR && p->types->tensor ? b->beyond(m, b->n, p->types->tensor, x->type.elem) : NULL;
+    if (!how || b->warned) return how != NULL;
+    b->warned = true;
+    diag_warn(m->diag, at_node(m, b->n), "type-beyond", "%s %u '%s' (%s) is %s, which version %d of %s does not list; computed %s", what, i, x->name, p->name,
+              type_name(m, &x->type), b->s->since, b->n->op, how);
+    diag_hint(m->diag, "other tools may refuse the model, as `onnxcc check --full` does; a Cast to a type that is listed makes it portable");
+    return true;
+}
 
 static bool check_value(binding *b, value_id v, uint32_t i, const schema_param *p, const char *what)
 {
@@ -89,7 +105,7 @@ static bool check_value(binding *b, value_id v, uint32_t i, const schema_param *
     if (x->data && x->data->sparse)
         return diag_error(m->diag, EXIT_INVALID, at_node(m, b->n), "input-type", "%s %u '%s' (%s) is a sparse tensor, which no operator takes", what, i, x->name, p->name);
     if (unknown(&x->type)) return true;
-    if (!allows(p->types, &x->type)) {
+    if (!allows(p->types, &x->type) && !goes_beyond(b, v, i, p, what)) {
         text list = {.mem = m->mem};
         schema_types_text(p->types, &list);
         diag_error(m->diag, EXIT_INVALID, at_node(m, b->n), *what == 'i' ? "input-type" : "output-type", "%s %u '%s' (%s) is %s, expected %s", what, i,
@@ -119,23 +135,23 @@ bool check_input_types(model *m, const node *n)
     return ok;
 }
 
-bool check_node_types(model *m, const node *n)
+bool check_node_types(model *m, const node *n, types_beyond beyond)
 {
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
     if (!s) return true;
-    binding b = {.m = m, .n = n, .s = s};
+    binding b = {.m = m, .n = n, .s = s, .beyond = beyond};
     bool ok = true;
     for (uint32_t i = 0; i < n->n_in; i++) ok &= check_value(&b, n->in[i], i, schema_input(s, i), "input");
     for (uint32_t i = 0; i < n->n_out; i++) ok &= check_value(&b, n->out[i], i, schema_output(s, i), "output");
     return ok;
 }
 
-bool check_types(model *m)
+bool check_types(model *m, types_beyond beyond)
 {
     bool ok = true;
     for (uint32_t g = 1; g < m->graphs.n; g++) {
         const graph *gr = graph_at(m, g);
-        for (uint32_t i = 0; i < gr->nodes.n; i++) ok &= check_node_types(m, node_at(m, gr->nodes.p[i]));
+        for (uint32_t i = 0; i < gr->nodes.n; i++) ok &= check_node_types(m, node_at(m, gr->nodes.p[i]), beyond);
     }
     return ok;
 }

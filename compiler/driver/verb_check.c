@@ -58,7 +58,7 @@ static void check_inferred(model *m)
     check_initial_values(m);
     if (inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL)) {
         (void)infer_model(m, &o);
-        check_types(m);
+        check_types(m, NULL);
     }
     diag_allow(m->diag, NULL);
 }

@@ -81,7 +81,7 @@ static bool infer_all(command *c, model *m)
     if (!strict && !o.before) m->diag = diag_new(c->mem, NULL);
     said->kind = "inference";
     (void)analyze_types(m, &o);
-    if (o.before) (void)check_types(m); /* of outputs, too */
+    if (o.before) (void)check_types(m, NULL); /* of outputs, too */
     diag_allow(m->diag, NULL);
     m->diag = said;
     return !said->errors;

@@ -45,6 +45,16 @@ value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t 
     return out;
 }
 
+value_id make_contrib(edit *e, const char *op, uint32_t n_in, const value_id *in)
+{
+    const value_id out = make(e, "Identity", 0, NULL, n_in, in);
+    node *n = node_at(e->m, value_at(e->m, out)->producer);
+    n->domain = edited(e)->domain;
+    n->op = intern(e->m->names, op);
+    n->version = 0;
+    return out;
+}
+
 value_id output_of(edit *e, uint32_t i)
 {
     return i < edited(e)->n_out ? edited(e)->out[i] : 0;
@@ -52,7 +62,7 @@ value_id output_of(edit *e, uint32_t i)
 
 static const contrib_row *row_at(uint32_t i)
 {
-    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_other_rows, contrib_quant_rows};
+    const contrib_row *const tables[] = {contrib_rows, contrib_attention_rows, contrib_gates_rows, contrib_other_rows, contrib_quant_rows};
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
         for (const contrib_row *r = tables[k]; r->op; r++)
             if (!i--) return r;

@@ -7,7 +7,7 @@ typedef struct {
     const char *op;
     bool (*run)(edit *e); /* as an adapter: rewrites the node in place; leaves it alone when it needs types that are not known yet */
 } contrib_row;
-extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_other_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
+extern const contrib_row contrib_rows[], contrib_attention_rows[], contrib_gates_rows[], contrib_other_rows[], contrib_quant_rows[]; /* each ended by a NULL op */
 
 #define CONTRIB_DOMAIN "com.microsoft"
 
@@ -23,6 +23,8 @@ void contrib_names(model *m);
 void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 /* The same with one new output. */
 value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
+/* A node of com.microsoft, which the edited one is of, that has a lowering. */
+value_id make_contrib(edit *e, const char *op, uint32_t n_in, const value_id *in);
 /* The edited node becomes `op` of ai.onnx with these inputs, and keeps its attributes and outputs. */
 void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in);
 value_id make_value(edit *e, const char *role);

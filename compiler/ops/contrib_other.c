@@ -41,17 +41,23 @@ static bool unique(edit *e)
     return true;
 }
 
-/* Rfft, Irfft: the last dimension of real numbers to the first half of a spectrum, pairs of parts, and back. onnxruntime divides in the way back. */
+/* Rfft, Irfft: the last signal_ndim dimensions of real numbers to the first half of a spectrum, pairs of parts, and back. onnxruntime divides in the way back. */
 static bool real_fft(edit *e)
 {
     const bool back = edited(e)->op[0] == 'I';
-    const int64_t last = -1;
-    const attr way[2] = {attr_int(e->m, "onesided", 1), attr_int(e->m, "inverse", back)};
-    if (node_int(edited(e), "signal_ndim", 1) != 1) return version_error(e, "contrib", "transforms of several dimensions are not supported yet");
+    const int64_t last = -1, n = node_int(edited(e), "signal_ndim", 1);
+    const attr half[2] = {attr_int(e->m, "onesided", 1), attr_int(e->m, "inverse", back)}, whole = attr_int(e->m, "inverse", back);
+    if (n < 1 || n > 3) return version_error(e, "contrib", "signal_ndim is %lld, expected 1 to 3", (long long)n);
+    if (rank_of(e, input_of(e, 0)) >= 0 && rank_of(e, input_of(e, 0)) < n + back) return version_error(e, "contrib", "signal_ndim is %lld, more than the input's dimensions", (long long)n);
     if (node_int(edited(e), "normalized", 0) || !node_int(edited(e), "onesided", 1)) return version_error(e, "contrib", "normalized has to be 0, and onesided 1");
     const value_id axes = const_ints(e, "last", 1, &last), axis = const_int(e, "axis", -2);
-    if (back) replace_node(e, "Squeeze", 0, NULL, IN(make(e, "DFT", 2, way, IN(input_of(e, 0), 0, axis)), axes));
-    else replace_node(e, "DFT", 2, way, IN(insert(e, "Unsqueeze", NULL, IN(input_of(e, 0), axes)), 0, axis));
+    value_id x = input_of(e, 0);
+    if (!back) x = insert(e, "Unsqueeze", NULL, IN(x, axes)); /* the half is taken along the last dimension, first here and last on the way back */
+    if (!back && n == 1) return replace_node(e, "DFT", 2, half, IN(x, 0, axis)), true;
+    if (!back) x = make(e, "DFT", 2, half, IN(x, 0, axis));
+    for (int64_t k = n + 1; k > (back ? 2 : 3); k--) x = insert(e, "DFT", &whole, IN(x, 0, const_int(e, "axis", -k)));
+    if (back) replace_node(e, "Squeeze", 0, NULL, IN(make(e, "DFT", 2, half, IN(x, 0, axis)), axes));
+    else replace_node(e, "DFT", 1, &whole, IN(x, 0, const_int(e, "axis", -3)));
     return true;
 }
 

@@ -171,12 +171,18 @@ bool infer_is(infer_ctx *c)
     return out_tensor(c, 0, ELEM_BOOL, t->rank, t->shape);
 }
 
+/* An element computed in float, for a store that rounds it: what is too large for an 8-bit float is infinity or NaN, as in arithmetic on wider ones. */
+static ex computed(lower_ctx *c, ex v)
+{
+    return to_small_float(c, v, slot_elem(c, out_slot(c, 0)), false, "nearest");
+}
+
 static ex unary_value(lower_ctx *c, const dim *idx, void *arg)
 {
     const unary_row *r = arg;
     const slot s = in_slot(c, 0);
     const ex x = load_axes(c, s, slot_rank(c, s), idx);
-    return r->formula ? r->formula(c, x) : ex_un(c->x, r->op, x);
+    return r->formula == f_Identity ? x : computed(c, r->formula ? r->formula(c, x) : ex_un(c->x, r->op, x));
 }
 
 bool lower_unary(lower_ctx *c)
@@ -269,7 +275,7 @@ static ex binary_value(lower_ctx *c, const dim *idx, void *arg)
     const binary_row *r = arg;
     const uint32_t rank = slot_rank(c, out_slot(c, 0));
     const ex a = load_bcast(c, in_slot(c, 0), rank, idx), b = load_bcast(c, in_slot(c, 1), rank, idx);
-    return r->formula ? r->formula(c, a, b) : ex_bin(c->x, r->op, a, b);
+    return computed(c, r->formula ? r->formula(c, a, b) : ex_bin(c->x, r->op, a, b));
 }
 
 bool lower_binary(lower_ctx *c)
@@ -301,7 +307,7 @@ static ex variadic_value(lower_ctx *c, const dim *idx, void *arg)
     const ex_op op = !strcmp(c->n->op, "Max") ? EX_MAX : !strcmp(c->n->op, "Min") ? EX_MIN : EX_ADD;
     ex v = load_bcast(c, in_slot(c, 0), rank, idx);
     for (uint32_t i = 1; i < n; i++) v = ex_bin(c->x, op, v, load_bcast(c, in_slot(c, i), rank, idx));
-    return strcmp(c->n->op, "Mean") ? v : divide(c, v, num(c, v, n));
+    return computed(c, strcmp(c->n->op, "Mean") ? v : divide(c, v, num(c, v, n)));
 }
 
 bool lower_variadic(lower_ctx *c)
@@ -360,9 +366,18 @@ bool infer_CastLike(infer_ctx *c)
     return out_tensor(c, 0, in_elem(c, 1), t->rank, t->shape);
 }
 
+/* The part that the nest stores of a complex number, from one with other parts or from a real number. */
+static ex complex_value(lower_ctx *c, slot s, const dim *idx)
+{
+    const ex v = ex_cast(c->x, ctype_of(slot_elem(c, out_slot(c, 0))), load_axes(c, s, slot_rank(c, s), idx));
+    if (slot_at(c->p, s)->pairs) return v;
+    return ex_select(c->x, equal(c, ex_dim(c->x, c->part), ex_i(c->x, CT_I64, 0)), v, num(c, v, 0));
+}
+
 static ex cast_value(lower_ctx *c, const dim *idx, void *arg)
 {
     const slot s = *(const slot *)arg;
+    if (slot_at(c->p, out_slot(c, 0))->pairs) return complex_value(c, s, idx);
     const elem to = slot_elem(c, out_slot(c, 0));
     const ex v = ex_cast(c->x, ctype_of(to), load_axes(c, s, slot_rank(c, s), idx));
     return to_small_float(c, v, to, node_int(c->n, "saturate", 1) != 0, node_string(c->n, "round_mode", "up"));

@@ -106,14 +106,16 @@ bool infer_GatherElements(infer_ctx *c);
 bool infer_GatherND(infer_ctx *c);
 bool infer_OneHot(infer_ctx *c);
 bool infer_ReverseSequence(infer_ctx *c);
-bool infer_ScatterElements(infer_ctx *c);
-bool infer_ScatterND(infer_ctx *c);
-bool infer_TensorScatter(infer_ctx *c);
 bool lower_Gather(lower_ctx *c);
 bool lower_GatherElements(lower_ctx *c);
 bool lower_GatherND(lower_ctx *c);
 bool lower_OneHot(lower_ctx *c);
 bool lower_ReverseSequence(lower_ctx *c);
+
+/* scatter.c */
+bool infer_ScatterElements(infer_ctx *c);
+bool infer_ScatterND(infer_ctx *c);
+bool infer_TensorScatter(infer_ctx *c);
 bool lower_ScatterElements(lower_ctx *c);
 bool lower_ScatterND(lower_ctx *c);
 bool lower_TensorScatter(lower_ctx *c);
@@ -294,6 +296,10 @@ bool lower_BlackmanWindow(lower_ctx *c);
 /* gauss.c */
 bool infer_gauss(infer_ctx *c);
 bool lower_gauss(lower_ctx *c);
+
+/* warping.c */
+bool infer_DynamicTimeWarping(infer_ctx *c);
+bool lower_DynamicTimeWarping(lower_ctx *c);
 
 /* moe.c */
 bool infer_MoE(infer_ctx *c);

@@ -88,7 +88,7 @@ static bool foldable_sizes(folder *f, const node *n, int64_t limit)
     int64_t largest = 0, shape[64];
     for (uint32_t i = 0; i < n->n_in; i++) {
         const tensor *t = n->in[i] ? value_at(f->m, n->in[i])->data : NULL;
-        if (n->in[i] && (!t || elem_of(t->type)->kind == 'c' || (!t->data && !t->strings && tensor_count(t)))) return false;
+        if (n->in[i] && (!t || (!t->data && !t->strings && tensor_count(t)))) return false;
         if (t && tensor_count(t) > largest) largest = tensor_count(t);
     }
     for (uint32_t i = 0; i < n->n_out; i++) {
@@ -132,8 +132,8 @@ static bool fold_block(folder *f, node_id id, const block *b, uint32_t first_slo
         if (!s) return false;
         const slot_info *info = slot_at(f->p, s);
         tensor *t = ARENA_NEW(m->mem, tensor);
-        t->type = info->type;
-        t->rank = info->rank;
+        t->type = !info->pairs ? info->type : info->type == ELEM_FLOAT ? ELEM_COMPLEX64 : ELEM_COMPLEX128;
+        t->rank = (uint32_t)info->rank - info->pairs;
         t->shape = ARENA_ARRAY(m->mem, int64_t, t->rank);
         for (uint32_t k = 0; k < t->rank; k++) (void)dim_is_const(f->p->dims, info->extent[k], &t->shape[k]);
         if (t->type == ELEM_STRING) t->strings = mem.data[s - first_slot];

@@ -235,21 +235,48 @@ bool infer_BitCast(infer_ctx *c)
     if (to < 1 || to >= ELEM_COUNT) return infer_error(c, "attribute-value", "attribute 'to' is %lld, which is no element type", (long long)to);
     const elem_info *a = elem_of(t->elem), *b = elem_of((elem)to);
     if (a->bits != b->bits) return infer_error(c, "type-mismatch", "%s and %s have not the same width", a->name, b->name);
-    if (a->bits < 32 && t->elem != (elem)to && (a->kind == 'f' || b->kind == 'f'))
-        return infer_unsupported(c, "type-unsupported", "from %s to %s is not supported yet", a->name, b->name);
     return out_tensor(c, 0, (elem)to, t->rank, t->shape);
+}
+
+/* The bits of a part of a complex64 as U64, moved up to where the imaginary part lies. */
+static ex part_bits(lower_ctx *c, slot x, const dim *idx, int64_t part)
+{
+    c->part = dim_const(c->d, part);
+    const ex bits = ex_cast(c->x, CT_U64, ex_bitcast(c->x, CT_U32, load_axes(c, x, slot_rank(c, x), idx)));
+    return part ? ex_bin(c->x, EX_SHL, bits, ex_i(c->x, CT_U64, 32)) : bits;
 }
 
 static ex bit_value(lower_ctx *c, const dim *idx, void *arg)
 {
     (void)arg;
-    const slot x = in_slot(c, 0);
-    const elem to = slot_elem(c, out_slot(c, 0));
-    const ex v = load_axes(c, x, slot_rank(c, x), idx);
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    const elem to = slot_elem(c, y);
+    if (slot_at(c->p, x)->pairs && !slot_at(c->p, y)->pairs) return ex_bitcast(c->x, ctype_of(to), either(c, part_bits(c, x, idx, 0), part_bits(c, x, idx, 1)));
+    ex v = load_axes(c, x, slot_rank(c, x), idx);
+    if (slot_at(c->p, y)->pairs && !slot_at(c->p, x)->pairs) {
+        const ex bits = ex_bitcast(c->x, CT_U64, v), up = ex_select(c->x, equal(c, ex_dim(c->x, c->part), ex_i(c->x, CT_I64, 0)), ex_i(c->x, CT_U64, 0), ex_i(c->x, CT_U64, 32));
+        v = ex_cast(c->x, CT_U32, ex_bin(c->x, EX_SHR, bits, up));
+    }
     return elem_of(to)->bits < 32 ? ex_cast(c->x, ctype_of(to), v) : ex_bitcast(c->x, ctype_of(to), v);
+}
+
+/* Floats under 32 bits: a kernel on the bytes as they are stored. */
+static void lower_bits(lower_ctx *c, slot x, slot y)
+{
+    const int bits = elem_of(slot_elem(c, y))->bits;
+    const dim n = dim_product(c->d, slot_at(c->p, y)->extent, slot_rank(c, y)), stored = bits < 8 ? dim_cdiv(c->d, dim_mulc(c->d, n, bits), dim_const(c->d, 8)) : n;
+    const kernel_arg args[2] = {{y, ARG_OUT}, {x, ARG_IN}};
+    const binding bind[2] = {{.name = "Y_T", .kind = BIND_TYPE, .type = slot_elem(c, y)}, {.name = "X_T", .kind = BIND_TYPE, .type = slot_elem(c, x)}};
+    lower_template(c, "bits", 2, bind, 2, args, stored);
 }
 
 bool lower_BitCast(lower_ctx *c)
 {
+    const slot x = in_slot(c, 0), y = out_slot(c, 0);
+    const elem_info *from = elem_of(slot_elem(c, x)), *to = elem_of(slot_elem(c, y));
+    if (to->bits < 32 && from != to && (from->kind == 'f' || to->kind == 'f')) {
+        lower_bits(c, x, y);
+        return true;
+    }
     return lower_map(c, out_slot(c, 0), bit_value, NULL);
 }

@@ -1,14 +1,14 @@
-/* index.c - operators whose tensor says where to read or write: the Gather and Scatter families, OneHot, ReverseSequence, TensorScatter.
- * Source: ONNX Operators.md, newest versions.
+/* index.c - operators whose tensor says where to read: the Gather family, OneHot, ReverseSequence. Source: ONNX Operators.md, newest versions.
  *
- * An index from a tensor counts from the end when negative; outside the dimension the step fails (EX_INDEX). A scatter copies the data, then
- * stores the updates in their order, so that the last of two equal indexes wins, as onnxruntime does. */
+ * An index from a tensor counts from the end when negative; outside the dimension the step fails (EX_INDEX). */
+#include "ops/index.h"
+
 #include <string.h>
 
 #include "ops/families.h"
 #include "ops/formula.h"
 
-static bool need_ranks(infer_ctx *c, uint32_t n)
+bool need_ranks(infer_ctx *c, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         if (!need_rank(c, i)) return false;
@@ -17,13 +17,12 @@ static bool need_ranks(infer_ctx *c, uint32_t n)
     return true;
 }
 
-/* Element `at` of an index tensor as an index into a dimension of n elements. */
-static ex index_from(lower_ctx *c, slot s, const dim *at, dim n)
+ex index_from(lower_ctx *c, slot s, const dim *at, dim n)
 {
     return ex_index(c->x, ex_cast(c->x, CT_I64, load_axes(c, s, slot_rank(c, s), at)), ex_dim(c->x, n));
 }
 
-static void as_ex(lower_ctx *c, uint32_t n, const dim *d, ex *out)
+void as_ex(lower_ctx *c, uint32_t n, const dim *d, ex *out)
 {
     for (uint32_t i = 0; i < n; i++) out[i] = ex_dim(c->x, d[i]);
 }
@@ -61,8 +60,7 @@ bool lower_Gather(lower_ctx *c)
     return lower_map(c, out_slot(c, 0), gather_value, NULL);
 }
 
-/* The indices of GatherElements and ScatterElements are no longer than the data but along the axis. */
-static void inside_data(infer_ctx *c, uint32_t axis)
+void inside_data(infer_ctx *c, uint32_t axis)
 {
     for (int32_t k = 0; k < in_rank(c, 0); k++)
         if ((uint32_t)k != axis) assume_at_least(c, dim_sub(c->d, in_dim(c, 0, k), in_dim(c, 1, k)), 0);
@@ -94,8 +92,7 @@ bool lower_GatherElements(lower_ctx *c)
     return lower_map(c, out_slot(c, 0), gather_elements_value, NULL);
 }
 
-/* The length of the index tuples: the last dimension of indices. */
-static bool tuple_length(dims *d, const type *i, int64_t *n)
+bool tuple_length(dims *d, const type *i, int64_t *n)
 {
     return i->rank > 0 && dim_is_const(d, i->shape[i->rank - 1], n);
 }
@@ -121,8 +118,7 @@ bool infer_GatherND(infer_ctx *c)
     return out_tensor(c, 0, x->elem, r, out);
 }
 
-/* Indexes of a tuple tensor `i` at `idx` (its leading dimensions) into at[first..first + n). */
-static void tuple_indexes(lower_ctx *c, slot i, const dim *idx, slot x, uint32_t first, int64_t n, ex *at)
+void tuple_indexes(lower_ctx *c, slot i, const dim *idx, slot x, uint32_t first, int64_t n, ex *at)
 {
     dim to[MAX_RANK];
     const uint32_t ri = slot_rank(c, i);
@@ -151,147 +147,6 @@ static ex gather_nd_value(lower_ctx *c, const dim *idx, void *arg)
 bool lower_GatherND(lower_ctx *c)
 {
     return lower_map(c, out_slot(c, 0), gather_nd_value, NULL);
-}
-
-/* ---- Scatter ---- */
-
-/* The fold of attribute `reduction`; FOLD_NONE for "none" and for an unknown word. */
-static fold reduction_of(lower_ctx *c, bool is_bool)
-{
-    static const struct {
-        const char *name;
-        fold fold, of_bool;
-    } ROWS[] = {{"add", FOLD_SUM, FOLD_OR}, {"mul", FOLD_PROD, FOLD_AND}, {"max", FOLD_MAX, FOLD_OR}, {"min", FOLD_MIN, FOLD_AND}};
-    const char *name = node_string(c->n, "reduction", "none");
-    for (size_t i = 0; i < sizeof ROWS / sizeof *ROWS; i++)
-        if (!strcmp(name, ROWS[i].name)) return is_bool ? ROWS[i].of_bool : ROWS[i].fold;
-    return FOLD_NONE;
-}
-
-static bool check_reduction(infer_ctx *c)
-{
-    static const char *const KNOWN[] = {"none", "add", "mul", "max", "min"};
-    const char *name = node_string(c->n, "reduction", "none");
-    if (in_elem(c, 0) == ELEM_STRING && strcmp(name, "none")) return infer_unsupported(c, "type-unsupported", "reductions of strings are not supported yet");
-    if (elem_of(in_elem(c, 0))->kind == 'c' && strcmp(name, "none") && strcmp(name, "add"))
-        return infer_unsupported(c, "type-unsupported", "reduction '%s' of complex numbers is not supported", name);
-    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
-        if (!strcmp(name, KNOWN[i])) return true;
-    return infer_error(c, "attribute-value", "attribute 'reduction' is '%s'", name);
-}
-
-/* A store of v to y at places that the data say. The axis of complex numbers' parts is one of the nest. */
-static sink *scattered(lower_ctx *c, nest_builder *b, slot y, const ex *at, ex v)
-{
-    const uint32_t rank = slot_rank(c, y);
-    ex all[MAX_RANK];
-    memcpy(all, at, rank * sizeof *at);
-    if (slot_at(c->p, y)->pairs) all[rank] = ex_dim(c->x, c->part);
-    return stage_store(b, y, rank + slot_at(c->p, y)->pairs, all, v);
-}
-
-/* All axes of the stage run in order: equal indexes are legal. */
-static void scatter_store(lower_ctx *c, nest_builder *b, slot y, const ex *at, ex v)
-{
-    sink *s = scattered(c, b, y, at, v);
-    s->in_order = true;
-    s->fold = reduction_of(c, ex_type(c->x, v) == CT_BOOL);
-}
-
-bool infer_ScatterElements(infer_ctx *c)
-{
-    uint32_t axis;
-    if (!need_ranks(c, 3) || !fix_axis(c, node_int(c->n, "axis", 0), in_rank(c, 0), &axis) || !check_reduction(c)) return false;
-    if (in_rank(c, 0) != in_rank(c, 1) || in_rank(c, 0) != in_rank(c, 2))
-        return infer_error(c, "shape-rank", "data, indices and updates have %d, %d and %d dimensions", in_rank(c, 0), in_rank(c, 1), in_rank(c, 2));
-    inside_data(c, axis);
-    return shape_fits(c, 2, in_rank(c, 1), in_type(c, 1)->shape) && out_like(c, 0, 0);
-}
-
-bool lower_ScatterElements(lower_ctx *c)
-{
-    const slot i = in_slot(c, 1), u = in_slot(c, 2), y = out_slot(c, 0);
-    const uint32_t rank = slot_rank(c, y), axis = axis_of(node_int(c->n, "axis", 0), rank);
-    lower_copy(c, y, in_slot(c, 0));
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK];
-    ex at[MAX_RANK];
-    part_axis(c, &b, y);
-    nest_stage(&b);
-    stage_axes_for(&b, rank, slot_at(c->p, i)->extent, idx);
-    as_ex(c, rank, idx, at);
-    at[axis] = index_from(c, i, idx, slot_dim(c, y, axis));
-    scatter_store(c, &b, y, at, load_axes(c, u, rank, idx));
-    low_end(c, &b);
-    return true;
-}
-
-bool infer_ScatterND(infer_ctx *c)
-{
-    if (!need_ranks(c, 3) || !check_reduction(c)) return false;
-    const type *x = in_type(c, 0), *i = in_type(c, 1);
-    int64_t n;
-    if (!tuple_length(c->d, i, &n)) return infer_unsupported(c, "shape-unknown", "the last dimension of indices is not known");
-    if (n > x->rank) return infer_error(c, "shape-rank", "tuples of %lld indexes don't fit data of %d dimensions", (long long)n, x->rank);
-    const int64_t want = i->rank - 1 + x->rank - n;
-    if (in_rank(c, 2) != want) return infer_error(c, "shape-rank", "updates have %d dimensions instead of %lld", in_rank(c, 2), (long long)want);
-    for (int32_t k = 0; k < want; k++)
-        if (!dim_fits(c, 2, k, k < i->rank - 1 ? i->shape[k] : x->shape[k - (i->rank - 1) + n])) return false;
-    return out_like(c, 0, 0);
-}
-
-bool lower_ScatterND(lower_ctx *c)
-{
-    const slot i = in_slot(c, 1), u = in_slot(c, 2), y = out_slot(c, 0);
-    const uint32_t rank = slot_rank(c, y), ri = slot_rank(c, i), ru = slot_rank(c, u);
-    int64_t n = 0;
-    (void)dim_is_const(c->d, slot_dim(c, i, ri - 1), &n);
-    lower_copy(c, y, in_slot(c, 0));
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK];
-    ex at[MAX_RANK];
-    part_axis(c, &b, y);
-    nest_stage(&b);
-    stage_axes_for(&b, ru, slot_at(c->p, u)->extent, idx);
-    tuple_indexes(c, i, idx, y, 0, n, at);
-    as_ex(c, rank - (uint32_t)n, idx + ri - 1, at + n);
-    scatter_store(c, &b, y, at, load_axes(c, u, ru, idx));
-    low_end(c, &b);
-    return true;
-}
-
-/* ---- TensorScatter: a key-value cache gets rows at a position of each batch ---- */
-
-bool infer_TensorScatter(infer_ctx *c)
-{
-    uint32_t axis;
-    if (!need_ranks(c, 2) || !fix_axis(c, node_int(c->n, "axis", -2), in_rank(c, 0), &axis)) return false;
-    if (axis == 0) return infer_error(c, "axis-range", "axis 0 is the batch dimension");
-    for (int32_t k = 0; k < in_rank(c, 0); k++)
-        if ((uint32_t)k != axis && !dim_fits(c, 1, k, in_dim(c, 0, k))) return false;
-    assume_at_least(c, dim_sub(c->d, in_dim(c, 0, (int32_t)axis), in_dim(c, 1, (int32_t)axis)), 0);
-    return dim_fits(c, 2, 0, in_dim(c, 0, 0)) && out_like(c, 0, 0);
-}
-
-bool lower_TensorScatter(lower_ctx *c)
-{
-    const slot u = in_slot(c, 1), w = in_slot(c, 2), y = out_slot(c, 0);
-    const uint32_t rank = slot_rank(c, y), axis = axis_of(node_int(c->n, "axis", -2), rank);
-    const bool circular = !strcmp(node_string(c->n, "mode", "linear"), "circular");
-    lower_copy(c, y, in_slot(c, 0));
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK];
-    ex at[MAX_RANK];
-    part_axis(c, &b, y);
-    nest_stage(&b);
-    stage_axes_for(&b, rank, slot_at(c->p, u)->extent, idx);
-    as_ex(c, rank, idx, at);
-    const ex size = ex_dim(c->x, slot_dim(c, y, axis));
-    if (w) at[axis] = add(c, at[axis], load_axes(c, w, 1, idx));
-    at[axis] = circular ? ex_bin(c->x, EX_FMOD, at[axis], size) : w ? ex_index(c->x, at[axis], size) : at[axis];
-    scattered(c, &b, y, at, load_axes(c, u, rank, idx))->in_order = true;
-    low_end(c, &b);
-    return true;
 }
 
 /* ---- OneHot ---- */

@@ -195,7 +195,7 @@ static bool operands_fit(model *m, const node *n)
         const type *t = n->in[i] ? &value_at(m, n->in[i])->type : NULL;
         const schema_param *p = schema_input(s, i);
         if (!p || !t || t->kind != TYPE_TENSOR || t->elem == ELEM_NONE) continue;
-        if (!(p->types->tensor >> t->elem & 1)) return false;
+        if (!(p->types->tensor >> t->elem & 1) && !type_beyond(m, n, p->types->tensor, t->elem)) return false;
         if (p->constraint < 0 || (p->option == PARAM_VARIADIC && !p->homogeneous)) continue;
         uint8_t *b = &bound[(uint8_t)p->constraint];
         if (*b && *b != t->elem) return false;

@@ -104,24 +104,29 @@ static ex value_of_number(lower_ctx *c, slot values, ex number, ex otherwise)
     return ex_select(c->x, less(c, ex_i(c->x, CT_I64, -1), number), load_at(c, values, slot_rank(c, values), at), otherwise);
 }
 
-bool lower_LabelEncoder(lower_ctx *c)
+/* y = values[the place of x among the keys], or the default. found: the places, where keys are strings; else `numbers` are the keys. */
+static bool lower_mapping(lower_ctx *c, slot found, slot numbers, slot values, ex otherwise)
 {
     const slot x = in_slot(c, 0), y = out_slot(c, 0);
     const uint32_t rank = slot_rank(c, x);
-    uint32_t n, n_values;
-    const char *const *keys = string_values(c->n, "keys_strings", "keys_tensor", &n);
-    const char *const *strings = string_values(c->n, "values_strings", "values_tensor", &n_values);
-    const slot values = strings ? slot_strings(c, "values", 1, (const int64_t[1]){n_values}, strings) : number_list(c, "values");
-    const slot found = keys ? lower_find(c, x, n, keys) : 0, numbers = keys ? 0 : number_list(c, "keys");
-    const ex otherwise = default_value(c, slot_elem(c, y));
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK];
     axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    const ex number = keys ? load_axes(c, found, rank, idx) : find_number(c, &b, x, idx, numbers);
+    const ex number = found ? load_axes(c, found, rank, idx) : find_number(c, &b, x, idx, numbers);
     nest_stage(&b);
     store_axes(c, &b, y, rank, idx, value_of_number(c, values, number, otherwise));
     low_end(c, &b);
     return true;
+}
+
+bool lower_LabelEncoder(lower_ctx *c)
+{
+    uint32_t n, n_values;
+    const char *const *keys = string_values(c->n, "keys_strings", "keys_tensor", &n);
+    const char *const *strings = string_values(c->n, "values_strings", "values_tensor", &n_values);
+    const slot values = strings ? slot_strings(c, "values", 1, (const int64_t[1]){n_values}, strings) : number_list(c, "values");
+    const slot found = keys ? lower_find(c, in_slot(c, 0), n, keys) : 0, numbers = keys ? 0 : number_list(c, "keys");
+    return lower_mapping(c, found, numbers, values, default_value(c, slot_elem(c, out_slot(c, 0))));
 }
 
 /* ---- CategoryMapper ---- */
@@ -137,23 +142,15 @@ bool infer_CategoryMapper(infer_ctx *c)
 
 bool lower_CategoryMapper(lower_ctx *c)
 {
-    const slot x = in_slot(c, 0), y = out_slot(c, 0);
-    const uint32_t rank = slot_rank(c, x);
+    const slot x = in_slot(c, 0);
     uint32_t n;
     const int64_t *ints = node_ints(c->n, "cats_int64s", &n), shape[1] = {n};
     const char *const *strings = node_attr(c->n, "cats_strings")->u.strings, *own = node_string(c->n, "default_string", "_Unused");
     const bool from_strings = slot_elem(c, x) == ELEM_STRING;
-    const slot found = from_strings ? lower_find(c, x, n, strings) : 0, numbers = slot_ints(c, "numbers", ELEM_INT64, 1, shape, ints);
+    const slot numbers = slot_ints(c, "numbers", ELEM_INT64, 1, shape, ints);
     const slot values = from_strings ? numbers : slot_strings(c, "strings", 1, shape, strings);
     const ex otherwise = from_strings ? ex_i(c->x, CT_I64, node_int(c->n, "default_int64", -1)) : load_scalar(c, slot_strings(c, "default", 0, NULL, &own));
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK];
-    axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    const ex number = from_strings ? load_axes(c, found, rank, idx) : find_number(c, &b, x, idx, numbers);
-    nest_stage(&b);
-    store_axes(c, &b, y, rank, idx, value_of_number(c, values, number, otherwise));
-    low_end(c, &b);
-    return true;
+    return lower_mapping(c, from_strings ? lower_find(c, x, n, strings) : 0, numbers, values, otherwise);
 }
 
 /* ---- OneHotEncoder ---- */

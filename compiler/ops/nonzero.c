@@ -225,6 +225,11 @@ static slot item_order(const items *t)
         place = dim_add(c->d, dim_mul(c->d, place, slot_dim(c, t->x, k)), part[k]);
         size = dim_mul(c->d, size, slot_dim(c, t->x, k));
     }
+    if (slot_at(c->p, t->x)->pairs) { /* by real part, then imaginary part */
+        c->part = stage_axis(&b, dim_const(c->d, 2));
+        place = dim_add(c->d, dim_mulc(c->d, place, 2), c->part);
+        size = dim_mulc(c->d, size, 2);
+    }
     const ex v = item_element(t, at[0], part), w = item_element(t, at[1], part);
     /* 2 * place + 1 of the first element that is less, 2 * place of the first that is more; the least of these decides */
     const ex more = ex_dim(c->x, dim_mulc(c->d, place, 2)), less_here = ex_dim(c->x, dim_addc(c->d, dim_mulc(c->d, place, 2), 1));
@@ -312,7 +317,8 @@ static void store_kinds(const items *t, slot order, slot first, slot ranks)
             part[k] = k == t->axis ? i : stage_axis(&b, slot_dim(c, t->x, k));
             to[k] = k == t->axis ? at : ex_dim(c->x, part[k]);
         }
-        stage_store(&b, y, slot_rank(c, y), to, item_element(t, i, part))->guard = guard;
+        if (slot_at(c->p, y)->pairs) to[slot_rank(c, y)] = ex_dim(c->x, c->part = stage_axis(&b, dim_const(c->d, 2)));
+        stage_store(&b, y, slot_rank(c, y) + slot_at(c->p, y)->pairs, to, item_element(t, i, part))->guard = guard;
     }
     low_end(c, &b);
 }

@@ -384,10 +384,10 @@ slot typed_slot(program *p, const char *name, elem e, slot_kind kind, uint32_t r
 
 bool takes_complex(const node *n)
 {
-    static const char *const KNOWN[] = {"CenterCropPad", "Compress", "Concat", "Constant", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
+    static const char *const KNOWN[] = {"Cast", "CastLike", "CenterCropPad", "Compress", "Concat", "Constant", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity",
                                         "OneHot", "Pad", "Reshape", "ReverseSequence", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Trilu",
                                         "Unsqueeze", "Where", "Col2Im", "GridSample", "If", "Loop", "NonZero", "RandomNormalLike", "RandomUniformLike", "Scan", "ScatterElements",
-                                        "ScatterND", "TensorScatter"};
+                                        "ScatterND", "TensorScatter", "Unique", "BitCast"};
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
         if (!strcmp(n->op, KNOWN[i])) return !*n->domain;
     return false;

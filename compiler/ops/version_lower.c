@@ -142,7 +142,7 @@ static bool types_fit(edit *e)
 {
     diag *said = e->m->diag;
     diag *why = e->m->diag = diag_new(e->m->mem, NULL);
-    const bool ok = check_node_types(e->m, edited(e));
+    const bool ok = check_node_types(e->m, edited(e), NULL);
     e->m->diag = said;
     return ok || version_error(e, "version-lower", "%s", why->list.n ? why->list.p[0].message : "types");
 }

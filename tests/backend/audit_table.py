@@ -97,7 +97,7 @@ for name, function in (("Add", np.add), ("Sub", np.subtract), ("Mul", np.multipl
        v("bcd c:pos", {"broadcast": 1, "axis": 1}, to=6, otherwise=over(function, 1)), v("bcde cd:pos", {"broadcast": 1, "axis": -3}, to=6, otherwise=over(function, -3)))
 op("GreaterOrEqual LessOrEqual BitwiseAnd BitwiseOr BitwiseXor", v("bcd d:pos"), v("bcd bcd"))
 op("Pow", v("bcd:pos d:unit", since=7), v("bcd:pos bcd:unit", to=6), v("bcd:pos c:unit", {"broadcast": 1, "axis": 1}, to=6))
-op("Mod", v("bcd d:pos", {"fmod": lambda version, types: int(types["T"] in (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16))}),
+op("Mod", v("bcd d:pos", {"fmod": lambda version, types: int("FLOAT" in TensorProto.DataType.Name(types["T"]) or types["T"] == TensorProto.DOUBLE)}),
    v("bcd d:pos", {"fmod": 1}))
 op("BitShift", v("bcd:less4 d:less4", {"direction": "LEFT"}), v("bcd:less4 d:less4", {"direction": "RIGHT"}))
 op("PRelu", v("bcd d", since=7), v("bcd c", to=6), v("bcd 1", to=6), v("bcd c1", since=7))

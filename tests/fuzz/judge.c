@@ -60,7 +60,7 @@ void judge_check(const unsigned char *data, size_t size)
     const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
     if (m && !d->errors && inline_functions(m) && inline_operators(m, not_ours, NULL, NULL)) {
         (void)infer_model(m, &o);
-        check_types(m);
+        check_types(m, NULL);
     }
     arena_free(mem);
     infer_again(data, size);

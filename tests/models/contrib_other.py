@@ -86,6 +86,9 @@ def products():
             case(f"bnb4_{kind}_{n}", "MatMulBnb4", [noise(2, 3, k), whole(0, 256, (count + 1) // 2), np.abs(noise(-(-count // size)))], constants=(1, 2), K=k, N=n, block_size=size, quant_type=kind)
     case("cdist_0", "CDist", [noise(4, 6), noise(5, 6)], metric="euclidean")
     case("cdist_1", "CDist", [noise(4, 6), noise(5, 6)], metric="sqeuclidean")
+    for h, w in ((5, 7), (6, 2), (1, 4)):
+        for k, x in enumerate((noise(h, w), whole(0, 3, (h, w), np.float32))):
+            case(f"warping_{h}{k}", "DynamicTimeWarping", [x if k else x[None]], kinds=[TensorProto.INT32])
     case("inverse", "Inverse", [noise(2, 4, 4) + 3 * np.eye(4, dtype=np.float32)])
     a, b = noise(2, 3, 2), noise(2, 3, 2)
     z, w = a[..., 0] + 1j * a[..., 1], b[..., 0] + 1j * b[..., 1]
@@ -118,6 +121,36 @@ def relative():
     case("gated_relative_bias", "GatedRelativePositionBias", [query, bias, places, weight, shift, eco], formula=lambda: [(u * (r * eco - 1) + 2) * places], constants=(1, 2, 3, 4, 5), num_heads=3)
 
 
+def ratio(above, below):
+    """0 where there is nothing above."""
+    return np.where(above == 0, 0, above / np.where(above == 0, 1, below))
+
+
+def truths():
+    """Metrics of CDist that ask whether a number is 0."""
+    x, y = whole(0, 3, (4, 9), np.float32), whole(0, 3, (5, 9), np.float32)
+    x[0], y[0], y[1] = 1, 0, 1
+    a, b = x[:, None] != 0, y[None] != 0
+    tt, tf, ft, ff = (v.sum(-1).astype(np.float64) for v in (a & b, a & ~b, ~a & b, ~a & ~b))
+    apart, n = tf + ft, x.shape[1]
+    for metric, expected in {"dice": apart / (2 * tt + apart), "jaccard": ratio(apart, tt + apart), "kulsinski": (apart - tt + n) / (apart + n), "matching": (x[:, None] != y[None]).mean(-1),
+                             "rogerstanimoto": 2 * apart / (tt + ff + 2 * apart), "russellrao": (n - tt) / n, "sokalmichener": 2 * apart / (tt + ff + 2 * apart),
+                             "sokalsneath": 2 * apart / (tt + 2 * apart), "yule": ratio(2 * tf * ft, tt * ff + tf * ft)}.items():
+        case(f"cdist_{metric}", "CDist", [x, y], formula=lambda v=expected.astype(np.float32): [v], metric=metric)
+
+
+def distributions():
+    x, y = np.abs(noise(6, 4)), np.abs(noise(5, 4))
+    x[1, 2] = y[2, 3] = 0
+    p, q = (x / x.sum(-1, keepdims=True))[:, None].astype(np.float64), (y / y.sum(-1, keepdims=True))[None].astype(np.float64)
+    m = (p + q) / 2
+    d, rows = (x[:, None] - y[None]).astype(np.float64), np.concatenate([x, y]).astype(np.float64)
+    parts = [np.where(v == 0, 0, v * np.log(np.where(v == 0, 1, v) / m)).sum(-1) for v in (p, q)]
+    for metric, expected in {"jensenshannon": np.sqrt(sum(parts) / 2), "minkowski": np.sqrt((d * d).sum(-1)), "seuclidean": np.sqrt((d * d / rows.var(0, ddof=1)).sum(-1)),
+                             "mahalanobis": np.sqrt(np.einsum("mnk,kl,mnl->mn", d, np.linalg.inv(np.cov(rows.T)), d))}.items():
+        case(f"cdist_{metric}", "CDist", [x, y], formula=lambda v=expected.astype(np.float32): [v], metric=metric)
+
+
 def movement():
     for upper in (0, 1):
         case(f"trilu_{upper}", "Trilu", [noise(2, 4, 5)], upper=upper)
@@ -137,11 +170,14 @@ def movement():
                "correlation": 1 - centred[0] @ centred[1].T / np.linalg.norm(centred[0], axis=1)[:, None] / np.linalg.norm(centred[1], axis=1)}
     for metric, expected in metrics.items():
         case(f"cdist_{metric}", "CDist", [x, y], formula=lambda v=expected: [v], metric=metric)
-    signal = noise(3, 2, 8)
-    spectrum = np.fft.rfft(signal)
-    spectrum = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
-    case("rfft", "Rfft", [signal], formula=lambda: [spectrum], signal_ndim=1, normalized=0, onesided=1)
-    case("irfft", "Irfft", [spectrum], formula=lambda: [signal], signal_ndim=1, normalized=0, onesided=1)
+    truths()
+    distributions()
+    signal = noise(2, 3, 5, 8)
+    for n in (1, 2, 3):
+        spectrum = np.fft.rfftn(signal, axes=range(-n, 0))
+        spectrum = np.stack([spectrum.real, spectrum.imag], -1).astype(np.float32)
+        case(f"rfft_{n}", "Rfft", [signal], formula=lambda v=spectrum: [v], signal_ndim=n, normalized=0, onesided=1)
+        case(f"irfft_{n}", "Irfft", [spectrum], formula=lambda: [signal], signal_ndim=n, normalized=0, onesided=1)
     relative()
     case("torch_embedding", "TorchEmbedding", [table, ids], formula=lambda: [table[ids]])
     for dim, size, step in ((-1, 3, 2), (1, 2, 1), (0, 2, 1)):
@@ -290,8 +326,8 @@ def write(folder, row):
     return True
 
 
-def main():
-    for make in (diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer):
+def main(*makes):
+    for make in makes:
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     with tempfile.TemporaryDirectory() as folder:
@@ -305,4 +341,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(diffusion, products, movement, identifiers, images, integers, blocks, sparse_mixer))

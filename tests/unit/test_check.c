@@ -7,6 +7,7 @@
 
 #include "build_graph.h"
 #include "check/check.h"
+#include "ops/ops.h"
 
 static arena *mem;
 static model *m;
@@ -302,7 +303,7 @@ static void input_types_must_be_in_the_constraint(void **state)
     add_input(m, 1, "i", ELEM_INT32, 4);
     add_node(m, 1, "Sigmoid", "i", "y");
     assert_true(check_model_basic(m));
-    assert_false(check_types(m));
+    assert_false(check_types(m, NULL));
     expect("input-type", "input 0 'i' (X) is int32, expected float, float16, double, bfloat16", "version 13 of Sigmoid");
 }
 
@@ -313,8 +314,49 @@ static void one_type_variable_has_one_type(void **state)
     add_input(m, 1, "d", ELEM_DOUBLE, 4);
     add_node(m, 1, "Add", "x, d", "y");
     assert_true(check_model_basic(m));
-    assert_false(check_types(m));
+    assert_false(check_types(m, NULL));
     expect("type-mismatch", "input 1 'd' is double but input 0 'x' is float; both are of type T", NULL);
+}
+
+static void operators_that_are_not_by_element_keep_to_the_types_of_their_schema(void **state)
+{
+    (void)state;
+    import_opset(m, "", 13);
+    add_input(m, 1, "f", ELEM_FLOAT8E4M3FN, 4);
+    add_node(m, 1, "Softmax", "f", "u");
+    assert_true(check_model_basic(m));
+    assert_false(check_types(m, type_beyond));
+    expect("input-type", "input 0 'f' (input) is float8e4m3fn, expected float, float16, double, bfloat16", "version 13 of Softmax");
+}
+
+static void types_beyond_the_schema_are_a_warning_where_their_meaning_is_plain(void **state)
+{
+    (void)state;
+    import_opset(m, "", 13);
+    add_input(m, 1, "f", ELEM_FLOAT8E4M3FN, 4);
+    add_node(m, 1, "Add", "f, f", "s");
+    assert_true(check_model_basic(m));
+    assert_true(check_types(m, type_beyond));
+    expect("type-beyond", "input 0 'f' (A) is float8e4m3fn, which version 13 of Add does not list; computed in float, each element rounded once", "other tools may refuse");
+    assert_int_equal(m->diag->errors, 0);
+    assert_false(check_types(m, NULL));
+}
+
+static void a_cast_to_complex_goes_beyond_the_schema_and_one_from_complex_does_not(void **state)
+{
+    (void)state;
+    import_opset(m, "", 13);
+    add_input(m, 1, "z", ELEM_COMPLEX64, 4);
+    set_int(m, add_node(m, 1, "Cast", "x", "c"), "to", ELEM_COMPLEX128);
+    set_int(m, add_node(m, 1, "Cast", "z", "r"), "to", ELEM_FLOAT);
+    assert_true(check_model_basic(m));
+    assert_true(infer_node(m, graph_at(m, 1)->nodes.p[0]) && infer_node(m, graph_at(m, 1)->nodes.p[1]));
+    assert_false(check_types(m, type_beyond));
+    assert_int_equal(m->diag->errors, 1);
+    assert_int_equal(m->diag->list.n, 2);
+    assert_string_equal(m->diag->list.p[0].code, "type-beyond");
+    assert_string_equal(m->diag->list.p[1].code, "input-type");
+    assert_memory_equal(m->diag->list.p[1].message, "input 0 'z' (input) is complex64", 32);
 }
 
 static void unknown_types_pass(void **state)
@@ -324,7 +366,7 @@ static void unknown_types_pass(void **state)
     add_node(m, 1, "Relu", "x", "y");
     add_node(m, 1, "Add", "x, y", "z");
     assert_true(check_model_basic(m));
-    assert_true(check_types(m));
+    assert_true(check_types(m, NULL));
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -356,6 +398,9 @@ int main(void)
         TEST(a_deprecated_form_with_a_successor_is_only_a_warning),
         TEST(input_types_must_be_in_the_constraint),
         TEST(one_type_variable_has_one_type),
+        TEST(operators_that_are_not_by_element_keep_to_the_types_of_their_schema),
+        TEST(types_beyond_the_schema_are_a_warning_where_their_meaning_is_plain),
+        TEST(a_cast_to_complex_goes_beyond_the_schema_and_one_from_complex_does_not),
         TEST(unknown_types_pass),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

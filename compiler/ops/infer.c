@@ -110,13 +110,16 @@ static void settle(model *m, node_id id)
 
 /* Inputs that an operator needs are there. The checker has seen to that, but a function call may leave out what its body needs, and a list
  * of any number of inputs may have holes. */
-static bool inputs_given(model *m, const node *n)
+static bool inputs_given(walk *w, const node *n)
 {
+    model *m = w->m;
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
     for (uint32_t i = 0; s && i < n->n_in; i++) {
         const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
-        if (p && p->option != PARAM_OPTIONAL)
-            return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
+        if (!p || p->option == PARAM_OPTIONAL) continue;
+        diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
+        if (w->o->strict && p->option == PARAM_VARIADIC && i) diag_allow_last(m->diag); /* onnx does not look at holes in lists */
+        return false;
     }
     return true;
 }
@@ -180,7 +183,8 @@ static bool onnx_passes(const diag *d, const node *n)
     static const struct {
         const char *op, *code; /* code NULL: any */
     } rules[] = {{"STFT", NULL}, {"GatherElements", NULL}, {"ScatterND", NULL}, {"Einsum", "einsum-sizes"}, {"Adagrad", "input-count"}, {"Conv", "shape-channels"}, {"LinearClassifier", NULL},
-                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Loop", "type-kind"}};
+                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Loop", "type-kind"},
+                 {"StringNormalizer", "attribute-value"}};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (!strcmp(rules[i].op, n->op)) return d->last < d->list.n && (!rules[i].code || !strcmp(rules[i].code, d->list.p[d->last].code));
     return false;
@@ -224,11 +228,18 @@ static int64_t fold_limit(const walk *w, const node *n)
     return weights && w->o->weights_limit > w->o->fold_limit ? w->o->weights_limit : w->o->fold_limit;
 }
 
+/* Sizes that a node gives as numbers (Shape): onnx does not follow them without data propagation. */
+static void forget_content(model *m, const node *n)
+{
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] && !value_at(m, n->out[i])->data) value_at(m, n->out[i])->content = NULL;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
     node *n = node_at(m, id);
-    if (!inputs_given(m, n)) return false;
+    if (!inputs_given(w, n)) return false;
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);
@@ -253,6 +264,7 @@ static bool infer_one(walk *w, node_id id)
         return false;
     }
     n = node_at(m, id);
+    if (w->o->given_only && w->o->strict) forget_content(m, n);
     if (w->o->given_only) return true;
     if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;

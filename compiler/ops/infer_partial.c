@@ -72,6 +72,7 @@ static int32_t rank_by(infer_ctx *c, const partial_rule *r)
     const int32_t first = in_rank(c, 0);
     const int64_t n = r->rank == RANK_OF_LIST || r->rank == RANK_PLUS_LIST || r->rank == IMAGES ? list_length(c, r->list) : 0;
     if (n < 0) return -1;
+    if (infer_only_checks(c) && (r->rank == RANK_PLUS_LIST || (!strcmp(r->op, "Reshape") && !infer_is_strict(c)))) return -1; /* which onnx does not tell, of Reshape before version 14 */
     switch (r->rank) {
     case RANK_UNKNOWN: return -1;
     case RANK_OF_FIRST:

@@ -58,6 +58,7 @@ static const opset *import_of(const walk *w, const char *domain)
     return NULL;
 }
 
+/* Versions below 1 the loader has reported. */
 static bool check_imports(diag *d, const char *at, const opset *list, uint32_t n)
 {
     bool ok = true;
@@ -67,9 +68,7 @@ static bool check_imports(diag *d, const char *at, const opset *list, uint32_t n
         for (uint32_t k = 0; k < i; k++)
             if (same_domain(list[k].domain, domain) && list[k].version != version)
                 diag_warn(d, at, "opset-twice", "imports domain %s at versions %d and %d; the last one counts", domain, list[k].version, version);
-        if (version < 1) {
-            ok = diag_error(d, EXIT_INVALID, at, "opset-version", "imports %s at version %d; versions start at 1", domain, version);
-        } else if (newest && version > newest) {
+        if (newest && version > newest) {
             ok = diag_error(d, EXIT_UNSUPPORTED, at, "opset-unknown", "imports %s at version %d, newer than the newest known, %d", domain, version, newest);
             diag_hint(d, "export the model at opset %d, or use a newer onnxcc", newest);
         }

@@ -542,7 +542,8 @@ static const dim *sizes_of_run(infer_ctx *c, uint32_t i, const type *own, uint32
     dim *shape = shape_new(c->m, *n);
     for (uint32_t k = 0; k < *n; k++) {
         const dim there = aligned_dim(c->d, own, k, *n);
-        shape[k] = dim_is(c->d, there, 1) ? out_unknown(c, arena_printf(c->m->mem, "size%u", k)) : there;
+        const bool stretches = dim_is(c->d, there, 1) || (c->m->written_back && !dim_is_const(c->d, there, NULL)); /* a symbol may be 1, which no run of ours will check */
+        shape[k] = stretches ? out_unknown(c, arena_printf(c->m->mem, "size%u", k)) : there;
     }
     return shape;
 }

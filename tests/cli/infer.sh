@@ -58,6 +58,18 @@ says err "MatMul"
 [ ! -e strict.onnx ] || fail "a refused model was written"
 expect 2 infer net.onnxtxt
 
+# A size that may be 1 may be stretched by what only the run knows.
+cat > stretch.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n,m] x, int64[2] s) => (float[a,b] y)
+{
+    t = Expand(x, s)
+    y = Relu(t)
+}
+EOT
+expect 0 infer stretch.onnxtxt -o stretched.onnxtxt
+grep -q 'Expand (x, s)  # float\[unk__0,unk__1\]' stretched.onnxtxt || fail "what Expand gives has not the sizes of its input"
+
 # What nobody can infer is said by a hint.
 cat > asked.onnxtxt <<'EOT'
 <ir_version: 8, opset_import: ["" : 17]>

@@ -35,6 +35,10 @@ says err "is declared with 3 dimensions, but the operator gives 2"
 declares 'float[2,2]' 'u = Identity(s)  t = Reshape(x, u)'
 expect 0 check --full declares.onnxtxt
 
+# A size that data decides, declared as 1: nothing is wrong with stretching it.
+printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2,4] x, int64[2] s) => (float[2,4] y)\n<float[1,1] w = {1}, float[2,1] e>\n{\n    e = Expand(w, s)\n    y = Add(x, e)\n}\n' > one.onnxtxt
+expect 0 check --full one.onnxtxt
+
 # Initializers that are declared otherwise, and inputs without the type of their elements.
 printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2] x, int64[2] w) => (float[2] y)\n<float[2] w = {1, 2}>\n{\n    y = Add(x, w)\n}\n' > twice.onnxtxt
 expect 0 text twice.onnxtxt -o twice.onnx

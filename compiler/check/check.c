@@ -83,7 +83,8 @@ static void hint_operator(walk *w, const node *n, int version)
     if (newest) { /* it exists, but starts later: the first row of that name says when */
         const op_schema *s = newest;
         while (s != schema_at(0) && !strcmp(s[-1].name, s->name) && !strcmp(s[-1].domain, s->domain)) s--;
-        diag_hint(w->m->diag, "%s is new in version %d of %s; the model imports version %d", n->op, s->since, schema_domain_name(n->domain), version);
+        diag_hint(w->m->diag, "%s is new in version %d of %s; the model imports version %d%s", n->op, s->since, schema_domain_name(n->domain), version,
+                  *s->domain ? "" : arena_printf(w->m->mem, " (onnxcc convert --opset %d)", s->since));
         return;
     }
     near_match best = near_start(n->op);

@@ -20,6 +20,7 @@ typedef struct infer_walk {
     const bool *weights; /* by value, of the graph that is walked: read as weights */
     uint32_t n_weights;
     const op_schema *asked; /* of the node that is looked at, as the file has it */
+    bool unsupported;       /* a node's operator is not known */
 } walk;
 
 static bool infer_graph(walk *w, graph_id g);
@@ -249,9 +250,8 @@ static bool infer_one(walk *w, node_id id)
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op || !op->infer || (!strcmp(n->domain, OWN_DOMAIN) && !w->o->resolver)) { /* a resolver makes some of those */
         if (w->o->partial) (void)infer_partial(&c);
-        diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
-                   n->op);
-        return diag_hint(m->diag, "`onnxcc ops` lists what is");
+        w->unsupported = true; /* reported at the end, all of them */
+        return false;
     }
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
@@ -345,7 +345,9 @@ bool infer_model(model *m, const infer_options *o)
     walk w = {.scratch = scratch, .m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
-    const bool inferred = infer_graph(&w, 1), ok = inferred && !m->diag->errors;
+    const bool inferred = infer_graph(&w, 1);
+    if (w.unsupported) report_unsupported(m);
+    const bool ok = inferred && !m->diag->errors;
     if (!inferred && !m->diag->errors && !o->tolerant) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
     arena_free(scratch);
     return ok;

@@ -176,6 +176,7 @@ typedef struct {
     bool (*before)(model *m, const node *n); /* NULL, or what is asked about each node before it changes its version: false after a report */
 } infer_options;
 bool infer_model(model *m, const infer_options *o);
+void report_unsupported(model *m);           /* one report for each operator in the main graph and below that nothing here knows, with the number of its nodes, most first */
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
 /* The program of a model whose types are known. NULL after a report. */

@@ -80,6 +80,15 @@ g (float[n,12] x, int64[k] s) => (float y)
     y = ReduceSum<keepdims = 0>(u)
 }
 EOT
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt
+says err "node #0 (Reshape): 't' has a type or sizes that stay unknown, as 1 more of 3 values have: the number of dimensions to reshape to is not known [infer-unknown]" "hint: --data-prop"
+[ "$(grep -c ' warning: ' err)" -eq 1 ] || fail "not one warning"
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --data-prop
+says err "hint: --infer-hint t=.."
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --json
+says out '{"where":"node #0 (Reshape)","code":"rank-unknown"'
+expect 0 infer relu.onnx -o known.onnx
+[ ! -s err ] || fail "something is said of a model whose types are known"
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint 't=?x6'
 grep -q 'Relu (t)  # float\[unk__0,6\]' hinted.onnxtxt || fail "the hint goes no further"
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint u=2x6

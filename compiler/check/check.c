@@ -252,7 +252,7 @@ static bool check_use(walk *w, const node *n, uint32_t i)
 {
     model *m = w->m;
     const value_id v = n->in[i];
-    if (!v || w->defined[v]) return true;
+    if (!v || w->defined[v] || value_at(m, v)->undefined) return true; /* undefined: the loader has reported it */
     const value *in = value_at(m, v);
     if (in->producer) {
         diag_error(m->diag, EXIT_INVALID, where(w, n), "graph-order", "input %u '%s' is used before %s defines it", i, in->name,

@@ -50,6 +50,8 @@ static model *load_text(arena *mem, diag *d, const char *path, const load_option
 {
     model *m = model_load(mem, d, path, o);
     if (m) (void)check_model_basic(m);
+    if (o && o->any_order) diag_allow(d, "graph-order");
+    if (o && o->incomplete) allow_unfinished(d);
     return m;
 }
 

@@ -175,8 +175,13 @@ static bool convert_inputs(converter *c, const Onnx__NodeProto *p, const place *
         if (!*p->input[i]) continue;
         in[i] = scope_find(c->names, keep(c, p->input[i]));
         if (in[i]) continue;
-        ok = diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
-                        "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
+        diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
+                   "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
+        ok &= c->judging;
+        if (!c->judging) continue;
+        in[i] = value_new(c->m, keep(c, p->input[i])); /* so that the rest can be looked at */
+        value_at(c->m, in[i])->undefined = true;
+        c->undefined++;
     }
     return ok;
 }
@@ -499,7 +504,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
         const place here = {NULL, "functions", i, p->functions[i]->name};
         convert_function(&c, p->functions[i], &here);
     }
-    return ok && d->errors == errors ? m : NULL;
+    return ok && d->errors == errors + c.undefined ? m : NULL;
 }
 
 /* ---- files ---- */

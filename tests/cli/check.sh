@@ -35,6 +35,24 @@ says err "is declared with 3 dimensions, but the operator gives 2"
 declares 'float[2,2]' 'u = Identity(s)  t = Reshape(x, u)'
 expect 0 check --full declares.onnxtxt
 
+# The text form: all that is wrong, names that nothing defines first, operators too.
+cat > wrong.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n] x, bool c) => (float[n] y, float[n] w)
+{
+    a = Relu(nope)
+    b = If (c) <then_branch = one () => (float[n] u) { u = Add(a, neither) }, else_branch = two () => (float[n] v) { v = Neg(x) }>
+    d = NotThere(b)
+    y = Relu<alpha = 1.0>(d)
+    w = Add(x, third)
+}
+EOT
+expect 3 check wrong.onnxtxt
+says err "4:5: graph.node[0] 'Relu': input 0 'nope' is neither" "input 1 'neither' is neither" "input 1 'third' is neither" "there is no operator NotThere in version 17 of ai.onnx [op-unknown]" \
+    "Relu has no attribute 'alpha' [attr-unknown]"
+[ "$(grep -c 'error: ' err)" -eq 5 ] || fail "not one error for each"
+expect 3 check --full wrong.onnxtxt
+
 # A size that data decides, declared as 1: nothing is wrong with stretching it.
 printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2,4] x, int64[2] s) => (float[2,4] y)\n<float[1,1] w = {1}, float[2,1] e>\n{\n    e = Expand(w, s)\n    y = Add(x, e)\n}\n' > one.onnxtxt
 expect 0 check --full one.onnxtxt

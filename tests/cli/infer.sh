@@ -58,6 +58,15 @@ says err "MatMul"
 [ ! -e strict.onnx ] || fail "a refused model was written"
 expect 2 infer net.onnxtxt
 
+# Operators that nobody knows: what is behind them has no type, in both forms of a file.
+printf '<ir_version: 8, opset_import: ["" : 17, "foo" : 1]>\ng (float[n] x) => (float[n] y)\n{\n    c = NotThere(x)\n    d = foo.Bar(c)\n    e = Relu(x)\n    y = Add(d, e)\n}\n' > unknown.onnxtxt
+expect 0 text unknown.onnxtxt -o unknown.onnx
+for file in unknown.onnxtxt unknown.onnx; do
+    expect 0 infer $file -o found.onnxtxt
+    says err "warning: node #0 (NotThere): there is no operator NotThere in version 17 of ai.onnx [op-unknown]"
+    says found.onnxtxt "e = Relu (x)  # float[n]"
+done
+
 # A size that may be 1 may be stretched by what only the run knows.
 cat > stretch.onnxtxt <<'EOT'
 <ir_version: 8, opset_import: ["" : 17]>

@@ -236,6 +236,17 @@ static void forget_content(model *m, const node *n)
         if (n->out[i] && !value_at(m, n->out[i])->data) value_at(m, n->out[i])->content = NULL;
 }
 
+/* An input of the model that is declared a tensor of nothing. */
+static bool lacks_elements(model *m, value_id v)
+{
+    const value *x = value_at(m, v);
+    if (x->producer || x->data || x->type.kind != TYPE_TENSOR || x->type.elem != ELEM_NONE) return false;
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (g->inputs.p[i] == v) return true;
+    return false;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
@@ -244,6 +255,7 @@ static bool infer_one(walk *w, node_id id)
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);
+        if (w->o->strict && lacks_elements(m, n->in[i])) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "type-missing", "the type of the elements of input %u is not given", i);
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_of(m, n);

@@ -45,6 +45,9 @@ bool infer_LinearAttention(infer_ctx *c)
     if (!packs(c, QUERY, q_heads) || !packs(c, KEY, heads) || !packs(c, VALUE, heads)) return false;
     const type *q = in_type(c, QUERY), *k = in_type(c, KEY), *v = in_type(c, VALUE);
     const dim size = per_head(c, v->shape[2], heads), key = per_head(c, k->shape[2], heads);
+    int64_t decay, each;
+    if (in_type(c, DECAY) && in_rank(c, DECAY) == 3 && dim_is_const(c->d, in_dim(c, DECAY, 2), &decay) && dim_is_const(c->d, key, &each) && decay != heads && decay != heads * each)
+        return infer_error(c, "shape-mismatch", "the last dimension of decay is %lld, expected %lld (one for each head) or %lld", (long long)decay, (long long)heads, (long long)(heads * each));
     const dim out[3] = {q->shape[0], q->shape[1], dim_mulc(c->d, size, q_heads)};
     const dim state[4] = {q->shape[0], dim_const(c->d, heads), key, size};
     return out_tensor(c, 0, q->elem, 3, out) && out_tensor(c, 1, in_type(c, PAST) ? in_elem(c, PAST) : q->elem, 4, state);

@@ -112,9 +112,8 @@ def name_sizes(m):
     return m
 
 
-def judge(tool, work, k, record, c, data, symbolic):
+def judge(tool, work, k, record, blob, reference, data, symbolic):
     """(name, outcome, why): outcome is up, down or refused"""
-    blob, reference = c.get(record["blob"]), c.get(record["out"]) if record["ok"] else None
     if symbolic:
         blob = name_sizes(onnx.ModelProto.FromString(blob)).SerializeToString()
     path, out = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
@@ -167,7 +166,8 @@ def main():
     data = Data(o.root) if o.run else None
     tally = Tally(o.known)
     with tempfile.TemporaryDirectory() as work:
-        tally.judge_all(judge, [(o.tool, work, k, r, c, data, o.symbolic) for k, r in enumerate(c.records()) if o.only in r["id"]])
+        records = ((k, r) for k, r in enumerate(c.records()) if o.only in r["id"])
+        tally.judge_all(judge, ((o.tool, work, k, r, c.get(r["blob"]), c.get(r["out"]) if r["ok"] else None, data, o.symbolic) for k, r in records))
     for (result, agrees), n in sorted(tally.count.items()):
         print(f"{n:6} {result}{'' if agrees else ', differs'}")
     return tally.finish(o.least, "as wanted")

@@ -64,26 +64,25 @@ def says_as_much(theirs, ours):
     return None
 
 
-def judge(tool, work, k, record, c):
-    blob, expected = c.get(record["blob"]), None if record.get("error") else onnx.ModelProto.FromString(c.get(record["out"]))
-    path, out = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
+def judge(tool, work, k, record, blob, out):
+    path, written = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
     with open(path, "wb") as f:
         f.write(blob)
     flags = [f for name, f in FLAGS if record.get(name)]
-    done = subprocess.run([tool, "infer", path, "-o", out, *flags, "-q"], capture_output=True, text=True)
+    done = subprocess.run([tool, "infer", path, "-o", written, *flags, "-q"], capture_output=True, text=True)
     why = None
     if record.get("error"):
         why = f"accepted; onnx: {record['error'][:160]!r}" if done.returncode == 0 else None
     elif done.returncode:
         why = f"exit {done.returncode}: {done.stderr.strip().splitlines()[0][:200] if done.stderr.strip() else ''}"
     else:
-        ours, theirs = types(onnx.load(out)), types(expected)
+        ours, theirs = types(onnx.load(written)), types(onnx.ModelProto.FromString(out))
         for key, t in theirs.items():
             said = says_as_much(t, ours[key]) if key in ours else None if t.WhichOneof("value") is None else "no type at all"
             if said:
                 why = f"'{key[1]}': {said}"
                 break
-    for p in (path, out):
+    for p in (path, written):
         if os.path.exists(p):
             os.unlink(p)
     return record["id"], "", why
@@ -94,7 +93,8 @@ def main():
     c = load_corpus(o.root, "shape_inference")
     tally = Tally(o.known)
     with tempfile.TemporaryDirectory() as work:
-        tally.judge_all(judge, [(o.tool, work, k, r, c) for k, r in enumerate(c.records()) if r["api"] == "infer_shapes" and o.only in r["id"]])
+        records = ((k, r) for k, r in enumerate(c.records()) if r["api"] == "infer_shapes" and o.only in r["id"])
+        tally.judge_all(judge, ((o.tool, work, k, r, c.get(r["blob"]), None if r.get("error") else c.get(r["out"])) for k, r in records))
     return tally.finish(o.least, "the same or more precise")
 
 

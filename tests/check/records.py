@@ -52,7 +52,7 @@ class Tally:
             print(f"agrees now: {name}")
 
     def judge_all(self, judge, calls):
-        """judge(*call) -> (name, result, why), two at a time."""
+        """judge(*call) -> (name, result, why), two at a time. The calls are made here: a corpus is for one thread."""
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for done in [pool.submit(judge, *call) for call in calls]:
                 self.add(*done.result())

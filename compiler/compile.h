@@ -63,6 +63,7 @@ typedef struct {
     gpu_precision gpu_precision; /* of --target=cuda */
     const char *gpu_arch;        /* of --target=cuda: compute capabilities without the point, "80;90"; NULL: all that nvcc knows from 75 on */
     int threads;      /* most threads that the plan provides scratch for; at least 1 */
+    int64_t ram;      /* bytes that arena and state may take together; 0: any number */
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */
     bool verify_passes;

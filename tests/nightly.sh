@@ -4,14 +4,14 @@
 #   sh tests/nightly.sh [ctest arguments]        for example: sh tests/nightly.sh -L cli
 #
 # Takes gcc with libasan and what tests/run.sh installs (run that first; its Python with the onnx package is used, and without one the tests
-# that need it are skipped by name), about 2 GB of disk and of memory, and two to three hours on two processors.
+# that need it are skipped by name), about 12 GB of disk, 2 GB of memory, and two to three hours on two processors.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build-nightly}
 python=${ONNXCC_TEST_PYTHON:-$top/build/venv/bin/python}
 
 cmake -S "$top" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=gcc -DONNXCC_SANITIZE=ON -DONNXCC_TEST_SANITIZED=ON -DONNXCC_TEST_BACKEND_SUITE=ON -DONNXCC_MUTANTS=20000 \
-      -DONNXCC_TEST_AUDIT=ON -DONNXCC_TEST_PYTHON="$python"
+      -DONNXCC_TEST_AUDIT=ON -DONNXCC_TEST_LARGE=ON -DONNXCC_TEST_PYTHON="$python"
 cmake --build "$build" -j 2
 
 # A child that runs a case leaves without looking for leaks; everything else does look.

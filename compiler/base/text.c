@@ -164,12 +164,43 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
-static bool has_content(const file_content *f)
+/* Zeros between pieces are not looked at: they mean nothing. */
+static bool has_pieces(const file_content *f, const unsigned char *data)
+{
+    for (size_t i = 0; i < f->n_pieces; i++)
+        if (f->pieces[i].size && memcmp(data + f->pieces[i].at, f->pieces[i].data, f->pieces[i].size)) return false;
+    return true;
+}
+
+static bool write_pieces(int fd, const file_content *f)
+{
+    static const char zeros[4096];
+    uint64_t done = 0;
+    for (size_t i = 0; i < f->n_pieces; i++) {
+        for (uint64_t gap; (gap = f->pieces[i].at - done) > 0; done += gap) {
+            if (gap > sizeof zeros) gap = sizeof zeros;
+            if (!write_all(fd, zeros, (size_t)gap)) return false;
+        }
+        if (!write_all(fd, f->pieces[i].data, f->pieces[i].size)) return false;
+        done += f->pieces[i].size;
+    }
+    return true;
+}
+
+bool file_is_new(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) && errno == ENOENT;
+}
+
+bool file_has_content(const file_content *f)
 {
     file_view old;
     const char *why;
     if (access(f->path, F_OK) || !file_map(f->path, &old, &why)) return false;
-    const bool same = old.size == f->size && (!f->size || !memcmp(old.data, f->data, f->size));
+    bool same = old.size == f->size;
+    if (f->pieces) same = same && has_pieces(f, old.data);
+    else same = same && (!f->size || !memcmp(old.data, f->data, f->size));
     file_unmap(&old);
     return same;
 }
@@ -184,7 +215,7 @@ static bool write_beside(const file_content *f, const char *beside)
     }
     const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return false;
-    const bool ok = write_all(fd, f->data, f->size) && !fsync(fd);
+    const bool ok = (f->pieces ? write_pieces(fd, f) : write_all(fd, f->data, f->size)) && !fsync(fd);
     const int err = errno;
     if (!close(fd) && ok) return true;
     if (!ok) errno = err;
@@ -200,7 +231,7 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
     bool ok = true;
     for (size_t i = 0; i < n; i++) { /* all memory is taken before anything is written */
         is_new[i] = access(list[i].path, F_OK) != 0;
-        if (!has_content(&list[i])) beside[i] = arena_printf(a, "%s.%ld.tmp", list[i].path, (long)getpid());
+        if (!file_has_content(&list[i])) beside[i] = arena_printf(a, "%s.%ld.tmp", list[i].path, (long)getpid());
     }
     for (; ready < n && ok; ready++) ok = !beside[ready] || write_beside(&list[ready], beside[ready]);
     for (size_t i = 0; i < ready && ok; i++) {
@@ -224,7 +255,7 @@ bool files_write(const file_content *list, size_t n, const char **failed, const 
 bool file_write(const char *path, const void *data, size_t size, const char **why)
 {
     const char *failed;
-    return files_write(&(file_content){path, data, size}, 1, &failed, why);
+    return files_write(&(file_content){.path = path, .data = data, .size = size}, 1, &failed, why);
 }
 
 size_t text_unseen(const char *s)

@@ -29,11 +29,23 @@ typedef struct {
 bool file_map(const char *path, file_view *out, const char **why); /* false: *why is a short reason */
 void file_unmap(file_view *f);
 
+/* A part of a file; between parts, and in front of the first, are zeros. */
+typedef struct {
+    uint64_t at;
+    const void *data;
+    size_t size; /* bytes */
+} file_piece;
+
 typedef struct {
     const char *path;
     const void *data;
     size_t size; /* bytes */
+    const file_piece *pieces; /* instead of data, in rising order, the last one up to the end: files that need not fit into memory */
+    size_t n_pieces;
 } file_content;
+
+bool file_is_new(const char *path);           /* nothing of that name is there */
+bool file_has_content(const file_content *f); /* is that what is there? */
 
 /* Writes all of the files or none: each is whole on the disk beside its place before the first takes it. Files that have the content already are
  * left alone. False: *failed is the file (of the list) and *why a short reason; what was there before still is. */

@@ -58,6 +58,7 @@ static const opset *import_of(const walk *w, const char *domain)
     return NULL;
 }
 
+/* Versions below 1 the loader has reported. */
 static bool check_imports(diag *d, const char *at, const opset *list, uint32_t n)
 {
     bool ok = true;
@@ -67,9 +68,7 @@ static bool check_imports(diag *d, const char *at, const opset *list, uint32_t n
         for (uint32_t k = 0; k < i; k++)
             if (same_domain(list[k].domain, domain) && list[k].version != version)
                 diag_warn(d, at, "opset-twice", "imports domain %s at versions %d and %d; the last one counts", domain, list[k].version, version);
-        if (version < 1) {
-            ok = diag_error(d, EXIT_INVALID, at, "opset-version", "imports %s at version %d; versions start at 1", domain, version);
-        } else if (newest && version > newest) {
+        if (newest && version > newest) {
             ok = diag_error(d, EXIT_UNSUPPORTED, at, "opset-unknown", "imports %s at version %d, newer than the newest known, %d", domain, version, newest);
             diag_hint(d, "export the model at opset %d, or use a newer onnxcc", newest);
         }
@@ -84,7 +83,8 @@ static void hint_operator(walk *w, const node *n, int version)
     if (newest) { /* it exists, but starts later: the first row of that name says when */
         const op_schema *s = newest;
         while (s != schema_at(0) && !strcmp(s[-1].name, s->name) && !strcmp(s[-1].domain, s->domain)) s--;
-        diag_hint(w->m->diag, "%s is new in version %d of %s; the model imports version %d", n->op, s->since, schema_domain_name(n->domain), version);
+        diag_hint(w->m->diag, "%s is new in version %d of %s; the model imports version %d%s", n->op, s->since, schema_domain_name(n->domain), version,
+                  *s->domain ? "" : arena_printf(w->m->mem, " (onnxcc convert --opset %d)", s->since));
         return;
     }
     near_match best = near_start(n->op);
@@ -252,7 +252,7 @@ static bool check_use(walk *w, const node *n, uint32_t i)
 {
     model *m = w->m;
     const value_id v = n->in[i];
-    if (!v || w->defined[v]) return true;
+    if (!v || w->defined[v] || value_at(m, v)->undefined) return true; /* undefined: the loader has reported it */
     const value *in = value_at(m, v);
     if (in->producer) {
         diag_error(m->diag, EXIT_INVALID, where(w, n), "graph-order", "input %u '%s' is used before %s defines it", i, in->name,

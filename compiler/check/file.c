@@ -12,17 +12,18 @@ static void allow_unfinished(diag *d)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) diag_allow(d, codes[i]);
 }
 
-static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, bool skip_opset)
+static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, bool skip_opset, bool full)
 {
     if (!f) return NULL;
     arena *scratch = arena_new();
     bool formed = check_form(scratch, d, proto_model(f));
-    arena_free(scratch);
     if (o && o->any_order) diag_allow(d, "graph-order");
     if (o && o->incomplete) allow_unfinished(d);
     if (skip_opset) diag_allow(d, "function-opset");
     formed |= !d->errors;
     model *m = formed ? model_from_proto(mem, d, f, o) : NULL; /* what has no form is hardly worth more messages */
+    if (m && full) check_declared_types(scratch, d, proto_model(f));
+    arena_free(scratch);
     if (!o || !o->keep_source) proto_release(f);
     if (m) (void)check_model_basic(m);
     if (o && o->incomplete) allow_unfinished(d);
@@ -49,25 +50,27 @@ static model *load_text(arena *mem, diag *d, const char *path, const load_option
 {
     model *m = model_load(mem, d, path, o);
     if (m) (void)check_model_basic(m);
+    if (o && o->any_order) diag_allow(d, "graph-order");
+    if (o && o->incomplete) allow_unfinished(d);
     return m;
 }
 
 model *check_model_file(arena *mem, diag *d, const char *path, bool skip_opset, bool full)
 {
-    const load_options o = {.no_digest = true};
+    const load_options o = {.no_digest = true, .judging = true};
     proto_file *f = is_text_form(path) ? NULL : proto_open(mem, d, path, &onnx__model_proto__descriptor, &o);
-    model *m = is_text_form(path) ? load_text(mem, d, path, &o) : judge(mem, d, f, &o, skip_opset);
+    model *m = is_text_form(path) ? load_text(mem, d, path, &o) : judge(mem, d, f, &o, skip_opset, full);
     allow(d, skip_opset, full);
     return m;
 }
 
 model *model_load_checked(arena *mem, diag *d, const char *path, const load_options *o)
 {
-    model *m = is_text_form(path) ? load_text(mem, d, path, o) : judge(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, o), o, false);
+    model *m = is_text_form(path) ? load_text(mem, d, path, o) : judge(mem, d, proto_open(mem, d, path, &onnx__model_proto__descriptor, o), o, false, false);
     return d->errors ? NULL : m;
 }
 
 model *check_model_bytes(arena *mem, diag *d, const void *data, size_t size, const char *path)
 {
-    return judge(mem, d, proto_open_bytes(mem, d, data, size, path, &onnx__model_proto__descriptor, NULL), NULL, false);
+    return judge(mem, d, proto_open_bytes(mem, d, data, size, path, &onnx__model_proto__descriptor, NULL), NULL, false, false);
 }

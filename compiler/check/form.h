@@ -6,4 +6,7 @@
 
 /* Reports everything it finds, as `proto/` does by the place in the file, and returns whether that was nothing. `scratch` is for names. */
 bool check_form(arena *scratch, diag *d, const Onnx__ModelProto *p);
+
+/* What `check --full` says of such a model, with a graph, besides what inference finds: initializers that are declared differently; inputs without the type of their elements. */
+void check_declared_types(arena *scratch, diag *d, const Onnx__ModelProto *p);
 #endif

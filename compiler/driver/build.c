@@ -104,7 +104,7 @@ bool write_compiled(arena *a, diag *d, const compiled *out, const char *folder)
     file_content *list = ARENA_ARRAY(a, file_content, out->files.n + 1);
     const char *failed, *why, *made_before = files_made_before(a, out, folder);
     for (uint32_t i = 0; i < out->files.n; i++)
-        list[i] = (file_content){arena_printf(a, "%s/%s", folder, out->files.p[i].name), out->files.p[i].data, out->files.p[i].size};
+        list[i] = (file_content){.path = arena_printf(a, "%s/%s", folder, out->files.p[i].name), .data = out->files.p[i].data, .size = out->files.p[i].size};
     if (!files_write(list, out->files.n, &failed, &why)) return diag_error(d, EXIT_IO, "", "write-failed", "can't write '%s': %s", failed, why);
     remove_stale_weights(a, out, folder, made_before);
     return true;

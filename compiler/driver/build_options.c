@@ -40,6 +40,22 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
     return true;
 }
 
+static bool parse_ram(command *c, int64_t *bytes)
+{
+    const char *s = opt_text(c->o, OPT_RAM, NULL), *p = s;
+    *bytes = 0;
+    if (!s) return true;
+    bool ok = parse_number(&p, bytes) && *bytes > 0;
+    const char *unit = *p ? strchr("KMG", toupper((unsigned char)*p)) : NULL;
+    if (unit) {
+        const int shift = *unit == 'K' ? 10 : *unit == 'M' ? 20 : 30;
+        ok = ok && *bytes <= INT64_MAX >> shift;
+        *bytes = ok ? *bytes << shift : 0;
+        p++;
+    }
+    return (ok && !*p) || diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--ram takes a number of bytes, or one and K, M or G, not '%s'", s);
+}
+
 bool parse_shape(arena *a, diag *d, const char *s, shape_override *out)
 {
     const char *equals = strrchr(s, '=');
@@ -204,6 +220,7 @@ bool command_compile_options(command *c, compile_options *o)
     const long long threads = opt_int(given, OPT_THREADS, 1);
     if (threads < 1 || threads > 1024) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--threads is at least 1 and at most 1024");
     o->threads = (int)threads;
+    if (!parse_ram(c, &o->ram)) return false;
     o->profile = opt_flag(given, OPT_PROFILE);
     o->verify_passes = opt_flag(given, OPT_VERIFY_PASSES);
     o->no_fuse = opt_flag(given, OPT_NO_FUSE);

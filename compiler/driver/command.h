@@ -32,6 +32,7 @@ exit_code verb_merge(command *c);
 exit_code verb_extract(command *c);
 exit_code verb_inline(command *c);
 exit_code verb_prefix(command *c);
+exit_code verb_weights(command *c);
 exit_code verb_doctor(command *c);
 
 /* Reads --dim, --shape, --weights, ... into the compiler's options. Errors are EXIT_USAGE. */

@@ -24,19 +24,6 @@ static bool check_domains(model *m)
     return ok;
 }
 
-/* What an input is without a value of the caller's has its type. */
-static void check_initial_values(model *m)
-{
-    const graph *g = model_main(m);
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        const value *v = value_at(m, g->inputs.p[i]);
-        const tensor *t = v->initial ? v->initial : v->data;
-        if (t && v->type.kind == TYPE_TENSOR && v->type.elem != ELEM_NONE && v->type.elem != t->type)
-            diag_error(m->diag, EXIT_INVALID, arena_printf(m->mem, "input '%s'", v->name), "initializer-type", "is declared %s, but its initializer is %s",
-                       elem_of(v->type.elem)->name, elem_of(t->type)->name);
-    }
-}
-
 /* --custom: nodes follow the descriptions. */
 static void check_customs(command *c, model *m)
 {
@@ -55,7 +42,6 @@ static void check_inferred(model *m)
 {
     const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
     m->diag->kind = "inference";
-    check_initial_values(m);
     if (inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL)) {
         (void)infer_model(m, &o);
         check_types(m, NULL);

@@ -69,6 +69,88 @@ static bool hints_hold(model *m, const hints *given)
     return true;
 }
 
+/* ---- what stays unknown ---- */
+
+typedef struct {
+    const model *m;
+    bool found;
+} strangers;
+
+/* A symbol that no name in the file stands for. */
+static void look_at_atom(void *ctx, dim atom)
+{
+    strangers *s = ctx;
+    bool named = false;
+    for (uint32_t i = 0; i < s->m->named.n; i++) named |= s->m->named.p[i] == atom;
+    s->found |= !named;
+}
+
+static bool is_unknown(model *m, const type *t)
+{
+    strangers s = {m, t->kind == TYPE_UNKNOWN || (t->kind == TYPE_TENSOR && (t->rank < 0 || t->elem == ELEM_NONE))};
+    for (int32_t i = 0; t->kind == TYPE_TENSOR && i < t->rank; i++) dim_atoms(m->dims, t->shape[i], look_at_atom, &s);
+    return s.found;
+}
+
+/* Values of the main graph, how many are not known whole, and the first of those. */
+typedef struct {
+    uint32_t all, unknown;
+    const value *first;
+} tally;
+
+static tally count_unknown(model *m)
+{
+    tally t = {0};
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->nodes.n; i++) {
+        const node *n = node_at(m, g->nodes.p[i]);
+        for (uint32_t k = 0; k < n->n_out; k++) {
+            const value *v = n->out[k] ? value_at(m, n->out[k]) : NULL;
+            if (!v) continue;
+            t.all++;
+            if (!is_unknown(m, &v->type)) continue;
+            if (!t.unknown++) t.first = v;
+        }
+    }
+    return t;
+}
+
+/* What inference had to say about the node, or where it said nothing of that one, at all. */
+static const problem *reason_at(const diag *d, const char *where)
+{
+    for (uint32_t i = 0; i < d->list.n; i++)
+        if (!strcmp(d->list.p[i].where, where)) return &d->list.p[i];
+    return d->list.n ? &d->list.p[0] : NULL;
+}
+
+/* One warning for all of them: how many, the first, why, and the option that would help. */
+static void say_unknown(command *c, model *m, const diag *reasons)
+{
+    const tally t = count_unknown(m);
+    if (!t.unknown) return;
+    const char *at = at_node(m, node_at(m, t.first->producer));
+    const problem *p = reason_at(reasons, at);
+    const char *why = p ? arena_printf(m->mem, ": %s%s%s", strcmp(p->where, at) ? p->where : "", strcmp(p->where, at) ? ": " : "", p->message) : ": data decide it";
+    diag_warn(c->diag, at, "infer-unknown", "'%s' has a type or sizes that stay unknown%s%s", t.first->name,
+              t.unknown > 1 ? arena_printf(m->mem, ", as %u more of %u values have", t.unknown - 1, t.all) : "", why);
+    if (!opt_flag(c->o, OPT_DATA_PROP)) diag_hint(c->diag, "--data-prop follows the numbers in shapes through the nodes that compute them; else --dim, --shape, or --infer-hint %s=.. say what is known", t.first->name);
+    else diag_hint(c->diag, "%s", p && p->hint && !strstr(p->hint, "--value") ? p->hint : arena_printf(m->mem, "--infer-hint %s=.. says what is known", t.first->name));
+}
+
+/* All of them, an object each. */
+static void print_reasons(FILE *to, const diag *d)
+{
+    for (uint32_t i = 0; i < d->list.n; i++) {
+        const problem *p = &d->list.p[i];
+        const char *const part[4] = {p->where, p->code, p->message, p->hint ? p->hint : ""}, *const key[4] = {"where", "code", "message", "hint"};
+        for (uint32_t k = 0; k < 4; k++) {
+            fprintf(to, "%s\"%s\":", k ? "," : "{", key[k]);
+            json_string(to, part[k]);
+        }
+        fprintf(to, ",\"times\":%u}\n", p->times);
+    }
+}
+
 /* ---- the verb ---- */
 
 /* Without --strict, what can't be inferred is no error: the value has no type then. */
@@ -77,12 +159,14 @@ static bool infer_all(command *c, model *m)
     const bool strict = opt_flag(c->o, OPT_STRICT);
     const infer_options o = {.fold_limit = FOLD_LIMIT, .tolerant = true, .partial = true, .strict = strict, .given_only = !opt_flag(c->o, OPT_DATA_PROP),
                              .before = opt_flag(c->o, OPT_CHECK_TYPE) ? check_input_types : NULL};
-    diag *said = m->diag;
-    if (!strict && !o.before) m->diag = diag_new(c->mem, NULL);
+    diag *said = m->diag, *apart = diag_new(c->mem, NULL);
+    if (!strict && !o.before) m->diag = apart;
     said->kind = "inference";
     (void)analyze_types(m, &o);
     if (o.before) (void)check_types(m, NULL); /* of outputs, too */
     diag_allow(m->diag, NULL);
+    if (c->json) print_reasons(c->json, m->diag);
+    else if (m->diag == apart) say_unknown(c, m, apart);
     m->diag = said;
     return !said->errors;
 }

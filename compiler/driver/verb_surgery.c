@@ -1,4 +1,4 @@
-/* verb_surgery.c - `onnxcc merge`, `extract`, `inline` and `prefix`: models put together and taken apart. */
+/* verb_surgery.c - `onnxcc merge`, `extract`, `inline`, `prefix` and `weights`: models put together and taken apart. */
 #include <string.h>
 
 #include "check/check.h"
@@ -169,5 +169,41 @@ exit_code verb_inline(command *c)
     if (!out || c->diag->errors) return EXIT_USAGE;
     surgery *s = open_level(c, c->o->args.p[0], &o);
     if (!s || !surgery_inline(s, &o)) return diag_exit(c->diag);
+    return save(c, s, out);
+}
+
+/* ---- weights ---- */
+
+static const char *last_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool weights_wanted(command *c, const char *out, weights_options *o)
+{
+    const char *slash = strrchr(out, '/');
+    const int64_t part = opt_int(c->o, OPT_PART_SIZE, 0), least = opt_int(c->o, OPT_LEAST_SIZE, 1024), most = INT64_MAX >> 20;
+    *o = (weights_options){.folder = !slash ? "." : slash == out ? "/" : arena_strndup(c->mem, out, (size_t)(slash - out)),
+                           .file = opt_text(c->o, OPT_DATA_FILE, arena_printf(c->mem, "%s.data", last_name(out))),
+                           .part = (uint64_t)part << 20,
+                           .least = least > 0 ? (uint64_t)least : 1}; /* empty tensors have no place in a file */
+    if (part < 0 || part > most || least < 0) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--part-size and --least-size are sizes, in MiB and in bytes");
+    if (!strcmp(o->file, last_name(out))) return diag_error(c->diag, EXIT_USAGE, "", "output", "--data-file=%s is the model itself", o->file);
+    return true;
+}
+
+exit_code verb_weights(command *c)
+{
+    const char *out = output_of(c, "weights");
+    const bool inside = opt_flag(c->o, OPT_INSIDE);
+    weights_options o;
+    if (!out || !weights_wanted(c, out, &o)) return EXIT_USAGE;
+    if (inside && (c->o->n[OPT_DATA_FILE] || c->o->n[OPT_PART_SIZE] || c->o->n[OPT_LEAST_SIZE])) {
+        diag_error(c->diag, EXIT_USAGE, "", "arguments", "--inside leaves no weights for files beside the model");
+        return EXIT_USAGE;
+    }
+    surgery *s = surgery_open(c->mem, c->diag, c->o->args.p[0]);
+    if (!s || !(inside ? surgery_weights_in(s) : surgery_weights_out(s, &o))) return diag_exit(c->diag);
     return save(c, s, out);
 }

@@ -50,6 +50,7 @@ typedef struct value {
     dim *content;           /* not NULL: the elements of a small integer tensor as dims (n_content of them, row-major) */
     uint32_t n_content;
     const char *doc;
+    bool undefined;        /* a name that nothing in the file defines, which was reported */
     const tensor *initial; /* of a graph input: what it is when the caller gives nothing; no constant, since the caller may */
     const void *source;    /* its declaration in the file, see `keep_source` in proto/load.h */
 } value;

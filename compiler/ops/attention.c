@@ -64,8 +64,9 @@ bool infer_Attention(infer_ctx *c)
             return infer_error(c, "shape-rank", "input %u has %d dimensions; with 3 the numbers of heads are needed", i, in_rank(c, i));
     }
     if (infer_is_strict(c) && (in_rank(c, Q) != in_rank(c, K) || in_rank(c, K) != in_rank(c, V))) return infer_unsupported(c, "shape-rank", "Q, K and V differ in their number of dimensions");
-    if (!node_in(c->n, PAST_KEY) != !node_in(c->n, PAST_VALUE)) return infer_error(c, "input-missing", "past_key and past_value come together");
-    const bool past = node_in(c->n, PAST_KEY) != 0;
+    if (infer_is_strict(c) && has_out(c, 1) != has_out(c, 2)) return infer_error(c, "output-count", "present_key and present_value come together");
+    if (!infer_only_checks(c) && !node_in(c->n, PAST_KEY) != !node_in(c->n, PAST_VALUE)) return infer_error(c, "input-missing", "past_key and past_value come together");
+    const bool past = node_in(c->n, PAST_KEY) && node_in(c->n, PAST_VALUE);
     if (past && (in_rank(c, PAST_KEY) != 4 || in_rank(c, PAST_VALUE) != 4)) return infer_error(c, "shape-rank", "a past has not 4 dimensions");
     for (uint32_t i = 0; i < 3; i++) {
         (void)assume_equal(c, o[i].batch, o[Q].batch);

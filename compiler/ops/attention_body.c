@@ -43,6 +43,7 @@ static value_id by_time(edit *e, value_id x, int64_t heads, int64_t a, int64_t b
 typedef struct {
     bool gated, delta;
     value_id scale; /* float scalar */
+    elem own;       /* type of the queries; ELEM_NONE: not known */
 } linear_rule;
 
 enum { STATE, LQ, LK, LV, DECAY, BETA, N_STEP };
@@ -71,7 +72,7 @@ static graph_id linear_step(edit *e, const linear_rule *r)
     state = insert(&s, "Add", NULL, IN(state, insert(&s, "Mul", NULL, IN(in[LK], write))));
     const value_id y = insert(&s, "Mul", NULL, IN(insert(&s, "MatMul", NULL, IN(in[LQ], state)), r->scale));
     VEC_PUSH(m->mem, graph_at(m, body)->outputs, state);
-    VEC_PUSH(m->mem, graph_at(m, body)->outputs, insert(&s, "CastLike", NULL, IN(y, q)));
+    VEC_PUSH(m->mem, graph_at(m, body)->outputs, r->own ? cast_to(&s, y, r->own) : insert(&s, "CastLike", NULL, IN(y, q)));
     for (uint32_t i = 0; i < s.list.n; i++) VEC_PUSH(m->mem, graph_at(m, body)->nodes, s.list.p[i]);
     e->serial = s.serial;
     return body;
@@ -84,7 +85,7 @@ static bool linear_attention(edit *e)
     const int64_t heads = node_int(edited(e), "q_num_heads", 0), kv = node_int(edited(e), "kv_num_heads", 0);
     const char *rule = node_string(edited(e), "update_rule", "gated_delta");
     const float scale = node_float(edited(e), "scale", 0);
-    linear_rule r = {.gated = !strcmp(rule, "gated") || !strcmp(rule, "gated_delta"),
+    linear_rule r = {.own = elem_type_of(e, query), .gated = !strcmp(rule, "gated") || !strcmp(rule, "gated_delta"),
                      .delta = !strcmp(rule, "delta") || !strcmp(rule, "gated_delta")};
     if (!r.gated && !r.delta && strcmp(rule, "linear"))
         return version_error(e, "attr-value", "update_rule '%s' is none of linear, gated, delta, gated_delta", rule);

@@ -106,6 +106,7 @@ bool infer_If(infer_ctx *c)
 {
     const graph_id then = body_of(c->n, "then_branch"), otherwise = body_of(c->n, "else_branch");
     if (!then || !otherwise) return infer_error(c, "attribute-missing", "a branch is missing");
+    if (infer_is_strict(c) && (graph_at(c->m, then)->inputs.n || graph_at(c->m, otherwise)->inputs.n)) return infer_error(c, "subgraph-inputs", "a branch has inputs");
     dim condition;
     int64_t known;
     if (in_scalar(c, 0, &condition) && dim_is_const(c->d, condition, &known)) return infer_taken(c, known ? then : otherwise);
@@ -369,6 +370,7 @@ bool infer_Loop(infer_ctx *c)
 {
     const turns t = loop_turns(c->m, c->n);
     const graph *g = t.body ? graph_at(c->m, t.body) : NULL;
+    if (g && !g->outputs.n && infer_is_strict(c)) return infer_unsupported(c, "subgraph-outputs", "the body has no outputs"); /* of which onnx infers nothing */
     if (!g || g->inputs.n != t.n_state + 2 || g->outputs.n < t.n_state + 1) return infer_error(c, "subgraph-inputs", "the body does not fit the loop");
     set_type(c, g->inputs.p[0], ELEM_INT64, 0, NULL);
     set_type(c, g->inputs.p[1], ELEM_BOOL, 0, NULL);

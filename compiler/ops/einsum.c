@@ -21,6 +21,7 @@ typedef struct {
     term in[MAX_OPERANDS], out;
     dim extent[MAX_LETTERS];
     const char *why; /* it is wrong */
+    bool sizes;      /* it is not, but the operands' sizes are */
 } equation;
 
 static int letter_of(char ch)
@@ -78,6 +79,7 @@ static bool note_extents(dims *d, equation *e, const term *t, const dim *shape)
         if (!*x || dim_is(d, *x, 1)) *x = shape[k];
         else if (!dim_is(d, shape[k], 1) && *x != shape[k] && dim_is_const(d, *x, NULL) && dim_is_const(d, shape[k], NULL)) {
             e->why = "operands have different sizes for one letter";
+            e->sizes = true;
             return false;
         } else if (!dim_is(d, shape[k], 1) && dim_is_const(d, shape[k], NULL)) *x = shape[k];
     }
@@ -128,7 +130,7 @@ bool infer_Einsum(infer_ctx *c)
     }
     equation e;
     if (!read_equation(c->d, c->n, shape, rank, &e))
-        return infer_error(c, "einsum-equation", "equation \"%s\": %s", node_string(c->n, "equation", ""), e.why);
+        return infer_error(c, e.sizes ? "einsum-sizes" : "einsum-equation", "equation \"%s\": %s", node_string(c->n, "equation", ""), e.why);
     for (uint32_t i = 0; i < e.n; i++)
         for (uint32_t k = 0; k < e.in[i].rank; k++)
             if (!dim_is(c->d, shape[i][k], 1) && !dim_fits(c, i, (int32_t)k, e.extent[e.in[i].letter[k]])) return false;

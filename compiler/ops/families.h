@@ -323,4 +323,5 @@ bool lower_RandomUniform(lower_ctx *c);
 /* infer_bodies.c */
 bool infer_LinearAttention(infer_ctx *c);
 bool infer_FlexAttention(infer_ctx *c);
+bool infer_likelihood_loss(infer_ctx *c);
 #endif

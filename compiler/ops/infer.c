@@ -20,6 +20,7 @@ typedef struct infer_walk {
     const bool *weights; /* by value, of the graph that is walked: read as weights */
     uint32_t n_weights;
     const op_schema *asked; /* of the node that is looked at, as the file has it */
+    bool unsupported;       /* a node's operator is not known */
 } walk;
 
 static bool infer_graph(walk *w, graph_id g);
@@ -110,13 +111,16 @@ static void settle(model *m, node_id id)
 
 /* Inputs that an operator needs are there. The checker has seen to that, but a function call may leave out what its body needs, and a list
  * of any number of inputs may have holes. */
-static bool inputs_given(model *m, const node *n)
+static bool inputs_given(walk *w, const node *n)
 {
+    model *m = w->m;
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
     for (uint32_t i = 0; s && i < n->n_in; i++) {
         const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
-        if (p && p->option != PARAM_OPTIONAL)
-            return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
+        if (!p || p->option == PARAM_OPTIONAL) continue;
+        diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
+        if (w->o->strict && p->option == PARAM_VARIADIC && i) diag_allow_last(m->diag); /* onnx does not look at holes in lists */
+        return false;
     }
     return true;
 }
@@ -180,7 +184,8 @@ static bool onnx_passes(const diag *d, const node *n)
     static const struct {
         const char *op, *code; /* code NULL: any */
     } rules[] = {{"STFT", NULL}, {"GatherElements", NULL}, {"ScatterND", NULL}, {"Einsum", "einsum-sizes"}, {"Adagrad", "input-count"}, {"Conv", "shape-channels"}, {"LinearClassifier", NULL},
-                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Loop", "type-kind"}};
+                 {"TreeEnsemble", NULL}, {"TreeEnsembleClassifier", NULL}, {"TreeEnsembleRegressor", NULL}, {"RNN", "shape-mismatch"}, {"Loop", "type-kind"},
+                 {"StringNormalizer", "attribute-value"}};
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (!strcmp(rules[i].op, n->op)) return d->last < d->list.n && (!rules[i].code || !strcmp(rules[i].code, d->list.p[d->last].code));
     return false;
@@ -224,23 +229,41 @@ static int64_t fold_limit(const walk *w, const node *n)
     return weights && w->o->weights_limit > w->o->fold_limit ? w->o->weights_limit : w->o->fold_limit;
 }
 
+/* Sizes that a node gives as numbers (Shape): onnx does not follow them without data propagation. */
+static void forget_content(model *m, const node *n)
+{
+    for (uint32_t i = 0; i < n->n_out; i++)
+        if (n->out[i] && !value_at(m, n->out[i])->data) value_at(m, n->out[i])->content = NULL;
+}
+
+/* An input of the model that is declared a tensor of nothing. */
+static bool lacks_elements(model *m, value_id v)
+{
+    const value *x = value_at(m, v);
+    if (x->producer || x->data || x->type.kind != TYPE_TENSOR || x->type.elem != ELEM_NONE) return false;
+    const graph *g = model_main(m);
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        if (g->inputs.p[i] == v) return true;
+    return false;
+}
+
 static bool infer_one(walk *w, node_id id)
 {
     model *m = w->m;
     node *n = node_at(m, id);
-    if (!inputs_given(m, n)) return false;
+    if (!inputs_given(w, n)) return false;
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);
+        if (w->o->strict && lacks_elements(m, n->in[i])) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "type-missing", "the type of the elements of input %u is not given", i);
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_of(m, n);
     infer_ctx c = {m, m->dims, id, n, w};
     if (!op || !op->infer || (!strcmp(n->domain, OWN_DOMAIN) && !w->o->resolver)) { /* a resolver makes some of those */
         if (w->o->partial) (void)infer_partial(&c);
-        diag_error(m->diag, EXIT_UNSUPPORTED, at_node(m, n), "op-unsupported", "operator %s%s%s is not supported yet", n->domain, *n->domain ? "." : "",
-                   n->op);
-        return diag_hint(m->diag, "`onnxcc ops` lists what is");
+        w->unsupported = true; /* reported at the end, all of them */
+        return false;
     }
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
@@ -253,6 +276,7 @@ static bool infer_one(walk *w, node_id id)
         return false;
     }
     n = node_at(m, id);
+    if (w->o->given_only && w->o->strict) forget_content(m, n);
     if (w->o->given_only) return true;
     if (no_fold(w, n) || (m->written_back && node_is(n, "", "DequantizeLinear"))) return true; /* quantized weights stay quantized in a file */
     bool done = n->n_out > 0;
@@ -333,7 +357,9 @@ bool infer_model(model *m, const infer_options *o)
     walk w = {.scratch = scratch, .m = m, .f = folder_new(scratch, m), .o = o};
     const graph *g = model_main(m);
     for (uint32_t i = 0; i < g->initializers.n; i++) type_of_data(m, g->initializers.p[i]);
-    const bool inferred = infer_graph(&w, 1), ok = inferred && !m->diag->errors;
+    const bool inferred = infer_graph(&w, 1);
+    if (w.unsupported) report_unsupported(m);
+    const bool ok = inferred && !m->diag->errors;
     if (!inferred && !m->diag->errors && !o->tolerant) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
     arena_free(scratch);
     return ok;

@@ -1,5 +1,5 @@
 /* infer_bodies.c - types of operators that are compiled as the bodies that the standard gives: known without expanding them.
- * Source: ONNX Operators.md, LinearAttention-27; ai.onnx.preview FlexAttention-1. */
+ * Source: ONNX Operators.md, LinearAttention-27, NegativeLogLikelihoodLoss-22, SoftmaxCrossEntropyLoss-13; ai.onnx.preview FlexAttention-1. */
 #include <string.h>
 
 #include "ops/families.h"
@@ -45,6 +45,9 @@ bool infer_LinearAttention(infer_ctx *c)
     if (!packs(c, QUERY, q_heads) || !packs(c, KEY, heads) || !packs(c, VALUE, heads)) return false;
     const type *q = in_type(c, QUERY), *k = in_type(c, KEY), *v = in_type(c, VALUE);
     const dim size = per_head(c, v->shape[2], heads), key = per_head(c, k->shape[2], heads);
+    int64_t decay, each;
+    if (in_type(c, DECAY) && in_rank(c, DECAY) == 3 && dim_is_const(c->d, in_dim(c, DECAY, 2), &decay) && dim_is_const(c->d, key, &each) && decay != heads && decay != heads * each)
+        return infer_error(c, "shape-mismatch", "the last dimension of decay is %lld, expected %lld (one for each head) or %lld", (long long)decay, (long long)heads, (long long)(heads * each));
     const dim out[3] = {q->shape[0], q->shape[1], dim_mulc(c->d, size, q_heads)};
     const dim state[4] = {q->shape[0], dim_const(c->d, heads), key, size};
     return out_tensor(c, 0, q->elem, 3, out) && out_tensor(c, 1, in_type(c, PAST) ? in_elem(c, PAST) : q->elem, 4, state);
@@ -65,4 +68,19 @@ bool infer_FlexAttention(infer_ctx *c)
     if (dim_is_const(c->d, q->shape[1], &a) && dim_is_const(c->d, k->shape[1], &b) && b && a % b) return infer_error(c, "shape-mismatch", "%lld query heads don't fit %lld key heads", (long long)a, (long long)b);
     const dim out[4] = {q->shape[0], q->shape[1], q->shape[2], v->shape[3]};
     return out_tensor(c, 0, q->elem, 4, out);
+}
+
+/* Input [N, classes, d..] and target [N, d..]. Of the softmax's loss the standard's inference does not look whether they fit. */
+bool infer_likelihood_loss(infer_ctx *c)
+{
+    enum { INPUT, TARGET, WEIGHT };
+    const bool each = !strcmp(node_string(c->n, "reduction", "mean"), "none"), looks = node_is(c->n, "", "NegativeLogLikelihoodLoss") || !infer_only_checks(c);
+    if (has_out(c, 1) && !out_like(c, 1, INPUT)) return false;
+    if (!need_rank(c, INPUT) || !need_rank(c, TARGET)) return false;
+    const type *x = in_type(c, INPUT), *t = in_type(c, TARGET);
+    if (looks && (x->rank < 2 || t->rank != x->rank - 1)) return infer_error(c, "shape-rank", "the input has %d dimensions and the target %d, expected one less", x->rank, t->rank);
+    if (looks && in_rank(c, WEIGHT) >= 0 && in_rank(c, WEIGHT) != 1) return infer_error(c, "shape-rank", "the weights have %d dimensions instead of 1", in_rank(c, WEIGHT));
+    for (int32_t k = 0; looks && k < t->rank; k++)
+        if (!assume_equal(c, x->shape[k ? k + 1 : 0], t->shape[k])) return infer_error(c, "shape-mismatch", "dimension %d of the target does not fit the input", k);
+    return out_tensor(c, 0, x->elem, each ? t->rank : 0, t->shape);
 }

@@ -128,7 +128,9 @@ static bool map_types(infer_ctx *c)
 {
     const graph_id body = body_of(c->n);
     const graph *g = body ? graph_at(c->m, body) : NULL;
-    if (!g || g->inputs.n != c->n->n_in) return true;
+    if (!g) return true;
+    if (g->inputs.n != c->n->n_in) return infer_error(c, "subgraph-inputs", "the body has %u inputs, %u are given", g->inputs.n, c->n->n_in);
+    if (g->outputs.n != c->n->n_out) return infer_error(c, "subgraph-outputs", "the body has %u outputs, %u are wanted", g->outputs.n, c->n->n_out);
     for (uint32_t i = 0; i < c->n->n_in; i++) {
         const type t = input_type(c, i);
         give(c, g->inputs.p[i], t.kind == TYPE_SEQUENCE && t.of ? *t.of : t);

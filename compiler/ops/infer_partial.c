@@ -12,6 +12,7 @@ typedef enum {
     SHAPE_OF_FIRST,    /* its whole shape */
     ONE_HOT,           /* input 0's with one more */
     OTHER_AXES,        /* input 0's, whose sizes are known but for attribute axes */
+    UNCUT_AXES,        /* input 0's, whose sizes are known but for those in input 3, or as many as input 1 has elements */
     SPECTRUM,          /* input 0's sizes where nothing changes the length, the last one for complex numbers */
     IMAGES,            /* channels and sizes of as many dimensions as input `list` has elements */
     RANK_OF_LIST,      /* as many as input `list` has elements */
@@ -31,7 +32,7 @@ static const partial_rule RULES[] = {
     {"Col2Im", 0, IMAGES, 1},
     {"Upsample", 0, RANK_OF_FIRST, 0},
     {"Pad", 0, RANK_OF_FIRST, 0},
-    {"Slice", 0, RANK_OF_FIRST, 0},
+    {"Slice", 0, UNCUT_AXES, 0},
     {"Tile", 0, RANK_OF_FIRST, 0},
     {"Split", 0, RANK_UNKNOWN, 0},
     {"CenterCropPad", 0, RANK_UNKNOWN, 0},
@@ -72,12 +73,14 @@ static int32_t rank_by(infer_ctx *c, const partial_rule *r)
     const int32_t first = in_rank(c, 0);
     const int64_t n = r->rank == RANK_OF_LIST || r->rank == RANK_PLUS_LIST || r->rank == IMAGES ? list_length(c, r->list) : 0;
     if (n < 0) return -1;
+    if (infer_only_checks(c) && (r->rank == RANK_PLUS_LIST || (!strcmp(r->op, "Reshape") && !infer_is_strict(c)))) return -1; /* which onnx does not tell, of Reshape before version 14 */
     switch (r->rank) {
     case RANK_UNKNOWN: return -1;
     case RANK_OF_FIRST:
     case SHAPE_OF_FIRST: return first;
     case ONE_HOT: return first < 0 ? -1 : first + 1;
     case OTHER_AXES:
+    case UNCUT_AXES:
     case SPECTRUM: return first;
     case IMAGES: return n < 0 ? -1 : (int32_t)n + 2;
     case RANK_OF_LIST: return (int32_t)n;
@@ -85,6 +88,22 @@ static int32_t rank_by(infer_ctx *c, const partial_rule *r)
     case RANK_ONE: return 1;
     }
     return -1;
+}
+
+/* The axes of a Slice; false: not known. */
+static bool cut_axes(infer_ctx *c, int32_t rank, bool *cut)
+{
+    uint32_t n;
+    int64_t axis;
+    const dim *axes = in_content(c, 3, &n);
+    const int64_t first = node_in(c->n, 3) ? 0 : list_length(c, 1);
+    if (node_in(c->n, 3) ? !axes : first < 0) return false;
+    for (int32_t k = 0; k < rank; k++) cut[k] = k < first;
+    for (uint32_t i = 0; axes && i < n; i++) {
+        if (!dim_is_const(c->d, axes[i], &axis) || axis < -rank || axis >= rank) return false;
+        cut[axis < 0 ? axis + rank : axis] = true;
+    }
+    return true;
 }
 
 /* The sizes, where some are known; else NULL. Those that are not are symbols of their own. */
@@ -106,9 +125,15 @@ static const dim *known_sizes(infer_ctx *c, const partial_rule *r, int32_t rank)
             for (uint32_t i = 0; i < n; i++) listed |= axes[i] == k || axes[i] + rank == k;
             if (!listed) size[k] = x->shape[k];
         }
-    } else if (r->rank == SPECTRUM && !node_in(c->n, 1) && !node_int(c->n, "onesided", 0)) {
-        memcpy(size, x->shape, (size_t)rank * sizeof *size);
-        size[rank - 1] = dim_const(c->d, 2);
+    } else if (r->rank == UNCUT_AXES) {
+        bool cut[MAX_RANK];
+        if (!cut_axes(c, rank, cut)) return NULL;
+        for (int32_t k = 0; k < rank; k++)
+            if (!cut[k]) size[k] = x->shape[k];
+    } else if (r->rank == SPECTRUM && rank > 0) {
+        const bool half = node_int(c->n, "onesided", 0);
+        if (!half && !node_in(c->n, 1)) memcpy(size, x->shape, (size_t)rank * sizeof *size);
+        size[rank - 1] = dim_const(c->d, half && node_int(c->n, "inverse", 0) ? 1 : 2);
     } else if (r->rank == IMAGES && in_rank(c, 0) == 3) size[0] = x->shape[0];
     else if (r->rank == RANK_OF_LIST && !strcmp(r->op, "AffineGrid")) {
         size[0] = in_rank(c, 0) == 3 ? x->shape[0] : size[0];

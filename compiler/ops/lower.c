@@ -146,6 +146,10 @@ static bool io_supported(model *m, value_id id, const char *what)
     const value *v = value_at(m, id);
     if (v->data) return true;
     if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubsc", elem_of(v->type.elem)->kind)) return true;
+    if (v->type.kind == TYPE_TENSOR && v->type.rank < 0) {
+        diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, id), "rank-unknown", "the number of dimensions is not known");
+        return !v->producer && diag_hint(m->diag, "give its shape: --shape %s=1x3x224x224, for example; ? is a size that the run says", v->name);
+    }
     text t = {.mem = m->mem};
     type_text(m, &v->type, &t);
     return diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, id), "type-unsupported", "%s of type %s is not supported yet", what, t.p);
@@ -167,7 +171,7 @@ program *lower_model(arena *mem, model *m)
     graph *g = model_main(m);
     bool ok = true;
     for (uint32_t i = 0; i < g->inputs.n; i++) ok = io_supported(m, g->inputs.p[i], "an input") && ok;
-    for (uint32_t i = 0; i < g->outputs.n; i++) ok = io_supported(m, g->outputs.p[i], "an output") && ok;
+    for (uint32_t i = 0; ok && i < g->outputs.n; i++) ok = io_supported(m, g->outputs.p[i], "an output"); /* theirs follow from the inputs' */
     if (!ok) return NULL;
     for (uint32_t i = 0; i < g->inputs.n; i++) {
         const value_id id = g->inputs.p[i];

@@ -349,6 +349,12 @@ static dim stretched(dims *d, dim x, dim y)
     return dim_max(d, x, y);
 }
 
+/* A symbol that can be 1. */
+static bool may_be_one(infer_ctx *c, dim x)
+{
+    return !dim_is_const(c->d, x, NULL) && dim_range(c->d, x).lo <= 1 && dim_range(c->d, x).hi >= 1;
+}
+
 bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb, dim *out, int32_t *rank)
 {
     const int32_t r = ra > rb ? ra : rb;
@@ -357,6 +363,8 @@ bool broadcast(infer_ctx *c, const dim *a, int32_t ra, const dim *b, int32_t rb,
         if (x == y || y == one) out[i] = x;
         else if (x == one) out[i] = y;
         else if (c->m->written_back && !dim_is_const(c->d, x, NULL) && !dim_is_const(c->d, y, NULL)) out[i] = stretched(c->d, x, y);
+        else if (may_be_one(c, x) && dim_lt(c->d, x, y) && assume_equal(c, x, one)) out[i] = y; /* smaller for sure, so not equal */
+        else if (may_be_one(c, y) && dim_lt(c->d, y, x) && assume_equal(c, y, one)) out[i] = x;
         else if (!assume_equal(c, x, y)) {
             text t = {.mem = c->m->mem};
             dim_text(c->d, x, &t);

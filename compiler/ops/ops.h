@@ -179,6 +179,7 @@ bool infer_model(model *m, const infer_options *o);
 /* How this node computes an element type that its schema does not list, in words: "in float, each element rounded once". NULL: the type has no plain meaning there.
  * listed: the element types that the schema lists for the input or output, as schema_types.tensor. A types_beyond of check.h. */
 const char *type_beyond(model *m, const node *n, uint32_t listed, elem e);
+void report_unsupported(model *m);           /* one report for each operator in the main graph and below that nothing here knows, with the number of its nodes, most first */
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
 /* The program of a model whose types are known. NULL after a report. */

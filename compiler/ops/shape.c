@@ -160,6 +160,7 @@ bool infer_Reshape(infer_ctx *c)
         others = dim_mul(c->d, others, out[i]);
     }
     const dim total = dim_product(c->d, t->shape, (uint32_t)t->rank);
+    if (open >= 0 && dim_is(c->d, others, 0) && infer_is_strict(c)) return infer_error(c, "reshape", "what -1 stands for can't be told: the other dimensions are 0 elements");
     if (open >= 0) out[open] = dim_is(c->d, others, 0) ? dim_const(c->d, 0) : rest_of(c, total, others);
     const dim got = open >= 0 ? dim_mul(c->d, others, out[open]) : others;
     int64_t a, b;
@@ -376,6 +377,10 @@ bool infer_Split(infer_ctx *c)
     uint32_t axis, n = 0;
     if (!fix_axis(c, node_int(c->n, "axis", 0), t->rank, &axis)) return false;
     const dim *sizes = in_content(c, 1, &n);
+    const int64_t said = node_int(c->n, "num_outputs", c->n->n_out);
+    if (infer_is_strict(c) && !node_in(c->n, 1) == !node_attr(c->n, "num_outputs"))
+        return infer_error(c, "split", "%s", node_in(c->n, 1) ? "has input 'split' and attribute 'num_outputs', of which one is wanted" : "has neither input 'split' nor attribute 'num_outputs'");
+    if (infer_is_strict(c) && said != c->n->n_out) return infer_error(c, "split", "num_outputs is %lld, but there are %u outputs", (long long)said, c->n->n_out);
     if (node_in(c->n, 1) && !sizes) return infer_unsupported(c, "split-data", "the sizes to split into are computed from data");
     if (sizes && n != c->n->n_out) return infer_error(c, "split", "%u sizes for %u outputs", n, c->n->n_out);
     const uint32_t parts = sizes ? n : c->n->n_out;
@@ -537,7 +542,8 @@ static const dim *sizes_of_run(infer_ctx *c, uint32_t i, const type *own, uint32
     dim *shape = shape_new(c->m, *n);
     for (uint32_t k = 0; k < *n; k++) {
         const dim there = aligned_dim(c->d, own, k, *n);
-        shape[k] = dim_is(c->d, there, 1) ? out_unknown(c, arena_printf(c->m->mem, "size%u", k)) : there;
+        const bool stretches = dim_is(c->d, there, 1) || (c->m->written_back && !dim_is_const(c->d, there, NULL)); /* a symbol may be 1, which no run of ours will check */
+        shape[k] = stretches ? out_unknown(c, arena_printf(c->m->mem, "size%u", k)) : there;
     }
     return shape;
 }

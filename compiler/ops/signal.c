@@ -36,6 +36,9 @@ bool infer_DFT(infer_ctx *c)
     if (!need_rank(c, 0)) return false;
     const type *x = in_type(c, 0);
     if (x->rank < 2 || x->rank > MAX_RANK) return infer_error(c, "shape-rank", "the input has %d dimensions", x->rank);
+    int64_t parts;
+    if (node_int(c->n, "inverse", 0) && node_int(c->n, "onesided", 0) && dim_is_const(c->d, x->shape[x->rank - 1], &parts) && parts != 2)
+        return infer_error(c, "shape-mismatch", "the input of a one-sided inverse has complex numbers, but its last dimension is %lld, not 2", (long long)parts);
     if (!transform_of(c->m, c->n, x->shape, (uint32_t)x->rank, &t))
         return infer_unsupported(c, "axes-unknown", "the length or axis is computed at run time, or the axis is out of range");
     dim out[MAX_RANK];

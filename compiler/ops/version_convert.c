@@ -4,6 +4,7 @@
  * version_lower.c goes the other way, until no node is too new. */
 #include <string.h>
 
+#include "ir/scope.h"
 #include "ops/version.h"
 #include "ops/version_edit.h"
 #include "schema/schema.h"
@@ -158,13 +159,22 @@ static const opset *import_of(const opset *o, uint32_t n)
     return NULL;
 }
 
-/* Names of nodes are different, as runtimes want them. */
+/* Names of nodes are different, as runtimes want them: also from those that a conversion before has given. */
 static void name_new_nodes(model *m, node_id first)
 {
-    for (node_id id = first; id < m->nodes.n; id++) {
+    arena *scratch = arena_new();
+    scope *taken = scope_new(scratch);
+    for (node_id id = 1; id < first; id++)
+        if (!scope_find(taken, node_at(m, id)->name)) scope_define(taken, node_at(m, id)->name, 1);
+    for (node_id id = first, serial = 0; id < m->nodes.n; id++) {
         node *n = node_at(m, id);
-        if (*n->name) n->name = intern(m->names, arena_printf(m->mem, "%s.%s.%u", n->name, n->op, id - first));
+        if (!*n->name) continue;
+        const char *name;
+        do name = intern(m->names, arena_printf(m->mem, "%s.%s.%u", n->name, n->op, serial++));
+        while (scope_find(taken, name));
+        n->name = name;
     }
+    arena_free(scratch);
 }
 
 static bool convert(model *m, int to, bool functions)

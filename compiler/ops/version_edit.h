@@ -23,7 +23,7 @@ typedef struct {
     adapter run;
 } adapter_row;
 extern const adapter_row version_math_rows[], version_shape_rows[], version_other_rows[]; /* into `version`; each ended by a NULL op */
-extern const adapter_row lower_math_rows[], lower_shape_rows[], lower_body_rows[];        /* out of `version`, into the one before */
+extern const adapter_row lower_math_rows[], lower_shape_rows[], lower_body_rows[], lower_attention_rows[]; /* out of `version`, into the one before */
 adapter version_row(const adapter_row *r, const struct op_schema *s);
 adapter version_adapter(const struct op_schema *to); /* NULL: the step into this version changes nothing */
 /* One step of the edited node towards the newest version; *more is false when it is there. */

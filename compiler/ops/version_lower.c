@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check/check.h"
+#include "ops/ops.h"
 #include "ops/version_edit.h"
 #include "schema/schema.h"
 
@@ -154,15 +155,35 @@ static bool fit(edit *e, const op_schema *s, const op_schema *old)
     return types_fit(e);
 }
 
+static bool has_graph(const node *n)
+{
+    for (uint32_t i = 0; i < n->n_attr; i++)
+        if (n->attr[i].kind == ATTR_GRAPH) return true;
+    return false;
+}
+
+/* What adapters have added is lowered too, and wants to know its types. */
+static void type_added(edit *e, uint32_t from)
+{
+    diag *said = e->m->diag;
+    e->m->diag = diag_new(e->m->mem, NULL);
+    for (uint32_t i = from; i < e->list.n; i++)
+        if (!has_graph(node_at(e->m, e->list.p[i]))) (void)infer_node(e->m, e->list.p[i]);
+    e->m->diag = said;
+}
+
 static bool lower_step(edit *e, const op_schema *s, int to)
 {
     const op_schema *old = schema_previous(s);
     adapter run = version_row(lower_math_rows, s);
     if (!run) run = version_row(lower_shape_rows, s);
     if (!run) run = version_row(lower_body_rows, s);
+    if (!run) run = version_row(lower_attention_rows, s);
     if (run) {
         const char *op = edited(e)->op;
+        const uint32_t before = e->list.n;
         if (!run(e)) return false;
+        type_added(e, before);
         if (edited(e)->op != op) return true; /* now another operator, and the adapter says its version */
     }
     if (!old) return version_error(e, "version-lower", "%s came with opset %d", s->name, s->since);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/version_edit.h"
+#include "ops/contrib.h"
 #include "schema/schema.h"
 
 static value_id cast(edit *e, value_id x, elem t)
@@ -108,7 +108,116 @@ static bool gelu_body(edit *e)
     return true;
 }
 
+/* ---- GroupNormalization: each group is a channel of InstanceNormalization ---- */
+
+static value_id repeated(edit *e, const char *role, int64_t n, float v, elem t)
+{
+    tensor *c = tensor_new(e->m->mem, t, 1, &n);
+    for (int64_t i = 0; i < n; i++) elem_set_double(t, (void *)(uintptr_t)c->data, (size_t)i, (double)v);
+    return const_of_tensor(e, role, c);
+}
+
+/* X with its groups normalized, times scale, plus bias, which have an element for each group; in the shape of X. */
+static value_id normalized_groups(edit *e, value_id x, int64_t groups, value_id scale, value_id bias)
+{
+    const attr epsilon = attr_float(e->m, "epsilon", node_float(edited(e), "epsilon", 1e-5f));
+    const int64_t shape[3] = {0, groups, -1};
+    const value_id rows = insert(e, "Reshape", NULL, IN(x, const_ints(e, "groups", 3, shape)));
+    return insert(e, "Reshape", NULL, IN(insert(e, "InstanceNormalization", &epsilon, IN(rows, scale, bias)), insert(e, "Shape", NULL, IN(x))));
+}
+
+enum { MOST_GROUPS = 1 << 16 };
+
+/* 21 -> 18: scale and bias are per channel, they were per group. */
+static bool group_norm_from_21(edit *e)
+{
+    const value_id x = input_of(e, 0);
+    const elem own = elem_type_of(e, x), stash = (elem)node_int(edited(e), "stash_type", ELEM_FLOAT);
+    const int64_t groups = node_int(edited(e), "num_groups", 0);
+    const int32_t rank = rank_of(e, x);
+    if (own == ELEM_NONE || rank < 2 || groups < 1 || groups > MOST_GROUPS) return version_error(e, "version-lower", "type and number of dimensions have to be known to say it with older operators");
+    int64_t *axes = ARENA_ARRAY(e->m->mem, int64_t, (uint32_t)rank);
+    for (int32_t i = 0; i + 2 < rank; i++) axes[i] = i + 1;
+    value_id scale = input_of(e, 1), bias = input_of(e, 2), y = own == stash ? x : cast(e, x, stash);
+    y = normalized_groups(e, y, groups, repeated(e, "ones", groups, 1, stash), repeated(e, "zeros", groups, 0, stash));
+    if (own != stash) y = cast(e, y, own);
+    if (rank > 2) scale = with_axes(e, scale, (uint32_t)rank - 2, axes);
+    if (rank > 2) bias = with_axes(e, bias, (uint32_t)rank - 2, axes);
+    become(e, "Add", NULL, IN(insert(e, "Mul", NULL, IN(y, scale)), bias));
+    return true;
+}
+
+static bool group_norm_from_18(edit *e)
+{
+    const int64_t groups = node_int(edited(e), "num_groups", 0);
+    if (groups < 1) return version_error(e, "version-lower", "num_groups is not known");
+    become(e, "Identity", NULL, IN(normalized_groups(e, input_of(e, 0), groups, input_of(e, 1), input_of(e, 2))));
+    return true;
+}
+
+/* ---- CausalConvWithState: Conv over the past and the input ---- */
+
+static bool causal_conv_body(edit *e)
+{
+    model *m = e->m;
+    const value_id x = input_of(e, 0), weight = input_of(e, 1), bias = input_of(e, 2), past = input_of(e, 3);
+    const type *w = &value_at(m, weight)->type;
+    const char *activation = node_string(edited(e), "activation", "none");
+    const bool silu = !strcmp(activation, "silu") || !strcmp(activation, "swish");
+    int64_t channels, taps;
+    if (w->kind != TYPE_TENSOR || w->rank != 3 || !dim_is_const(m->dims, w->shape[0], &channels) || !dim_is_const(m->dims, w->shape[2], &taps) || taps < 1)
+        return version_error(e, "version-lower", "the shape of the weights has to be known to say it with older operators");
+    if (!silu && strcmp(activation, "none")) return version_error(e, "version-lower", "activation '%s' is none of silu, swish, none", activation);
+    const attr axis = attr_int(m, "axis", 2), group = attr_int(m, "group", channels);
+    const int64_t pads[6] = {0, 0, taps - 1, 0, 0, 0};
+    const value_id all = past ? insert(e, "Concat", &axis, IN(past, x)) : insert(e, "Pad", NULL, IN(x, const_ints(e, "pads", 6, pads)));
+    const value_id y = bias ? insert(e, "Conv", &group, IN(all, weight, bias)) : insert(e, "Conv", &group, IN(all, weight));
+    if (output_of(e, 1)) give_output(e, 1, slice(e, all, one_int(e, taps > 1 ? 1 - taps : INT64_MAX), one_int(e, INT64_MAX), 2));
+    if (silu) become(e, "Mul", NULL, IN(y, insert(e, "Sigmoid", NULL, IN(y))));
+    else become(e, "Identity", NULL, IN(y));
+    return true;
+}
+
+/* ---- others ---- */
+
+/* Mod 28 -> 13: of floats there is only the remainder with the sign of the dividend; the divisor's sign it has to have, zero too. */
+static bool mod_from_28(edit *e)
+{
+    const value_id x = input_of(e, 0), y = input_of(e, 1);
+    const elem t = elem_type_of(e, x);
+    if (node_int(edited(e), "fmod", 0) || (t != ELEM_NONE && elem_of(t)->kind != 'f')) return true;
+    if (t == ELEM_NONE) return version_error(e, "version-lower", "before version 28, floats need fmod=1, and the type is not known");
+    const attr fmod = attr_int(e->m, "fmod", 1);
+    const value_id r = insert(e, "Mod", &fmod, IN(x, y)), zero = number(e, "zero", 0, t);
+    const value_id low = insert(e, "And", NULL, IN(insert(e, "Less", NULL, IN(r, zero)), insert(e, "Greater", NULL, IN(y, zero))));
+    const value_id high = insert(e, "And", NULL, IN(insert(e, "Greater", NULL, IN(r, zero)), insert(e, "Less", NULL, IN(y, zero))));
+    const value_id same = insert(e, "Mul", NULL, IN(insert(e, "Abs", NULL, IN(r)), insert(e, "Sign", NULL, IN(y))));
+    become(e, "Where", NULL, IN(insert(e, "Or", NULL, IN(low, high)), insert(e, "Add", NULL, IN(r, y)), same));
+    return true;
+}
+
+/* Elements on one side of a diagonal, zeros on the other. */
+static bool trilu_body(edit *e)
+{
+    const value_id x = input_of(e, 0), k = input_of(e, 1);
+    const int32_t rank = rank_of(e, x);
+    const elem t = elem_type_of(e, x);
+    const bool upper = node_int(edited(e), "upper", 1);
+    if (rank < 2 || t == ELEM_NONE || strchr("sc", elem_of(t)->kind)) return version_error(e, "version-lower", "type and number of dimensions have to be known to say it with older operators");
+    const value_id column = count_to(e, size_of(e, x, rank - 1)), row = with_axes(e, count_to(e, size_of(e, x, rank - 2)), 1, (const int64_t[]){1});
+    const value_id diagonal = k ? insert(e, "Add", NULL, IN(row, k)) : row;
+    const value_id beyond = insert(e, upper ? "Less" : "Greater", NULL, IN(column, diagonal));
+    become(e, "Where", NULL, IN(beyond, number(e, "zero", 0, t), x));
+    return true;
+}
+
 const adapter_row lower_body_rows[] = {
+    {"", "GroupNormalization", 18, group_norm_from_18},
+    {"", "GroupNormalization", 21, group_norm_from_21},
+    {"", "CausalConvWithState", 27, causal_conv_body},
+    {"", "LinearAttention", 27, attention_expand},
+    {"", "Mod", 28, mod_from_28},
+    {"", "Trilu", 14, trilu_body},
     {"", "LayerNormalization", 17, layer_norm_body},
     {"", "RMSNormalization", 23, rms_norm_body},
     {"", "Gelu", 20, gelu_body},

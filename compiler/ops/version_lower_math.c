@@ -125,14 +125,6 @@ static bool clip_from_11(edit *e)
     return true;
 }
 
-/* Mod 28 -> 13: floats need fmod=1. */
-static bool mod_from_28(edit *e)
-{
-    const elem x = elem_type_of(e, input_of(e, 0));
-    if (node_int(edited(e), "fmod", 0) || (x != ELEM_NONE && elem_of(x)->kind != 'f')) return true;
-    return version_error(e, "version-lower", "before version 28, floats need fmod=1");
-}
-
 static bool dropout_from_7(edit *e)
 {
     node_set_attr(e->m, edited(e), attr_int(e->m, "is_test", 1));
@@ -316,7 +308,6 @@ const adapter_row lower_math_rows[] = {
     {"", "Gemm", 7, gemm_from_7},
     {"", "Gemm", 11, gemm_from_11},
     {"", "Clip", 11, clip_from_11},
-    {"", "Mod", 28, mod_from_28},
     {"", "Dropout", 7, dropout_from_7},
     {"", "Dropout", 10, dropout_from_10},
     {"", "Dropout", 12, dropout_from_12},

@@ -1,7 +1,7 @@
 /* wanted.c - a value that has to be known when the model is compiled, and is not: which inputs of the model decide it?
  *
  * in:  a problem just reported, and the values that the operator asked for
- * out: the problem's hint and needs name the inputs for --value. Only those with few elements, in one dimension: axes, sizes, scales and the like; what follows
+ * out: the problem's hint and needs name the inputs for --value, or the hint the node that computes the value. Only those with few elements, in one dimension: axes, sizes, scales and the like; what follows
  *      from the shape of an input is said by --dim or --shape. */
 #include <string.h>
 
@@ -56,6 +56,19 @@ static bool hint_needs(diag *d)
     return said.n && diag_hint(d, "an input decides it, and can be given when compiling:%s", said.p);
 }
 
+/* No input decides it: the node that does is named, where nothing else is said. */
+static bool hint_computed(model *m, const value_id *v, uint32_t n)
+{
+    diag *d = m->diag;
+    if (d->last >= d->list.n || d->list.p[d->last].hint) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const value *x = value_at(m, v[i]);
+        if (x->producer && !x->data && !x->content)
+            return diag_hint(d, "'%s' decides it, which %s computes from data; it has to follow from constants and sizes", x->name, at_node(m, node_at(m, x->producer)));
+    }
+    return false;
+}
+
 static bool hint_of(model *m, const value_id *v, uint32_t n)
 {
     worklist w = {.mem = arena_new()};
@@ -67,7 +80,7 @@ static bool hint_of(model *m, const value_id *v, uint32_t n)
         else if (is_small_input(m, w.list.p[i])) diag_need(m->diag, "value", x->name);
     }
     arena_free(w.mem);
-    return hint_needs(m->diag);
+    return hint_needs(m->diag) || hint_computed(m, v, n);
 }
 
 bool hint_value(model *m, value_id v)

@@ -112,6 +112,8 @@ typedef struct {
 bool plan_memory(program *p, memory_plan *out);
 /* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
+/* Is the arena, with the state, at most `limit` bytes? Else false after reporting the step in which most is alive, what is, and what would help (ram.c). */
+bool plan_fits(program *p, const memory_plan *plan, int64_t limit);
 /* CUDA, after plan_flatten: which steps run on the host (host.c). After plan_in_place, in plan_memory: who uses which buffer. */
 void plan_host(program *p);
 void plan_sides(program *p);

@@ -15,6 +15,8 @@ typedef struct converter {
     uint64_t dense_limit;
     bool overridable_inputs;
     bool keep_source;
+    bool judging; /* as in load_options */
+    uint32_t undefined; /* names that nothing defines, which stand for values without a meaning when judging */
     const text_places *places; /* NULL: the model is no text */
     uint32_t line, column;     /* where the node or value that is converted stands in the text; 0: not known */
 } converter;

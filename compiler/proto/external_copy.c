@@ -56,7 +56,7 @@ static bool copy_file(copier *s, externals *from, const char *folder, const char
         diag_error(s->d, EXIT_IO, "", "write-external", "the weights' file '%s' is there already, with other content", path);
         return diag_hint(s->d, "write the model to another folder, or remove that file");
     }
-    VEC_PUSH(s->a, *s->copies, ((file_content){path, data, (size_t)size}));
+    VEC_PUSH(s->a, *s->copies, ((file_content){.path = path, .data = data, .size = (size_t)size}));
     return make_folders(s, folder, location);
 }
 

@@ -175,8 +175,13 @@ static bool convert_inputs(converter *c, const Onnx__NodeProto *p, const place *
         if (!*p->input[i]) continue;
         in[i] = scope_find(c->names, keep(c, p->input[i]));
         if (in[i]) continue;
-        ok = diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
-                        "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
+        diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
+                   "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
+        ok &= c->judging;
+        if (!c->judging) continue;
+        in[i] = value_new(c->m, keep(c, p->input[i])); /* so that the rest can be looked at */
+        value_at(c->m, in[i])->undefined = true;
+        c->undefined++;
     }
     return ok;
 }
@@ -363,6 +368,8 @@ static bool convert_graph_outputs(converter *c, const Onnx__GraphProto *p, graph
             ok = diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-undefined", "nothing in the graph computes this output");
             continue;
         }
+        value *val = value_at(c->m, v);
+        if (c->judging && g == 1 && !val->producer && !val->data && p->output[i]->type) val->type = (type){.rank = -1}; /* an input: for onnx its type is that of the output */
         ok &= describe(c, p->output[i], v, &here);
         VEC_PUSH(c->mem, graph_at(c->m, g)->outputs, v);
     }
@@ -397,7 +404,9 @@ static graph_id convert_graph(converter *c, const Onnx__GraphProto *p, graph_id 
 static void add_opset(converter *c, const Onnx__OperatorSetIdProto *p, opset *out, const place *at)
 {
     *out = (opset){domain_of(c, p->domain), 0};
-    if (p->version < 1 || p->version > INT32_MAX)
+    if (p->version < 1 && c->judging) /* no fault while no node needs it */
+        diag_warn(c->d, where_of(c, at), "opset-version", "version %lld of operator set '%s' does not exist", (long long)p->version, *out->domain ? out->domain : "ai.onnx");
+    else if (p->version < 1 || p->version > INT32_MAX)
         diag_error(c->d, EXIT_INVALID, where_of(c, at), "opset-version", "version %lld of operator set '%s' does not exist", (long long)p->version,
                    *out->domain ? out->domain : "ai.onnx");
     else out->version = (int)p->version;
@@ -486,6 +495,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
     c.dense_limit = o && o->dense ? o->dense : (uint64_t)256 << 20;
     c.overridable_inputs = o && o->overridable_inputs;
     c.keep_source = o && o->keep_source;
+    c.judging = o && o->judging;
     if (c.keep_source) m->source = p;
     convert_header(&c, p);
     const place at_graph = {NULL, "graph", -1, NULL};
@@ -494,7 +504,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
         const place here = {NULL, "functions", i, p->functions[i]->name};
         convert_function(&c, p->functions[i], &here);
     }
-    return ok && d->errors == errors ? m : NULL;
+    return ok && d->errors == errors + c.undefined ? m : NULL;
 }
 
 /* ---- files ---- */

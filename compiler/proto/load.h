@@ -11,6 +11,7 @@ typedef struct load_options {
                               * keeps what the IR has no place for */
     bool no_digest;          /* leave model.sha256 empty: the only thing that reads all of the weights */
     bool any_order;          /* of a checked model: nodes that stand before what they use are put in order, with a warning, as onnxruntime does */
+    bool judging;            /* what onnx.checker passes is a warning, not an error: more elements than a shape has, versions below 1 that no node needs, zero bytes in texts */
     bool incomplete;         /* of a checked model: types and shapes that the standard wants may be missing */
     bool overridable_inputs; /* keep graph inputs that have an initializer as inputs (with the data as default; from IR version 4 on in `initial`); else they become constants */
 } load_options;

@@ -28,6 +28,7 @@ typedef struct {
     diag *d;
     const unsigned char *data, *end;
     uint64_t budget;
+    bool zeros;              /* as in prescan_limits */
     uint32_t nesting, depth; /* depth: place of the open frame */
     prescan_result *out;
     frame *frames;
@@ -204,6 +205,22 @@ static bool leave_out(scan *s, const ProtobufCFieldDescriptor *f, size_t n)
     return spend(s, rounded(sizeof(prescan_place) + 1));
 }
 
+/* A text, or an element of a list of texts that end with 0: C takes what comes behind a zero byte for no part of it. */
+static bool is_text(const ProtobufCFieldDescriptor *f)
+{
+    return f->type == PROTOBUF_C_TYPE_STRING || (f->type == PROTOBUF_C_TYPE_BYTES && (!strcmp(f->name, "string_data") || !strcmp(f->name, "strings")));
+}
+
+/* ONNX allows zero bytes, and so does its checker. */
+static bool has_no_zero(scan *s, const ProtobufCFieldDescriptor *f, const unsigned char *p, size_t n)
+{
+    if (!memchr(p, 0, n)) return true;
+    if (s->zeros) diag_warn(s->d, path_of(s, f), "wire-zero", "the text has a zero byte in it, with which the model can't be compiled");
+    else diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "the text has a zero byte in it, which is valid but not supported");
+    diag_hint(s->d, "rename what carries it, or remove the byte");
+    return s->zeros;
+}
+
 /* A length-prefixed field of known type with its content at [p, p + n). */
 static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigned char *p, size_t n)
 {
@@ -216,14 +233,12 @@ static bool scan_bytes(scan *s, const ProtobufCFieldDescriptor *f, const unsigne
     }
     if (f->type == PROTOBUF_C_TYPE_STRING) {
         if (!utf8_valid(p, n)) return malformed(s, p, f, "text is not valid UTF-8");
-        if (memchr(p, 0, n)) return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "text has a zero byte in it");
-        return spend(s, rounded(n + 1));
+        return has_no_zero(s, f, p, n) && spend(s, rounded(n + 1));
     }
     uint64_t count = 0;
     if (f->type != PROTOBUF_C_TYPE_BYTES && !packed_count(f, p, n, &count)) return malformed(s, p, f, "a packed list is cut off");
     if (is_left_out(top->type, f->id, WIRE_BYTES, n)) return leave_out(s, f, n);
-    if ((!strcmp(f->name, "string_data") || !strcmp(f->name, "strings")) && memchr(p, 0, n)) /* lists of strings that end with 0 */
-        return diag_error(s->d, EXIT_UNSUPPORTED, path_of(s, f), "wire-zero", "a string has a zero byte in it");
+    if (is_text(f) && !has_no_zero(s, f, p, n)) return false;
     if (f->type == PROTOBUF_C_TYPE_BYTES) return spend(s, rounded(n + 1));
     return spend(s, rounded(count * scalar_size(f->type)));
 }
@@ -288,6 +303,7 @@ bool prescan(diag *d, const unsigned char *data, size_t size, const ProtobufCMes
     frame frames[MAX_FRAMES];
     scan s = {.d = d, .data = data, .end = data + size, .out = out, .frames = frames};
     s.budget = limits && limits->memory ? limits->memory : 16 * (uint64_t)size + ((uint64_t)64 << 20);
+    s.zeros = limits && limits->zeros;
     s.nesting = limits && limits->nesting && limits->nesting < WIRE_NESTING ? limits->nesting : WIRE_NESTING;
     frames[0] = (frame){.type = root, .end = data + size};
     if (!spend(&s, rounded(root->sizeof_message))) return false;
@@ -345,6 +361,16 @@ static field_view field_at(const unsigned char *p, const unsigned char *end)
     return f;
 }
 
+static void replace_zeros(unsigned char *p, size_t n)
+{
+    enum { SUB = 26 };
+    for (unsigned char *z; n && (z = memchr(p, 0, n));) {
+        *z++ = SUB;
+        n -= (size_t)(z - p);
+        p = z;
+    }
+}
+
 size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, unsigned char *copy)
 {
     enum { RAW_DATA_TAG = 9 << 3 | WIRE_BYTES };
@@ -382,6 +408,8 @@ size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCM
         } else {
             memcpy(q, p, (size_t)(next - p));
             q += next - p;
+            if (f && v.wire == WIRE_BYTES && is_text(f) && kind != &onnx__string_string_entry_proto__descriptor) /* a path ends there for onnx too */
+                replace_zeros(q - v.n, (size_t)v.n);
         }
         p = next;
     }

@@ -13,6 +13,7 @@ enum { WIRE_NESTING = 100 }; /* messages below the outermost one: what protobuf 
 typedef struct {
     uint64_t memory;  /* bytes that the unpacked form may take, raw_data not counted; 0: 16 x file + 64 MiB */
     uint32_t nesting; /* 0: WIRE_NESTING */
+    bool zeros;       /* zero bytes in texts are a warning: the skeleton has another character in their place */
 } prescan_limits;
 
 typedef struct {
@@ -34,7 +35,8 @@ typedef struct {
     uint64_t field; /* of TensorProto: raw_data, or float_data or double_data, whose packed form is the same little-endian array */
 } prescan_place;
 
-/* A copy of a file that passed prescan() without the weights. `copy` has room for prescan_skeleton_bound() bytes; returns how many it takes. */
+/* A copy of a file that passed prescan() without the weights, and with SUB (26) in place of zero bytes in texts
+ * (not in pairs of texts, such as places of external data). `copy` has room for prescan_skeleton_bound() bytes; returns how many it takes. */
 size_t prescan_skeleton_bound(size_t size, const prescan_result *scan);
 size_t prescan_skeleton(const unsigned char *data, size_t size, const ProtobufCMessageDescriptor *root, unsigned char *copy);
 

@@ -142,7 +142,7 @@ static void unmap(void *view)
 static bool unpack(proto_file *f, arena *mem, diag *d, const ProtobufCMessageDescriptor *root, const load_options *o)
 {
     prescan_result scan;
-    const prescan_limits limits = {.memory = o ? o->memory : 0};
+    const prescan_limits limits = {.memory = o ? o->memory : 0, .zeros = o && o->judging};
     if (!prescan(d, f->view.data, f->view.size, root, &limits, &scan)) return false;
     /* More than the estimate: protobuf-c's scratch grows by doubling, and every piece has a head here. */
     const size_t bound = prescan_skeleton_bound(scan.size, &scan);

@@ -85,7 +85,7 @@ bool model_save_own(model *m, diag *d, const char *path)
     text out = {.mem = s.a};
     find_files(&s);
     bool ok = encode(&s, path, &out) && external_copy(s.a, d, m->path ? proto_folder(s.a, m->path) : NULL, path, s.files.p, s.files.n, &s.copies);
-    VEC_PUSH(s.a, s.copies, ((file_content){path, out.p, out.n}));
+    VEC_PUSH(s.a, s.copies, ((file_content){.path = path, .data = out.p, .size = out.n}));
     ok = ok && file_list_write(&s.copies, d);
     arena_free(s.a);
     return ok;

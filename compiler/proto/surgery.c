@@ -117,12 +117,12 @@ bool surgery_save(surgery *s, const char *path)
         out = &shown;
     }
     surgery_files own = {.folder = surgery_folder(s)};
-    surgery_locations(s, &own);
-    file_list files = {0};
+    if (!s->made.n) surgery_locations(s, &own);
+    file_list files = s->made;
     for (uint32_t i = 0; i < s->others.n; i++)
         if (!external_copy(s->mem, s->d, s->others.p[i].folder, path, s->others.p[i].location.p, s->others.p[i].location.n, &files)) return false;
     if (!s->others.n && !external_copy(s->mem, s->d, own.folder, path, own.location.p, own.location.n, &files)) return false;
-    VEC_PUSH(s->mem, files, ((file_content){path, out->p, out->n}));
+    VEC_PUSH(s->mem, files, ((file_content){.path = path, .data = out->p, .size = out->n}));
     return file_list_write(&files, s->d);
 }
 

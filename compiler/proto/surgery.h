@@ -49,6 +49,19 @@ bool surgery_merge(surgery *first, surgery *second, const merge_options *o);
  * reporting: a value that is none, an output that needs an input that is left out. */
 bool surgery_extract(surgery *s, const char *const *inputs, uint32_t n_inputs, const char *const *outputs, uint32_t n_outputs);
 
+typedef struct {
+    const char *folder; /* where the model will be written */
+    const char *file;   /* name of the weights' file there; with `part`: of the first one, others end in .1, .2 and so on */
+    uint64_t part;      /* bytes that such a file may have, where it holds more than one tensor; 0: any number */
+    uint64_t least;     /* smaller initializers stay in the model */
+} weights_options;
+
+/* Initializers, whatever their form and place, go into files beside the model; surgery_save writes them. Tensors in attributes go into the model. False after
+ * reporting: data that can't be read; a file of that name that has other content. */
+bool surgery_weights_out(surgery *s, const weights_options *o);
+/* All external data go into the model. False after reporting, also when they are too much for a file. */
+bool surgery_weights_in(surgery *s);
+
 struct op_schema;
 typedef struct {
     const char *const *ids; /* "domain:name" or "name" of any domain */

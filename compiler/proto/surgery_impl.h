@@ -1,6 +1,7 @@
 /* surgery_impl.h - what the files of surgery share. */
 #ifndef ONNXCC_PROTO_SURGERY_IMPL_H
 #define ONNXCC_PROTO_SURGERY_IMPL_H
+#include "proto/external.h"
 #include "proto/proto.h"
 #include "proto/surgery.h"
 
@@ -16,6 +17,7 @@ struct surgery {
     const char *path;
     names *names;
     VEC(surgery_files) others; /* external data of models that were merged into it */
+    file_list made;            /* new files of weights, to be written with it */
 };
 
 /* From names to names. */

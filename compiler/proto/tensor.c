@@ -17,6 +17,19 @@ static bool bad(converter *c, const place *at, const char *code, const char *fmt
     return diag_error(c->d, EXIT_INVALID, where_of(c, at), code, "%s", what);
 }
 
+/* What onnx.checker passes: true when that is all that is asked for, else as bad(). */
+static bool odd(converter *c, const place *at, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static bool odd(converter *c, const place *at, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    const char *what = arena_vprintf(c->d->mem, fmt, ap);
+    va_end(ap);
+    if (c->judging) diag_warn(c->d, where_of(c, at), code, "%s", what);
+    else diag_error(c->d, EXIT_INVALID, where_of(c, at), code, "%s", what);
+    return c->judging;
+}
+
 /* Type and shape. *bytes: what the elements take in dense form. */
 static bool convert_head(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
@@ -98,20 +111,37 @@ static bool convert_strings(converter *c, const Onnx__TensorProto *p, tensor *t)
     return true;
 }
 
-/* `entry`: bytes that one entry of the typed field gives; two nibbles share an entry, a complex number takes two, 6 bits have one of their own. */
+/* Bytes that one entry of the typed field gives; two nibbles share an entry, a complex number takes two. */
+static size_t entry_bytes(const elem_info *info)
+{
+    return info->kind == 'c' ? (size_t)info->bits / 16 : info->bits < 8 ? 1 : (size_t)info->bits / 8;
+}
+
+static bool entries_fit(converter *c, const place *at, const tensor *t, stored_kind k, size_t n, size_t want)
+{
+    const elem_info *info = elem_of(t->type);
+    if (n == want) return true;
+    if (n > want && want) return odd(c, at, "tensor-excess", "%s has %zu entries, %s of its shape needs only %zu", STORED_NAME[k], n, info->name, want);
+    if (info->bits < 8 && info->bits != 6 && n >= (t->bytes + 3) / 4) /* onnx.checker wants as many as hold the bits when each holds 32 */
+        return odd(c, at, "tensor-packed", "%s has %zu entries, %s of its shape needs %zu, one for each byte", STORED_NAME[k], n, info->name, want);
+    return bad(c, at, "tensor-data", "%s has %zu entries, %s of its shape needs %zu", STORED_NAME[k], n, info->name, want);
+}
+
+/* 6 bits have an entry of their own. */
 static bool convert_typed(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
     const stored_kind k = stored_as(t->type);
     const elem_info *info = elem_of(t->type);
-    const size_t n = stored_count(p, k), elements = (size_t)tensor_count(t);
-    const size_t entry = info->kind == 'c' ? (size_t)info->bits / 16 : info->bits < 8 ? 1 : (size_t)info->bits / 8;
+    const size_t elements = (size_t)tensor_count(t), entry = entry_bytes(info);
     const bool six = info->bits == 6;
-    const size_t want = k == STORED_STRING || six ? elements : t->bytes / entry;
-    if (n != want) return bad(c, at, "tensor-data", "%s has %zu entries, %s of its shape needs %zu", STORED_NAME[k], n, info->name, want);
+    const size_t given_entries = stored_count(p, k), want = k == STORED_STRING || six ? elements : t->bytes / entry;
+    if (!entries_fit(c, at, t, k, given_entries, want)) return false;
     if (k == STORED_STRING) return convert_strings(c, p, t);
+    const size_t n = given_entries < want ? given_entries : want;
     unsigned char *out = arena_alloc(c->mem, t->bytes); /* zeros */
     for (size_t i = 0; i < n; i++) {
         const uint64_t v = stored_bits(p, k, i);
+        if (six && v > 63) return bad(c, at, "tensor-data", "entry %zu of %s is %lld, %s has 6 bits", i, STORED_NAME[k], (long long)v, info->name);
         if (six) elem_set_packed(t->type, out, i, (unsigned)v);
         for (size_t b = 0; b < entry && !six; b++) out[i * entry + b] = (unsigned char)(v >> (8 * b));
     }
@@ -124,8 +154,13 @@ static bool convert_typed(converter *c, const Onnx__TensorProto *p, const place 
 static bool convert_raw(converter *c, const Onnx__TensorProto *p, const place *at, tensor *t)
 {
     if (t->type == ELEM_STRING) return bad(c, at, "tensor-data", "strings can't be in raw_data");
-    if (p->raw_data.len != t->bytes)
+    if (p->raw_data.len < t->bytes || (p->raw_data.len && !t->bytes))
         return bad(c, at, "tensor-data", "raw_data has %zu bytes, %s of its shape needs %zu", p->raw_data.len, elem_of(t->type)->name, t->bytes);
+    if (p->raw_data.len > t->bytes && !odd(c, at, "tensor-excess", "raw_data has %zu bytes, %s of its shape needs only %zu", p->raw_data.len, elem_of(t->type)->name, t->bytes))
+        return false;
+    const unsigned used = elem_of(t->type)->bits == 6 ? (unsigned)(tensor_count(t) * 6 % 8) : 0; /* bits of the last byte; 0: all */
+    if (used && t->bytes && p->raw_data.data[t->bytes - 1] >> used)
+        return bad(c, at, "tensor-data", "the bits of raw_data behind the last %s are not zero", elem_of(t->type)->name);
     t->data = p->raw_data.data;
     return true;
 }
@@ -218,13 +253,15 @@ static bool sparse_agree(converter *c, const tensor *values, const tensor *indic
 
 tensor *convert_sparse(converter *c, const Onnx__SparseTensorProto *p, const place *at)
 {
-    if (!p->values || !p->indices) {
+    const place at_values = {at, "values", -1, NULL}, at_indices = {at, "indices", -1, NULL};
+    const tensor *values = p->values ? convert_tensor(c, p->values, &at_values) : NULL;
+    if (p->values && !values) return NULL;
+    if (!values || (!p->indices && tensor_count(values))) {
         bad(c, at, "sparse", "a sparse tensor needs values and indices");
         return NULL;
     }
-    const place at_values = {at, "values", -1, NULL}, at_indices = {at, "indices", -1, NULL};
-    const tensor *values = convert_tensor(c, p->values, &at_values), *indices = convert_tensor(c, p->indices, &at_indices);
-    if (!values || !indices) return NULL;
+    const tensor *indices = p->indices ? convert_tensor(c, p->indices, &at_indices) : tensor_new(c->mem, ELEM_INT64, 1, (const int64_t[]){0});
+    if (!indices) return NULL;
     const Onnx__TensorProto head = {.dims = p->dims, .n_dims = p->n_dims, .data_type = (int32_t)values->type, .name = p->values->name};
     tensor *t = ARENA_NEW(c->mem, tensor);
     if (!convert_head(c, &head, at, t) || !sparse_agree(c, values, indices, t, at)) return NULL;

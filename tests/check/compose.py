@@ -6,15 +6,13 @@
 DIR has reader.py and open/text_inline_compose.*. Models are the same when nodes, values, constants, functions, imports and metadata are; producers and doc strings may
 differ, types of inner values may be more. Texts are the same but for white space and comments. What was refused is refused. FILE names records that are known to
 differ, with their reasons behind a tab. Exit code 77: no such folder, or no onnx package."""
-import argparse
-import collections
 import os
 import re
 import subprocess
 import sys
 import tempfile
 
-from conformance import load_corpus
+from records import Tally, arguments, load_corpus
 
 try:
     import onnx
@@ -183,38 +181,18 @@ def judge(tool, c, r):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("tool")
-    ap.add_argument("root")
-    ap.add_argument("--known")
-    ap.add_argument("--only", default="")
-    ap.add_argument("--least", type=float, default=0)
-    o = ap.parse_args()
+    o = arguments(__doc__).parse_args()
     c = load_corpus(o.root, "text_inline_compose")
-    known = {}
-    if o.known:
-        with open(o.known) as f:
-            known = dict(line.rstrip("\n").split("\t", 1) for line in f if line.strip() and not line.startswith("#"))
-    count, same, unknown = collections.Counter(), collections.Counter(), []
+    tally = Tally(o.known)
     with tempfile.TemporaryDirectory() as work:
         tool = Tool(o.tool, work)
         for r in c.records():
-            if o.only not in r["id"] + r["api"] or "rec_error" in r:
-                continue
-            why = judge(tool, c, r)
-            count[r["api"]] += 1
-            same[r["api"]] += why is None
-            if why and r["id"] not in known:
-                unknown.append((r["id"], why))
-            elif not why and r["id"] in known:
-                print(f"agrees now: {r['id']}")
-    for name, why in unknown:
-        print(f"{name}\t{why}")
-    for api in sorted(count):
-        print(f"{same[api]:5} of {count[api]:3} {api}")
-    n, good = sum(count.values()), sum(same.values())
-    print(f"{n} records, {100 * good / max(n, 1):.2f} % the same, {len(unknown)} differ and are not listed")
-    return 0 if good >= o.least * n and (not o.known or not unknown) else 1
+            if o.only in r["id"] + r["api"] and "rec_error" not in r:
+                tally.add(r["id"], r["api"], judge(tool, c, r))
+    for api in sorted({api for api, _ in tally.count}):
+        same, differ_ = tally.count[api, True], tally.count[api, False]
+        print(f"{same:5} of {same + differ_:3} {api}")
+    return tally.finish(o.least, "the same")
 
 
 if __name__ == "__main__":

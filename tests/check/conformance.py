@@ -7,28 +7,17 @@ DIR has reader.py and open/checker.* (its README explains the records). Judged a
 both accept or both refuse; a class agrees when what is said is of the same kind, onnx's ValidationError, InferenceError or an error of parsing. FILE names records
 that are known to differ, one a line with its reason behind a tab; others that differ are printed, and so are names there that agree. --list prints
 all differences. Bare nodes, tensors and the like, which are no files of models, are left out: their /wrapped records are judged. Exit code 77: no such folder."""
-import argparse
 import collections
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
+from records import Tally, arguments, load_corpus
+
 BATCH = 200
 FLAGS = (("full_check", "--full"), ("skip_opset", "--skip-opset"), ("check_custom_domain", "--check-custom-domains"))
-
-
-def load_corpus(root, name="checker"):
-    if not os.path.exists(os.path.join(root, "reader.py")):
-        print(f"skipped: no conformance folder at {root}")
-        sys.exit(77)
-    spec = importlib.util.spec_from_file_location("conformance_reader", os.path.join(root, "reader.py"))
-    reader = importlib.util.module_from_spec(spec)
-    sys.dont_write_bytecode = True
-    spec.loader.exec_module(reader)
-    return reader.Corpus("open", name, root)
 
 
 def class_of(record):
@@ -63,20 +52,16 @@ def verdicts(tool, flags, paths):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("tool")
-    ap.add_argument("root")
-    ap.add_argument("--known")
-    ap.add_argument("--least", type=float, default=0)
+    ap = arguments(__doc__)
     ap.add_argument("--least-class", type=float, default=0)
     ap.add_argument("--work")
     ap.add_argument("--list", action="store_true")
     o = ap.parse_args()
-    c = load_corpus(o.root)
+    c = load_corpus(o.root, "checker")
     work = o.work or tempfile.mkdtemp()
     groups = collections.defaultdict(list)  # flags -> (path, record)
     for k, r in enumerate(c.records()):
-        if r["api"] not in ("check_model", "check_model_path", "load_external"):
+        if r["api"] not in ("check_model", "check_model_path", "load_external") or o.only not in r["id"]:
             continue
         flags = tuple(f for name, f in FLAGS if r.get(name))
         if "blob" in r:
@@ -89,12 +74,8 @@ def main():
             root = os.path.join(work, "path", str(k))
             path = os.path.join(root, r["model"]) if os.path.exists(root) else c.lay_out(r, root)
         groups[flags].append((path, r))
-    known = {}
-    if o.known:
-        with open(o.known) as f:
-            known = dict(line.rstrip("\n").split("\t", 1) for line in f if line.strip() and not line.startswith("#"))
+    tally = Tally(None if o.list else o.known)
     n = same = same_class = refused = 0
-    unknown = []
     for flags, list_ in groups.items():
         found = verdicts(o.tool, flags, sorted({p for p, _ in list_}))
         for path, r in list_:
@@ -111,14 +92,10 @@ def main():
                 same_class += kind == ours
                 if kind != ours:
                     why = f"class {kind}: {r['error'][:120]!r}, ours {ours}: {errors[0].get('message', '')[:120]!r}"
-            if why and (o.list or r["id"] not in known):
-                unknown.append((r["id"], why))
-            elif not why and r["id"] in known:
-                print(f"agrees now: {r['id']}")
-    for name, why in unknown:
-        print(f"{name}\t{why}")
-    print(f"{n} records, verdict {100 * same / n:.2f} %, class {100 * same_class / max(refused, 1):.2f} % of {refused} refused by both, {len(unknown)} differ and are not listed")
-    return 0 if same >= o.least * n and same_class >= o.least_class * refused and (o.list or not unknown or not o.known) else 1
+            tally.add(r["id"], "", why)
+    status = tally.finish(0, "the same in verdict and class")
+    print(f"verdict {100 * same / max(n, 1):.2f} %, class {100 * same_class / max(refused, 1):.2f} % of {refused} refused by both")
+    return status if same >= o.least * n and same_class >= o.least_class * refused else 1
 
 
 if __name__ == "__main__":

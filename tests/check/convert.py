@@ -1,22 +1,19 @@
 #!/usr/bin/env python3
 """Compares `onnxcc convert` with what onnx.version_converter did, as a conformance folder records it.
 
-    convert.py ONNXCC DIR [--known FILE] [--only WORD] [--run] [--up SHARE] [--down SHARE]
+    convert.py ONNXCC DIR [--known FILE] [--only WORD] [--least SHARE] [--run] [--symbolic]
 
 DIR has reader.py and open/version_converter.*. An upgrade has to succeed, a downgrade wherever the reference's did and its result was right; what is written passes
 onnx.checker's full check where the model did (and the reference's result does), imports the wanted version, and keeps the names of its inputs and outputs. --run also compares outputs: those of the
-model and of the converted one, in onnxruntime or else the reference evaluator, on the data of the backend case that the record was derived from. FILE names records that
+model and of the converted one, in onnxruntime or else the reference evaluator, on the data of the backend case that the record was derived from. --symbolic gives names to the sizes of all inputs first. FILE names records that
 are known to differ, with their reasons behind a tab. Exit code 77: no such folder, or no onnx package."""
-import argparse
-import collections
-import concurrent.futures
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 
-from conformance import load_corpus
+from records import Tally, arguments, load_corpus
 
 try:
     import numpy as np
@@ -102,8 +99,23 @@ def differ(a, b):
     return None
 
 
-def judge(tool, work, k, record, blob, reference, data):
-    """(outcome, why): outcome is up, down or refused"""
+def name_sizes(m):
+    """Sizes of the inputs that are no initializers become names, one for each number."""
+    constants = {t.name for t in m.graph.initializer}
+    for v in m.graph.input:
+        for d in v.type.tensor_type.shape.dim if v.name not in constants else ():
+            if d.dim_value > 1:
+                d.dim_param = f"n{d.dim_value}"
+    for v in list(m.graph.output) + list(m.graph.value_info):
+        for d in v.type.tensor_type.shape.dim:
+            d.Clear()
+    return m
+
+
+def judge(tool, work, k, record, blob, reference, data, symbolic):
+    """(name, outcome, why): outcome is up, down or refused"""
+    if symbolic:
+        blob = name_sizes(onnx.ModelProto.FromString(blob)).SerializeToString()
     path, out = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
     with open(path, "wb") as f:
         f.write(blob)
@@ -146,39 +158,19 @@ def judge(tool, work, k, record, blob, reference, data):
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("tool")
-    ap.add_argument("root")
-    ap.add_argument("--known")
-    ap.add_argument("--only", default="")
+    ap = arguments(__doc__)
     ap.add_argument("--run", action="store_true")
-    ap.add_argument("--least", type=float, default=0)
+    ap.add_argument("--symbolic", action="store_true")
     o = ap.parse_args()
     c = load_corpus(o.root, "version_converter")
     data = Data(o.root) if o.run else None
-    known = {}
-    if o.known:
-        with open(o.known) as f:
-            known = dict(line.rstrip("\n").split("\t", 1) for line in f if line.strip() and not line.startswith("#"))
-    count = collections.Counter()
-    unknown = []
-    with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(judge, o.tool, work, k, r, c.get(r["blob"]), c.get(r["out"]) if r["ok"] else None, data) for k, r in enumerate(c.records()) if o.only in r["id"]]
-        for j in jobs:
-            name, result, why = j.result()
-            count[result + (", differs" if why else "")] += 1
-            if why and name not in known:
-                unknown.append((name, why))
-            elif not why and name in known:
-                print(f"agrees now: {name}")
-    for name, why in unknown:
-        print(f"{name}\t{why}")
-    for k in sorted(count):
-        print(f"{count[k]:6} {k}")
-    n = sum(count.values())
-    good = sum(v for k, v in count.items() if "differs" not in k)
-    print(f"{n} records, {100 * good / n:.2f} % as wanted, {len(unknown)} differ and are not listed")
-    return 0 if good >= o.least * n and (not o.known or not unknown) else 1
+    tally = Tally(o.known)
+    with tempfile.TemporaryDirectory() as work:
+        records = ((k, r) for k, r in enumerate(c.records()) if o.only in r["id"])
+        tally.judge_all(judge, ((o.tool, work, k, r, c.get(r["blob"]), c.get(r["out"]) if r["ok"] else None, data, o.symbolic) for k, r in records))
+    for (result, agrees), n in sorted(tally.count.items()):
+        print(f"{n:6} {result}{'' if agrees else ', differs'}")
+    return tally.finish(o.least, "as wanted")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,17 @@
 #!/usr/bin/env python3
 """Compares `onnxcc infer` with what onnx.shape_inference answered, as a conformance folder records it.
 
-    infer.py ONNXCC DIR [--known FILE] [--least SHARE] [--work DIR]
+    infer.py ONNXCC DIR [--known FILE] [--only WORD] [--least SHARE]
 
 DIR has reader.py and open/shape_inference.*. Of each model the types of graph outputs and value_info, by name, in all graphs, must be those of the record or say more: a
 number or an expression where onnx has nothing, a number where it has a name. A record that onnx refused must be refused. FILE names records that are known to
 differ, with their reasons behind a tab. Exit code 77: no such folder, or no onnx package."""
-import argparse
-import collections
-import concurrent.futures
 import os
 import subprocess
 import sys
 import tempfile
 
-from conformance import load_corpus
+from records import Tally, arguments, load_corpus
 
 try:
     import onnx
@@ -67,66 +64,38 @@ def says_as_much(theirs, ours):
     return None
 
 
-def judge(tool, work, k, record, blob, expected):
-    path, out = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
+def judge(tool, work, k, record, blob, out):
+    path, written = os.path.join(work, f"{k}.onnx"), os.path.join(work, f"{k}.out.onnx")
     with open(path, "wb") as f:
         f.write(blob)
     flags = [f for name, f in FLAGS if record.get(name)]
-    done = subprocess.run([tool, "infer", path, "-o", out, *flags, "-q"], capture_output=True, text=True)
+    done = subprocess.run([tool, "infer", path, "-o", written, *flags, "-q"], capture_output=True, text=True)
     why = None
     if record.get("error"):
         why = f"accepted; onnx: {record['error'][:160]!r}" if done.returncode == 0 else None
     elif done.returncode:
         why = f"exit {done.returncode}: {done.stderr.strip().splitlines()[0][:200] if done.stderr.strip() else ''}"
     else:
-        ours, theirs = types(onnx.load(out)), types(expected)
+        ours, theirs = types(onnx.load(written)), types(onnx.ModelProto.FromString(out))
         for key, t in theirs.items():
             said = says_as_much(t, ours[key]) if key in ours else None if t.WhichOneof("value") is None else "no type at all"
             if said:
                 why = f"'{key[1]}': {said}"
                 break
-    for p in (path, out):
+    for p in (path, written):
         if os.path.exists(p):
             os.unlink(p)
-    return record["id"], why
+    return record["id"], "", why
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("tool")
-    ap.add_argument("root")
-    ap.add_argument("--known")
-    ap.add_argument("--least", type=float, default=0)
-    o = ap.parse_args()
+    o = arguments(__doc__).parse_args()
     c = load_corpus(o.root, "shape_inference")
-    known = {}
-    if o.known:
-        with open(o.known) as f:
-            known = dict(line.rstrip("\n").split("\t", 1) for line in f if line.strip() and not line.startswith("#"))
-    count = collections.Counter()
-    unknown = []
-    with tempfile.TemporaryDirectory() as work, concurrent.futures.ThreadPoolExecutor(2) as pool:
-        jobs = []
-        for k, r in enumerate(c.records()):
-            if r["api"] != "infer_shapes":
-                continue
-            expected = None
-            if not r.get("error"):
-                expected = onnx.ModelProto()
-                expected.ParseFromString(c.get(r["out"]))
-            jobs.append(pool.submit(judge, o.tool, work, k, r, c.get(r["blob"]), expected))
-        for j in jobs:
-            name, why = j.result()
-            count["same" if not why else "differ"] += 1
-            if why and name not in known:
-                unknown.append((name, why))
-            elif not why and name in known:
-                print(f"agrees now: {name}")
-    for name, why in unknown:
-        print(f"{name}\t{why}")
-    n = count["same"] + count["differ"]
-    print(f"{n} records, {100 * count['same'] / n:.2f} % the same or more precise, {len(unknown)} differ and are not listed")
-    return 0 if count["same"] >= o.least * n and (not o.known or not unknown) else 1
+    tally = Tally(o.known)
+    with tempfile.TemporaryDirectory() as work:
+        records = ((k, r) for k, r in enumerate(c.records()) if r["api"] == "infer_shapes" and o.only in r["id"])
+        tally.judge_all(judge, ((o.tool, work, k, r, c.get(r["blob"]), None if r.get("error") else c.get(r["out"])) for k, r in records))
+    return tally.finish(o.least, "the same or more precise")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,56 @@ says err "is declared with 3 dimensions, but the operator gives 2"
 declares 'float[2,2]' 'u = Identity(s)  t = Reshape(x, u)'
 expect 0 check --full declares.onnxtxt
 
+# The text form: all that is wrong, names that nothing defines first, operators too.
+cat > wrong.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n] x, bool c) => (float[n] y, float[n] w)
+{
+    a = Relu(nope)
+    b = If (c) <then_branch = one () => (float[n] u) { u = Add(a, neither) }, else_branch = two () => (float[n] v) { v = Neg(x) }>
+    d = NotThere(b)
+    y = Relu<alpha = 1.0>(d)
+    w = Add(x, third)
+}
+EOT
+expect 3 check wrong.onnxtxt
+says err "4:5: graph.node[0] 'Relu': input 0 'nope' is neither" "input 1 'neither' is neither" "input 1 'third' is neither" "there is no operator NotThere in version 17 of ai.onnx [op-unknown]" \
+    "Relu has no attribute 'alpha' [attr-unknown]"
+[ "$(grep -c 'error: ' err)" -eq 5 ] || fail "not one error for each"
+expect 3 check --full wrong.onnxtxt
+
+# A size that data decides, declared as 1: nothing is wrong with stretching it.
+printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2,4] x, int64[2] s) => (float[2,4] y)\n<float[1,1] w = {1}, float[2,1] e>\n{\n    e = Expand(w, s)\n    y = Add(x, e)\n}\n' > one.onnxtxt
+expect 0 check --full one.onnxtxt
+
+# Initializers that are declared otherwise, and inputs without the type of their elements.
+printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2] x, int64[2] w) => (float[2] y)\n<float[2] w = {1, 2}>\n{\n    y = Add(x, w)\n}\n' > twice.onnxtxt
+expect 0 text twice.onnxtxt -o twice.onnx
+expect 0 check twice.onnx
+expect 3 check --full twice.onnx --json
+says out '"code":"initializer-type","class":"inference","where":"value '"'w'"'","message":"is declared int64 as input, but float as initializer"'
+
+# What onnx.checker does not look at is a warning, whatever it is that can't be compiled then; the rest is judged all the same.
+one() { # NAME INITIALIZER NODE
+    printf '<ir_version: 10, opset_import: ["" : 21]>\ng (float[2] x) => (float[2] y)\n<float[2] w = %s>\n{\n    %s\n}\n' "$2" "$3" > "$1.onnxtxt"
+    expect 0 text "$1.onnxtxt" -o "$1.onnx"
+}
+one zero '{1, 2}' 'Q = Add(x, w)  y = Neg(Q)'
+tr Q '\000' < zero.onnx > zeros.onnx
+expect 0 check --full zeros.onnx
+says err "warning: graph.node[0].output: the text has a zero byte in it, with which the model can't be compiled"
+expect 4 infer zeros.onnx -o out.onnx
+says err "error: graph.node[0].output: the text has a zero byte in it, which is valid but not supported [wire-zero]"
+expect 4 compile zeros.onnx -o zeros
+one zero '{1, 2}' 'Q = Add(x, w)  y = Nag(Q)'
+tr Q '\000' < zero.onnx > zeros.onnx
+expect 3 check zeros.onnx
+says err "there is no operator Nag"
+one more '{1, 2, 3}' 'y = Add(x, w)'
+expect 0 check --full more.onnx
+says err "warning: graph.initializer[0] 'w': float_data has 3 entries, float of its shape needs only 2 [tensor-excess]"
+expect 3 compile more.onnx -o more
+
 # What a code means.
 expect 0 check --explain shape-mismatch op-unknown
 says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "

@@ -63,6 +63,42 @@ expect 0 text norm.onnx
 says out 'ReduceMean <axes: ints = [-1]>' 'Sqrt' 'Tanh' '[ln] y = Add'
 [ -z "$(sed -n 's/^   \(\[[^]]*\]\).*/\1/p' out | sort | uniq -d)" ] || fail "two nodes have one name"
 
+# Attention, also with what only its newest version says; what an older one says stays.
+attend() { # VERSION ATTRIBUTES
+    printf '<ir_version: 11, opset_import: ["" : %s]>\nnet (float[b,4,q,8] x, float[b,2,k,8] y, float[b,2,k,8] v, bool[q,k] m) => (float[b,4,q,8] z)\n{\n    z = Attention <%s> (x, y, v, m)\n}\n' "$1" "$2" > attend.onnxtxt
+}
+attend 25 'is_causal=1'
+expect 0 convert attend.onnxtxt -o attend.onnx --opset 23
+expect 0 text attend.onnx
+says out 'z = Attention <is_causal: int = 1>'
+attend 25 'left_window_size=2, softcap=3.0'
+expect 0 convert attend.onnxtxt -o attend.onnx --opset 24
+expect 0 convert attend.onnxtxt -o attend13.onnx --opset 13
+for file in attend.onnx attend13.onnx; do
+    expect 0 check --full $file
+    expect 0 text $file
+    says out 'MatMul' 'Softmax' 'Tanh' 'Where'
+    ! grep -q Attention out || fail "an Attention is left"
+done
+attend 25 'is_causal=1'
+sed 's/float\[b/bfloat16[b/g' attend.onnxtxt > half.onnxtxt
+expect 4 convert half.onnxtxt -o half.onnx --opset 13
+says err 'is bfloat16, expected'
+
+# Names of nodes stay different when nodes that a conversion added are converted again.
+cat > again.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 9]>
+net (float[2,3,4] x) => (float[2,3,4] y, float[2,3,4] m)
+{
+    [drop] y, m = Dropout (x)
+}
+EOT
+expect 0 convert again.onnxtxt -o up.onnx --opset 13
+expect 0 convert up.onnx -o down.onnx --opset 9
+expect 0 text down.onnx
+says out 'Dropout' 'Cast'
+[ -z "$(sed -n 's/^   \(\[[^]]*\]\).*/\1/p' out | sort | uniq -d)" ] || fail "two nodes have one name"
+
 # All that stands in the way, in one run; nothing is written.
 cat > new.onnxtxt <<'EOT'
 <ir_version: 10, opset_import: ["" : 21]>

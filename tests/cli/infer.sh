@@ -58,6 +58,27 @@ says err "MatMul"
 [ ! -e strict.onnx ] || fail "a refused model was written"
 expect 2 infer net.onnxtxt
 
+# Operators that nobody knows: what is behind them has no type, in both forms of a file.
+printf '<ir_version: 8, opset_import: ["" : 17, "foo" : 1]>\ng (float[n] x) => (float[n] y)\n{\n    c = NotThere(x)\n    d = foo.Bar(c)\n    e = Relu(x)\n    y = Add(d, e)\n}\n' > unknown.onnxtxt
+expect 0 text unknown.onnxtxt -o unknown.onnx
+for file in unknown.onnxtxt unknown.onnx; do
+    expect 0 infer $file -o found.onnxtxt
+    says err "warning: node #0 (NotThere): there is no operator NotThere in version 17 of ai.onnx [op-unknown]"
+    says found.onnxtxt "e = Relu (x)  # float[n]"
+done
+
+# A size that may be 1 may be stretched by what only the run knows.
+cat > stretch.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[n,m] x, int64[2] s) => (float[a,b] y)
+{
+    t = Expand(x, s)
+    y = Relu(t)
+}
+EOT
+expect 0 infer stretch.onnxtxt -o stretched.onnxtxt
+grep -q 'Expand (x, s)  # float\[unk__0,unk__1\]' stretched.onnxtxt || fail "what Expand gives has not the sizes of its input"
+
 # What nobody can infer is said by a hint.
 cat > asked.onnxtxt <<'EOT'
 <ir_version: 8, opset_import: ["" : 17]>
@@ -68,6 +89,15 @@ g (float[n,12] x, int64[k] s) => (float y)
     y = ReduceSum<keepdims = 0>(u)
 }
 EOT
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt
+says err "node #0 (Reshape): 't' has a type or sizes that stay unknown, as 1 more of 3 values have: the number of dimensions to reshape to is not known [infer-unknown]" "hint: --data-prop"
+[ "$(grep -c ' warning: ' err)" -eq 1 ] || fail "not one warning"
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --data-prop
+says err "hint: --infer-hint t=.."
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --json
+says out '{"where":"node #0 (Reshape)","code":"rank-unknown"'
+expect 0 infer relu.onnx -o known.onnx
+[ ! -s err ] || fail "something is said of a model whose types are known"
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint 't=?x6'
 grep -q 'Relu (t)  # float\[unk__0,6\]' hinted.onnxtxt || fail "the hint goes no further"
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint u=2x6

@@ -14,6 +14,17 @@ if(TARGET onnxcc AND PYTHON3 AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT ONNX
   set_tests_properties(hostile/faults PROPERTIES LABELS "check" SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 
+# Every allocation fails once, in a process that goes on and counts what is left.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  add_executable(memory ${HOSTILE}/memory.c)
+  target_link_libraries(memory PRIVATE onnxcc_lib)
+  target_link_options(memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap)
+  set_target_properties(memory PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  file(GLOB memory_models CONFIGURE_DEPENDS ${HOSTILE}/memory/*.onnxtxt)
+  add_test(NAME hostile/memory COMMAND memory ${CMAKE_BINARY_DIR}/memory ${memory_models})
+  set_tests_properties(hostile/memory PROPERTIES LABELS "check" TIMEOUT 1800)
+endif()
+
 # The mutator and what is done with a mutant, shared by the program below and by the fuzz targets.
 add_library(fuzz_parts STATIC ${FUZZ}/mutate.c ${FUZZ}/judge.c)
 target_link_libraries(fuzz_parts PUBLIC onnxcc_lib)

@@ -99,7 +99,7 @@ typedef struct {
     int64_t state_bytes; /* of the memory that the caller keeps between runs */
     VEC(state_move) state;
 } memory_plan;
-bool plan_memory(program *p, memory_plan *out);
+void plan_memory(program *p, memory_plan *out);
 /* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
 /* CUDA, after plan_flatten: which steps run on the host (host.c). After plan_in_place, in plan_memory: who uses which buffer. */

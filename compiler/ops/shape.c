@@ -1,5 +1,6 @@
 /* shape.c - operators that make shapes, or the same elements at other places. Values of shape tensors come from folding (fold.c), so each
  * operator here is its shape rule and one index map. Source: ONNX Operators.md, newest versions. */
+#include <math.h>
 #include <string.h>
 
 #include "ops/families.h"
@@ -599,13 +600,10 @@ bool infer_Range(infer_ctx *c)
         const dim n = dim_max(c->d, zero, dim_cdiv(c->d, reach, dim_const(c->d, by > 0 ? by : -by)));
         return out_tensor(c, 0, e, 1, &n);
     }
-    const tensor *a = in_data(c, 0), *b = in_data(c, 1), *s = in_data(c, 2);
-    if (a && b && s) {
-        const double lo = elem_get_double(a->type, a->data, 0), hi = elem_get_double(b->type, b->data, 0), inc = elem_get_double(s->type, s->data, 0);
-        double count = inc != 0 ? (hi - lo) / inc : 0;
-        count = count > 0 ? count : 0;
-        int64_t n = (int64_t)count;
-        if ((double)n < count) n++;
+    double lo, hi, inc;
+    if (tensor_number(in_data(c, 0), &lo) && tensor_number(in_data(c, 1), &hi) && tensor_number(in_data(c, 2), &inc)) {
+        const double count = inc != 0 ? ceil((hi - lo) / inc) : 0;
+        const int64_t n = count >= 9223372036854775808.0 ? INT64_MAX : count > 0 ? (int64_t)count : 0;
         const dim len = dim_const(c->d, n);
         return out_tensor(c, 0, e, 1, &len);
     }

@@ -450,7 +450,7 @@ static bool slice_span(model *m, dims *d, const node *n, const type *t, const di
     uint32_t n_start, n_end, n_axes, n_steps;
     const dim *start = content(ctx, 1, &n_start), *end = content(ctx, 2, &n_end), *axes = content(ctx, 3, &n_axes), *steps = content(ctx, 4, &n_steps);
     (void)m;
-    if (!start || !end || (node_in(n, 3) && !axes) || (node_in(n, 4) && !steps) || n_start != n_end) return false;
+    if (!start || !end || (node_in(n, 3) && !axes) || (node_in(n, 4) && !steps) || n_start != n_end || (axes && n_axes != n_start) || (steps && n_steps != n_start)) return false;
     for (int32_t i = 0; i < t->rank; i++) {
         s->start[i] = dim_const(d, 0);
         s->step[i] = 1;
@@ -462,6 +462,7 @@ static bool slice_span(model *m, dims *d, const node *n, const type *t, const di
         if (steps && !dim_is_const(d, steps[i], &stride)) return false;
         if (axis < 0) axis += t->rank;
         if (axis < 0 || axis >= t->rank || !stride) return false;
+        stride = stride > FAR ? FAR : stride < -(int64_t)FAR ? -(int64_t)FAR : stride; /* one element either way */
         const dim e = t->shape[axis], zero = dim_const(d, 0), last = dim_addc(d, e, -1), minus = dim_const(d, -1);
         dim a, b, len;
         if (stride > 0) {
@@ -495,7 +496,12 @@ bool infer_Slice(infer_ctx *c)
     if (!need_rank(c, 0)) return false;
     const type *t = in_type(c, 0);
     slice_bounds s;
+    uint32_t n_starts, n;
     if (t->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
+    const dim *starts = in_content(c, 1, &n_starts);
+    for (uint32_t i = 2; i < 5 && starts; i++)
+        if (node_in(c->n, i) && in_content(c, i, &n) && n != n_starts)
+            return infer_error(c, "shape-mismatch", "there are %u starts, but input %u '%s' has %u numbers", n_starts, i, value_at(c->m, c->n->in[i])->name, n);
     if (!slice_span(c->m, c->d, c->n, t, infer_content, c, &s))
         return infer_unsupported(c, "slice-data", "starts, ends, axes or steps are computed from data");
     return out_tensor(c, 0, t->elem, t->rank, s.length);
@@ -595,7 +601,7 @@ bool infer_Range(infer_ctx *c)
     dim start, limit, delta;
     int64_t by;
     const elem e = in_elem(c, 0);
-    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &by) && by) {
+    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &by) && by && by != INT64_MIN) {
         const dim reach = by > 0 ? dim_sub(c->d, limit, start) : dim_sub(c->d, start, limit), zero = dim_const(c->d, 0);
         const dim n = dim_max(c->d, zero, dim_cdiv(c->d, reach, dim_const(c->d, by > 0 ? by : -by)));
         return out_tensor(c, 0, e, 1, &n);

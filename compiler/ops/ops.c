@@ -231,6 +231,9 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
         shape = old->shape;
     }
     dim *own = NULL;
+    int64_t size;
+    for (int32_t k = 0; k < rank && !infer_only_checks(c); k++) /* onnx's inference does not look */
+        if (dim_is_const(c->d, shape[k], &size) && size < 0) return infer_error(c, "shape-negative", "dimension %d of output %u '%s' is %lld", k, i, v->name, (long long)size);
     if (rank >= 0) {
         limit_by_declaration(c, old, rank, shape);
         own = shape_new(c->m, (uint32_t)rank);

@@ -71,6 +71,7 @@ static void work(progress *p, long end)
         arena *mem = arena_new();
         judge_load(bytes, size);
         judge_check(bytes, size);
+        judge_rewrite(bytes, size);
         if (judge_compile(mem, bytes, size, &out)) {
             if (++p->compiled % every == 0) keep(p, &out);
         } else p->refused++;

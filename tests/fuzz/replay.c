@@ -26,6 +26,7 @@ int main(int argc, char **argv)
         compiled out;
         judge_load(f.data, f.size);
         judge_check(f.data, f.size);
+        judge_rewrite(f.data, f.size);
         (void)judge_compile(mem, f.data, f.size, &out);
         arena_free(mem);
         file_unmap(&f);

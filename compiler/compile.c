@@ -172,7 +172,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_flatten(p);
     if (t->language == LANGUAGE_CUDA) plan_host(p);
     memory_plan memory;
-    if (!plan_memory(p, &memory)) return false;
+    plan_memory(p, &memory);
     for (uint32_t i = 0; i < o->states.n; i++)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     dump_plan(p, o, out, "plan");

@@ -14,15 +14,26 @@ if(TARGET onnxcc AND PYTHON3 AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT ONNX
   set_tests_properties(hostile/faults PROPERTIES LABELS "check" SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
 
+# Every allocation fails once, in a process that goes on and counts what is left.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  add_executable(memory ${HOSTILE}/memory.c)
+  target_link_libraries(memory PRIVATE onnxcc_lib)
+  target_link_options(memory PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=free,--wrap=mmap,--wrap=munmap)
+  set_target_properties(memory PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  file(GLOB memory_models CONFIGURE_DEPENDS ${HOSTILE}/memory/*.onnxtxt)
+  add_test(NAME hostile/memory COMMAND memory ${CMAKE_BINARY_DIR}/memory ${memory_models})
+  set_tests_properties(hostile/memory PROPERTIES LABELS "check" TIMEOUT 1800)
+endif()
+
 # The mutator and what is done with a mutant, shared by the program below and by the fuzz targets.
 add_library(fuzz_parts STATIC ${FUZZ}/mutate.c ${FUZZ}/judge.c)
 target_link_libraries(fuzz_parts PUBLIC onnxcc_lib)
 add_executable(mutants ${FUZZ}/mutants.c)
 target_link_libraries(mutants PRIVATE fuzz_parts)
 set_target_properties(mutants PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
-set(ONNXCC_MUTANTS 2000 CACHE STRING "Mutants that the test fuzz/mutants makes")
+set(ONNXCC_MUTANTS 20000 CACHE STRING "Mutants that the test fuzz/mutants makes")
 if(PYTHON3)
-  add_test(NAME fuzz/mutants COMMAND ${PYTHON3} ${FUZZ}/mutants.py $<TARGET_FILE:mutants> --count ${ONNXCC_MUTANTS} --work ${CMAKE_BINARY_DIR}/mutants)
+  add_test(NAME fuzz/mutants COMMAND ${PYTHON3} ${FUZZ}/mutants.py $<TARGET_FILE:mutants> --count ${ONNXCC_MUTANTS} --every 20 --work ${CMAKE_BINARY_DIR}/mutants)
   set_tests_properties(fuzz/mutants PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 7200 RUN_SERIAL ON)
 endif()
 # Found cases, by the same functions as the fuzz targets, without libFuzzer.
@@ -49,10 +60,17 @@ if(ONNXCC_FUZZ)
   endforeach()
 endif()
 
-# 20 seconds of each target, where there is clang with libFuzzer; the build with sanitizers, of its own, takes minutes once.
-option(ONNXCC_TEST_FUZZ "Build the fuzz targets in a folder of their own and run them for 20 seconds each" OFF)
-if(ONNXCC_TEST_FUZZ)
-  add_test(NAME fuzz/targets COMMAND sh ${FUZZ}/run.sh 20)
-  set_tests_properties(fuzz/targets PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 3600 RUN_SERIAL ON
-                       ENVIRONMENT "ONNXCC_FUZZ_BUILD=${CMAKE_BINARY_DIR}/build-fuzz;ONNXCC_TEST_PYTHON=${PYTHON3}")
+# Two minutes of each target, two at a time, where there is clang with libFuzzer; the build with sanitizers, of its own, takes minutes once. The random numbers are the same in each run.
+set(ONNXCC_FUZZ_SECONDS 120 CACHE STRING "Seconds of each fuzz target in the tests fuzz/fuzz_*, built in a folder of their own; 0: none")
+if(ONNXCC_FUZZ_SECONDS)
+  add_test(NAME fuzz/build COMMAND sh ${FUZZ}/run.sh --build)
+  set_tests_properties(fuzz/build PROPERTIES FIXTURES_SETUP fuzz_targets PROCESSORS 2)
+  set(fuzz_tests fuzz/build)
+  foreach(name fuzz_load fuzz_parse fuzz_check fuzz_compile)
+    add_test(NAME fuzz/${name} COMMAND sh ${FUZZ}/run.sh --built ${ONNXCC_FUZZ_SECONDS} ${name})
+    set_tests_properties(fuzz/${name} PROPERTIES FIXTURES_REQUIRED fuzz_targets)
+    list(APPEND fuzz_tests fuzz/${name})
+  endforeach()
+  set_tests_properties(${fuzz_tests} PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 3600
+                       ENVIRONMENT "ONNXCC_FUZZ_BUILD=${CMAKE_BINARY_DIR}/build-fuzz;ONNXCC_TEST_PYTHON=${PYTHON3};ONNXCC_FUZZ_SEED=1")
 endif()

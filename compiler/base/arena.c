@@ -1,5 +1,6 @@
 #include "base/arena.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,50 +44,123 @@ struct arena {
     size_t bytes;
 };
 
-static _Thread_local jmp_buf *trap;
+/* ---- pieces of the heap, and what becomes of them when memory runs out ---- */
 
-jmp_buf *mem_trap(jmp_buf *here)
+/* Before each piece. Those that a trap frees are in a ring, in the order in which they were made. */
+typedef struct piece {
+    struct piece *newer, *older; /* itself: in no ring */
+    uint64_t number;             /* of all pieces of the thread */
+    mem_release *release;
+} piece;
+typedef char assert_piece_keeps_alignment[sizeof(piece) % ALIGN == 0 ? 1 : -1];
+
+static _Thread_local piece ring; /* its end: older is the newest */
+static _Thread_local uint64_t n_pieces;
+static _Thread_local mem_trap *trap;
+static size_t block_bytes = BLOCK_BYTES;
+
+static piece *piece_of(void *p)
 {
-    jmp_buf *before = trap;
-    trap = here;
-    return before;
+    return (piece *)p - 1;
+}
+
+void mem_trap_set(mem_trap *t)
+{
+    *t = (mem_trap){.outer = trap, .since = n_pieces};
+    trap = t;
+}
+
+void mem_trap_end(mem_trap *t)
+{
+    trap = t->outer;
+}
+
+/* From the oldest on: whoever frees another piece was there before it. */
+static void free_since(uint64_t since)
+{
+    for (;;) {
+        piece *oldest = NULL;
+        for (piece *p = ring.older; p && p != &ring && p->number > since; p = p->older) oldest = p;
+        if (!oldest) return;
+        mem_free(oldest + 1);
+    }
 }
 
 static _Noreturn void out_of_memory(void)
 {
-    if (trap) longjmp(*trap, 1);
+    if (trap) {
+        free_since(trap->since);
+        longjmp(trap->here, 1);
+    }
     fputs("onnxcc: error: out of memory\n", stderr);
     exit(EXIT_LIMIT);
 }
 
+void *mem_alloc_with(size_t bytes, mem_release *release)
+{
+    piece *p = bytes > SIZE_MAX - sizeof *p ? NULL : calloc(1, sizeof *p + bytes);
+    if (!p) out_of_memory();
+    if (!ring.older) ring.newer = ring.older = &ring;
+    *p = (piece){&ring, ring.older, ++n_pieces, release};
+    ring.older = ring.older->newer = p;
+    return p + 1;
+}
+
 void *mem_alloc(size_t bytes)
 {
-    void *p = calloc(1, bytes ? bytes : 1);
+    return mem_alloc_with(bytes, NULL);
+}
+
+void *mem_realloc(void *content, size_t bytes)
+{
+    piece *p = bytes > SIZE_MAX - sizeof *p ? NULL : realloc(piece_of(content), sizeof *p + bytes);
     if (!p) out_of_memory();
-    return p;
+    p->newer->older = p->older->newer = p;
+    return p + 1;
 }
 
-void *mem_realloc(void *p, size_t bytes)
+void *mem_keep(void *content)
 {
-    void *q = realloc(p, bytes ? bytes : 1);
-    if (!q) out_of_memory();
-    return q;
+    piece *p = piece_of(content);
+    p->newer->older = p->older;
+    p->older->newer = p->newer;
+    p->newer = p->older = p;
+    return content;
 }
 
-arena *arena_new(void)
+void mem_free(void *content)
 {
-    return mem_alloc(sizeof(arena));
+    if (!content) return;
+    mem_keep(content);
+    if (piece_of(content)->release) piece_of(content)->release(content);
+    free(piece_of(content));
 }
 
-void arena_free(arena *a)
+/* ---- arenas ---- */
+
+static void arena_release(void *self)
 {
-    if (!a) return;
+    arena *a = self;
     for (last_act *act = a->acts; act; act = act->next) act->f(act->what);
     for (block *b = a->top, *next; b; b = next) {
         next = b->next;
         free(b);
     }
-    free(a);
+}
+
+arena *arena_new(void)
+{
+    return mem_alloc_with(sizeof(arena), arena_release);
+}
+
+void arena_free(arena *a)
+{
+    mem_free(a);
+}
+
+void arena_block_bytes(size_t bytes)
+{
+    block_bytes = bytes ? bytes : BLOCK_BYTES;
 }
 
 void arena_on_free(arena *a, void (*f)(void *what), void *what)
@@ -103,7 +177,7 @@ size_t arena_bytes(const arena *a)
 
 static block *block_add(arena *a, size_t bytes)
 {
-    const size_t size = bytes > BLOCK_BYTES / 4 ? bytes : BLOCK_BYTES;
+    const size_t size = bytes > block_bytes / 4 ? bytes : block_bytes;
     if (size > SIZE_MAX - sizeof(block)) out_of_memory();
     block *b = calloc(1, sizeof(block) + size);
     if (!b) out_of_memory();

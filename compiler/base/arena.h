@@ -1,8 +1,8 @@
 /* arena.h - memory that lives and dies in phases.
  *
  * Nobody frees a node: everything of a phase is allocated from one arena and goes with it. Memory is zeroed. An allocation never returns
- * NULL: when memory runs out, control returns to the innermost mem_trap (or the process ends with exit code 6 when there is none), so that
- * no caller needs a branch for it and outputs, which are written last, stay whole. */
+ * NULL: when memory runs out, what was made since the innermost mem_trap is freed and control returns there (or the process ends with exit
+ * code 6 when there is none), so that no caller needs a branch for it and outputs, which are written last, stay whole. */
 #ifndef ONNXCC_BASE_ARENA_H
 #define ONNXCC_BASE_ARENA_H
 #include <setjmp.h>
@@ -30,12 +30,27 @@ void arena_on_free(arena *a, void (*f)(void *what), void *what);
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_array((a), (size_t)(n), sizeof(T)))
 
-/* Heap memory for the few things that outlive or outgrow an arena; same contract as arena_alloc. */
-void *mem_alloc(size_t bytes);
-void *mem_realloc(void *p, size_t bytes);
+/* How much an arena takes from the system at a time; 0: what holds without this. For tests, which want each piece to be an allocation that can fail. */
+void arena_block_bytes(size_t bytes);
 
-/* Where control goes when memory runs out. Set with setjmp around a whole command; returns the trap that was set before. */
-jmp_buf *mem_trap(jmp_buf *here);
+/* Heap memory for the few things that outlive or outgrow an arena; same contract as arena_alloc. `release` is called with it before it goes: by mem_free, or when memory runs out. */
+typedef void mem_release(void *p);
+void *mem_alloc(size_t bytes);
+void *mem_alloc_with(size_t bytes, mem_release *release);
+void *mem_realloc(void *p, size_t bytes); /* what is new is not zeroed */
+void mem_free(void *p);                   /* NULL is fine */
+/* From here on somebody else frees this piece (or arena) also when memory runs out: an arena that is older than the trap, with arena_on_free. Returns p. */
+void *mem_keep(void *p);
+
+/* Where control goes when memory runs out: mem_trap_set(&t), then setjmp(t.here) around a whole command, which gives 1 when that has happened; mem_trap_end in either case. Arenas and
+ * pieces of the heap that were made in between and are not kept have been freed then; arenas that are older live, with what was added to them. */
+typedef struct mem_trap {
+    jmp_buf here;
+    struct mem_trap *outer;
+    uint64_t since;
+} mem_trap;
+void mem_trap_set(mem_trap *t);
+void mem_trap_end(mem_trap *t);
 
 /* A growing array in an arena: VEC(int) v = {0}; VEC_PUSH(arena, v, 3); v.p[i], v.n. The old storage stays in the arena. */
 #define VEC(T)          \

@@ -1,5 +1,6 @@
 #include "base/elem.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -143,7 +144,10 @@ double elem_get_double(elem t, const void *data, size_t i)
 long long elem_get_int(elem t, const void *data, size_t i)
 {
     const elem_info *info = elem_of(t);
-    if (info->kind == 'f') return (long long)elem_get_double(t, data, i);
+    if (info->kind == 'f') {
+        const double v = elem_get_double(t, data, i), most = 9223372036854775808.0;
+        return isnan(v) ? 0 : v >= most ? LLONG_MAX : v <= -most ? LLONG_MIN : (long long)v;
+    }
     const uint64_t b = get_bits(info->bits, data, i);
     if (info->kind != 'i' || info->bits == 64) return (long long)b;
     const uint64_t sign = (uint64_t)1 << (info->bits - 1);

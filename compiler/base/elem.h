@@ -58,7 +58,7 @@ size_t elem_bytes(elem t, size_t n); /* of n stored elements; packed types round
 
 /* Reading and writing one element as a number, from memory in little-endian ONNX order (raw_data) on any host. Not for strings and complex. */
 double elem_get_double(elem t, const void *data, size_t i);
-long long elem_get_int(elem t, const void *data, size_t i); /* floats truncate */
+long long elem_get_int(elem t, const void *data, size_t i); /* floats truncate; to the nearest number there is, 0 for none */
 void elem_set_double(elem t, void *data, size_t i, double v); /* rounds to nearest even; saturates integers */
 void elem_set_int(elem t, void *data, size_t i, long long v); /* wraps */
 /* The bits of one element of a type under 8 bits; element i begins at bit i * bits. */

@@ -112,44 +112,64 @@ static bool file_read_all(int fd, file_view *out, const char **why)
         if (k < 0 && errno == EINTR) continue;
         if (k < 0) {
             *why = strerror(errno);
-            free(p);
+            mem_free(p);
             return false;
         }
         if (!k) break;
         n += (size_t)k;
     }
-    *out = (file_view){(unsigned char *)p, n, false};
+    *out = (file_view){(unsigned char *)p, n, p};
+    return true;
+}
+
+/* A file that is open or mapped, as a piece of the heap, so that it is closed when memory runs out. */
+typedef struct {
+    void *at;
+    size_t size;
+    int fd;
+} open_file;
+
+static void open_file_close(void *self)
+{
+    const open_file *f = self;
+    if (f->fd >= 0) close(f->fd);
+    if (f->size) munmap(f->at, f->size);
+}
+
+static bool open_file_map(open_file *f, size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, f->fd, 0);
+    if (p == MAP_FAILED) return false;
+    f->at = p;
+    f->size = size;
+    close(f->fd);
+    f->fd = -1;
     return true;
 }
 
 bool file_map(const char *path, file_view *out, const char **why)
 {
-    *out = (file_view){NULL, 0, false};
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *out = (file_view){NULL, 0, NULL};
+    open_file *f = mem_alloc_with(sizeof *f, open_file_close);
     struct stat st;
-    if (fd < 0 || fstat(fd, &st)) {
-        *why = strerror(errno);
-        if (fd >= 0) close(fd);
-        return false;
-    }
-    bool ok = true;
-    if (S_ISDIR(st.st_mode)) {
+    f->fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = f->fd >= 0 && !fstat(f->fd, &st);
+    if (!ok) *why = strerror(errno);
+    else if (S_ISDIR(st.st_mode)) {
         *why = "is a directory";
         ok = false;
-    } else if (S_ISREG(st.st_mode) && st.st_size > 0) {
-        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p != MAP_FAILED) *out = (file_view){p, (size_t)st.st_size, true};
-        else ok = file_read_all(fd, out, why);
-    } else ok = file_read_all(fd, out, why);
-    close(fd);
+    } else if (S_ISREG(st.st_mode) && st.st_size > 0 && open_file_map(f, (size_t)st.st_size)) {
+        *out = (file_view){f->at, f->size, f};
+        return true;
+    } else ok = file_read_all(f->fd, out, why);
+    mem_free(f);
     return ok;
 }
 
 void file_unmap(file_view *f)
 {
-    if (f->mapped) munmap((void *)(uintptr_t)f->data, f->size);
-    else free((void *)(uintptr_t)f->data);
-    *f = (file_view){NULL, 0, false};
+    mem_free(f->piece);
+    *f = (file_view){NULL, 0, NULL};
 }
 
 static bool write_all(int fd, const char *p, size_t n)

@@ -24,7 +24,7 @@ const char *intern_n(names *t, const char *s, size_t n);
 typedef struct {
     const unsigned char *data;
     size_t size;
-    bool mapped;
+    void *piece; /* of the heap, which goes with it */
 } file_view;
 bool file_map(const char *path, file_view *out, const char **why); /* false: *why is a short reason */
 void file_unmap(file_view *f);

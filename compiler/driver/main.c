@@ -89,11 +89,11 @@ static exit_code command_run(command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static jmp_buf no_memory;
+    static mem_trap no_memory;
     static options o;
     static command c;
-    mem_trap(&no_memory);
-    if (setjmp(no_memory)) {
+    mem_trap_set(&no_memory);
+    if (setjmp(no_memory.here)) {
         fputs("onnxcc: error: out of memory [out-of-memory]\n", stderr);
         return EXIT_LIMIT;
     }

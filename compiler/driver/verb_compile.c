@@ -94,10 +94,11 @@ static bool write_folder(command *c, const compiled *out, const char *folder)
     const bool is_new = access(folder, F_OK) != 0;
     const char *why;
     if (!folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
-    jmp_buf here, *outer = mem_trap(&here);
-    const bool trapped = setjmp(here) != 0;
+    mem_trap trap;
+    mem_trap_set(&trap);
+    const bool trapped = setjmp(trap.here) != 0;
     const bool ok = !trapped && write_compiled(c->mem, c->diag, out, folder);
-    mem_trap(outer);
+    mem_trap_end(&trap);
     if (!ok && is_new) rmdir(folder);
     return ok || (trapped && diag_error(c->diag, EXIT_LIMIT, "", "out-of-memory", "out of memory"));
 }

@@ -1,6 +1,5 @@
 /* fuse_recip.c - rule 6: x / u becomes x * (1 / u) where u is the same along the innermost loop, so that the division happens once. Changes
  * the last bit, so never below an operation that jumps (rounding, comparison, conversion to integers), and not in strict mode. */
-#include <stdlib.h>
 
 #include "expr/expr_impl.h"
 #include "expr/fuse_impl.h"
@@ -82,7 +81,7 @@ static ex rewrite(uniform_check *c, ex root)
     }
     const ex r = v->to[root];
     visit_end(x, v);
-    free(fixed);
+    mem_free(fixed);
     return r;
 }
 

@@ -1,6 +1,5 @@
 /* program.c - the plan's tables, and what a step reads and writes. */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "expr/nest.h"
 #include "expr/program.h"
@@ -135,7 +134,7 @@ void step_access(program *p, const step *s, void (*f)(void *ctx, slot s, bool wr
 {
     access_walk w = {p, mem_alloc(p->slot.n), f, ctx};
     access_step(&w, s);
-    free(w.seen);
+    mem_free(w.seen);
 }
 
 ex table_index(program *p, const ex_node *load)

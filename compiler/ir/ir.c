@@ -188,6 +188,13 @@ int64_t tensor_count(const tensor *t)
     return n;
 }
 
+bool tensor_number(const tensor *t, double *v)
+{
+    if (!t || !t->data || tensor_count(t) != 1 || !strchr("fiub", elem_of(t->type)->kind)) return false;
+    *v = elem_get_double(t->type, t->data, 0);
+    return true;
+}
+
 tensor *tensor_new(arena *a, elem e, uint32_t rank, const int64_t *shape)
 {
     tensor *t = ARENA_NEW(a, tensor);

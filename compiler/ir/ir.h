@@ -234,6 +234,8 @@ dim *shape_new(model *m, uint32_t rank);            /* in model memory */
 bool shape_is_static(model *m, const type *t, int64_t *out); /* all dims constants; out may be NULL */
 void type_text(model *m, const type *t, text *out);          /* "float[1,3,batch]" */
 int64_t tensor_count(const tensor *t);                       /* elements; 1 for a scalar */
+/* The element of a tensor that has one; false: it has none or several, is NULL, text or complex. Integers of 64 bits are as near as a double is. */
+bool tensor_number(const tensor *t, double *v);
 /* Complex numbers as pairs of floats or doubles, along a new last dimension; the data are shared. */
 tensor *tensor_of_parts(arena *a, const tensor *t);
 tensor *tensor_new(arena *a, elem e, uint32_t rank, const int64_t *shape); /* with zeroed own data; not for strings */

@@ -107,13 +107,11 @@ static bool cache_length(grouped *g, value_id *length)
     edit *e = g->e;
     model *m = e->m;
     const value_id present = output_of(e, 1);
-    const value *total = value_at(m, input_of(e, G_TOTAL));
     const type *past = &value_at(m, input_of(e, G_PAST_KEY))->type, *declared = present ? &value_at(m, present)->type : NULL;
     const dim room = past->shape[2], said = declared && declared->kind == TYPE_TENSOR && declared->rank == 4 ? declared->shape[2] : room;
     *length = 0;
-    const dim known = total->content ? total->content[0]
-                      : total->data  ? dim_const(m->dims, elem_get_int(total->data->type, total->data->data, 0))
-                                     : 0;
+    uint32_t count;
+    const dim *content = value_content(m, input_of(e, G_TOTAL), &count), known = content && count == 1 ? content[0] : 0;
     if (known && said == known) *length = g->total;
     else if (known) *length = insert(e, "Max", NULL, IN(g->total, size_of(e, input_of(e, G_PAST_KEY), 2)));
     else if (said != room) {

@@ -226,6 +226,8 @@ static bool carried_outputs(infer_ctx *c, const turns *t)
         const value_id v = g->outputs.p[t->body_out + i];
         if (!tensor_known(c, v)) return false;
         const type *x = in_type(c, t->in + i), *y = value_type(c->m, v);
+        if (x->elem != y->elem)
+            return infer_error(c, "type-mismatch", "the carried value '%s' is %s at first and %s after a turn", value_at(c->m, v)->name, elem_of(x->elem)->name, elem_of(y->elem)->name);
         bool same = x->rank == y->rank;
         for (int32_t k = 0; same && k < x->rank; k++) same = x->shape[k] == y->shape[k];
         if (!same) {

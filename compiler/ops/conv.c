@@ -88,8 +88,9 @@ bool infer_Conv(infer_ctx *c)
     if (wt->rank != x->rank) return infer_error(c, "shape-rank", "input 1 has %d dimensions, input 0 has %d", wt->rank, x->rank);
     if (x->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     const int64_t group = node_int(c->n, "group", 1);
-    int64_t in_c, w_c;
-    if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && in_c != w_c * group)
+    if (group < 1 && !infer_only_checks(c)) return infer_error(c, "attribute-value", "attribute 'group' is %lld", (long long)group);
+    int64_t in_c, w_c, want;
+    if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && (!mul_i64(w_c, group, &want) || in_c != want))
         return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
     (void)assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], group));
     if (!steps_are_positive(c)) return false;

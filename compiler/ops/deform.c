@@ -40,10 +40,10 @@ bool infer_DeformConv(infer_ctx *c)
     if (rank < 3 || in_rank(c, 1) != rank) return infer_error(c, "shape-rank", "inputs 0 and 1 have %d and %d dimensions", rank, in_rank(c, 1));
     if (rank > SPATIAL + 2) return infer_unsupported(c, "rank-limit", "more than %d spatial dimensions", SPATIAL);
     const int64_t group = node_int(c->n, "group", 1), sets = node_int(c->n, "offset_group", 1);
-    int64_t channels, weights, outputs;
+    int64_t channels, weights, outputs, want;
     if (group < 1 || sets < 1) return infer_error(c, "attribute-value", "attribute '%s' is not positive", group < 1 ? "group" : "offset_group");
     if (dim_is_const(c->d, in_dim(c, 0, 1), &channels)) {
-        if (dim_is_const(c->d, in_dim(c, 1, 1), &weights) && channels != weights * group)
+        if (dim_is_const(c->d, in_dim(c, 1, 1), &weights) && (!mul_i64(weights, group, &want) || channels != want))
             return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)channels, (long long)weights, (long long)group);
         if (channels % sets) return infer_error(c, "shape-channels", "input 0 has %lld channels, which is no multiple of offset_group", (long long)channels);
     }

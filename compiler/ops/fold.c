@@ -395,7 +395,7 @@ static void symbolic_stages(symbolic *s, const void *arg)
 
 static bool content_inputs(folder *f, const node *n)
 {
-    infer_ctx c = {f->m, f->m->dims, 0, (node *)(uintptr_t)n, NULL};
+    infer_ctx c = {f->m, f->m->dims, 0, (node *)(uintptr_t)n, NULL, false};
     for (uint32_t i = 0; i < n->n_in; i++) {
         uint32_t count;
         if (n->in[i] && !in_content(&c, i, &count)) return false;
@@ -430,7 +430,7 @@ static bool run_symbols(folder *f, node_id id, const block *b, uint32_t first_sl
     }
     if (s.failed) return false;
     const node *n = node_at(f->m, id);
-    infer_ctx c = {f->m, f->m->dims, id, node_at(f->m, id), NULL};
+    infer_ctx c = {f->m, f->m->dims, id, node_at(f->m, id), NULL, false};
     for (uint32_t i = 0; i < n->n_out; i++) {
         const slot k = n->out[i] ? f->of_value[n->out[i]] : 0;
         if (!k) continue;

@@ -85,7 +85,7 @@ ex to_small_float(lower_ctx *c, ex v, elem to, bool saturate, const char *round)
 
 const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count)
 {
-    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n, NULL};
+    infer_ctx c = {m, m->dims, 0, (node *)(uintptr_t)n, NULL, false};
     return in_content(&c, i, count);
 }
 

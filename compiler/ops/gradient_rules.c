@@ -218,7 +218,7 @@ static bool by_gemm(backward *b, const gradient_row *row)
 static bool kept(backward *b, value_id x, value_id *out)
 {
     const node *n = rule_node(b);
-    const int64_t keep = strncmp(n->op, "Reduce", 6) ? 1 : node_int(n, "keepdims", 1);
+    const bool keep = strncmp(n->op, "Reduce", 6) || node_int(n, "keepdims", 1) == 1;
     const int32_t rank = rank_of(b->e, in_of(b, 0));
     *out = x;
     if (keep || rank == rank_of(b->e, out_of(b, 0))) return true;

@@ -165,6 +165,8 @@ bool infer_OneHot(infer_ctx *c)
         if (!strchr("iu", elem_of(in_elem(c, 1))->kind)) return infer_unsupported(c, "shape-unknown", "a depth that is no integer must be a constant");
         depth = out_unknown(c, "depth");
     }
+    int64_t known;
+    if (dim_is_const(c->d, depth, &known) && known < 0) return infer_error(c, "attribute-value", "the depth is %lld", (long long)known);
     dim out[MAX_RANK];
     for (uint32_t k = 0; k < (uint32_t)i->rank + 1; k++) out[k] = k < axis ? i->shape[k] : k == axis ? depth : i->shape[k - 1];
     return dim_fits(c, 2, 0, dim_const(c->d, 2)) && out_tensor(c, 0, in_elem(c, 2), i->rank + 1, out);

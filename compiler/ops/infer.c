@@ -159,7 +159,7 @@ static void forget_bodies(model *m, const node *n)
 /* A node with an input of unknown type: a few things are known all the same. False in any case. */
 static bool infer_unknown(walk *w, node_id id)
 {
-    infer_ctx c = {w->m, w->m->dims, id, node_at(w->m, id), w};
+    infer_ctx c = {w->m, w->m->dims, id, node_at(w->m, id), w, false};
     const attr *a = c.n->attr;
     const bool plain = !node_attr(c.n, "start") && !node_attr(c.n, "end");
     const dim rank = dim_fresh(c.d, "rank", 0, INT64_MAX);
@@ -259,7 +259,7 @@ static bool infer_one(walk *w, node_id id)
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_of(m, n);
-    infer_ctx c = {m, m->dims, id, n, w};
+    infer_ctx c = {m, m->dims, id, n, w, false};
     if (!op || !op->infer || (!strcmp(n->domain, OWN_DOMAIN) && !w->o->resolver)) { /* a resolver makes some of those */
         if (w->o->partial) (void)infer_partial(&c);
         w->unsupported = true; /* reported at the end, all of them */
@@ -267,7 +267,7 @@ static bool infer_one(walk *w, node_id id)
     }
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
-    const bool inferred = window_fits(&c) && op->infer(&c);
+    const bool inferred = window_fits(&c) && op->infer(&c) && !c.wrong;
     if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
     m->asked.n = asked;
     if (!inferred) {
@@ -347,7 +347,7 @@ static bool infer_graph(walk *w, graph_id g)
 bool infer_node(model *m, node_id id)
 {
     const op_def *op = op_of(m, node_at(m, id));
-    infer_ctx c = {m, m->dims, id, node_at(m, id), NULL};
+    infer_ctx c = {m, m->dims, id, node_at(m, id), NULL, false};
     return op && op->infer && op->infer(&c);
 }
 

@@ -54,7 +54,8 @@ bool lower_node(program *p, slot *of_value, block *to, node_id id)
         return diag_hint(m->diag, "`onnxcc ops` lists what is");
     }
     lower_ctx c = {p, m, p->dims, p->ex, id, n, to, of_value, step_label(m, n), 0};
-    return known_types(p, n) && op->lower(&c);
+    const uint32_t errors = m->diag->errors;
+    return known_types(p, n) && op->lower(&c) && m->diag->errors == errors;
 }
 
 static bool all_content_out(model *m, const node *n)

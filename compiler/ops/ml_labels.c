@@ -62,6 +62,9 @@ bool infer_LabelEncoder(infer_ctx *c)
     if (!keys || !values) return infer_error(c, "attribute-missing", "the keys or values are missing");
     if ((keys == ELEM_STRING) != (t->elem == ELEM_STRING))
         return infer_error(c, "type-mismatch", "the input is of type %s, the keys are of type %s", elem_of(t->elem)->name, elem_of(keys)->name);
+    const attr *otherwise = node_attr(c->n, "default_tensor");
+    if (otherwise && otherwise->kind == ATTR_TENSOR && (otherwise->u.t->type != values || tensor_count(otherwise->u.t) != 1))
+        return infer_error(c, "attribute-value", "attribute 'default_tensor' must have one element of the values' type");
     return out_tensor(c, 0, values, t->rank, t->shape);
 }
 

@@ -80,8 +80,15 @@ int32_t in_rank(infer_ctx *c, uint32_t i)
 
 dim in_dim(infer_ctx *c, uint32_t i, int32_t axis)
 {
-    return in_type(c, i)->shape[axis];
+    const type *t = in_type(c, i);
+    if (t && t->kind == TYPE_TENSOR && axis >= 0 && axis < t->rank) return t->shape[axis];
+    if (t && t->kind == TYPE_TENSOR && t->rank >= 0)
+        infer_error(c, "shape-rank", "input %u '%s' has %d dimensions: too few", i, value_at(c->m, c->n->in[i])->name, t->rank);
+    else if (need_rank(c, i)) infer_error(c, "input-missing", "input %u is missing", i);
+    c->wrong = true;
+    return dim_const(c->d, 1);
 }
+
 
 const dim *value_content(model *m, value_id id, uint32_t *count)
 {
@@ -224,6 +231,9 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
         shape = old->shape;
     }
     dim *own = NULL;
+    int64_t size;
+    for (int32_t k = 0; k < rank && !infer_only_checks(c); k++) /* onnx's inference does not look */
+        if (dim_is_const(c->d, shape[k], &size) && size < 0) return infer_error(c, "shape-negative", "dimension %d of output %u '%s' is %lld", k, i, v->name, (long long)size);
     if (rank >= 0) {
         limit_by_declaration(c, old, rank, shape);
         own = shape_new(c->m, (uint32_t)rank);
@@ -454,9 +464,20 @@ uint32_t slot_rank(lower_ctx *c, slot s)
     return (uint32_t)slot_at(c->p, s)->rank - slot_at(c->p, s)->pairs;
 }
 
+/* A tensor with other dimensions than the operator reads: the model's mistake, which inference has let through. */
+static void wrong_rank(lower_ctx *c, slot s, const char *what)
+{
+    const char *name = slot_at(c->p, s)->name;
+    if (slot_rank(c, s) == 1) diag_error(c->m->diag, EXIT_INVALID, at_node(c->m, c->n), "shape-rank", "'%s' has 1 dimension, %s", name, what);
+    else diag_error(c->m->diag, EXIT_INVALID, at_node(c->m, c->n), "shape-rank", "'%s' has %u dimensions, %s", name, slot_rank(c, s), what);
+}
+
 dim slot_dim(lower_ctx *c, slot s, uint32_t axis)
 {
-    return slot_at(c->p, s)->extent[axis];
+    const slot_info *i = slot_at(c->p, s);
+    if (axis < i->rank) return i->extent[axis];
+    wrong_rank(c, s, "too few");
+    return dim_const(c->d, 1);
 }
 
 elem slot_elem(lower_ctx *c, slot s)
@@ -480,6 +501,13 @@ const tensor *low_data(lower_ctx *c, uint32_t i)
 ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx)
 {
     ex at[MAX_RANK];
+    const uint32_t rank = slot_rank(c, s);
+    if (n != rank) {
+        wrong_rank(c, s, arena_printf(c->m->mem, "where %u are read", n));
+        n = rank;
+        for (uint32_t i = 0; i < n; i++) at[i] = ex_dim(c->x, dim_const(c->d, 0));
+        idx = at;
+    }
     if (!slot_at(c->p, s)->pairs) return ex_load(c->x, s, slot_elem(c, s), n, idx);
     for (uint32_t i = 0; i < n; i++) at[i] = idx[i];
     at[n] = ex_dim(c->x, c->part);
@@ -497,6 +525,7 @@ ex load_bcast(lower_ctx *c, slot s, uint32_t rank, const dim *idx)
 {
     dim at[MAX_RANK];
     const uint32_t r = slot_rank(c, s);
+    if (r > rank) return load_axes(c, s, rank, idx);
     for (uint32_t i = 0; i < r; i++) at[i] = dim_is(c->d, slot_dim(c, s, i), 1) ? dim_const(c->d, 0) : idx[rank - r + i];
     return load_axes(c, s, r, at);
 }
@@ -504,7 +533,11 @@ ex load_bcast(lower_ctx *c, slot s, uint32_t rank, const dim *idx)
 ex load_scalar(lower_ctx *c, slot s)
 {
     dim at[MAX_RANK];
-    for (uint32_t i = 0; i < slot_rank(c, s); i++) at[i] = dim_const(c->d, 0);
+    for (uint32_t i = 0; i < slot_rank(c, s); i++) {
+        at[i] = dim_const(c->d, 0);
+        if (dim_is(c->d, slot_dim(c, s, i), 0))
+            diag_error(c->m->diag, EXIT_INVALID, at_node(c->m, c->n), "shape-mismatch", "'%s' has no elements where one is read", slot_at(c->p, s)->name);
+    }
     return load_axes(c, s, slot_rank(c, s), at);
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     node_id id;
     node *n; /* valid until the next node_new */
     struct infer_walk *walk; /* the pass that this is part of; NULL outside it */
+    bool wrong; /* in_dim was asked for what is not there, and that was reported */
 } infer_ctx;
 
 bool infer_error(infer_ctx *c, const char *code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));       /* model invalid */
@@ -28,7 +29,7 @@ bool infer_unsupported(infer_ctx *c, const char *code, const char *fmt, ...) __a
 const type *in_type(infer_ctx *c, uint32_t i);     /* NULL when the input is absent */
 elem in_elem(infer_ctx *c, uint32_t i);            /* ELEM_NONE when absent */
 int32_t in_rank(infer_ctx *c, uint32_t i);         /* -1: unknown or absent */
-dim in_dim(infer_ctx *c, uint32_t i, int32_t axis);
+dim in_dim(infer_ctx *c, uint32_t i, int32_t axis); /* 1 after reporting where the input has no such axis: the inference fails then, whatever it returns */
 /* The elements of an integer input when they are known, at least as symbols: constants or content. NULL otherwise: what was asked for in vain is noted, and
  * when the operator can't be inferred without it, the report names the inputs of the model that decide it (wanted.c). */
 const dim *in_content(infer_ctx *c, uint32_t i, uint32_t *count);
@@ -113,17 +114,17 @@ slot out_slot(lower_ctx *c, uint32_t i); /* 0 when not wanted; made as TEMP with
 slot temp_slot(lower_ctx *c, const char *name, elem e, uint32_t rank, const dim *extent);
 slot temp_like(lower_ctx *c, const char *name, slot like, uint32_t rank, const dim *extent); /* of its element type, which may be complex */
 uint32_t slot_rank(lower_ctx *c, slot s);
-dim slot_dim(lower_ctx *c, slot s, uint32_t axis);
+dim slot_dim(lower_ctx *c, slot s, uint32_t axis); /* 1 after reporting where there is no such axis: the lowering fails then, whatever it returns */
 elem slot_elem(lower_ctx *c, slot s);
 bool low_has_out(lower_ctx *c, uint32_t i);
 /* Integer input known at compile time (constants or dims); as in_content. */
 const dim *low_content(lower_ctx *c, uint32_t i, uint32_t *count);
 const tensor *low_data(lower_ctx *c, uint32_t i);
 
-ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx);           /* element idx[0..n) */
+ex load_at(lower_ctx *c, slot s, uint32_t n, const ex *idx);           /* element idx[0..n); reports, as slot_dim, where it has not n dimensions */
 ex load_axes(lower_ctx *c, slot s, uint32_t n, const dim *idx);        /* the same with dims for indexes */
 ex load_bcast(lower_ctx *c, slot s, uint32_t rank, const dim *idx);    /* aligned right in an index of `rank`; extent 1 reads 0 */
-ex load_scalar(lower_ctx *c, slot s);                                  /* element 0 of a scalar or one-element tensor */
+ex load_scalar(lower_ctx *c, slot s);                                  /* element 0 of a scalar or one-element tensor; reports where there is none */
 ex load_channel(lower_ctx *c, slot s, dim i);                          /* element i of a vector */
 /* Index axes for a whole shape, made as parallel axes of the nest. */
 void axes_for(nest_builder *b, uint32_t rank, const dim *extent, dim *idx);

@@ -58,7 +58,10 @@ static bool check_scale(infer_ctx *c)
     }
     if (size ? r != rank : r != 1) return infer_error(c, "shape-rank", "the scale has %d dimensions", r);
     if (!fix_axis(c, node_int(c->n, "axis", 1), rank, &axis)) return false;
-    return (size || dim_fits(c, 1, 0, in_dim(c, 0, (int32_t)axis))) && shape_fits(c, 2, r, in_type(c, 1)->shape);
+    if (!size) return dim_fits(c, 1, 0, in_dim(c, 0, (int32_t)axis)) && shape_fits(c, 2, r, in_type(c, 1)->shape);
+    dim blocks[MAX_RANK];
+    for (int32_t k = 0; k < rank; k++) blocks[k] = (uint32_t)k == axis ? dim_cdiv(c->d, in_dim(c, 0, k), dim_const(c->d, size)) : in_dim(c, 0, k);
+    return shape_fits(c, 1, rank, blocks) && shape_fits(c, 2, rank, blocks);
 }
 
 static bool known_elem(infer_ctx *c, const char *attribute, int64_t e)

@@ -58,8 +58,8 @@ bool node_is_random(model *m, const node *n)
     if (custom) return !custom->pure;
     if (strcmp(n->op, "Dropout")) return false;
     const value_id mode = node_in(n, 2);
-    const tensor *t = mode ? value_at(m, mode)->data : NULL;
-    return mode && (!t || elem_get_int(t->type, t->data, 0));
+    double trains;
+    return mode && (!tensor_number(value_at(m, mode)->data, &trains) || trains != 0);
 }
 
 static ex bits(lower_ctx *c, uint64_t v)

@@ -115,7 +115,11 @@ bool infer_Tile(infer_ctx *c)
         return diag_hint(c->m->diag, "make input 'repeats' a constant");
     }
     dim out[MAX_RANK];
-    for (uint32_t k = 0; k < n; k++) out[k] = dim_mul(c->d, t->shape[k], repeats[k]);
+    for (uint32_t k = 0; k < n; k++) {
+        int64_t times;
+        if (dim_is_const(c->d, repeats[k], &times) && times < 0) return infer_error(c, "shape-negative", "repeat %u is %lld", k, (long long)times);
+        out[k] = dim_mul(c->d, t->shape[k], repeats[k]);
+    }
     return out_tensor(c, 0, t->elem, t->rank, out);
 }
 

@@ -55,13 +55,13 @@ bool infer_Reduce(infer_ctx *c)
     }
     for (uint32_t i = 0; i < count; i++)
         if (!fix_axis(c, axes[i], in_rank(c, 0), &axis)) return false;
-    return out_reduced(c, in_elem(c, 0), reduced_mask(c->m, c->n, (uint32_t)in_rank(c, 0)), node_int(c->n, "keepdims", 1) != 0);
+    return out_reduced(c, in_elem(c, 0), reduced_mask(c->m, c->n, (uint32_t)in_rank(c, 0)), node_int(c->n, "keepdims", 1) == 1);
 }
 
 /* Index of an output element whose kept dimensions are idx. */
 static uint32_t kept_index(lower_ctx *c, uint32_t rank, uint32_t mask, const dim *idx, dim *at)
 {
-    const bool keep = node_int(c->n, "keepdims", 1) != 0;
+    const bool keep = node_int(c->n, "keepdims", 1) == 1;
     uint32_t r = 0;
     for (uint32_t k = 0; k < rank; k++) {
         if (!(mask >> k & 1)) at[r++] = idx[k];
@@ -180,7 +180,7 @@ bool infer_ArgMax(infer_ctx *c)
 {
     uint32_t axis;
     if (!rank_fits(c) || !fix_axis(c, node_int(c->n, "axis", 0), in_rank(c, 0), &axis)) return false;
-    return out_reduced(c, ELEM_INT64, 1u << axis, node_int(c->n, "keepdims", 1) != 0);
+    return out_reduced(c, ELEM_INT64, 1u << axis, node_int(c->n, "keepdims", 1) == 1);
 }
 
 /* Two stages along `axis`: the extreme, then the first (or last) index at which it stands. NaN is the extreme, as in numpy. The index is

@@ -1,5 +1,6 @@
 /* shape.c - operators that make shapes, or the same elements at other places. Values of shape tensors come from folding (fold.c), so each
  * operator here is its shape rule and one index map. Source: ONNX Operators.md, newest versions. */
+#include <math.h>
 #include <string.h>
 
 #include "ops/families.h"
@@ -454,7 +455,7 @@ static bool slice_span(model *m, dims *d, const node *n, const type *t, const di
     uint32_t n_start, n_end, n_axes, n_steps;
     const dim *start = content(ctx, 1, &n_start), *end = content(ctx, 2, &n_end), *axes = content(ctx, 3, &n_axes), *steps = content(ctx, 4, &n_steps);
     (void)m;
-    if (!start || !end || (node_in(n, 3) && !axes) || (node_in(n, 4) && !steps) || n_start != n_end) return false;
+    if (!start || !end || (node_in(n, 3) && !axes) || (node_in(n, 4) && !steps) || n_start != n_end || (axes && n_axes != n_start) || (steps && n_steps != n_start)) return false;
     for (int32_t i = 0; i < t->rank; i++) {
         s->start[i] = dim_const(d, 0);
         s->step[i] = 1;
@@ -466,6 +467,7 @@ static bool slice_span(model *m, dims *d, const node *n, const type *t, const di
         if (steps && !dim_is_const(d, steps[i], &stride)) return false;
         if (axis < 0) axis += t->rank;
         if (axis < 0 || axis >= t->rank || !stride) return false;
+        stride = stride > FAR ? FAR : stride < -(int64_t)FAR ? -(int64_t)FAR : stride; /* one element either way */
         const dim e = t->shape[axis], zero = dim_const(d, 0), last = dim_addc(d, e, -1), minus = dim_const(d, -1);
         dim a, b, len;
         if (stride > 0) {
@@ -499,7 +501,12 @@ bool infer_Slice(infer_ctx *c)
     if (!need_rank(c, 0)) return false;
     const type *t = in_type(c, 0);
     slice_bounds s;
+    uint32_t n_starts, n;
     if (t->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
+    const dim *starts = in_content(c, 1, &n_starts);
+    for (uint32_t i = 2; i < 5 && starts; i++)
+        if (node_in(c->n, i) && in_content(c, i, &n) && n != n_starts)
+            return infer_error(c, "shape-mismatch", "there are %u starts, but input %u '%s' has %u numbers", n_starts, i, value_at(c->m, c->n->in[i])->name, n);
     if (!slice_span(c->m, c->d, c->n, t, infer_content, c, &s))
         return infer_unsupported(c, "slice-data", "starts, ends, axes or steps are computed from data");
     return out_tensor(c, 0, t->elem, t->rank, s.length);
@@ -600,18 +607,15 @@ bool infer_Range(infer_ctx *c)
     dim start, limit, delta;
     int64_t by;
     const elem e = in_elem(c, 0);
-    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &by) && by) {
+    if (in_scalar(c, 0, &start) && in_scalar(c, 1, &limit) && in_scalar(c, 2, &delta) && dim_is_const(c->d, delta, &by) && by && by != INT64_MIN) {
         const dim reach = by > 0 ? dim_sub(c->d, limit, start) : dim_sub(c->d, start, limit), zero = dim_const(c->d, 0);
         const dim n = dim_max(c->d, zero, dim_cdiv(c->d, reach, dim_const(c->d, by > 0 ? by : -by)));
         return out_tensor(c, 0, e, 1, &n);
     }
-    const tensor *a = in_data(c, 0), *b = in_data(c, 1), *s = in_data(c, 2);
-    if (a && b && s) {
-        const double lo = elem_get_double(a->type, a->data, 0), hi = elem_get_double(b->type, b->data, 0), inc = elem_get_double(s->type, s->data, 0);
-        double count = inc != 0 ? (hi - lo) / inc : 0;
-        count = count > 0 ? count : 0;
-        int64_t n = (int64_t)count;
-        if ((double)n < count) n++;
+    double lo, hi, inc;
+    if (tensor_number(in_data(c, 0), &lo) && tensor_number(in_data(c, 1), &hi) && tensor_number(in_data(c, 2), &inc)) {
+        const double count = inc != 0 ? ceil((hi - lo) / inc) : 0;
+        const int64_t n = count >= 9223372036854775808.0 ? INT64_MAX : count > 0 ? (int64_t)count : 0;
         const dim len = dim_const(c->d, n);
         return out_tensor(c, 0, e, 1, &len);
     }

@@ -266,7 +266,7 @@ void ints_to_input(edit *e, const char *name, uint32_t i)
 static value_id align_dynamic(edit *e, value_id a, value_id b, int64_t axis)
 {
     const value_id shape_b = insert(e, "Shape", NULL, IN(b)), rank_b = insert(e, "Shape", NULL, IN(shape_b));
-    const value_id from = const_ints(e, "axis", 1, &(int64_t){axis < 0 ? -axis : axis});
+    const value_id from = const_ints(e, "axis", 1, &(int64_t){axis >= 0 ? axis : axis < -64 ? 64 : -axis}); /* no rank is beyond 64 */
     value_id room = from; /* axes of a from `axis` on */
     if (axis >= 0) {
         const value_id shape_a = insert(e, "Shape", NULL, IN(a)), rank_a = insert(e, "Shape", NULL, IN(shape_a));

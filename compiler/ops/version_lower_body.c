@@ -24,7 +24,7 @@ static value_id number(edit *e, const char *role, double v, elem t)
 static value_id last_axes(edit *e, value_id x, int64_t axis)
 {
     const int32_t rank = rank_of(e, x);
-    if (axis >= 0 && rank < 0) return 0;
+    if ((axis >= 0 && rank < 0) || axis < -64) return 0;
     const int64_t n = axis < 0 ? -axis : rank - axis;
     if (n < 1 || n > 64) return 0;
     int64_t *axes = ARENA_ARRAY(e->m->mem, int64_t, n);

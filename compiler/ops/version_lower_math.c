@@ -112,10 +112,10 @@ static bool clip_from_11(edit *e)
         const value_id in = input_of(e, i);
         const tensor *t = settled(e, i, name[i - 1]);
         if (!in) continue;
-        if (!t || tensor_count(t) != 1)
+        double v;
+        if (!tensor_number(t, &v))
             return version_error(e, "version-lower", "%s, '%s', is computed; the older version wants an attribute", name[i - 1],
                                  value_at(e->m, in)->name);
-        const double v = elem_get_double(t->type, t->data, 0);
         const float f = (float)v;
         if ((double)f < v || (double)f > v)
             return version_error(e, "version-lower", "%s is %.17g, which is no float, as the older version wants it", name[i - 1], v);
@@ -144,12 +144,13 @@ static bool dropout_from_10(edit *e)
 static bool dropout_from_12(edit *e)
 {
     const tensor *ratio = settled(e, 1, "the ratio"), *training = settled(e, 2, "training_mode");
-    if (input_of(e, 2) && (!training || tensor_count(training) != 1 || elem_get_int(training->type, training->data, 0)))
+    double share = 0, trains;
+    if (input_of(e, 2) && (!tensor_number(training, &trains) || trains != 0))
         return version_error(e, "version-lower", "training_mode is not false, which the older version knows only");
-    if (input_of(e, 1) && !ratio) return version_error(e, "version-lower", "ratio is computed; the older version wants an attribute");
+    if (input_of(e, 1) && !tensor_number(ratio, &share)) return version_error(e, "version-lower", "ratio is computed; the older version wants an attribute");
     if (ratio)
         node_set_attr(e->m, edited(e),
-                      (attr){.name = intern(e->m->names, "ratio"), .kind = ATTR_FLOAT, .u.f = (float)elem_get_double(ratio->type, ratio->data, 0)});
+                      (attr){.name = intern(e->m->names, "ratio"), .kind = ATTR_FLOAT, .u.f = (float)share});
     node_drop_attr(edited(e), "seed");
     drop_input(e, 2);
     drop_input(e, 1);

@@ -173,11 +173,12 @@ static bool pad_from_2(edit *e)
 static bool pad_from_11(edit *e)
 {
     const tensor *fill = settled(e, 2, "the padding value");
-    if (input_of(e, 2) && (!fill || tensor_count(fill) != 1))
+    double v = 0;
+    if (input_of(e, 2) && !tensor_number(fill, &v))
         return version_error(e, "version-lower", "the padding value is computed; the older version wants an attribute");
     if (fill)
         node_set_attr(e->m, edited(e),
-                      (attr){.name = intern(e->m->names, "value"), .kind = ATTR_FLOAT, .u.f = (float)elem_get_double(fill->type, fill->data, 0)});
+                      (attr){.name = intern(e->m->names, "value"), .kind = ATTR_FLOAT, .u.f = (float)v});
     drop_input(e, 2);
     return input_to_ints(e, 1, "pads");
 }

@@ -135,7 +135,7 @@ bool is_mean(rewrite *r, value_id v, value_id *w, int64_t *axis)
     const type *t = n ? &value_at(m, n->in[0])->type : NULL;
     const int64_t *axes;
     uint32_t count;
-    if (!n || !node_int(n, "keepdims", 1) || t->kind != TYPE_TENSOR || t->rank < 1) return false;
+    if (!n || node_int(n, "keepdims", 1) != 1 || t->kind != TYPE_TENSOR || t->rank < 1) return false;
     if (!list_param(m, n, "axes", 1, &axes, &count) || !axes || !count || count > (uint32_t)t->rank) return false;
     uint64_t mark = 0;
     for (uint32_t i = 0; i < count; i++) {

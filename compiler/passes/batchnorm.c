@@ -70,8 +70,7 @@ static bool read_product(rewrite *r, node_id id, product *p)
     } else if (!strcmp(n->op, "ConvTranspose") && w->rank >= 3) {
         p->layout = CHANNEL_SECOND;
         p->group = node_int(n, "group", 1);
-        p->channels = w->shape[1] * p->group;
-        if (p->group < 1 || w->shape[0] % p->group) return false;
+        if (p->group < 1 || w->shape[0] % p->group || !mul_i64(w->shape[1], p->group, &p->channels)) return false;
     } else if (!strcmp(n->op, "Gemm") && w->rank == 2) {
         const bool turned = node_int(n, "transB", 0) != 0;
         p->layout = turned ? CHANNEL_FIRST : CHANNEL_LAST;

@@ -127,9 +127,8 @@ static int64_t best_offset(program *p, const uint32_t *placed, uint32_t n, const
 static int64_t place_in_order(job *j)
 {
     program *p = j->p;
-    uint32_t *placed = malloc((j->n + 1) * sizeof *placed);
+    uint32_t *placed = mem_alloc((j->n + 1) * sizeof *placed);
     int64_t total = 0;
-    if (!placed) return -1;
     for (uint32_t i = 0; i < j->n; i++) {
         buf_info *b = &p->buf.p[j->list[i]];
         b->offset = best_offset(p, placed, i, b);
@@ -143,7 +142,7 @@ static int64_t place_in_order(job *j)
         }
         placed[at] = j->list[i];
     }
-    free(placed);
+    mem_free(placed);
     return total;
 }
 
@@ -168,13 +167,8 @@ static int by_area(const void *a, const void *b)
 static int64_t place(program *p, job *j, int64_t bound)
 {
     int (*const orders[])(const void *, const void *) = {by_size, by_area, by_first};
-    int64_t *best_at = malloc((p->buf.n + 1) * sizeof *best_at), best = INT64_MAX;
-    uint32_t *best_list = malloc((j->n + 1) * sizeof *best_list), seed = 12345;
-    if (!best_at || !best_list) {
-        free(best_at);
-        free(best_list);
-        return -1;
-    }
+    int64_t *best_at = mem_alloc((p->buf.n + 1) * sizeof *best_at), best = INT64_MAX;
+    uint32_t *best_list = mem_alloc((j->n + 1) * sizeof *best_list), seed = 12345;
     const uint32_t tries = j->n > 2000 ? 3 : j->n > 300 ? 30 : 400;
     for (uint32_t t = 0; t < tries && best > bound; t++) {
         sort_program = p;
@@ -191,21 +185,20 @@ static int64_t place(program *p, job *j, int64_t bound)
             }
         }
         const int64_t total = place_in_order(j);
-        if (total < 0 || total >= best) continue;
+        if (total >= best) continue;
         best = total;
         memcpy(best_list, j->list, j->n * sizeof *j->list);
         for (uint32_t i = 0; i < j->n; i++) best_at[j->list[i]] = p->buf.p[j->list[i]].offset;
     }
     for (uint32_t i = 0; i < j->n; i++) p->buf.p[best_list[i]].offset = best_at[best_list[i]];
-    free(best_at);
-    free(best_list);
+    mem_free(best_at);
+    mem_free(best_list);
     return best;
 }
 
 static int64_t live_bound(program *p, const job *j, uint32_t n_steps)
 {
-    int64_t *delta = calloc(n_steps + 2, sizeof *delta), live = 0, most = 0;
-    if (!delta) return -1;
+    int64_t *delta = mem_alloc((n_steps + 2) * sizeof *delta), live = 0, most = 0;
     for (uint32_t i = 0; i < j->n; i++) {
         const buf_info *b = &p->buf.p[j->list[i]];
         delta[b->first] += padded(b->bytes_max);
@@ -215,7 +208,7 @@ static int64_t live_bound(program *p, const job *j, uint32_t n_steps)
         live += delta[t];
         if (live > most) most = live;
     }
-    free(delta);
+    mem_free(delta);
     return most;
 }
 
@@ -328,7 +321,7 @@ static bool lies_in(const buf_info *b, bool host)
     return b->sides & (HOST_READS | HOST_WRITES) && b->kind != SLOT_CONST && (b->kind == SLOT_TEMP || b->type != ELEM_STRING);
 }
 
-static bool plan_area(program *p, bool host, uint32_t n_steps, memory_area *out)
+static void plan_area(program *p, bool host, uint32_t n_steps, memory_area *out)
 {
     job j = {p, ARENA_ARRAY(p->mem, uint32_t, p->buf.n), 0};
     for (uint32_t i = 1; i < p->buf.n; i++) {
@@ -343,16 +336,14 @@ static bool plan_area(program *p, bool host, uint32_t n_steps, memory_area *out)
     if (out->dynamic) {
         plan_regions(p, &j, out);
         out->bytes = out->lower_bound = -1;
-        return true;
+        return;
     }
     out->lower_bound = live_bound(p, &j, n_steps);
     out->bytes = j.n ? place(p, &j, out->lower_bound) : 0;
     if (host && j.n && !out->bytes) out->bytes = ALIGN; /* what is empty has an address, too */
-    if (out->lower_bound < 0 || out->bytes < 0) return diag_error(p->diag, EXIT_LIMIT, "", "out-of-memory", "planning memory needs more memory");
-    return true;
 }
 
-bool plan_memory(program *p, memory_plan *out)
+void plan_memory(program *p, memory_plan *out)
 {
     *out = (memory_plan){0};
     liveness l = {.p = p};
@@ -362,9 +353,9 @@ bool plan_memory(program *p, memory_plan *out)
         if (slot_at(p, s)->keep && p->buf.p[slot_at(p, s)->view.buf].first) p->buf.p[slot_at(p, s)->view.buf].last = out->n_steps;
     plan_in_place(p);
     plan_sides(p);
-    if (!plan_area(p, true, out->n_steps, &out->host)) return false;
+    plan_area(p, true, out->n_steps, &out->host);
     for (uint32_t i = 1; i < p->buf.n; i++)
         if (lies_in(&p->buf.p[i], true)) p->buf.p[i].host_offset = p->buf.p[i].offset;
     place_weights(p, out);
-    return plan_area(p, false, out->n_steps, &out->arena);
+    plan_area(p, false, out->n_steps, &out->arena);
 }

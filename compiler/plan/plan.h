@@ -109,7 +109,7 @@ typedef struct {
     int64_t state_bytes; /* of the memory that the caller keeps between runs */
     VEC(state_move) state;
 } memory_plan;
-bool plan_memory(program *p, memory_plan *out);
+void plan_memory(program *p, memory_plan *out);
 /* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
 /* Is the arena, with the state, at most `limit` bytes? Else false after reporting the step in which most is alive, what is, and what would help (ram.c). */

@@ -25,7 +25,7 @@ static void release(void *self)
 {
     externals *e = self;
     for (uint32_t i = 0; i < e->files.n; i++)
-        if (e->files.p[i].view.mapped) munmap((void *)(uintptr_t)e->files.p[i].view.data, e->files.p[i].view.size);
+        if (e->files.p[i].view.size) munmap((void *)(uintptr_t)e->files.p[i].view.data, e->files.p[i].view.size);
 }
 
 externals *externals_new(arena *mem, diag *d, const char *folder)
@@ -45,78 +45,102 @@ typedef struct {
     const char *where, *location;
 } request;
 
-static int refuse(const request *r, exit_code code, const char *why)
+/* Why a file is not opened. Said when all descriptors are closed again: a message takes memory, and there may be none. */
+typedef struct {
+    exit_code code;
+    const char *why;
+    int number; /* errno, which says more; 0: there is none */
+    bool link;
+} refusal;
+
+static int refuse(refusal *no, exit_code code, const char *why)
 {
-    diag_error(r->d, code, r->where, "external-path", "external data '%s' %s", r->location, why);
+    *no = (refusal){.code = code, .why = why};
     return -1;
 }
 
-/* Opens component `name` of the open folder `at`: a folder, or at the end the file. -1 after reporting. Closes nothing. */
-static int step_down(const request *r, int at, const char *name, bool last)
+static int refuse_errno(refusal *no)
+{
+    *no = (refusal){.code = EXIT_IO, .why = "can't be opened", .number = errno};
+    return -1;
+}
+
+static void report(const request *r, const refusal *no)
+{
+    if (no->number) diag_error(r->d, no->code, r->where, "external-path", "external data '%s' %s: %s", r->location, no->why, strerror(no->number));
+    else diag_error(r->d, no->code, r->where, "external-path", "external data '%s' %s", r->location, no->why);
+    if (no->link) diag_hint(r->d, "put the file itself beside the model");
+}
+
+/* Opens component `name` of the open folder `at`: a folder, or at the end the file. Closes nothing. */
+static int step_down(refusal *no, int at, const char *name, bool last)
 {
     struct stat before, after;
-    if (fstatat(at, name, &before, AT_SYMLINK_NOFOLLOW)) return refuse(r, EXIT_IO, arena_printf(r->d->mem, "can't be opened: %s", strerror(errno)));
+    if (fstatat(at, name, &before, AT_SYMLINK_NOFOLLOW)) return refuse_errno(no);
     if (S_ISLNK(before.st_mode)) {
-        refuse(r, EXIT_INVALID, "goes through a symbolic link");
-        diag_hint(r->d, "put the file itself beside the model");
+        *no = (refusal){.code = EXIT_INVALID, .why = "goes through a symbolic link", .link = true};
         return -1;
     }
-    if (!last && !S_ISDIR(before.st_mode)) return refuse(r, EXIT_INVALID, "goes through something that is no folder");
-    if (last && !S_ISREG(before.st_mode)) return refuse(r, EXIT_INVALID, "is no regular file");
+    if (!last && !S_ISDIR(before.st_mode)) return refuse(no, EXIT_INVALID, "goes through something that is no folder");
+    if (last && !S_ISREG(before.st_mode)) return refuse(no, EXIT_INVALID, "is no regular file");
     const int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (last ? 0 : O_DIRECTORY));
-    if (fd < 0) return refuse(r, EXIT_IO, arena_printf(r->d->mem, "can't be opened: %s", strerror(errno)));
+    if (fd < 0) return refuse_errno(no);
     const char *why = NULL;
     if (fstat(fd, &after) || before.st_dev != after.st_dev || before.st_ino != after.st_ino) why = "changed while it was opened";
     else if (last && after.st_nlink != 1) why = "has a second name (hard link)";
     if (!why) return fd;
     close(fd);
-    return refuse(r, EXIT_INVALID, why);
+    return refuse(no, EXIT_INVALID, why);
 }
 
-/* A file descriptor of the file, -1 after reporting. */
-static int open_below(const request *r, const char *folder)
+/* From the open folder `at`, which is closed, down to the file; `path` is cut into its components. */
+static int walk_down(refusal *no, int at, char *path)
 {
-    if (!*r->location) return refuse(r, EXIT_INVALID, "has no file name");
-    if (r->location[0] == '/') return refuse(r, EXIT_INVALID, "has an absolute path");
+    for (char *name = path;;) {
+        const size_t n = strcspn(name, "/");
+        char *rest = name + n + strspn(name + n, "/");
+        const bool last = !name[n], here = !n || (n == 1 && name[0] == '.');
+        name[n] = 0;
+        if (here && *rest) {
+            name = rest;
+            continue;
+        }
+        const int next = here || (!last && !*rest) ? refuse(no, EXIT_INVALID, "has no file name") : step_down(no, at, name, last);
+        close(at);
+        if (last || next < 0) return next;
+        at = next;
+        name = rest;
+    }
+}
+
+/* A file descriptor of the file, or -1. */
+static int open_below(refusal *no, const request *r, const char *folder)
+{
+    if (!*r->location) return refuse(no, EXIT_INVALID, "has no file name");
+    if (r->location[0] == '/') return refuse(no, EXIT_INVALID, "has an absolute path");
     for (const char *p = r->location; *p;) { /* before anything is touched; '..name' is refused as the onnx package does */
         const size_t n = strcspn(p, "/");
-        if (n >= 2 && p[0] == '.' && p[1] == '.') return refuse(r, EXIT_INVALID, "leaves the model's folder");
+        if (n >= 2 && p[0] == '.' && p[1] == '.') return refuse(no, EXIT_INVALID, "leaves the model's folder");
         p += n + (p[n] == '/');
     }
-    int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (at < 0) return refuse(r, EXIT_IO, arena_printf(r->d->mem, "can't be opened: %s: %s", folder, strerror(errno)));
-    for (const char *p = r->location;;) {
-        const size_t n = strcspn(p, "/");
-        const char *name = arena_strndup(r->d->mem, p, n), *rest = p + n + strspn(p + n, "/");
-        if (!n || !strcmp(name, ".")) {
-            if (!*rest) {
-                close(at);
-                return refuse(r, EXIT_INVALID, "has no file name");
-            }
-        } else {
-            const bool last = !p[n];
-            const int next = *rest || last ? step_down(r, at, name, last) : refuse(r, EXIT_INVALID, "has no file name");
-            close(at);
-            if (last || next < 0) return next;
-            at = next;
-        }
-        p = rest;
-    }
+    char *path = arena_strndup(r->d->mem, r->location, strlen(r->location));
+    const int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (at < 0) return refuse_errno(no);
+    return walk_down(no, at, path);
 }
 
-/* Maps an open file; false after reporting. */
-static bool map_file(const request *r, int fd, file_view *view)
+/* Maps an open file. */
+static bool map_file(refusal *no, int fd, file_view *view)
 {
     struct stat st;
-    if (fstat(fd, &st)) return refuse(r, EXIT_IO, strerror(errno)), false;
-    if (!st.st_size) {
-        view->data = (const unsigned char *)"";
-        return true;
-    }
-    void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (p == MAP_FAILED) return refuse(r, EXIT_IO, arena_printf(r->d->mem, "can't be mapped: %s", strerror(errno))), false;
-    *view = (file_view){p, (size_t)st.st_size, true};
-    return true;
+    bool ok = !fstat(fd, &st);
+    if (ok && st.st_size) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        ok = p != MAP_FAILED;
+        if (ok) *view = (file_view){p, (size_t)st.st_size, NULL};
+    } else if (ok) view->data = (const unsigned char *)"";
+    if (!ok) *no = (refusal){.code = EXIT_IO, .why = "can't be mapped", .number = errno};
+    return ok;
 }
 
 static external_file *file_of(externals *e, const char *where, const char *location)
@@ -127,10 +151,13 @@ static external_file *file_of(externals *e, const char *where, const char *locat
     const external_file none = {.location = arena_strndup(e->mem, location, strlen(location)), .failed = true};
     VEC_PUSH(e->mem, e->files, none);
     external_file *f = &e->files.p[e->files.n - 1];
-    const int fd = e->folder ? open_below(&r, e->folder) : refuse(&r, EXIT_INVALID, "is asked for, but the model has no folder");
-    if (fd < 0) return NULL;
-    f->failed = !map_file(&r, fd, &f->view);
-    close(fd);
+    refusal no = {0};
+    const int fd = e->folder ? open_below(&no, &r, e->folder) : refuse(&no, EXIT_INVALID, "is asked for, but the model has no folder");
+    if (fd >= 0) {
+        f->failed = !map_file(&no, fd, &f->view);
+        close(fd);
+    }
+    if (f->failed) report(&r, &no);
     return f->failed ? NULL : f;
 }
 

@@ -75,7 +75,7 @@ static proto_memory *memory_new(arena *mem, uint64_t limit)
     m->large.next = m->large.before = &m->large;
     m->limit = limit;
     arena_on_free(mem, memory_release, m);
-    m->small = arena_new();
+    m->small = mem_keep(arena_new());
     return m;
 }
 
@@ -172,7 +172,7 @@ proto_file *proto_open_bytes(arena *mem, diag *d, const void *data, size_t size,
                              const load_options *o)
 {
     proto_file *f = ARENA_NEW(mem, proto_file);
-    f->view = (file_view){data, size, false};
+    f->view = (file_view){data, size, NULL};
     if (path) {
         f->path = arena_strndup(mem, path, strlen(path));
         f->folder = proto_folder(mem, path);
@@ -189,6 +189,7 @@ proto_file *proto_open(arena *mem, diag *d, const char *path, const ProtobufCMes
         diag_error(d, EXIT_IO, "", "file-open", "can't read the file: %s", why);
         return NULL;
     }
+    mem_keep(view->piece); /* the arena's from here on */
     return proto_open_bytes(mem, d, view->data, view->size, path, root, o);
 }
 

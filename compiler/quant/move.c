@@ -57,8 +57,8 @@ static bool pads_a_number(const node *n)
 
 static float pad_number(region *r, const node *n)
 {
-    const tensor *t = region_constant(r, node_in(n, 2));
-    return t ? (float)elem_get_double(t->type, t->data, 0) : 0;
+    double v;
+    return tensor_number(region_constant(r, node_in(n, 2)), &v) ? (float)v : 0;
 }
 
 /* Inputs of a copy of n that works on integers: the moved ones are given, a number to pad with becomes an integer. */
@@ -233,9 +233,9 @@ static void hoist_over_movement(region *r, node_id q, node_id id, movement how, 
 static void clamp_bounds(region *r, const node *n, affine a, int32_t *lo, int32_t *hi)
 {
     const bool relu = node_is(n, "", "Relu");
-    const tensor *least = region_constant(r, relu ? 0 : node_in(n, 1)), *most = region_constant(r, relu ? 0 : node_in(n, 2));
-    *lo = relu ? a.zero : least ? quantize_number(a, (float)elem_get_double(least->type, least->data, 0)) : lowest_byte(a.type);
-    *hi = most ? quantize_number(a, (float)elem_get_double(most->type, most->data, 0)) : lowest_byte(a.type) + TABLE_SIZE - 1;
+    double least, most;
+    *lo = relu ? a.zero : tensor_number(region_constant(r, node_in(n, 1)), &least) ? quantize_number(a, (float)least) : lowest_byte(a.type);
+    *hi = !relu && tensor_number(region_constant(r, node_in(n, 2)), &most) ? quantize_number(a, (float)most) : lowest_byte(a.type) + TABLE_SIZE - 1;
 }
 
 static void hoist_over_clamp(region *r, node_id q, node_id id, affine a)

@@ -5,8 +5,10 @@
 
 #include "check/check.h"
 #include "ops/ops.h"
+#include "ops/version.h"
 #include "passes/analyze.h"
 #include "passes/inline.h"
+#include "passes/optimize.h"
 #include "passes/passes.h"
 #include "proto/load.h"
 #include "proto/save.h"
@@ -64,6 +66,49 @@ void judge_check(const unsigned char *data, size_t size)
     }
     arena_free(mem);
     infer_again(data, size);
+}
+
+/* A model that is written back has to load again. */
+static void expect_readable(model *m, diag *d, arena *mem)
+{
+    text bytes = {.mem = mem};
+    if (!model_encode(m, d, &bytes)) return;
+    diag *again = diag_new(mem, "fuzz");
+    if (model_load_bytes(mem, again, bytes.p ? bytes.p : "", bytes.n, NULL, NULL)) return;
+    diag_print(again, stderr);
+    abort();
+}
+
+static model *load_checked(arena *mem, diag *d, const unsigned char *data, size_t size)
+{
+    const load_options load = {.keep_source = true, .overridable_inputs = true, .any_order = true};
+    model *m = model_load_bytes(mem, d, data, size, NULL, &load);
+    return m && check_model_basic(m) ? m : NULL;
+}
+
+void judge_rewrite(const unsigned char *data, size_t size)
+{
+    arena *mem = arena_new();
+    diag *d = diag_new(mem, "fuzz");
+    const optimize_options o = {.level = LEVEL_ALL};
+    optimize_report report;
+    model *m = load_checked(mem, d, data, size);
+    if (m && optimize_model(m, mem, &o, &report)) expect_readable(m, d, mem);
+    if (diag_exit(d) == EXIT_INTERNAL) {
+        diag_print(d, stderr);
+        abort();
+    }
+    static const int versions[] = {7, 13, 22};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        version_changes done = {0};
+        d = diag_new(mem, "fuzz");
+        m = load_checked(mem, d, data, size);
+        if (!m) break;
+        analyze_kept(m, FOLD_LIMIT);
+        if (version_convert(m, versions[i], &done)) expect_readable(m, d, mem);
+        else if (!d->errors) abort();
+    }
+    arena_free(mem);
 }
 
 bool judge_compile(arena *mem, const unsigned char *data, size_t size, compiled *out)

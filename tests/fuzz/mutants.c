@@ -18,12 +18,7 @@
 #include "judge.h"
 #include "mutate.h"
 
-enum { ROOM = 1 << 20, MEMORY = 256 << 20 };
-#if defined(__SANITIZE_ADDRESS__)
-enum { SANITIZED = 1, SECONDS = 10 };
-#else
-enum { SANITIZED = 0, SECONDS = 2 };
-#endif
+enum { ROOM = 1 << 20, MEMORY = 256 << 20, SECONDS = UNDER_SANITIZERS ? 10 : 2 };
 
 /* What the child has done; shared with it. */
 typedef struct {
@@ -67,7 +62,7 @@ static void work(progress *p, long end)
 {
     unsigned char *bytes = malloc(ROOM);
     const struct rlimit most = {MEMORY, MEMORY};
-    if (!SANITIZED) setrlimit(RLIMIT_AS, &most);
+    if (!UNDER_SANITIZERS) setrlimit(RLIMIT_AS, &most);
     for (; p->at < end; p->at++) {
         const size_t size = make_mutant(bytes, p->at);
         const struct itimerval limit = {.it_value = {SECONDS, 0}};
@@ -76,6 +71,7 @@ static void work(progress *p, long end)
         arena *mem = arena_new();
         judge_load(bytes, size);
         judge_check(bytes, size);
+        judge_rewrite(bytes, size);
         if (judge_compile(mem, bytes, size, &out)) {
             if (++p->compiled % every == 0) keep(p, &out);
         } else p->refused++;

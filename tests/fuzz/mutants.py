@@ -73,6 +73,11 @@ def build_and_run(folder):
     return None
 
 
+def make(o, seeds, first, end):
+    """The mutants from `first` on, by a process of their own."""
+    return subprocess.run([o.program, o.work, str(end - first), str(first), str(o.every), *seeds], capture_output=True, text=True, errors="replace")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("program")
@@ -90,15 +95,20 @@ def main():
         for i, f in enumerate(find_seeds(o.seeds, o.copy_seeds + "-made")):
             shutil.copy(f, os.path.join(o.copy_seeds, f"seed{i:03}.onnx"))
         return 0
+    o.work = os.path.abspath(o.work)
     shutil.rmtree(o.work, ignore_errors=True)
     os.makedirs(o.work)
-    made = subprocess.run([o.program, o.work, str(o.count), str(o.first), str(o.every), *find_seeds(o.seeds, o.work + "-seeds")], capture_output=True, text=True, errors="replace")
-    print(made.stdout, end="")
-    if made.returncode not in (0, 1):
-        print(f"left with {made.returncode}: {made.stderr[-2000:]}")
-        return 1
-    if made.returncode:
-        print(made.stderr[-8000:])
+    seeds = find_seeds(o.seeds, o.work + "-seeds")
+    parts = [(o.first + o.count * i // o.jobs, o.first + o.count * (i + 1) // o.jobs) for i in range(o.jobs)]
+    with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
+        all_made = list(pool.map(lambda part: make(o, seeds, *part), parts))
+    for made in all_made:
+        print(made.stdout, end="")
+        if made.returncode not in (0, 1):
+            print(f"left with {made.returncode}: {made.stderr[-2000:]}")
+            return 1
+        if made.returncode:
+            print(made.stderr[-8000:])
     kept = sorted((f for f in glob.glob(os.path.join(o.work, "*")) if os.path.isdir(f)), key=lambda f: int(os.path.basename(f)))
     chosen = kept[::max(1, len(kept) // o.run)][:o.run] if o.run else []
     with concurrent.futures.ThreadPoolExecutor(o.jobs) as pool:
@@ -106,7 +116,7 @@ def main():
     for line in bad:
         print("FAILED " + line)
     print(f"{len(kept)} given to cc, {len(chosen)} built and run, {len(bad)} failures")
-    return 1 if made.returncode or bad else 0
+    return 1 if any(made.returncode for made in all_made) or bad else 0
 
 
 if __name__ == "__main__":

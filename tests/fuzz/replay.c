@@ -8,11 +8,7 @@
 
 int main(int argc, char **argv)
 {
-#if defined(__SANITIZE_ADDRESS__)
-    const struct itimerval limit = {.it_value = {20, 0}};
-#else
-    const struct itimerval limit = {.it_value = {2, 0}};
-#endif
+    const struct itimerval limit = {.it_value = {UNDER_SANITIZERS ? 20 : 2, 0}};
     DIR *folder = argc == 2 ? opendir(argv[1]) : NULL;
     long n = 0;
     if (!folder) return 2;
@@ -30,6 +26,7 @@ int main(int argc, char **argv)
         compiled out;
         judge_load(f.data, f.size);
         judge_check(f.data, f.size);
+        judge_rewrite(f.data, f.size);
         (void)judge_compile(mem, f.data, f.size, &out);
         arena_free(mem);
         file_unmap(&f);

@@ -6,7 +6,8 @@ expected:
     compile   check takes it, or has another reason; compile refuses it
     fine      it is a valid model, however odd
     any       a verdict of either kind, within the limits
-`differs` says why the verdict is not onnx.checker's; `full` the same for --full only; `lines` how many lines with errors `check` may say."""
+`differs` says why the verdict is not onnx.checker's, for all files or, as a dict, for those whose names begin so; `full` the same for --full only; a reason that
+explains no difference is a failure. `lines` how many lines with errors `check` may say."""
 import collections
 
 Attack = collections.namedtuple("Attack", "name what make expect differs full lines")

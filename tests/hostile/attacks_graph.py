@@ -126,7 +126,8 @@ def odd_attributes(folder):
     return {f"{k}.onnx": plain([node("LeakyRelu", ["x"], ["y"], attr("alpha", v, b"\x15\0\0\x80\x3f"))]) for k, v in kinds.items()}
 
 
-@attack("element types that do not exist, in tensors, inputs and Cast", "any", lines=2, differs="6-bit floats; inputs that have no type")
+@attack("element types that do not exist, in tensors, inputs and Cast", "any", lines=2, differs={"tensor_27": "without --full onnx.checker does not know how many bits float6e2m3 has"},
+        full={"input_0": "onnx's inference ends where an operator passes on an element type that there is not"})
 def odd_elements(folder):
     files = {}
     for k in (0, 27, 99, 1 << 31, -1):
@@ -152,8 +153,8 @@ def sparse_attack(name, what, values, indices, dims, expect="refused", differs=N
     attack(what, expect, differs)(make)
 
 
-sparse_attack("sparse_vast", "a sparse tensor that is a terabyte when made dense", 1, [5], (1 << 20, 1 << 20), "any", "a limit")
-sparse_attack("sparse_overflow", "a sparse tensor with a dense size over 2^64", 1, [5], ((1 << 63) - 1, (1 << 63) - 1), differs="its size is no number")
+sparse_attack("sparse_vast", "a sparse tensor that is a terabyte when made dense", 1, [5], (1 << 20, 1 << 20), "any", "a limit: what it takes when made dense")
+sparse_attack("sparse_overflow", "a sparse tensor with a dense size over 2^64", 1, [5], ((1 << 63) - 1, (1 << 63) - 1))
 sparse_attack("sparse_negative_dim", "a sparse tensor with a negative dimension", 1, [0], (-4,))
 sparse_attack("sparse_outside", "an index at and beyond the end", 2, [0, 4], (4,))
 sparse_attack("sparse_negative_index", "a negative index", 1, [-1], (4,))
@@ -162,4 +163,4 @@ sparse_attack("sparse_unsorted", "indices out of order", 2, [3, 1], (4,))
 sparse_attack("sparse_twice", "an index twice", 2, [1, 1], (4,))
 sparse_attack("sparse_few", "more values than indices", 3, [0, 1], (4,))
 sparse_attack("sparse_wide", "indices of another rank than the tensor", 2, [0, 0, 1, 1], (4,), index_dims=(2, 2))
-sparse_attack("sparse_product", "indices that are linear beyond 2^63", 1, [(1 << 63) - 1], (1 << 32, 1 << 32), differs="any")
+sparse_attack("sparse_product", "indices that are linear beyond 2^63", 1, [(1 << 63) - 1], (1 << 32, 1 << 32))

@@ -79,15 +79,16 @@ static bool try_with_failure_at(long n, loader load)
     const long before = live;
     arena *mem = arena_new();
     diag *d = diag_new(mem, "test");
-    jmp_buf here, *outer = mem_trap(&here);
+    mem_trap trap;
     volatile bool trapped = false, loaded = false;
-    if (!setjmp(here)) {
+    mem_trap_set(&trap);
+    if (!setjmp(trap.here)) {
         left = n;
         loaded = load(mem, d) != NULL;
     } else trapped = true;
     const bool failed = left == -1 && n >= 0;
     left = -1;
-    mem_trap(outer);
+    mem_trap_end(&trap);
     if (!trapped && !loaded) assert_int_equal(diag_exit(d), EXIT_LIMIT); /* protobuf-c was told NULL */
     arena_free(mem);
     assert_int_equal(live, before);

@@ -229,7 +229,7 @@ static void check(test_case *t, uint32_t id, void *lib, const char *how, family 
     if (t->sig.ranged && n > 1) rc = run(p, dim_values, 0, cut);
     if (!rc) rc = run(p, dim_values, t->sig.ranged && n > 1 ? cut : 0, n);
     if ((rc != 0) != t->fails) fail_msg("%s: %s: returns %d", t->name, how, rc);
-    for (uint32_t i = 0; rc && i < t->sig.slots.n; i++) free(p[i]);
+    for (uint32_t i = 0; rc && i < t->sig.slots.n; i++) mem_free(p[i]);
     if (rc) return;
     for (uint32_t i = 0; i < t->sig.slots.n; i++) {
         const slot s = t->sig.slots.p[i];
@@ -243,7 +243,7 @@ static void check(test_case *t, uint32_t id, void *lib, const char *how, family 
             if (!same_bits(type_of, p[i], t->first[kin][s], j))
                 fail_msg("%s: %s: %s[%zu] is %.9g, but %.9g in the first run", t->name, how, slot_at(P, s)->name, j, elem_get_double(type_of, p[i], j),
                          elem_get_double(type_of, t->first[kin][s], j));
-        free(p[i]);
+        mem_free(p[i]);
     }
 }
 

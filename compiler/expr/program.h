@@ -191,6 +191,7 @@ typedef struct program {
     VEC(slot_info) slot; /* [0] is unused */
     VEC(buf_info) buf;   /* [0] is unused */
     block main, before; /* lowering: steps that go before all others of main */
+    bool in_sequence;   /* lowering: one processor runs it, for which a kernel of fewer operations is better than a nest whose points are independent */
     dim turns;          /* lowering: how often the block that is made runs at most; 0: not known before the run */
     uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
     VEC(slot) inputs, outputs;

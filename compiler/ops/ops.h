@@ -177,8 +177,8 @@ typedef struct {
 bool infer_model(model *m, const infer_options *o);
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
-/* The program of a model whose types are known. NULL after a report. */
-program *lower_model(arena *mem, model *m);
+/* The program of a model whose types are known; in_sequence: see program.h. NULL after a report. */
+program *lower_model(arena *mem, model *m, bool in_sequence);
 /* Appends the steps of one node; used by the above, by folding, by tests. */
 bool lower_node(program *p, slot *of_value, block *to, node_id n);
 #endif

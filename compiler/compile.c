@@ -162,6 +162,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize};
     plan_tables(p, &plan);
     plan_pairs(p, &plan);
+    plan_phases(p);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
     plan_winograd(p, &plan);

@@ -115,6 +115,7 @@ typedef struct {
     int64_t group;
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
     bool winograd; /* set by plan_winograd */
+    bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
 
 /* C[batch..., m, n] = sum over k A[batch..., m, k] * B[batch..., k, n], indexes through the axes of the expressions a and b. */

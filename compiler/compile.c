@@ -149,7 +149,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     out->n_nodes = model_main(m)->nodes.n;
     if (!compile_front(m, o, out)) return false;
 
-    program *p = lower_model(out->mem, m);
+    program *p = lower_model(out->mem, m, t->language == LANGUAGE_C);
     if (!p || !plan_limits(p)) return false;
     dump_plan(p, o, out, "lower");
     if (!o->no_fuse) {
@@ -163,6 +163,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_widen(p, &plan);
     plan_tables(p, &plan);
     plan_pairs(p, &plan);
+    plan_phases(p);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
     plan_winograd(p, &plan);

@@ -115,6 +115,7 @@ typedef struct {
     int64_t group;
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
     bool winograd; /* set by plan_winograd */
+    bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
 
 /* C[batch..., m, n] = sum over k A[batch..., m, k] * B[batch..., k, n], indexes through the axes of the expressions a and b. */
@@ -192,6 +193,7 @@ typedef struct program {
     VEC(slot_info) slot; /* [0] is unused */
     VEC(buf_info) buf;   /* [0] is unused */
     block main, before; /* lowering: steps that go before all others of main */
+    bool in_sequence;   /* lowering: one processor runs it, for which a kernel of fewer operations is better than a nest whose points are independent */
     dim turns;          /* lowering: how often the block that is made runs at most; 0: not known before the run */
     uint32_t n_acc; /* accumulators given out; ids start at 1, 0 is the kernel's in a hook */
     VEC(slot) inputs, outputs;

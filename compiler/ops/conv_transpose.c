@@ -104,6 +104,29 @@ bool infer_ConvTranspose(infer_ctx *c)
     return out_tensor(c, 0, x->elem, x->rank, out);
 }
 
+enum { MOST_PHASES = 16 /* of the output, each of which becomes a step */ };
+
+/* As a K_CONV that is transposed: float, constant weights, and sizes of which only the input's is not known before the run. */
+static bool as_kernel(lower_ctx *c, const spread *s)
+{
+    const slot x = in_slot(c, 0), wt = in_slot(c, 1), bias = in_slot(c, 2);
+    const slot_info *w = slot_at(c->p, wt);
+    int64_t phases = 1, beyond;
+    if (!c->p->in_sequence || slot_elem(c, x) != ELEM_FLOAT || w->kind != SLOT_CONST || !w->data || s->rank > 3) return false;
+    conv_params k = {.rank = s->rank, .group = node_int(c->n, "group", 1), .transposed = true};
+    for (uint32_t i = 0; i < s->rank; i++) {
+        k.stride[i] = s->stride[i];
+        k.dilation[i] = s->dilation[i];
+        if (!dim_is_const(c->d, s->taps[i], &k.kernel[i]) || !dim_is_const(c->d, s->lo[i], &k.pad_lo[i]) || k.kernel[i] < 1) return false;
+        if (!dim_is_const(c->d, dim_sub(c->d, s->out[i], dim_mulc(c->d, s->in[i], s->stride[i])), &beyond) || s->stride[i] > MOST_PHASES) return false;
+        phases *= s->stride[i];
+    }
+    if (phases > MOST_PHASES) return false;
+    hook *h = lower_conv_step(c, &k, x, wt, CT_F32);
+    if (bias) h->value = add(c, h->value, load_channel(c, bias, h->axis[1]));
+    return true;
+}
+
 bool lower_ConvTranspose(lower_ctx *c)
 {
     const slot x = in_slot(c, 0), wt = in_slot(c, 1), bias = in_slot(c, 2), y = out_slot(c, 0);
@@ -111,6 +134,7 @@ bool lower_ConvTranspose(lower_ctx *c)
     const int64_t group = node_int(c->n, "group", 1);
     spread s;
     if (!spread_of(c->d, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &s)) return lower_unsupported(c, "attribute-value", "unknown shape");
+    if (as_kernel(c, &s)) return true;
     const dim out_per = slot_dim(c, wt, 1), in_per = dim_fdiv(c->d, slot_dim(c, x, 1), dim_const(c->d, group));
     nest_builder b = low_begin(c);
     dim idx[MAX_RANK], xi[MAX_RANK], wi[MAX_RANK];

@@ -42,12 +42,14 @@ bool lower_NonMaxSuppression(lower_ctx *c)
     const dim most = selected_at_most(c->m, c->n, batch, classes, n), shape[2] = {most, dim_const(c->d, 3)};
     slot all = temp_slot(c, "selected", ELEM_INT64, 2, shape);
     const slot count = temp_slot(c, "count", ELEM_INT64, 0, NULL);
-    const kernel_arg args[8] = {{all, ARG_OUT}, {count, ARG_OUT}, {boxes, ARG_IN}, {scores, ARG_IN}, {in_slot(c, 2), ARG_IN}, {in_slot(c, 3), ARG_IN},
-                                {in_slot(c, 4), ARG_IN}, {temp_slot(c, "order", ELEM_INT32, 1, &n), ARG_SCRATCH}};
+    const dim kept[2] = {dim_addc(c->d, n, MAX_LANES - 1), dim_const(c->d, 5)};
+    const kernel_arg args[9] = {{all, ARG_OUT}, {count, ARG_OUT}, {boxes, ARG_IN}, {scores, ARG_IN}, {in_slot(c, 2), ARG_IN}, {in_slot(c, 3), ARG_IN},
+                                {in_slot(c, 4), ARG_IN}, {temp_slot(c, "order", ELEM_INT32, 1, &n), ARG_SCRATCH},
+                                {temp_slot(c, "kept", ELEM_FLOAT, 2, kept), ARG_SCRATCH}};
     const binding bind[4] = {{.name = "CENTER", .kind = BIND_DIM, .d = dim_const(c->d, node_int(c->n, "center_point_box", 0) != 0)},
                              {.name = "BATCH", .kind = BIND_DIM, .d = batch}, {.name = "CLASSES", .kind = BIND_DIM, .d = classes},
                              {.name = "BOXES", .kind = BIND_DIM, .d = n}};
-    lower_template(c, "nms", 4, bind, 8, args, 0);
+    lower_template(c, "nms", 4, bind, 9, args, 0);
     const dim size = slot_dim(c, y, 0);
     if (dim_kind_of(c->d, size) == DIM_SYMBOL) lower_bind(c, size, count, most);
     return lower_map(c, y, selected_value, &all);

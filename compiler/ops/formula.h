@@ -110,6 +110,8 @@ dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask);
 
 /* y = x, element for element: the copy that scatter operators start from. */
 void lower_copy(lower_ctx *c, slot y, slot x);
+/* Lanes of the widest vectors: scratch memory is for any target. */
+enum { MAX_LANES = 16 };
 /* A step of a kernel of templates/kernels.def with its bindings and arguments (copied); `range` as in struct kernel. */
 void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range);
 /* An int64 scalar that holds d. */

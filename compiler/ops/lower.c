@@ -165,9 +165,10 @@ static void note_symbols(void *ctx, dim s)
     VEC_PUSH(p->mem, p->symbols, s);
 }
 
-program *lower_model(arena *mem, model *m)
+program *lower_model(arena *mem, model *m, bool in_sequence)
 {
     program *p = program_new(mem, m);
+    p->in_sequence = in_sequence;
     slot *of_value = ARENA_ARRAY(mem, slot, m->values.n + 1);
     graph *g = model_main(m);
     bool ok = true;

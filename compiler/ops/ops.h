@@ -183,8 +183,8 @@ const char *type_beyond(model *m, const node *n, uint32_t listed, elem e);
 void report_unsupported(model *m);           /* one report for each operator in the main graph and below that nothing here knows, with the number of its nodes, most first */
 bool infer_node(model *m, node_id n); /* types of one new node; false after a report */
 
-/* The program of a model whose types are known. NULL after a report. */
-program *lower_model(arena *mem, model *m);
+/* The program of a model whose types are known; in_sequence: see program.h. NULL after a report. */
+program *lower_model(arena *mem, model *m, bool in_sequence);
 /* Appends the steps of one node; used by the above, by folding, by tests. */
 bool lower_node(program *p, slot *of_value, block *to, node_id n);
 #endif

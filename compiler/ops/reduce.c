@@ -1,4 +1,4 @@
-/* reduce.c - reductions over axes, arg max and min, running sums, top k. Source: ONNX Operators.md, newest versions.
+/* reduce.c - reductions over axes, arg max and min, running sums. Source: ONNX Operators.md, newest versions.
  *
  * A reduction is a nest whose parallel axes are the kept dimensions: one stage folds over the others, the next stores the result. A
  * reduction over nothing gives the identity of its fold. A running sum stores the accumulator in the stage that folds it. */
@@ -273,64 +273,5 @@ bool lower_Cum(lower_ctx *c)
         r.b.stage->sink[1] = swap;
     }
     low_end(c, &r.b);
-    return true;
-}
-
-/* ---- TopK ---- */
-
-bool infer_TopK(infer_ctx *c)
-{
-    uint32_t axis;
-    dim k, out[MAX_RANK];
-    if (!rank_fits(c) || !fix_axis(c, node_int(c->n, "axis", -1), in_rank(c, 0), &axis)) return false;
-    if (!in_scalar(c, 1, &k)) {
-        k = out_unknown(c, "k");
-        dim_narrow(c->d, k, 0, dim_range(c->d, in_dim(c, 0, (int32_t)axis)).hi);
-    }
-    int64_t size, want;
-    if (dim_is_const(c->d, k, &want) && (want < 0 || (dim_is_const(c->d, in_dim(c, 0, (int32_t)axis), &size) && want > size)))
-        return infer_error(c, "k-range", "k is %lld, outside the dimension", (long long)want);
-    assume_at_least(c, dim_sub(c->d, in_dim(c, 0, (int32_t)axis), k), 0);
-    for (int32_t i = 0; i < in_rank(c, 0); i++) out[i] = (uint32_t)i == axis ? k : in_dim(c, 0, i);
-    return out_tensor(c, 0, in_elem(c, 0), in_rank(c, 0), out) && out_tensor(c, 1, ELEM_INT64, in_rank(c, 0), out);
-}
-
-/* a stands strictly before b, by value: NaN is larger than every number. */
-static ex before(lower_ctx *c, ex a, ex b, bool largest)
-{
-    const ex hi = largest ? a : b, lo = largest ? b : a;
-    const ex gt = less(c, lo, hi);
-    if (!ctype_is_float(ex_type(c->x, a))) return gt;
-    return either(c, gt, both(c, ex_un(c->x, EX_ISNAN, hi), ex_un(c->x, EX_NOT, ex_un(c->x, EX_ISNAN, lo))));
-}
-
-/* The place of every element among the others is counted, and the elements of the first k places stored there: n * n comparisons, no
- * temporary memory, any order. */
-bool lower_TopK(lower_ctx *c)
-{
-    const slot x = in_slot(c, 0), places = out_slot(c, 0), indices = out_slot(c, 1);
-    const uint32_t rank = slot_rank(c, x), axis = axis_of(node_int(c->n, "axis", -1), rank);
-    const bool largest = node_int(c->n, "largest", 1) != 0;
-    const dim k = slot_dim(c, places ? places : indices, axis);
-    uint32_t n;
-    if (!low_content(c, 1, &n) && dim_kind_of(c->d, k) == DIM_SYMBOL) lower_bind(c, k, in_slot(c, 1), slot_dim(c, x, axis));
-    nest_builder b = low_begin(c);
-    dim idx[MAX_RANK], other[MAX_RANK];
-    axes_for(&b, rank, slot_at(c->p, x)->extent, idx);
-    memcpy(other, idx, sizeof other);
-    const ex v = load_axes(c, x, rank, idx);
-    nest_stage(&b);
-    other[axis] = stage_axis(&b, slot_dim(c, x, axis));
-    const ex w = load_axes(c, x, rank, other);
-    const ex tie = both(c, ex_un(c->x, EX_NOT, before(c, v, w, largest)), dim_less(c, other[axis], idx[axis]));
-    const ex first = either(c, before(c, w, v, largest), tie);
-    const ex place = stage_fold(&b, FOLD_SUM, ex_cast(c->x, CT_I64, first));
-    nest_stage(&b);
-    ex at[MAX_RANK];
-    for (uint32_t i = 0; i < rank; i++) at[i] = i == axis ? place : ex_dim(c->x, idx[i]);
-    const ex guard = less(c, place, ex_dim(c->x, k));
-    if (places) stage_store(&b, places, rank, at, ex_round(c->x, slot_elem(c, x), v))->guard = guard;
-    if (indices) stage_store(&b, indices, rank, at, ex_dim(c->x, idx[axis]))->guard = guard;
-    low_end(c, &b);
     return true;
 }

@@ -24,7 +24,6 @@ static const cell_row CELLS[] = {
     {"GRU", "gru", CELL_GRU, 3, 5, 3, 2, {"Sigmoid", "Tanh"}},
     {"LSTM", "lstm", CELL_LSTM, 4, 6, 3, 3, {"Sigmoid", "Tanh", "Tanh"}},
 };
-enum { MAX_LANES = 16 };
 
 static const cell_row *cell_of(const node *n)
 {

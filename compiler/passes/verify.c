@@ -247,7 +247,7 @@ static outcome run_trial(pass_check *c, uint32_t trial, const fuse_options *rule
     arena *scratch = arena_new();
     const uint32_t problems = m->diag->list.n, errors = m->diag->errors;
     outcome o = {0};
-    machine x = {.mem = scratch, .p = lower_model(scratch, m), .trial = trial};
+    machine x = {.mem = scratch, .p = lower_model(scratch, m, false), .trial = trial};
     m->diag->list.n = problems;
     m->diag->errors = errors;
     if (!x.p) {

@@ -44,7 +44,7 @@ static bool read_shape(conv_plan *c)
         c->dilation[i] = real && params->kernel[k] > 1 ? params->dilation[k] : 1;
         c->x_stride[i] = real ? v->d[k + 2].stride : dim_const(d, 0);
         if (!real) continue;
-        if (params->pad_lo[k] < 0 || params->pad_hi[k] < 0 || params->pad_lo[k] > v->d[k + 2].halo_lo || params->pad_hi[k] > v->d[k + 2].halo_hi) return false;
+        if (params->pad_lo[k] > v->d[k + 2].halo_lo || params->pad_hi[k] > v->d[k + 2].halo_hi) return false;
         c->x_at = dim_sub(d, c->x_at, dim_mulc(d, v->d[k + 2].stride, params->pad_lo[k]));
     }
     return true;

@@ -18,6 +18,7 @@ typedef struct {
     uint8_t *wanted;  /* by slot: a convolution reads or writes it */
     uint8_t *refused; /* by slot: something needs it row-major */
     uint8_t *shared;  /* by slot: it is a view of another slot, or another is one of it */
+    slot copied, copy; /* the last copy that a convolution got, and of what */
     int vl;
 } layouter;
 
@@ -182,13 +183,6 @@ static bool needs_halo(const conv_params *c)
     return false;
 }
 
-static bool negative_pads(const conv_params *c)
-{
-    for (uint32_t k = 0; k < c->rank; k++)
-        if (c->pad_lo[k] < 0 || c->pad_hi[k] < 0) return true;
-    return false;
-}
-
 static bool has_halo(const slot_info *i)
 {
     for (uint32_t k = 0; k < i->view.rank; k++)
@@ -201,13 +195,18 @@ static elem input_type(const kernel *k)
     return k->hook[0].int_acc ? ELEM_UINT8 : ELEM_FLOAT;
 }
 
+/* Does the slot lie in blocks of `lanes`, with a border that is no one's or has the right value? */
+static bool lies_well(const slot_info *i, const kernel *k, int lanes)
+{
+    if (i->type != input_type(k) || (needs_halo(&k->conv) && has_halo(i) && i->halo_value != k->conv.x_zero)) return false;
+    return (i->view.rank ? i->view.d[1].block : 1) == lanes;
+}
+
 /* Does slot s already lie as the convolution wants it, or can it still be made so? */
 static bool serves(const layouter *l, slot s, const kernel *k, int lanes)
 {
     const slot_info *i = slot_at(l->p, s);
-    if (i->kind != SLOT_TEMP || i->type != input_type(k) || i->view.buf || l->shared[s]) return false;
-    if (needs_halo(&k->conv) && has_halo(i) && i->halo_value != k->conv.x_zero) return false;
-    return (i->view.rank ? i->view.d[1].block : 1) == lanes;
+    return i->kind == SLOT_TEMP && !i->view.buf && !l->shared[s] && lies_well(i, k, lanes);
 }
 
 static void want_halo(layouter *l, slot s, const conv_params *c)
@@ -246,6 +245,16 @@ static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const 
     return c;
 }
 
+/* The copy that the step before made of it, too, where it did: the phases of a transposed convolution share one. */
+static slot copy_for(layouter *l, block *out, slot x, elem as, int wanted, const step *s)
+{
+    const step *before = out->steps.n ? out->steps.p[out->steps.n - 1] : NULL;
+    if (l->copied == x && before && before->kind == STEP_KERNEL && before->kernel->kind == K_CONV && before->kernel->arg[1].slot == l->copy && lies_well(slot_at(l->p, l->copy), s->kernel, wanted))
+        return l->copy;
+    l->copied = x;
+    return l->copy = copy_in(l, out, x, as, wanted, s->what);
+}
+
 static void fix_input(layouter *l, block *out, step *s)
 {
     program *p = l->p;
@@ -258,7 +267,7 @@ static void fix_input(layouter *l, block *out, step *s)
     const bool in_place = i->view.rank ? i->view.d[1].block == wanted : wanted == 1;
     if (i->type != as && k->hook[0].int_acc) k->conv.x_zero += 128;
     const bool by_rows = conv_by_rows(p, l->o, k);
-    if (!serves(l, x, k, wanted) && (needs_halo(&k->conv) || !in_place || i->type != as || by_rows)) from = copy_in(l, out, x, as, wanted, s->what);
+    if (!serves(l, x, k, wanted) && (needs_halo(&k->conv) || !in_place || i->type != as || by_rows)) from = copy_for(l, out, x, as, wanted, s);
     if (from != x) {
         kernel_arg *arg = arena_copy(p->mem, k->arg, k->n_arg * sizeof *arg);
         arg[1].slot = from;
@@ -279,8 +288,7 @@ static void fix_block(layouter *l, block *b)
         step *s = b->steps.p[i];
         if (s->control && s->control->then) fix_block(l, s->control->then);
         if (s->control && s->control->otherwise) fix_block(l, s->control->otherwise);
-        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_input_block(l->p, s->kernel, l->vl) && !negative_pads(&s->kernel->conv))
-            fix_input(l, &out, s);
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_input_block(l->p, s->kernel, l->vl)) fix_input(l, &out, s);
         VEC_PUSH(l->p->mem, out.steps, s);
     }
     *b = out;
@@ -360,8 +368,10 @@ static void add_borders(program *p, block *b, uint8_t *done)
 void plan_conv_layout(program *p, const plan_options *o)
 {
     arena *scratch = arena_new();
-    layouter l = {p, o, ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n), ARENA_ARRAY(scratch, uint8_t, p->slot.n),
-                  o->target->vl};
+    layouter l = {.p = p, .o = o, .vl = o->target->vl};
+    l.wanted = ARENA_ARRAY(scratch, uint8_t, p->slot.n);
+    l.refused = ARENA_ARRAY(scratch, uint8_t, p->slot.n);
+    l.shared = ARENA_ARRAY(scratch, uint8_t, p->slot.n);
     for (slot s = 1; s < p->slot.n; s++)
         if (slot_at(p, s)->alias_of) l.shared[s] = l.shared[slot_at(p, s)->alias_of] = l.refused[s] = l.refused[slot_at(p, s)->alias_of] = 1;
     program_steps(p, look_step, &l);

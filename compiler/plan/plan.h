@@ -34,6 +34,8 @@ bool conv_is_depthwise(program *p, const kernel *k);
 /* The block of channels that the kernel for this convolution reads its input in; 0: there is no kernel for it. */
 int conv_input_block(program *p, const kernel *k, int vl);
 
+/* Splits each transposed convolution into ordinary ones (phases.c). After plan_alias, before plan_conv_layout. */
+void plan_phases(program *p);
 /* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
 void plan_winograd(program *p, const plan_options *o);
 

@@ -6,30 +6,53 @@
  *            scores    [BATCH][CLASSES][BOXES]
  *            most      boxes to select per class, NULL: none      iou, least  thresholds of overlap and score, NULL: 0, none
  *            order     [BOXES] scratch
+ *            kept      [BOXES rounded up to a multiple of VL][5] scratch
  * fixed      CENTER
  *
- * Boxes of a class are taken by falling score, equal ones by index, from a heap; one that overlaps a selected one by more than iou is dropped. */
+ * Boxes of a class are taken by falling score, equal ones by index, from a heap; one that overlaps a selected one by more than iou is dropped.
+ * Sides and areas of those that are selected lie in kept, [VL of them][5][VL], so that a candidate meets VL of them at once. A box without a
+ * positive area (NaN among them) overlaps nothing and is not kept. */
 #include "kernel.h"
+#include "simd/simd.h"
 
-INLINE void nms_corners(const float *restrict box, float *restrict to)
+typedef struct {
+    float x1, x2, y1, y2, area;
+} nms_box;
+
+INLINE nms_box nms_sides(const float *restrict box)
 {
     const float a = CENTER ? box[0] - box[2] / 2.0f : box[1], b = CENTER ? box[0] + box[2] / 2.0f : box[3];
     const float c = CENTER ? box[1] - box[3] / 2.0f : box[0], d = CENTER ? box[1] + box[3] / 2.0f : box[2];
-    to[0] = fminf(a, b);
-    to[1] = fmaxf(a, b);
-    to[2] = fminf(c, d);
-    to[3] = fmaxf(c, d);
+    nms_box s = {fminf(a, b), fmaxf(a, b), fminf(c, d), fmaxf(c, d), 0.0f};
+    s.area = (s.x2 - s.x1) * (s.y2 - s.y1);
+    return s;
 }
 
-INLINE int nms_overlap(const float *restrict p, const float *restrict q, float limit)
+INLINE void nms_keep(float *restrict kept, int64_t n, const nms_box *restrict s)
 {
-    float a[4], b[4];
-    nms_corners(p, a);
-    nms_corners(q, b);
-    const float w = fminf(a[1], b[1]) - fmaxf(a[0], b[0]), h = fminf(a[3], b[3]) - fmaxf(a[2], b[2]);
-    if (w <= 0.0f || h <= 0.0f) return 0;
-    const float both = w * h, first = (a[1] - a[0]) * (a[3] - a[2]), second = (b[1] - b[0]) * (b[3] - b[2]), all = first + second - both;
-    return first > 0.0f && second > 0.0f && all > 0.0f && both / all > limit;
+    float *restrict to = kept + n / VL * (5 * VL);
+    if (n % VL == 0)
+        for (int i = 0; i < 5 * VL; i++) to[i] = i < VL ? INFINITY : 0.0f; /* begin to the right of everything: they meet nothing */
+    to += n % VL;
+    to[0] = s->x1;
+    to[VL] = s->x2;
+    to[2 * VL] = s->y1;
+    to[3 * VL] = s->y2;
+    to[4 * VL] = s->area;
+}
+
+/* Whether s overlaps one of the first n that are kept by more than limit. */
+INLINE int nms_meets(const float *restrict kept, int64_t n, const nms_box *restrict s, float limit)
+{
+    const vf x1 = vf_set(s->x1), x2 = vf_set(s->x2), y1 = vf_set(s->y1), y2 = vf_set(s->y2), zero = vf_set(0.0f);
+    for (int64_t k = 0; k < n; k += VL, kept += 5 * VL) {
+        const vf w = vf_fmin(x2, vf_ld(kept + VL)) - vf_fmax(x1, vf_ld(kept)), h = vf_fmin(y2, vf_ld(kept + 3 * VL)) - vf_fmax(y1, vf_ld(kept + 2 * VL));
+        const vi near = (w > zero) & (h > zero);
+        if (!vi_some(near)) continue;
+        const vf both = w * h, all = vf_set(s->area) + vf_ld(kept + 4 * VL) - both;
+        if (vi_some(near & (all > zero) & (both / all > vf_set(limit)))) return 1;
+    }
+    return 0;
 }
 
 /* i comes before j. */
@@ -51,14 +74,14 @@ INLINE void nms_sink(const float *restrict scores, int32_t *restrict heap, int64
 }
 
 KERNEL void nms(int64_t *restrict y, int64_t *restrict count, const float *restrict boxes, const float *restrict scores, const int64_t *restrict most,
-                const float *restrict iou, const float *restrict least, int32_t *restrict order HOOK_PARAMS)
+                const float *restrict iou, const float *restrict least, int32_t *restrict order, float *restrict kept HOOK_PARAMS)
 {
     const float limit = iou ? iou[0] : 0.0f;
     int64_t n = 0;
     for (int64_t row = 0; row < (int64_t)BATCH * CLASSES; row++) {
         const float *s = scores + row * BOXES, *b = boxes + row / CLASSES * BOXES * 4;
         const int64_t first = n;
-        int64_t left = 0;
+        int64_t left = 0, n_kept = 0;
         for (int64_t i = 0; i < BOXES; i++)
             if (!least || s[i] > least[0]) order[left++] = (int32_t)i;
         for (int64_t i = left / 2; i-- > 0;) nms_sink(s, order, left, i);
@@ -66,9 +89,11 @@ KERNEL void nms(int64_t *restrict y, int64_t *restrict count, const float *restr
             const int32_t best = order[0];
             order[0] = order[--left];
             if (left > 1) nms_sink(s, order, left, 0);
-            int keep = 1;
-            for (int64_t k = first; k < n && keep; k++) keep = !nms_overlap(b + (int64_t)best * 4, b + y[3 * k + 2] * 4, limit);
-            if (!keep) continue;
+            const nms_box box = nms_sides(b + (int64_t)best * 4);
+            if (box.area > 0.0f) {
+                if (nms_meets(kept, n_kept, &box, limit)) continue;
+                nms_keep(kept, n_kept++, &box);
+            }
             y[3 * n] = row / CLASSES;
             y[3 * n + 1] = row % CLASSES;
             y[3 * n + 2] = best;

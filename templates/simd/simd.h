@@ -51,6 +51,7 @@ SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define vi_max si_max
 #define vi_min si_min
 typedef struct { int32_t b0, b1, b2, b3; } vb;
+SIMD_FN int vi_some(vi m) { return m != 0; }
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
@@ -691,6 +692,18 @@ SIMD_FN float vf_row_prod(vf a, vf b, vf c, vf d) { const vf s = (a * c) * (b * 
 #endif
 SIMD_FN float vf_hmax(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_max(s, v[k]); return s; }
 SIMD_FN float vf_hmin(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_min(s, v[k]); return s; }
+#endif
+/* Whether a lane of the mask is set. */
+#if defined(SIMD_AVX512)
+SIMD_FN int vi_some(vi m) { return _mm512_movepi32_mask((__m512i)m) != 0; }
+#elif defined(SIMD_AVX2)
+SIMD_FN int vi_some(vi m) { return !_mm256_testz_si256((__m256i)m, (__m256i)m); }
+#elif defined(SIMD_SSE2)
+SIMD_FN int vi_some(vi m) { return _mm_movemask_epi8((__m128i)m) != 0; }
+#elif defined(SIMD_NEON)
+SIMD_FN int vi_some(vi m) { return vmaxvq_u32((uint32x4_t)m) != 0; }
+#else
+SIMD_FN int vi_some(vi m) { int32_t s = 0; for (int k = 0; k < VL; ++k) s |= m[k]; return s != 0; }
 #endif
 #define HORIZONTAL_INT(NAME, START, EXPR) SIMD_FN int32_t NAME(vi v) { int32_t s = START; for (int k = 0; k < VL; ++k) s = EXPR; return s; }
 HORIZONTAL_INT(vi_hsum, 0, si_add(s, v[k]))

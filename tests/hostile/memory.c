@@ -106,7 +106,7 @@ static bool run_check(const job *j)
     const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
     model *m = check_model_file(j->mem, j->d, j->in, false, true);
     if (!m || j->d->errors || !inline_functions(m) || !infer_model(m, &o)) return false;
-    check_types(m);
+    check_types(m, NULL);
     return !j->d->errors;
 }
 

@@ -4,7 +4,7 @@
     convolutions.py ONNXCC [--count N] [--seed S]
 
 Each net is a few convolutions with what fuses into them (bias, residual, activation); many have 3x3 windows, which Winograd's algorithm computes with
---optimize=speed. Sizes are numbers or symbols; one build with symbols runs at two sizes. Differences are at most 2e-5 of the output's range; one thread
+--optimize=speed. Every third net is a transposed convolution in one to three dimensions, with any stride, dilation, padding and groups. Sizes are numbers or symbols; one build with symbols runs at two sizes. Differences are at most 2e-5 of the output's range; one thread
 and two give the same bits. Exit code 77 without onnx or onnxruntime."""
 import argparse
 import os
@@ -60,6 +60,43 @@ def net(rng):
     return model, [[2, first, 10, 14], [1, first, 23, 11]] if symbols else [shape]
 
 
+def some(rng, low, high, n):
+    return [int(v) for v in rng.integers(low, high, n)]
+
+
+def transposed_net(rng):
+    """(model, list of input shapes): a transposed convolution, often behind a convolution, with an activation or a sum behind it."""
+    rank, group = int(rng.choice([1, 2, 2, 2, 3])), int(rng.choice([1, 1, 1, 2, 5]))
+    channels, out = group * int(rng.integers(1, 25)), group * int(rng.integers(1, 20))
+    if rng.random() < 0.2:
+        group = out = channels
+    kernel, stride, dilation = some(rng, 1, 6 if rank < 3 else 4, rank), some(rng, 1, 4 if rank < 3 else 3, rank), some(rng, 1, 3, rank)
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+    pads = [int(rng.integers(0, (r + 1) // 2)) for r in reach] + [int(rng.integers(0, (r + 1) // 2)) for r in reach]
+    more = [int(rng.integers(0, s)) for s in stride]
+    weights = [numpy_helper.from_array((0.3 * rng.standard_normal([channels, out // group] + kernel)).astype(np.float32), "w")]
+    bias = ["b"] * int(rng.integers(0, 2))
+    weights += [numpy_helper.from_array(rng.standard_normal(out).astype(np.float32), b) for b in bias]
+    nodes, x, symbols = [], "x", rng.random() < 0.4
+    if rng.random() < 0.5:
+        weights.append(numpy_helper.from_array((0.3 * rng.standard_normal([channels, channels] + [1] * rank)).astype(np.float32), "v"))
+        nodes.append(helper.make_node("Conv", [x, "v"], ["c"]))
+        x = "c"
+    size = some(rng, 5 if rank < 3 else 3, 14 if rank < 3 else 6, rank)
+    how = {"pads": pads, "output_padding": more}
+    if not symbols and rng.random() < 0.2:
+        how = {"output_shape": [(n - 1) * s + r - int(rng.integers(0, 2)) for n, s, r in zip(size, stride, reach)]}
+    nodes.append(helper.make_node("ConvTranspose", [x, "w"] + bias, ["t"], kernel_shape=kernel, strides=stride, dilations=dilation, group=group, **how))
+    nodes.append(helper.make_node(str(rng.choice(["Relu", "Sigmoid", "Neg"])), ["t"], ["a"]))
+    nodes.append(helper.make_node("Add", ["a", "t"], ["y"]))
+    shape = ["n", channels] + ["d", "h", "w"][3 - rank:] if symbols else [int(rng.integers(1, 3)), channels] + size
+    graph = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = onnx.shape_inference.infer_shapes(model)
+    return model, [[2, channels] + size, [1, channels] + [n + 2 for n in size]] if symbols else [shape]
+
+
 def run(tool, path, inputs, work, options):
     """Outputs by input file."""
     out = os.path.join(work, "out")
@@ -75,7 +112,7 @@ def run(tool, path, inputs, work, options):
 
 def check(tool, k, seed, work):
     rng = np.random.default_rng([seed, k])
-    model, shapes = net(rng)
+    model, shapes = transposed_net(rng) if k % 3 == 2 else net(rng)
     path, inputs = os.path.join(work, f"net{k}.onnx"), os.path.join(work, f"in{k}")
     onnx.save(model, path)
     os.makedirs(inputs)
@@ -104,7 +141,7 @@ def check(tool, k, seed, work):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("onnxcc")
-    p.add_argument("--count", type=int, default=16)
+    p.add_argument("--count", type=int, default=24)
     p.add_argument("--seed", type=int, default=1)
     a = p.parse_args()
     failed = 0

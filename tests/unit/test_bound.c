@@ -57,6 +57,8 @@ static const sample samples[] = {
     {"nms", ARGS_ROWS, "CENTER=1 BATCH=2 CLASSES=3 BOXES=(d_rows)"},
     {"dtw", ARGS_NONE, "H=3 W=5 ROOM=8"},
     {"dtw", ARGS_ROWS, "H=(d_rows) W=(d_rows) ROOM=(2*d_rows)"},
+    {"topk", ARGS_NONE, "T=float LARGEST=1 N=300 K=5 INNER=1"},
+    {"topk", ARGS_ROWS, "T=uint8_t LARGEST=0 N=(d_rows) K=(d_rows) INNER=(d_rows+1)"},
     {"gauss", ARGS_NONE, "T=double N=4"},
     {"roi_align", ARGS_NONE, "T=float MAX=0 C=3 H=10 W=12 PH=2 PW=3"},
     {"roi_align", ARGS_ROWS, "T=double MAX=1 C=(d_rows) H=(d_rows) W=(d_rows) PH=7 PW=7"},

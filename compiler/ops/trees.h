@@ -46,6 +46,18 @@ typedef struct {
     int64_t only_target;   /* the one target that has weights; -1: several */
 } tree_tables;
 
+/* The same ensemble as complete trees, as the kernel reads them with HEAP > 0. */
+typedef struct {
+    int depth;            /* levels above the leaves */
+    uint32_t n_trees;     /* filled up to a multiple of 16 */
+    int32_t *features, *target;
+    double *values, *weights;
+} tree_heap;
+
+/* False where the trees don't go into complete ones: modes differ, NaN goes to true sides, a leaf has not exactly one weight, a tree's leaves are for several
+ * targets, or complete trees would take more memory. */
+bool tree_heap_make(arena *mem, const tree_tables *t, tree_heap *out);
+
 /* A TreeEnsemble-5 in the older form; a test for membership becomes a chain of tests for equality. */
 bool tree_attributes_from_5(arena *mem, diag *d, const char *where, const tree_attributes_5 *in, tree_attributes *out);
 

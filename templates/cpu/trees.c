@@ -1,16 +1,21 @@
 /* trees.c - tree ensembles (ai.onnx.ml TreeEnsembleRegressor-3, TreeEnsembleClassifier-3, TreeEnsemble-5): tables, no generated branches.
  *
- * All trees lie in one table of nodes; a leaf's links lead to itself, so a walk takes a fixed number of steps without a branch, and four trees
- * are walked at a time, which hides the latency of the loads. compiler/ops/trees.c prepares the tables.
+ * HEAP 0: all trees lie in one table of nodes; a leaf's links lead to itself, so a walk takes a fixed number of steps without a branch, and four trees
+ * are walked at a time, which hides the latency of the loads. HEAP > 0: each tree is complete, of HEAP levels above its leaves, and node p leads to 2p + 1
+ * and 2p + 2: lanes are VL rows, or for single rows VL trees. Rows go through in blocks, so that a tree is in the first cache for all of them.
+ * compiler/ops/trees.c prepares the tables.
  *
  * arguments  y      [N][TARGETS] scores        label  [N] class numbers, NULL for regressors        x  [N][FEATURES], rows X_N apart from X_AT
  *            roots  [4 * GROUPS] first nodes, filled up with a leaf that has no weights        depths  [GROUPS] steps
  *            values [nodes] thresholds        links  [nodes][4]: feature, node if false, node if true, mode + 8 if NaN goes to true
  *            leaves [nodes][2]: first weight and number of weights        weight_at  [weights] target        weights  [weights]
  *            base   [BASES] added to the scores
+ *            With HEAP > 0, TREES filled up to a multiple of 16: values and links [trees][2^HEAP - 1] thresholds and features, weights [trees][2^HEAP] of leaves,
+ *            weight_at [trees] the target of each tree; roots, depths and leaves are NULL
  * range      [lo, hi) of rows
  * fixed      X_T V_T Y_T  types of x, of thresholds and weights, of scores
  *            MODE       0 <=, 1 <, 2 >=, 3 >, 4 ==, 5 !=; -1: in links        TRACKS  1: some node sends NaN to its true branch
+ *            HEAP       levels, or 0; then X_T, V_T are float, MODE is one for all, TRACKS 0, AGGREGATE 0 or 1
  *            AGGREGATE  0 sum, 1 average, 2 minimum, 3 maximum over TREES trees
  *            CLASSIFY   0 regressor; 1 the label is the greatest score; 2 two classes, of which only target 0 has weights: the score of the second
  *                       class; 3 two classes, of which only target 1 has weights. With 2 and 3 the label is whether that score is above BOUND
@@ -49,24 +54,123 @@ INLINE void trees_add(V_T *restrict score, uint8_t *restrict seen, V_T weight)
     *seen = 1;
 }
 
-/* Adds what the trees say about one row. */
-INLINE void trees_walk(V_T *restrict score, uint8_t *restrict seen, const X_T *restrict x, const int32_t *restrict roots,
+/* Adds what the trees say about `rows` rows. */
+INLINE void trees_walk(V_T *restrict score, uint8_t *restrict seen, const X_T *restrict x, int64_t rows, int64_t x_n, const int32_t *restrict roots,
                        const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links,
                        const int32_t *restrict leaves, const int32_t *restrict weight_at, const V_T *restrict weights)
 {
-    for (int64_t group = 0; group < GROUPS; group++) {
-        int32_t node[4];
+    for (int64_t group = 0; group < GROUPS; group++)
+        for (int64_t row = 0; row < rows; row++) {
+            int32_t node[4];
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++) node[i] = roots[group * 4 + i];
-        for (int32_t step = 0; step < depths[group]; step++) {
+            for (int i = 0; i < 4; i++) node[i] = roots[group * 4 + i];
+            for (int32_t step = 0; step < depths[group]; step++) {
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; i++) node[i] = trees_step(x, values, links, node[i]);
+                for (int i = 0; i < 4; i++) node[i] = trees_step(x + row * x_n, values, links, node[i]);
+            }
+            for (int i = 0; i < 4; i++) {
+                const int32_t *leaf = leaves + (int64_t)node[i] * 2;
+                for (int32_t w = leaf[0]; w < leaf[0] + leaf[1]; w++)
+                    trees_add(&score[row * TARGETS + weight_at[w]], &seen[row * TARGETS + weight_at[w]], weights[w]);
+            }
         }
+}
+
+/* ---- complete trees ---- */
+
+INLINE vi trees_side(vf v, vf bound)
+{
+    const vi yes = MODE == 0 ? v <= bound : MODE == 1 ? v < bound : MODE == 2 ? v >= bound : MODE == 3 ? v > bound : MODE == 4 ? v == bound : v != bound;
+    return vi_sel(yes, vi_set(2), vi_set(1));
+}
+
+/* The nodes after `node`, whose features and thresholds are `at` elements behind the first of the table. */
+INLINE vi trees_below(vi node, vi at, vi row, const float *restrict x, const float *restrict values, const int32_t *restrict links)
+{
+    const vf v = vf_gather(x, vi_add(vi_gather(links, at), row));
+    return vi_add(vi_add(node, node), trees_side(v, vf_gather(values, at)));
+}
+
+/* VL rows, four trees at a time; score [TARGETS][VL]. */
+INLINE void trees_rows(float *restrict score, const float *restrict x, int64_t x_n, const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at,
+                       const float *restrict weights)
+{
+    const int32_t nodes = (1 << HEAP) - 1;
+    const vi row = vi_iota(0, (int32_t)x_n);
+    for (int64_t tree = 0; tree < TREES; tree += 4) {
+        vi node[4];
+        int level = 0;
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
-            const int32_t *leaf = leaves + (int64_t)node[i] * 2;
-            for (int32_t w = leaf[0]; w < leaf[0] + leaf[1]; w++) trees_add(&score[weight_at[w]], &seen[weight_at[w]], weights[w]);
+            node[i] = vi_set(0);
+            if (HEAP <= SIMD_PICKS) continue; /* the nodes of the first levels are in registers */
+            const vf first = vf_ld(values + (tree + i) * nodes);
+            const vi feature = vi_ld(links + (tree + i) * nodes);
+#pragma GCC unroll 4
+            for (int top = 0; top < SIMD_PICKS; top++) {
+                const vf v = vf_gather(x, vi_add(vi_pick(feature, node[i]), row));
+                node[i] = vi_add(vi_add(node[i], node[i]), trees_side(v, vf_pick(first, node[i])));
+            }
+        }
+        if (HEAP > SIMD_PICKS) level = SIMD_PICKS;
+        for (; level < HEAP; level++) {
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+                node[i] = trees_below(node[i], node[i], row, x, values + (tree + i) * nodes, links + (tree + i) * nodes);
+        }
+        for (int i = 0; i < 4 && tree + i < TREES; i++) {
+            float *to = score + weight_at[tree + i] * VL;
+            vf_st(to, vf_ld(to) + vf_gather(weights + (tree + i) * (nodes + 1), vi_sub(node[i], vi_set(nodes))));
         }
     }
+}
+
+/* One row, `vectors` times VL trees, a constant at every call. */
+INLINE void trees_some(const int vectors, float *restrict leaf, const float *restrict x, const float *restrict values, const int32_t *restrict links,
+                       const float *restrict weights)
+{
+    const int32_t nodes = (1 << HEAP) - 1;
+    vi node[16], base[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < vectors; i++) {
+        node[i] = vi_set(0);
+        base[i] = vi_iota(i * VL * nodes, nodes);
+    }
+    for (int level = 0; level < HEAP; level++) {
+#pragma GCC unroll 16
+        for (int i = 0; i < vectors; i++) node[i] = trees_below(node[i], vi_add(base[i], node[i]), vi_set(0), x, values, links);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < vectors; i++) vf_st(leaf + i * VL, vf_gather(weights, vi_add(vi_iota(i * VL * (nodes + 1) - nodes, nodes + 1), node[i])));
+}
+
+/* One row, as many trees at a time as hide the latency of the loads. */
+INLINE void trees_row(float *restrict score, const float *restrict x, const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at,
+                      const float *restrict weights)
+{
+    enum { MANY = VL >= 4 ? 4 * VL : 16 };
+    const int64_t nodes = (1 << HEAP) - 1;
+    for (int64_t tree = 0, n; tree < TREES; tree += n) {
+        float leaf[MANY];
+        n = tree + MANY <= (TREES + 15) / 16 * 16 ? MANY : 16;
+        if (n == MANY) trees_some(MANY / VL, leaf, x, values + tree * nodes, links + tree * nodes, weights + tree * (nodes + 1));
+        else trees_some(16 / VL, leaf, x, values + tree * nodes, links + tree * nodes, weights + tree * (nodes + 1));
+        for (int64_t i = 0; i < n && tree + i < TREES; i++) score[weight_at[tree + i]] += leaf[i];
+    }
+}
+
+/* Adds what the trees say about `rows` rows, VL or less. */
+INLINE void trees_descend(float *restrict score, uint8_t *restrict seen, const float *restrict x, int64_t rows, int64_t x_n,
+                          const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at, const float *restrict weights)
+{
+    if (rows == VL && VL > 1) {
+        float across[TARGETS * VL] = {0};
+        trees_rows(across, x, x_n, values, links, weight_at, weights);
+        for (int64_t i = 0; i < VL * TARGETS; i++) score[i] = across[i % TARGETS * VL + i / TARGETS];
+    } else
+        for (int64_t row = 0; row < rows; row++) trees_row(score + row * TARGETS, x + row * x_n, values, links, weight_at, weights);
+    for (int64_t tree = 0; tree < TREES; tree++)
+        for (int64_t row = 0; row < rows; row++) seen[row * TARGETS + weight_at[tree]] = 1;
 }
 
 INLINE float trees_logistic(float v)
@@ -147,11 +251,17 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
                   const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
                   const int32_t *restrict weight_at, const V_T *restrict weights, const V_T *restrict base, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    for (int64_t row = lo; row < hi; row++) {
-        V_T score[TARGETS] = {0};
-        uint8_t seen[TARGETS] = {0};
-        trees_walk(score, seen, x + X_AT + row * X_N, roots, depths, values, links, leaves, weight_at, weights);
-        const int64_t best = trees_finish(score, seen, base, y + row * TARGETS);
-        if (label) label[row] = best;
+    enum { TOGETHER = VL > 1 && TARGETS <= 64 ? VL : TARGETS <= 64 ? 8 : 1 };
+    for (int64_t first = lo; first < hi; first += TOGETHER) {
+        const int64_t rows = hi - first < TOGETHER ? hi - first : TOGETHER;
+        const X_T *from = x + X_AT + first * X_N;
+        V_T score[TOGETHER * TARGETS] = {0};
+        uint8_t seen[TOGETHER * TARGETS] = {0};
+        if (HEAP > 0) trees_descend((float *)score, seen, (const float *)from, rows, X_N, (const float *)values, links, weight_at, (const float *)weights);
+        else trees_walk(score, seen, from, rows, X_N, roots, depths, values, links, leaves, weight_at, weights);
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t best = trees_finish(score + row * TARGETS, seen + row * TARGETS, base, y + (first + row) * TARGETS);
+            if (label) label[first + row] = best;
+        }
     }
 }

@@ -21,6 +21,13 @@ SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
 SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define SIMD_FORGET(p) ((void)(p))
+#define vi_sel(m, a, b) ((m) ? (a) : (b))
+#define SIMD_PICKS 0
+SIMD_FN vf vf_pick(vf table, vi i) { (void)i; return table; }
+SIMD_FN vi vi_pick(vi table, vi i) { (void)i; return table; }
+SIMD_FN vi vi_iota(int32_t first, int32_t step) { (void)step; return first; }
+SIMD_FN vf vf_gather(const float *p, vi i) { return p[i]; }
+SIMD_FN vi vi_gather(const int32_t *p, vi i) { return p[i]; }
 #define vf_set sf_set
 #define vi_set si_set
 #define vf_fma sf_fma
@@ -131,7 +138,7 @@ SIMD_FN vi vi_ldr(const int32_t *p) { return __builtin_shuffle(vi_ld(p - (VL - 1
 SIMD_FN vi vi_ld2(const int32_t *p) { return vi_lds(p, 2); }
 SIMD_FN vi vi_iota(int32_t first, int32_t step)
 {
-    vi r;
+    vi r = {0};
     for (int k = 0; k < VL; ++k) r[k] = (int32_t)((uint32_t)first + (uint32_t)step * (uint32_t)k);
     return r;
 }
@@ -172,6 +179,10 @@ SIMD_FN vf vf_trunc(vf a) { return (vf)_mm512_roundscale_ps((__m512)a, 11); }
 SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
 #endif
 SIMD_FN vf vf_gather(const float *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
+SIMD_FN vi vi_gather(const int32_t *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
+#define SIMD_PICKS 4 /* vf_pick, vi_pick: lane i of a table in a register, i below 2^SIMD_PICKS; 0: there is no such instruction */
+SIMD_FN vf vf_pick(vf table, vi i) { return (vf)_mm512_permutexvar_ps((__m512i)i, (__m512)table); }
+SIMD_FN vi vi_pick(vi table, vi i) { return (vi)_mm512_permutexvar_epi32((__m512i)i, (__m512i)table); }
 SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
 {
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
@@ -180,8 +191,17 @@ SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
 #else
 SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
 SIMD_FN vf vf_gather(const float *p, vi i) { vf r; for (int k = 0; k < VL; ++k) r[k] = p[i[k]]; return r; }
+SIMD_FN vi vi_gather(const int32_t *p, vi i) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[i[k]]; return r; }
+#endif
+#if !defined(SIMD_AVX512) && !defined(SIMD_AVX2)
+#define SIMD_PICKS 0
+SIMD_FN vf vf_pick(vf table, vi i) { (void)i; return table; }
+SIMD_FN vi vi_pick(vi table, vi i) { (void)i; return table; }
 #endif
 #if defined(SIMD_AVX2)
+#define SIMD_PICKS 3
+SIMD_FN vf vf_pick(vf table, vi i) { return (vf)_mm256_permutevar8x32_ps((__m256)table, (__m256i)i); }
+SIMD_FN vi vi_pick(vi table, vi i) { return (vi)_mm256_permutevar8x32_epi32((__m256i)table, (__m256i)i); }
 SIMD_FN vf vf_fmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
 SIMD_FN vf vf_fmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
 SIMD_FN vi vi_max(vi a, vi b) { return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b); }

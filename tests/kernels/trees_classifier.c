@@ -11,6 +11,7 @@
 #define CLASSIFY 1
 #define POST 1
 #define BOUND 0.0f
+#define HEAP 0
 #include "trees_check.h"
 
 int main(void)

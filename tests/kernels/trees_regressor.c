@@ -11,6 +11,7 @@
 #define CLASSIFY 0
 #define POST 0
 #define BOUND 0.0f
+#define HEAP 0
 #include "trees_check.h"
 
 int main(void)

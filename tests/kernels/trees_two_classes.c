@@ -11,6 +11,7 @@
 #define CLASSIFY 2
 #define POST 2
 #define BOUND 0.0f
+#define HEAP 0
 #include "trees_check.h"
 
 int main(void)

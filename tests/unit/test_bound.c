@@ -18,7 +18,7 @@ typedef struct {
 } sample;
 
 #define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
-#define ENSEMBLE "Y_T=float TRACKS=1 AGGREGATE=0 TREES=9 GROUPS=3 X_AT=0 X_N=(d_rows) BOUND=0.5f "
+#define ENSEMBLE "Y_T=float AGGREGATE=0 TREES=9 GROUPS=3 X_AT=0 X_N=(d_rows) BOUND=0.5f "
 static const sample samples[] = {
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
@@ -97,9 +97,10 @@ static const sample samples[] = {
     {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=1 LINEAR_BEFORE_RESET=0 CLIP=0.5f RB_AT=0"},
     {"rnn", ARGS_ROWS, "F_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 REVERSE=0 CLIP=0.5f"},
-    {"trees", ARGS_ROWS, ENSEMBLE "X_T=float V_T=float MODE=0 TARGETS=1 CLASSIFY=0 POST=0 BASES=1"},
-    {"trees", ARGS_ROWS, ENSEMBLE "X_T=int64_t V_T=float MODE=(-1) TARGETS=3 CLASSIFY=1 POST=3 BASES=0"},
-    {"trees", ARGS_ROWS, ENSEMBLE "X_T=double V_T=double MODE=5 TARGETS=2 CLASSIFY=2 POST=2 BASES=1"},
+    {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=1 HEAP=0 X_T=float V_T=float MODE=0 TARGETS=1 CLASSIFY=0 POST=0 BASES=1"},
+    {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=0 HEAP=6 X_T=float V_T=float MODE=1 TARGETS=3 CLASSIFY=1 POST=1 BASES=3"},
+    {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=1 HEAP=0 X_T=int64_t V_T=float MODE=(-1) TARGETS=3 CLASSIFY=1 POST=3 BASES=0"},
+    {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=1 HEAP=0 X_T=double V_T=double MODE=5 TARGETS=2 CLASSIFY=2 POST=2 BASES=1"},
 };
 
 static const char prelude[] =

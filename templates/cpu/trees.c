@@ -148,12 +148,12 @@ INLINE void trees_some(const int vectors, float *restrict leaf, const float *res
 INLINE void trees_row(float *restrict score, const float *restrict x, const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at,
                       const float *restrict weights)
 {
-    enum { MANY = VL >= 4 ? 4 * VL : 16 };
+    enum { many = VL >= 4 ? 4 * VL : 16 };
     const int64_t nodes = (1 << HEAP) - 1;
     for (int64_t tree = 0, n; tree < TREES; tree += n) {
-        float leaf[MANY];
-        n = tree + MANY <= (TREES + 15) / 16 * 16 ? MANY : 16;
-        if (n == MANY) trees_some(MANY / VL, leaf, x, values + tree * nodes, links + tree * nodes, weights + tree * (nodes + 1));
+        float leaf[many];
+        n = tree + many <= (TREES + 15) / 16 * 16 ? many : 16;
+        if (n == many) trees_some(many / VL, leaf, x, values + tree * nodes, links + tree * nodes, weights + tree * (nodes + 1));
         else trees_some(16 / VL, leaf, x, values + tree * nodes, links + tree * nodes, weights + tree * (nodes + 1));
         for (int64_t i = 0; i < n && tree + i < TREES; i++) score[weight_at[tree + i]] += leaf[i];
     }
@@ -251,12 +251,12 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
                   const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
                   const int32_t *restrict weight_at, const V_T *restrict weights, const V_T *restrict base, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    enum { TOGETHER = VL > 1 && TARGETS <= 64 ? VL : TARGETS <= 64 ? 8 : 1 };
-    for (int64_t first = lo; first < hi; first += TOGETHER) {
-        const int64_t rows = hi - first < TOGETHER ? hi - first : TOGETHER;
+    enum { together = VL > 1 && TARGETS <= 64 ? VL : TARGETS <= 64 ? 8 : 1 };
+    for (int64_t first = lo; first < hi; first += together) {
+        const int64_t rows = hi - first < together ? hi - first : together;
         const X_T *from = x + X_AT + first * X_N;
-        V_T score[TOGETHER * TARGETS] = {0};
-        uint8_t seen[TOGETHER * TARGETS] = {0};
+        V_T score[together * TARGETS] = {0};
+        uint8_t seen[together * TARGETS] = {0};
         if (HEAP > 0) trees_descend((float *)score, seen, (const float *)from, rows, X_N, (const float *)values, links, weight_at, (const float *)weights);
         else trees_walk(score, seen, from, rows, X_N, roots, depths, values, links, leaves, weight_at, weights);
         for (int64_t row = 0; row < rows; row++) {

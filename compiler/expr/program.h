@@ -114,7 +114,7 @@ typedef struct {
     int64_t kernel[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
     int64_t group;
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
-    bool winograd; /* set by plan_winograd */
+    int winograd; /* set by plan_winograd: side of the tiles, 4 or 2; 0: it is another way */
     bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
 

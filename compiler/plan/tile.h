@@ -47,8 +47,8 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.
  * 0 where tiles are many (weights are then read rarely) or not known. channels: that each tap adds up, CB. */
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow);
-/* Of all tiles of 4x4 pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */
-wino_tile wino_tile_choose(const vector_unit *u, int64_t tiles, int64_t ic, int64_t oc, int threads);
+/* Of all tiles of side x side pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */
+wino_tile wino_tile_choose(const vector_unit *u, int side, int64_t tiles, int64_t ic, int64_t oc, int threads);
 /* oc: channels of a group; ow: pixels of a row. */
 row_tile row_tile_choose(const vector_unit *u, int64_t oc, int64_t ow);
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow);

@@ -15,7 +15,11 @@ static shape of; /* what is being checked */
 #define PARTS (of.parts)
 #define OH (of.oh)
 #define OW (of.ow)
-#define TILES (of.n * ((OH + 3) / 4) * ((OW + 3) / 4))
+#ifndef SIDE
+#define SIDE 4
+#endif
+#define POINTS ((SIDE + 2) * (SIDE + 2))
+#define TILES (of.n * ((OH + SIDE - 1) / SIDE) * ((OW + SIDE - 1) / SIDE))
 #define AHEAD 1
 #define X_AT 0
 #define X_N (of.x_n)
@@ -50,17 +54,18 @@ static int64_t round_up(int64_t a, int64_t b)
 /* G W Gt of every pair of channels, in double, as the plan packs it. */
 static float *pack(const float *w)
 {
-    static const double G[6][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                   {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
+    static const double four[6][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                      {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}},
+                        two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}, (*const g)[3] = SIDE == 4 ? four : two;
     const int64_t nr = NV * VL, columns = round_up(OC, nr);
-    float *u = check_floats(columns * 36 * IC), *to = u;
+    float *u = check_floats(columns * POINTS * IC), *to = u;
     for (int64_t o0 = 0; o0 < columns; o0 += nr)
-        for (int i = 0; i < 36; i++)
+        for (int i = 0; i < POINTS; i++)
             for (int64_t c = 0; c < IC; c++)
                 for (int64_t o = o0; o < o0 + nr; o++) {
                     double sum = 0;
                     for (int a = 0; a < 3; a++)
-                        for (int b = 0; b < 3; b++) sum += o < OC ? G[i / 6][a] * (double)w[((o * IC + c) * 3 + a) * 3 + b] * G[i % 6][b] : 0;
+                        for (int b = 0; b < 3; b++) sum += o < OC ? g[i / (SIDE + 2)][a] * (double)w[((o * IC + c) * 3 + a) * 3 + b] * g[i % (SIDE + 2)][b] : 0;
                     *to++ = (float)sum;
                 }
     return u;
@@ -92,7 +97,7 @@ int main(void)
         float *x = check_floats(of.n * of.x_n), *w = check_floats(of.oc * of.ic * 9), *u = pack(w);
         for (int64_t i = 0; i < of.n * of.x_n; i++)
             if (i / of.x_c % (of.x_n / of.x_c) * VL + i % VL >= of.ic) x[i] = NAN;
-        float *scratch = check_floats(36 * (of.tb * (round_up(of.ic, VL) + NV * VL) + 2 * VL));
+        float *scratch = check_floats(POINTS * (of.tb * (round_up(of.ic, VL) + NV * VL) + 2 * VL));
         check_output y = check_output_new(of.n * of.oc * of.oh * of.ow);
         CHECK_RANGES((TILES + of.tb - 1) / of.tb * of.parts, conv_wino(x, u, scratch, lo, hi, &y))
         check_written_once(&y);

@@ -181,6 +181,8 @@ bool infer_CausalConvWithState(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
     if (in_rank(c, 0) != 3 || in_rank(c, 1) != 3) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 3", in_rank(c, 0), in_rank(c, 1));
+    if (in_rank(c, 2) >= 0 && in_rank(c, 2) != 1) return infer_error(c, "shape-rank", "bias has %d dimensions instead of 1", in_rank(c, 2));
+    if (in_rank(c, 3) >= 0 && in_rank(c, 3) != 3) return infer_error(c, "shape-rank", "past_state has %d dimensions instead of 3", in_rank(c, 3));
     const char *activation = node_string(c->n, "activation", "none");
     if (dim_is(c->d, in_dim(c, 1, 2), 0)) return infer_error(c, "kernel-shape", "the kernel has no elements");
     if (strcmp(activation, "none") && strcmp(activation, "silu") && strcmp(activation, "swish"))

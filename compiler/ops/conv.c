@@ -191,6 +191,17 @@ hook *lower_conv_step(lower_ctx *c, const conv_params *params, slot x, slot w, c
     return h;
 }
 
+/* Weights that a kernel can have: constant; or, for one processor, floats of a known shape, which each run packs. */
+static bool weights_fit(lower_ctx *c, slot w)
+{
+    const slot_info *i = slot_at(c->p, w);
+    if (i->kind == SLOT_CONST || !c->p->in_sequence) return i->kind == SLOT_CONST;
+    int64_t n;
+    for (uint32_t k = 0; k < i->rank; k++)
+        if (!dim_is_const(c->d, i->extent[k], &n)) return false;
+    return i->type == ELEM_FLOAT;
+}
+
 bool lower_Conv(lower_ctx *c)
 {
     const slot x = in_slot(c, 0), wt = in_slot(c, 1);
@@ -199,7 +210,7 @@ bool lower_Conv(lower_ctx *c)
     conv_params params = {0};
     if (!window_of_conv(c->d, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel shape");
     const elem e = slot_elem(c, x);
-    const bool plain = (e == ELEM_FLOAT || e == ELEM_FLOAT16 || e == ELEM_BFLOAT16) && rank <= 5 && slot_at(c->p, wt)->kind == SLOT_CONST;
+    const bool plain = (e == ELEM_FLOAT || e == ELEM_FLOAT16 || e == ELEM_BFLOAT16) && rank <= 5 && weights_fit(c, wt);
     if (!plain || !window_params(c, &w, rank - 2, &params)) return conv_nest(c, &w);
     hook *h = lower_conv_step(c, &params, x, wt, CT_F32);
     h->value = with_bias(c, h->value, h->axis[1]);

@@ -252,6 +252,13 @@ static int64_t weight_offset(const conv_plan *c)
     return (slot_at(c->p, c->k->arg[2].slot)->type == ELEM_UINT8 ? 128 : 0) - c->k->conv.w_zero;
 }
 
+bool conv_pack(conv_plan *c, block *out, block *steps, slot weights)
+{
+    if (slot_at(c->p, c->k->arg[2].slot)->kind == SLOT_CONST) return pack_now(c->p, steps, weights);
+    for (uint32_t i = 0; i < steps->steps.n; i++) VEC_PUSH(c->p->mem, out->steps, steps->steps.p[i]);
+    return true;
+}
+
 /* ---- the kernels ---- */
 
 void conv_bind(bindings *b, const char *name, dim v)
@@ -289,7 +296,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const int vl = c->o->target->vl;
     const slot w = c->k->arg[2].slot;
     const slot weights = c->hook.int_acc ? pack_qconv_dw(p, &steps, conv_weights_name(c), w, vl) : pack_conv_dw(p, &steps, conv_weights_name(c), w, vl);
-    if (!pack_now(p, &steps, weights)) return false;
+    if (!conv_pack(c, out, &steps, weights)) return false;
     const vector_unit unit = conv_unit(c);
     const dw_tile t = dw_tile_choose(&unit, conv_known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
@@ -331,7 +338,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
     const slot w = c->k->arg[2].slot;
     block steps = {0};
     const slot weights = bytes ? pack_qconv(p, &steps, conv_weights_name(c), w, group, channels, nr) : pack_conv(p, &steps, conv_weights_name(c), w, group, channels, nr);
-    if (!pack_now(p, &steps, weights)) return false;
+    if (!conv_pack(c, out, &steps, weights)) return false;
     bindings b = {.d = d};
     conv_bind_number(&b, "NV", t.nv);
     conv_bind_number(&b, "NVT", t.nvt);

@@ -60,7 +60,7 @@ int conv_input_block(program *p, const kernel *k, int vl)
 {
     int64_t oc, icg;
     const slot_info *w = slot_at(p, k->arg[2].slot);
-    if (w->kind != SLOT_CONST || k->conv.rank < 1 || k->conv.rank > 3 || k->n_hook != 1 || ex_can_fail(p->ex, k->hook[0].value)) return 0;
+    if ((w->kind != SLOT_CONST && k->hook[0].int_acc) || k->conv.rank < 1 || k->conv.rank > 3 || k->n_hook != 1 || ex_can_fail(p->ex, k->hook[0].value)) return 0;
     if (!dim_is_const(p->dims, w->extent[0], &oc) || !dim_is_const(p->dims, w->extent[1], &icg)) return 0;
     return k->hook[0].int_acc ? bytes_block(p, k, icg, vl) : float_block(p, k, icg, vl);
 }
@@ -159,6 +159,7 @@ static void look_conv(layouter *l, const kernel *k)
     hook_look look = {l, h};
     ex_walk(p->ex, h->value, touch_hook_load, &look);
     if (!aligned) ex_walk(p->ex, h->value, touch_load, l);
+    l->refused[k->arg[2].slot] = 1; /* weights that are no constant: they are packed from row-major */
     const slot x = k->arg[1].slot;
     if (conv_input_block(p, k, l->vl) == l->vl) l->wanted[x] = 1;
     else l->refused[x] = 1;

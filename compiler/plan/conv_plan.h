@@ -33,6 +33,8 @@ void conv_bind_number(bindings *b, const char *name, int64_t v);
 /* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that the pixels of a row do. */
 void conv_bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining);
 
+/* Runs the steps that pack the weights where those are constant, else appends them, to run before the kernel. False: they can't run. */
+bool conv_pack(conv_plan *c, block *out, block *steps, slot weights);
 /* Appends the kernel with the step's hook in place of step s. `third`: the bias, or scratch of which each thread has `scratch` elements (0: it is no
  * scratch); 0: neither. */
 kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range);

@@ -74,7 +74,7 @@ bool conv_rows(conv_plan *c, const step *s, block *out)
     const row_tile t = row_tile_choose(&unit, c->oc, conv_known(p, c->out[2]));
     block steps = {0};
     const slot weights = pack_conv(p, &steps, conv_weights_name(c), c->k->arg[2].slot, group, 1, t.ro);
-    if (!pack_now(p, &steps, weights)) return false;
+    if (!conv_pack(c, out, &steps, weights)) return false;
     bindings b = {.d = d};
     conv_bind_number(&b, "RO", t.ro);
     conv_bind_number(&b, "RV", t.rv);

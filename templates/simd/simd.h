@@ -560,17 +560,21 @@ SIMD_FN vf vf_of_f16(vi b) /* exact: the power of two makes numbers of subnormal
 #if !defined(SIMD_AVX512) && !(defined(SIMD_AVX2) && defined(__F16C__))
 SIMD_FN vf vf_ld_f16(const uint16_t *p) { return vf_of_f16(vi_ld_u16(p)); }
 #endif
-SIMD_FN void vf_st_f16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_f16(v)); }
 SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return (vf)((vu)vi_ld_u16(p) << 16); }
 SIMD_FN void vf_st_bf16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_bf16(v)); }
 SIMD_FN vf vf_round_bf16(vf v) { return (vf)((vu)vf_to_bf16(v) << 16); }
+#if defined(SIMD_AVX512) || (defined(SIMD_AVX2) && defined(__F16C__))
+/* Every NaN as the one that vf_to_f16 makes: the instructions keep some of its bits. */
+SIMD_FN vf vf_one_nan(vf v) { return vf_sel(vf_isnan(v), vi_float((vf_bits(v) & vi_set(INT32_MIN)) | vi_set(0x7fc00000)), v); }
+#endif
 #if defined(SIMD_AVX512)
-SIMD_FN vf vf_round_f16(vf v)
-{
-    const vi nan = (vf_bits(v) & vi_set((int32_t)0x80000000u)) | vi_set(0x7fc00000);
-    return vf_sel(vf_isnan(v), vi_float(nan), (vf)_mm512_cvtph_ps(_mm512_cvtps_ph((__m512)v, 8)));
-}
+SIMD_FN void vf_st_f16(uint16_t *p, vf v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph((__m512)vf_one_nan(v), 8)); }
+SIMD_FN vf vf_round_f16(vf v) { return (vf)_mm512_cvtph_ps(_mm512_cvtps_ph((__m512)vf_one_nan(v), 8)); }
+#elif defined(SIMD_AVX2) && defined(__F16C__)
+SIMD_FN void vf_st_f16(uint16_t *p, vf v) { _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph((__m256)vf_one_nan(v), 0)); }
+SIMD_FN vf vf_round_f16(vf v) { return (vf)_mm256_cvtph_ps(_mm256_cvtps_ph((__m256)vf_one_nan(v), 0)); }
 #else
+SIMD_FN void vf_st_f16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_f16(v)); }
 SIMD_FN vf vf_round_f16(vf v) { return vf_of_f16(vf_to_f16(v)); }
 #endif
 

@@ -4,7 +4,8 @@
     convolutions.py ONNXCC [--count N] [--seed S]
 
 Each net is a few convolutions with what fuses into them (bias, residual, activation); many have 3x3 windows, which Winograd's algorithm computes with
---optimize=speed. Every third net is a transposed convolution in one to three dimensions, with any stride, dilation, padding and groups. Sizes are numbers or symbols; one build with symbols runs at two sizes. Differences are at most 2e-5 of the output's range; one thread
+--optimize=speed. Every third net is a transposed convolution in one to three dimensions, with any stride, dilation, padding and groups. Some weights are
+computed. Sizes are numbers or symbols; one build with symbols runs at two sizes. Differences are at most 2e-5 of the output's range; one thread
 and two give the same bits. Exit code 77 without onnx or onnxruntime."""
 import argparse
 import os
@@ -28,6 +29,7 @@ def net(rng):
     """(model, list of input shapes)."""
     nodes, weights = [], []
     channels, x, side = int(rng.integers(3, 70)), "x", int(rng.integers(9, 30))
+    first = channels
     for i in range(int(rng.integers(1, 4))):
         out = channels if rng.random() < 0.4 else int(rng.integers(8, 90))
         kernel, stride, group = int(rng.choice([3, 3, 3, 1, 5])), int(rng.choice([1, 1, 1, 2])), 1
@@ -40,7 +42,12 @@ def net(rng):
         weights += [numpy_helper.from_array((scale * rng.standard_normal((out, channels // group, kernel, kernel))).astype(np.float32), f"w{i}"),
                     numpy_helper.from_array(rng.standard_normal(out).astype(np.float32), f"b{i}")]
         pads = [kernel // 2] * 4 if rng.random() < 0.8 else [int(p) for p in rng.integers(0, kernel // 2 + 1, 4)]
-        nodes.append(helper.make_node("Conv", [x, f"w{i}", f"b{i}"], [f"c{i}"], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group))
+        w = f"w{i}"
+        if rng.random() < 0.2:  # weights that only the run knows
+            nodes += [helper.make_node("ReduceMean", ["x"], [f"m{i}"], keepdims=0), helper.make_node("Sigmoid", [f"m{i}"], [f"f{i}"]),
+                      helper.make_node("Mul", [w, f"f{i}"], [f"v{i}"])]
+            w = f"v{i}"
+        nodes.append(helper.make_node("Conv", [x, w, f"b{i}"], [f"c{i}"], kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, group=group))
         y = f"c{i}"
         if out == channels and stride == 1 and pads == [kernel // 2] * 4 and rng.random() < 0.6:
             nodes.append(helper.make_node("Add", [y, x], [f"s{i}"]))
@@ -50,7 +57,6 @@ def net(rng):
             nodes.append(helper.make_node(str(activation), [y], [f"a{i}"]))
             y = f"a{i}"
         x, channels = y, out
-    first = weights[0].dims[1] * nodes[0].attribute[[a.name for a in nodes[0].attribute].index("group")].i
     symbols = rng.random() < 0.4
     shape = ["n", first, "h", "w"] if symbols else [int(rng.integers(1, 3)), first, side, int(rng.integers(9, 30))]
     graph = helper.make_graph(nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],

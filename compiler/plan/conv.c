@@ -50,6 +50,20 @@ static bool read_shape(conv_plan *c)
     return true;
 }
 
+dim conv_row_axis(const conv_plan *c, uint32_t *n, dim *from, dim *to)
+{
+    dims *d = c->p->dims;
+    const hook *h = &c->hook;
+    if (c->k->conv.rank < 3) return c->k->conv.rank == 1 ? dim_const(d, 0) : h->axis[2];
+    const dim row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
+    for (uint32_t i = 0; i < 2; i++) {
+        if (!dim_is_axis(d, h->axis[i + 2])) continue;
+        from[*n] = h->axis[i + 2];
+        to[(*n)++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
+    }
+    return row;
+}
+
 /* The hook's axes as the kernels call them: (n, channel block, row, ow, lane) with oc = block * VL + lane and row = od * OH + oh; so an
  * address in a blocked view is affine in each of them. */
 static void hook_axes(conv_plan *c)
@@ -61,18 +75,13 @@ static void hook_axes(conv_plan *c)
     const int64_t vl = c->o->target->vl;
     const dim blocks = dim_axis(d, dim_const(d, (c->oc * c->k->conv.group + vl - 1) / vl)), lane = dim_axis(d, dim_const(d, vl));
     const dim width = h->axis[rank + 1];
-    dim row = rank == 1 ? dim_const(d, 0) : h->axis[2], from[3], to[3];
+    dim from[3], to[3];
     uint32_t n = 0;
     if (dim_is_axis(d, h->axis[1])) {
         from[n] = h->axis[1];
         to[n++] = dim_add(d, dim_mulc(d, blocks, vl), lane);
     }
-    if (rank == 3) row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
-    for (uint32_t i = 0; i < 2 && rank == 3; i++) {
-        if (!dim_is_axis(d, h->axis[i + 2])) continue;
-        from[n] = h->axis[i + 2];
-        to[n++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
-    }
+    const dim row = conv_row_axis(c, &n, from, to);
     h->value = ex_map(x, h->value, n, from, to);
     for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
     const dim axes[] = {h->axis[0], blocks, row, width, lane};

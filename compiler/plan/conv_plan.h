@@ -39,6 +39,8 @@ bool conv_pack(conv_plan *c, block *out, block *steps, slot weights);
  * scratch); 0: neither. */
 kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range);
 
+/* The axis row = od * OH + oh of the hook; what depth and height become of it is appended to from and to. */
+dim conv_row_axis(const conv_plan *c, uint32_t *n, dim *from, dim *to);
 dim conv_extent(program *p, dim axis);    /* 1 of what is no axis */
 int64_t conv_known(program *p, dim d);    /* -1: decided at run time */
 vector_unit conv_unit(const conv_plan *c);

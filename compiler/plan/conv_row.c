@@ -19,19 +19,12 @@ bool conv_by_rows(program *p, const plan_options *o, const kernel *k)
 /* (n, oc, row, ow) with row = od * OH + oh. */
 static void hook_axes(conv_plan *c)
 {
-    dims *d = c->p->dims;
     exprs *x = c->p->ex;
     hook *h = &c->hook;
-    const uint32_t rank = c->k->conv.rank;
-    const dim width = h->axis[rank + 1];
-    dim row = rank == 1 ? dim_const(d, 0) : h->axis[2], from[2], to[2];
+    const dim width = h->axis[c->k->conv.rank + 1];
+    dim from[2], to[2];
     uint32_t n = 0;
-    if (rank == 3) row = dim_axis(d, dim_mul(d, c->out[0], c->out[1]));
-    for (uint32_t i = 0; i < 2 && rank == 3; i++) {
-        if (!dim_is_axis(d, h->axis[i + 2])) continue;
-        from[n] = h->axis[i + 2];
-        to[n++] = i ? dim_mod(d, row, c->out[1]) : dim_fdiv(d, row, c->out[1]);
-    }
+    const dim row = conv_row_axis(c, &n, from, to);
     h->value = ex_map(x, h->value, n, from, to);
     for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(x, h->at[i], n, from, to);
     const dim axes[] = {h->axis[0], h->axis[1], row, width};

@@ -102,7 +102,11 @@ const char *intern(names *t, const char *s)
 
 /* ---- files ---- */
 
-static bool file_read_all(int fd, file_view *out, const char **why)
+enum { STREAM_LIMIT = INT32_MAX }; /* bytes of what says no size before it is read; no protobuf message is larger */
+
+static const char NOT_REGULAR[] = "is not a regular file";
+
+static bool file_read_all(int fd, size_t most, file_view *out, const char **why)
 {
     size_t cap = 1 << 16, n = 0;
     char *p = mem_alloc(cap);
@@ -110,8 +114,8 @@ static bool file_read_all(int fd, file_view *out, const char **why)
         if (n == cap) p = mem_realloc(p, cap *= 2);
         const ssize_t k = read(fd, p + n, cap - n);
         if (k < 0 && errno == EINTR) continue;
-        if (k < 0) {
-            *why = strerror(errno);
+        if (k < 0 || n + (size_t)k > most) {
+            *why = k < 0 ? strerror(errno) : "has more than 2 GiB";
             mem_free(p);
             return false;
         }
@@ -147,21 +151,48 @@ static bool open_file_map(open_file *f, size_t size)
     return true;
 }
 
+/* What the caller's shell has opened for us: only there a pipe ends by itself. */
+static bool is_handed_over(const char *path)
+{
+    static const char *const place[] = {"/dev/stdin", "/dev/fd/", "/proc/self/fd/"};
+    for (size_t i = 0; i < sizeof place / sizeof *place; i++)
+        if (!strncmp(path, place[i], strlen(place[i]))) return true;
+    return false;
+}
+
+/* NULL: what is there can be read as a whole. */
+static const char *unreadable(const char *path, const struct stat *st)
+{
+    if (S_ISDIR(st->st_mode)) return "is a directory";
+    if (S_ISREG(st->st_mode) || (S_ISFIFO(st->st_mode) && is_handed_over(path))) return NULL;
+    return NOT_REGULAR;
+}
+
+/* Opens for reading; devices are not even opened, and nothing waits for who would write into a FIFO. -1: *why is a short reason. */
+static int open_readable(const char *path, struct stat *st, const char **why)
+{
+    *why = NULL;
+    if (!stat(path, st) && (*why = unreadable(path, st))) return -1;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, st)) *why = strerror(errno);
+    else *why = unreadable(path, st); /* it may have changed */
+    if (!*why && S_ISFIFO(st->st_mode) && fcntl(fd, F_SETFL, 0)) *why = strerror(errno); /* reading it waits */
+    if (!*why) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
 bool file_map(const char *path, file_view *out, const char **why)
 {
     *out = (file_view){NULL, 0, NULL};
     open_file *f = mem_alloc_with(sizeof *f, open_file_close);
     struct stat st;
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = f->fd >= 0 && !fstat(f->fd, &st);
-    if (!ok) *why = strerror(errno);
-    else if (S_ISDIR(st.st_mode)) {
-        *why = "is a directory";
-        ok = false;
-    } else if (S_ISREG(st.st_mode) && st.st_size > 0 && open_file_map(f, (size_t)st.st_size)) {
+    f->fd = open_readable(path, &st, why);
+    if (f->fd >= 0 && S_ISREG(st.st_mode) && st.st_size > 0 && open_file_map(f, (size_t)st.st_size)) {
         *out = (file_view){f->at, f->size, f};
         return true;
-    } else ok = file_read_all(f->fd, out, why);
+    }
+    const bool ok = f->fd >= 0 && file_read_all(f->fd, S_ISREG(st.st_mode) && st.st_size > 0 ? SIZE_MAX : STREAM_LIMIT, out, why);
     mem_free(f);
     return ok;
 }
@@ -225,14 +256,17 @@ bool file_has_content(const file_content *f)
     return same;
 }
 
+/* NULL: a file can take this place. Devices and FIFOs can't be written whole or not at all, and to replace one is never meant. */
+static const char *untakable(const char *path)
+{
+    struct stat place;
+    if (stat(path, &place) || S_ISREG(place.st_mode)) return NULL;
+    return S_ISDIR(place.st_mode) ? strerror(EISDIR) : NOT_REGULAR;
+}
+
 /* The content in a new file beside its place. */
 static bool write_beside(const file_content *f, const char *beside)
 {
-    struct stat place;
-    if (!stat(f->path, &place) && S_ISDIR(place.st_mode)) {
-        errno = EISDIR;
-        return false;
-    }
     const int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return false;
     const bool ok = (f->pieces ? write_pieces(fd, f) : write_all(fd, f->data, f->size)) && !fsync(fd);
@@ -244,6 +278,10 @@ static bool write_beside(const file_content *f, const char *beside)
 
 bool files_write(const file_content *list, size_t n, const char **failed, const char **why)
 {
+    for (size_t i = 0; i < n; i++) {
+        *failed = list[i].path;
+        if ((*why = untakable(list[i].path))) return false;
+    }
     arena *a = arena_new();
     const char **beside = ARENA_ARRAY(a, const char *, n + 1); /* NULL: has the content already */
     bool *is_new = ARENA_ARRAY(a, bool, n + 1);

@@ -20,7 +20,8 @@ names *names_new(arena *a);
 const char *intern(names *t, const char *s);
 const char *intern_n(names *t, const char *s, size_t n);
 
-/* A whole file mapped read-only, or read when it can't be mapped. data is not NULL, size may be 0. */
+/* A whole file mapped read-only, or read when it can't be mapped. data is not NULL, size may be 0. Devices and FIFOs are refused; pipes that the
+ * caller's shell opened (/dev/stdin, /dev/fd/N) are read up to 2 GiB. */
 typedef struct {
     const unsigned char *data;
     size_t size;
@@ -48,7 +49,8 @@ bool file_is_new(const char *path);           /* nothing of that name is there *
 bool file_has_content(const file_content *f); /* is that what is there? */
 
 /* Writes all of the files or none: each is whole on the disk beside its place before the first takes it. Files that have the content already are
- * left alone. False: *failed is the file (of the list) and *why a short reason; what was there before still is. */
+ * left alone; what is there and is not a regular file is refused, unread. False: *failed is the file (of the list) and *why a short reason; what was
+ * there before still is. */
 bool files_write(const file_content *list, size_t n, const char **failed, const char **why);
 
 /* Writes a file whole or not at all (temporary beside it, fsync, rename); leaves it alone when the content is the same already. */

@@ -4,6 +4,11 @@
 cd "$(dirname "$0")/../.." || exit 1
 failed=0
 "$1" check --explain all | diff docs/codes.md - || { echo "docs/codes.md is old: onnxcc check --explain all > docs/codes.md"; failed=1; }
+# Commands that it names are there.
+for verb in $(grep -o '`onnxcc [A-Za-z-][A-Za-z.-]*' docs/codes.md | cut -d' ' -f2 | sort -u); do
+    case $verb in VERB | MODEL.onnx) continue ;; esac
+    "$1" "$verb" --help > /dev/null 2>&1 || { echo "docs/codes.md names 'onnxcc $verb', which is no command"; failed=1; }
+done
 
 listed=$(sed -n 's/^CODE("\([a-z0-9-]*\)".*/\1/p' compiler/driver/codes.def | sort)
 [ "$(echo "$listed" | uniq -d)" = "" ] || { echo "twice: $(echo "$listed" | uniq -d)"; failed=1; }

@@ -25,6 +25,7 @@ typedef struct {
     const tensor *data; /* NULL: the numbers, in the input's type; as many as it holds */
     uint32_t n;
     const double *number;
+    bool truths; /* the words true and false are among them, as 1 and 0: only a bool input takes those */
 } value_override;
 
 /* --length INPUT=N, INPUT=none or INPUT=any: elements of a sequence that is an input, or of one in an optional; none: the optional holds nothing; any: each run

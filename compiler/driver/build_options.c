@@ -105,6 +105,23 @@ static bool parse_states(command *c, compile_options *o)
     return true;
 }
 
+/* A number, or one of the words true and false, up to a comma or the end. */
+static bool parse_value(const char **p, double *v, bool *truths)
+{
+    char *end;
+    const size_t n = strcspn(*p, ",");
+    const bool yes = n == 4 && !strncmp(*p, "true", n), no = n == 5 && !strncmp(*p, "false", n);
+    if (yes || no) {
+        *v = yes;
+        *truths = true;
+    } else {
+        *v = strtod(*p, &end);
+        if (end == *p || end != *p + n) return false;
+    }
+    *p += n + ((*p)[n] == ',');
+    return true;
+}
+
 /* INPUT=1,2,3 or INPUT=FILE */
 static bool parse_values(command *c, compile_options *o)
 {
@@ -114,13 +131,7 @@ static bool parse_values(command *c, compile_options *o)
         value_override v = {.input = arena_strndup(c->mem, s, (size_t)(equals - s))};
         const char *p = equals + 1;
         VEC(double) numbers = {0};
-        while (*p) {
-            char *end;
-            const double d = strtod(p, &end);
-            if (end == p || (*end && *end != ',')) break;
-            VEC_PUSH(c->mem, numbers, d);
-            p = end + (*end == ',');
-        }
+        for (double d; *p && parse_value(&p, &d, &v.truths);) VEC_PUSH(c->mem, numbers, d);
         v.n = numbers.n;
         v.number = numbers.p;
         if (*p) {

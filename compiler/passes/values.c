@@ -34,7 +34,8 @@ static const tensor *from_numbers(model *m, const type *t, const value_override 
     const elem_info *e = elem_of(t->elem);
     const int64_t n = o->n;
     if (t->kind != TYPE_TENSOR || (t->rank == 0 && n != 1) || t->rank > 1 || e->bits < 8) return NULL;
-    if (t->elem != ELEM_FLOAT && t->elem != ELEM_DOUBLE && e->kind != 'i' && e->kind != 'u') return NULL;
+    if (t->elem != ELEM_FLOAT && t->elem != ELEM_DOUBLE && e->kind != 'i' && e->kind != 'u' && e->kind != 'b') return NULL;
+    if (o->truths && e->kind != 'b') return NULL;
     tensor *made = tensor_new(m->mem, t->elem, t->rank ? 1 : 0, &n);
     for (uint32_t i = 0; i < o->n; i++) {
         unsigned char *to = (unsigned char *)(uintptr_t)made->data + (size_t)i * (size_t)e->bits / 8;
@@ -43,7 +44,7 @@ static const tensor *from_numbers(model *m, const type *t, const value_override 
         if (t->elem == ELEM_DOUBLE) memcpy(to, &o->number[i], 8);
         else if (t->elem == ELEM_FLOAT) memcpy(to, &f, 4);
         else {
-            if ((double)v != o->number[i]) return NULL;
+            if ((double)v != o->number[i] || (e->kind == 'b' && v != 0 && v != 1)) return NULL;
             for (int b = 0; b < e->bits / 8; b++) to[b] = (unsigned char)((uint64_t)v >> 8 * b);
         }
     }

@@ -77,3 +77,36 @@ expect 4 compile turns.onnxtxt -o out
 says err loop-shape "--value count=.."
 expect 0 compile turns.onnxtxt -o turns --value count=5
 expect 4 compile turns.onnxtxt -o out --value count=6
+# Truth values: numbers or words.
+cat > truth.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+truth (bool go, bool[k] which, float[2] x) => (float[2] y, float[m,2] z)
+{
+    y = If(go) <then_branch = a () => (float[2] p) { p = Neg(x) }, else_branch = b () => (float[2] q) { q = Identity(x) }>
+    both = Concat<axis = 0>(x, x)
+    two = Constant<value_ints = [2, 2]>()
+    rows = Reshape(both, two)
+    z = Compress<axis = 0>(rows, which)
+}
+END
+tensor pair.npy 'float[2]' '1, 2'
+tensor go.npy bool 1
+tensor stay.npy bool 0
+tensor second.npy 'bool[2]' '0, 1'
+for word in 1 true; do
+    expect 0 run truth.onnxtxt --value go=$word --value which=0,$word x=pair.npy go=go.npy which=second.npy
+    says out "y: float[2] = -1 -2" "z: float[1,2] = 1 2"
+    expect 1 run truth.onnxtxt --value go=$word --value which=false,$word x=pair.npy go=stay.npy which=second.npy
+    says err "does not have the value that the model was compiled for"
+done
+for word in 0 false; do
+    expect 0 run truth.onnxtxt --value go=$word --value which=$word,true x=pair.npy go=stay.npy which=second.npy
+    says out "y: float[2] = 1 2"
+done
+for word in 2 -1 0.5 true,false; do
+    expect 2 compile truth.onnxtxt -o bad --value go=$word
+    says err "are no value of that input"
+done
+expect 5 compile truth.onnxtxt -o bad --value go=yes
+expect 2 compile sum.onnxtxt -o bad --value axes=true
+says err "are no value of that input"

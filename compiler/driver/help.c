@@ -5,7 +5,7 @@
 #include "driver/options.h"
 
 static const char *const EXIT_CODES[] = {
-    "0   success",        "1   outputs differ", "2   wrong use",          "3   the model is invalid",
+    "0   success",        "1   outputs differ, or the model returned an error", "2   wrong use",          "3   the model is invalid",
     "4   not supported",  "5   reading or writing failed", "6   over a limit", "70  internal error",
 };
 

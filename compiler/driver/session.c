@@ -18,7 +18,7 @@ const char *model_error_text(int code)
     case ONNXCC_E_NULL: return "a required pointer is NULL";
     case ONNXCC_E_DIM: return "a run-time dimension is outside the range that the model was compiled for";
     case ONNXCC_E_INDEX: return "an index in the data is outside its tensor";
-    case ONNXCC_E_CAPACITY: return "a size that the data decides is larger than planned";
+    case ONNXCC_E_CAPACITY: return "a size that the data decides is larger than planned, or smaller than --dim says";
     case ONNXCC_E_STATE: return "the state is missing or not aligned";
     case ONNXCC_E_WEIGHTS: return "the weights are not those that were generated with the code, or are damaged";
     case ONNXCC_E_ARENA: return "the work memory is missing, misaligned or too small";
@@ -33,9 +33,24 @@ const char *model_error_text(int code)
     }
 }
 
+/* The sizes that data decides, and what the model was compiled for: the code says only that one of them is beyond it. */
+static void hint_capacity(session *s)
+{
+    text known = {.mem = s->mem};
+    for (int k = 0; k < s->model->n_dims; k++) {
+        const onnxcc_dim_info *info = &s->model->dims[k];
+        if (info->input != -1) continue;
+        text_addf(&known, "%s'%s' is %lld..", known.n ? ", " : "", info->name, (long long)info->lo);
+        if (info->hi < INT64_MAX) text_addf(&known, "%lld", (long long)info->hi);
+    }
+    if (known.n) diag_hint(s->diag, "--dim KIND.NODE=..N, when compiling, makes room for a size that the data decides: %s", known.p);
+}
+
 static bool run_failed(session *s, int code)
 {
-    return diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s%s%s", code, model_error_text(code), *s->message ? ": " : "", s->message);
+    diag_error(s->diag, EXIT_MISMATCH, "", "run-failed", "the model returned %d: %s%s%s", code, model_error_text(code), *s->message ? ": " : "", s->message);
+    if (code == ONNXCC_E_CAPACITY) hint_capacity(s);
+    return false;
 }
 
 static bool image_refused(session *s)

@@ -82,6 +82,7 @@ static bool call_sets(command *c, session *s, const folder_list *sets)
         for (uint32_t k = 0; k < c->diag->list.n; k++) {
             const problem *p = &c->diag->list.p[k];
             diag_error(all, p->exit, *p->where ? arena_printf(c->mem, "%s: %s", set, p->where) : set, p->code, "%s", p->message);
+            if (p->hint) diag_hint(all, "%s", p->hint);
         }
     }
     c->diag = s->diag = all;

@@ -33,7 +33,13 @@ says out "y: float[4,2,3] = 1 -2 3 -4 5 -6 2 -1 ..." "upto: int64[2] = 0 2"
 expect 0 run loop.onnxtxt n=n2.pb x=x.pb $bounds
 says out "y: float[2,2,3] = 1 -2" "upto: int64[1] = 0"
 expect 1 run loop.onnxtxt n=n0.pb x=x.pb $bounds
+says err "or smaller than --dim says" "'len.upto' is 1..3"
 expect 1 run loop.onnxtxt n=n5.pb x=x.pb $bounds
-says err "larger than planned"
+says err "larger than planned" "hint: --dim KIND.NODE=..N, when compiling, makes room" "'trip.rounds' is 0..4"
+mkdir sets sets/test_data_set_0
+cp n5.pb sets/test_data_set_0/input_0.pb
+cp x.pb sets/test_data_set_0/input_1.pb
+expect 1 run loop.onnxtxt --data sets $bounds
+says err "sets/test_data_set_0" "'trip.rounds' is 0..4"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="

@@ -6,14 +6,36 @@
 #include "base/identifier.h"
 #include "passes/passes.h"
 
-static value *input_named(model *m, const char *name)
+/* The model's inputs, and their shapes as declared, before an option changed them. */
+typedef struct {
+    model *m;
+    const graph *g;
+    const dim **declared; /* NULL: of unknown rank, or no tensor */
+} inputs;
+
+/* A dimension of an input; axis < 0: none. */
+typedef struct {
+    uint32_t input;
+    int32_t axis;
+} place;
+
+static value *input_at(const inputs *in, uint32_t i)
 {
-    graph *g = model_main(m);
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        value *v = value_at(m, g->inputs.p[i]);
-        if (!strcmp(v->name, name)) return v;
-    }
-    return NULL;
+    return value_at(in->m, in->g->inputs.p[i]);
+}
+
+static void note_declared(inputs *in, uint32_t i)
+{
+    const type *t = &input_at(in, i)->type;
+    if (t->kind == TYPE_TENSOR && t->rank >= 0) in->declared[i] = arena_copy(in->m->mem, t->shape, (size_t)t->rank * sizeof *t->shape);
+}
+
+/* Its number; that of inputs when there is none of the name. */
+static uint32_t input_named(const inputs *in, const char *name)
+{
+    uint32_t i = 0;
+    while (i < in->g->inputs.n && strcmp(input_at(in, i)->name, name)) i++;
+    return i;
 }
 
 /* Replaces a symbol by a number everywhere it stands in a declared type. */
@@ -25,43 +47,55 @@ static void replace_everywhere(model *m, dim from, dim to)
     }
 }
 
-static bool limit(model *m, dim d, const dim_override *o)
+/* That dimension is no symbol, or none any more. `option`: what was said of it. */
+static bool limit_fixed(const inputs *in, place at, const dim_override *o, const char *option)
 {
-    if (dim_kind_of(m->dims, d) != DIM_SYMBOL) {
-        int64_t v;
-        if (dim_is_const(m->dims, d, &v) && v >= o->lo && v <= o->hi) return true;
-        return diag_error(m->diag, EXIT_USAGE, "", "dim", "--dim %s: that dimension is fixed in the model", o->name);
-    }
+    model *m = in->m;
+    const dim now = input_at(in, at.input)->type.shape[at.axis], was = in->declared[at.input][at.axis];
+    int64_t v;
+    const bool known = dim_is_const(m->dims, now, &v);
+    if (known && v >= o->lo && v <= o->hi) return true;
+    if (now == was && known) return diag_error(m->diag, EXIT_USAGE, "", "dim", "%s: that dimension is fixed in the model, as %lld", option, (long long)v);
+    text name = {.mem = m->mem};
+    dim_text(m->dims, was, &name);
+    if (known) return diag_error(m->diag, EXIT_USAGE, "", "dim", "%s: the model declares that dimension as '%s', which other options make %lld", option, name.p, (long long)v);
+    return diag_error(m->diag, EXIT_USAGE, "", "dim", "%s: the model declares that dimension as '%s': set the names in it", option, name.p);
+}
+
+static bool limit(const inputs *in, place at, const dim_override *o, const char *option)
+{
+    model *m = in->m;
+    const dim d = input_at(in, at.input)->type.shape[at.axis];
+    if (dim_kind_of(m->dims, d) != DIM_SYMBOL) return limit_fixed(in, at, o, option);
     if (o->zero && !dim_allow_zero(m->dims, d))
-        return diag_error(m->diag, EXIT_UNSUPPORTED, "", "dim", "--dim %s: the model declares sizes that are computed from it, which take it as at least 1", o->name);
+        return diag_error(m->diag, EXIT_UNSUPPORTED, "", "dim", "%s: the model declares sizes that are computed from it, which take it as at least 1", option);
     if (o->lo == o->hi) replace_everywhere(m, d, dim_const(m->dims, o->lo));
     else dim_narrow(m->dims, d, o->lo, o->hi);
     return true;
 }
 
-/* INPUT:AXIS, or 0 when the name is not of that form. */
-static dim dim_of_input(model *m, const char *name)
+/* Where INPUT:AXIS stands; nowhere when the name is not of that form. */
+static place find_axis(const inputs *in, const char *name)
 {
+    const place none = {0, -1};
     const char *colon = strrchr(name, ':');
-    if (!colon || !colon[1]) return 0;
-    int64_t axis = 0;
+    if (!colon || !colon[1]) return none;
+    int32_t axis = 0;
     for (const char *s = colon + 1; *s; s++) {
-        if (!isdigit((unsigned char)*s) || axis > 1000) return 0;
+        if (!isdigit((unsigned char)*s) || axis > 1000) return none;
         axis = axis * 10 + (*s - '0');
     }
-    const value *v = input_named(m, arena_strndup(m->mem, name, (size_t)(colon - name)));
-    return v && v->type.kind == TYPE_TENSOR && axis < v->type.rank ? v->type.shape[axis] : 0;
+    const uint32_t i = input_named(in, arena_strndup(in->m->mem, name, (size_t)(colon - name)));
+    return i < in->g->inputs.n && in->declared[i] && axis < input_at(in, i)->type.rank ? (place){i, axis} : none;
 }
 
-static dim find_symbol(model *m, const char *name)
+static place find_symbol(const inputs *in, const char *name)
 {
-    graph *g = model_main(m);
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        const type *t = &value_at(m, g->inputs.p[i])->type;
-        for (int32_t k = 0; t->kind == TYPE_TENSOR && k < t->rank; k++)
-            if (dim_kind_of(m->dims, t->shape[k]) == DIM_SYMBOL && !strcmp(dim_name(m->dims, t->shape[k]), name)) return t->shape[k];
-    }
-    return 0;
+    const dims *d = in->m->dims;
+    for (uint32_t i = 0; i < in->g->inputs.n; i++)
+        for (int32_t k = 0; in->declared[i] && k < input_at(in, i)->type.rank; k++)
+            if (dim_kind_of(d, in->declared[i][k]) == DIM_SYMBOL && !strcmp(dim_name(d, in->declared[i][k]), name)) return (place){i, k};
+    return (place){0, -1};
 }
 
 static bool unknown_dim(model *m, const char *name)
@@ -77,40 +111,46 @@ static bool unknown_dim(model *m, const char *name)
     return diag_hint(m->diag, "the inputs are %s; a dimension can also be named INPUT:AXIS", t.p ? t.p : "none");
 }
 
-static bool set_shape(model *m, const shape_override *s)
+static bool set_shape(inputs *in, const shape_override *s)
 {
-    value *v = input_named(m, s->input);
-    if (!v) return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: the model has no input of that name", s->input);
-    if (v->type.kind != TYPE_TENSOR) return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: that input is no tensor", s->input);
-    if (v->type.rank < 0) {
-        v->type.rank = (int32_t)s->rank;
-        v->type.shape = shape_new(m, s->rank);
-        for (uint32_t i = 0; i < s->rank; i++) v->type.shape[i] = dim_fresh(m->dims, "n", 1, INT64_MAX);
+    model *m = in->m;
+    const uint32_t k = input_named(in, s->input);
+    if (k == in->g->inputs.n) return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: the model has no input of that name", s->input);
+    type *t = &input_at(in, k)->type;
+    if (t->kind != TYPE_TENSOR) return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: that input is no tensor", s->input);
+    if (t->rank < 0) {
+        t->rank = (int32_t)s->rank;
+        t->shape = shape_new(m, s->rank);
+        for (uint32_t i = 0; i < s->rank; i++) t->shape[i] = dim_fresh(m->dims, "n", 1, INT64_MAX);
+        note_declared(in, k);
     }
-    if ((int32_t)s->rank != v->type.rank)
-        return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: %u dimensions given, the input has %d", s->input, s->rank, v->type.rank);
+    if ((int32_t)s->rank != t->rank)
+        return diag_error(m->diag, EXIT_USAGE, "", "shape", "--shape %s: %u dimensions given, the input has %d", s->input, s->rank, t->rank);
     for (uint32_t i = 0; i < s->rank; i++) {
         if (s->dim[i] < 0) continue;
-        const dim_override o = {.name = arena_printf(m->mem, "%s:%u", s->input, i), .lo = s->dim[i], .hi = s->dim[i]};
-        if (!limit(m, v->type.shape[i], &o)) return false;
-        v = input_named(m, s->input);
+        const dim_override o = {.lo = s->dim[i], .hi = s->dim[i]};
+        if (!limit(in, (place){k, (int32_t)i}, &o, arena_printf(m->mem, "--shape %s, dimension %u is %lld", s->input, i, (long long)s->dim[i]))) return false;
     }
     return true;
 }
 
 bool set_shapes(model *m, const compile_options *o)
 {
+    inputs in = {m, model_main(m), NULL};
+    in.declared = ARENA_ARRAY(m->mem, const dim *, in.g->inputs.n + 1);
+    for (uint32_t i = 0; i < in.g->inputs.n; i++) note_declared(&in, i);
     for (uint32_t i = 0; i < o->shapes.n; i++)
-        if (!set_shape(m, &o->shapes.p[i])) return false;
+        if (!set_shape(&in, &o->shapes.p[i])) return false;
     for (uint32_t i = 0; i < o->dims.n; i++) {
-        dim d = find_symbol(m, o->dims.p[i].name);
-        if (!d) d = dim_of_input(m, o->dims.p[i].name);
-        if (!d && strchr(o->dims.p[i].name, '.')) { /* KIND.NODE: inference will make it, or check_limits reports it */
-            VEC_PUSH(m->mem, m->limits, ((size_limit){o->dims.p[i].name, o->dims.p[i].lo, o->dims.p[i].hi, false}));
+        const dim_override *d = &o->dims.p[i];
+        place at = find_symbol(&in, d->name);
+        if (at.axis < 0) at = find_axis(&in, d->name);
+        if (at.axis < 0 && strchr(d->name, '.')) { /* KIND.NODE: inference will make it, or check_limits reports it */
+            VEC_PUSH(m->mem, m->limits, ((size_limit){d->name, d->lo, d->hi, false}));
             continue;
         }
-        if (!d) return unknown_dim(m, o->dims.p[i].name);
-        if (!limit(m, d, &o->dims.p[i])) return false;
+        if (at.axis < 0) return unknown_dim(m, d->name);
+        if (!limit(&in, at, d, arena_printf(m->mem, "--dim %s", d->name))) return false;
     }
     return true;
 }

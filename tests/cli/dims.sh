@@ -43,3 +43,20 @@ expect 1 run loop.onnxtxt --data sets $bounds
 says err "sets/test_data_set_0" "'trip.rounds' is 0..4"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="
+# One name at several places is one size.
+cat > square.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+square (float[1,3,h,h] x, float[h,2] w) => (float[1,3,h,2] y) { y = MatMul(x, w) }
+END
+expect 2 compile square.onnxtxt -o bad --shape x=1x3x64x32
+says err "--shape x, dimension 3 is 32: the model declares that dimension as 'h', which other options make 64"
+expect 2 compile square.onnxtxt -o bad --shape x=1x3x64x64 --shape w=32x2
+says err "--shape w, dimension 0 is 32: the model declares that dimension as 'h', which other options make 64"
+expect 2 compile square.onnxtxt -o bad --dim x:2=64 --dim h=32
+says err "--dim h: the model declares that dimension as 'h', which other options make 64"
+expect 2 compile square.onnxtxt -o bad --shape x=1x4x8x8
+says err "--shape x, dimension 1 is 4: that dimension is fixed in the model, as 3"
+expect 2 compile square.onnxtxt -o bad --dim x:1=4
+says err "--dim x:1: that dimension is fixed in the model, as 3"
+[ ! -e bad ] || fail "a refused model was written"
+expect 0 compile square.onnxtxt -o good --shape x=1x3x8x8 --dim h=8 --dim w:0=8

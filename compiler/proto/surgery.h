@@ -42,7 +42,8 @@ typedef struct {
     const char *name; /* of the graph; NULL: made of both */
 } merge_options;
 
-/* The second model goes behind the first, which becomes both. False after reporting: versions or metadata that differ, names that both have, names that are none. */
+/* The second model goes behind the first, which becomes both. False after reporting: versions or metadata that differ, names that both have,
+ * names that are none, connected values whose types or fixed sizes differ. */
 bool surgery_merge(surgery *first, surgery *second, const merge_options *o);
 
 /* What computes these outputs from these inputs: values of the main graph whose types the file declares. Functions that are not called go. False after
@@ -76,6 +77,6 @@ typedef struct {
 bool surgery_same_operators(surgery *s, const inline_options *o);
 
 /* Calls of functions become the nodes of their bodies, in subgraphs and in the functions that are left, too; the functions that were inlined go. False after
- * reporting. */
+ * reporting: an id that names nothing, too. */
 bool surgery_inline(surgery *s, const inline_options *o);
 #endif

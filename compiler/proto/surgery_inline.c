@@ -207,13 +207,18 @@ static bool expand(inliner *x, const Onnx__NodeProto *call, const Onnx__Function
 
 /* ---- which calls ---- */
 
+/* [DOMAIN:]NAME */
+static bool is_id_of(const char *id, const char *domain, const char *name)
+{
+    const char *colon = strrchr(id, ':');
+    if (strcmp(colon ? colon + 1 : id, name)) return false;
+    return !colon || (strlen(domain) == (size_t)(colon - id) && !strncmp(domain, id, strlen(domain)));
+}
+
 static bool is_named(const inline_options *o, const char *domain, const char *name)
 {
-    for (uint32_t i = 0; i < o->n_ids; i++) {
-        const char *colon = strrchr(o->ids[i], ':'), *id = colon ? colon + 1 : o->ids[i];
-        if (strcmp(id, name)) continue;
-        if (!colon || (strlen(domain) == (size_t)(colon - o->ids[i]) && !strncmp(domain, o->ids[i], strlen(domain)))) return true;
-    }
+    for (uint32_t i = 0; i < o->n_ids; i++)
+        if (is_id_of(o->ids[i], domain, name)) return true;
     return false;
 }
 
@@ -247,6 +252,32 @@ static const Onnx__FunctionProto *standard_body(inliner *x, const Onnx__NodeProt
         if (!now || (then != now && !x->o->same_form(then, now))) return NULL;
     }
     return f;
+}
+
+/* An operator of that name with a body, in a domain that the model imports. */
+static bool is_standard(const Onnx__ModelProto *m, const char *id)
+{
+    const char *colon = strrchr(id, ':'), *name = colon ? colon + 1 : id;
+    for (size_t i = 0; i < m->n_opset_import; i++) {
+        const char *domain = plain_domain(m->opset_import[i]->domain);
+        const int version = import_of(m->opset_import, m->n_opset_import, domain);
+        const op_schema *schema = version && is_id_of(id, domain, name) ? schema_find(domain, name, version) : NULL;
+        if (schema && schema->n_body && schema_body_find(schema, version)) return true;
+    }
+    return false;
+}
+
+/* A name that is none would leave, or inline, what was not meant. */
+static bool ids_exist(surgery *s, const inline_options *o)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < o->n_ids; i++) {
+        bool found = o->standard && is_standard(s->m, o->ids[i]);
+        for (size_t k = 0; k < s->m->n_functions && !found; k++) found = is_id_of(o->ids[i], plain_domain(s->m->functions[k]->domain), s->m->functions[k]->name);
+        if (!found) all = diag_error(s->d, EXIT_USAGE, "", "inline", "--%s %s: the model has no function of that name%s", o->except ? "except" : "function", o->ids[i],
+                                     o->standard ? ", and the version of the standard that it imports defines no such operator by a body" : "");
+    }
+    return all;
 }
 
 static const Onnx__FunctionProto *body_of(inliner *x, const Onnx__NodeProto *n)
@@ -344,7 +375,7 @@ bool surgery_inline(surgery *s, const inline_options *o)
 {
     Onnx__ModelProto *m = s->m;
     inliner x = {.s = s, .o = o, .taken = name_map_new(s), .selected = ARENA_ARRAY(s->mem, bool, m->n_functions)};
-    bool ok = true;
+    bool ok = ids_exist(s, o);
     for (size_t i = 0; i < m->n_functions; i++) {
         x.selected[i] = is_selected(o, plain_domain(m->functions[i]->domain), m->functions[i]->name);
         if (x.selected[i]) ok = ok && add_imports(s, o, m->functions[i]);

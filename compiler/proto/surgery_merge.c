@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/elem.h"
 #include "proto/surgery_impl.h"
 
 #define APPEND(mem, a, list, b)                                                                                                                      \
@@ -98,11 +99,16 @@ static bool listed(const char *const *list, uint32_t n, const char *name)
     return false;
 }
 
-static bool in_infos(Onnx__ValueInfoProto *const *list, size_t n, const char *name)
+static const Onnx__ValueInfoProto *find_info(Onnx__ValueInfoProto *const *list, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
-        if (equal(list[i]->name, name)) return true;
-    return false;
+        if (equal(list[i]->name, name)) return list[i];
+    return NULL;
+}
+
+static bool in_infos(Onnx__ValueInfoProto *const *list, size_t n, const char *name)
+{
+    return find_info(list, n, name) != NULL;
 }
 
 static bool edge_out(const merge_options *o, const char *name)
@@ -119,17 +125,79 @@ static bool edge_in(const merge_options *o, const char *name)
     return false;
 }
 
-static bool edges_exist(surgery *a, const surgery *b, const merge_options *o)
+/* ---- what is connected ---- */
+
+static const char *elem_difference(surgery *s, int32_t out, int32_t in)
+{
+    return !out || !in || out == in ? NULL : arena_printf(s->mem, "%s and %s", elem_of((elem)out)->name, elem_of((elem)in)->name);
+}
+
+static const char *shape_difference(surgery *s, const Onnx__TensorShapeProto *out, const Onnx__TensorShapeProto *in)
+{
+    if (!out || !in) return NULL;
+    if (out->n_dim != in->n_dim) return arena_printf(s->mem, "%zu and %zu dimensions", out->n_dim, in->n_dim);
+    for (size_t i = 0; i < out->n_dim; i++) {
+        const Onnx__TensorShapeProto__Dimension *a = out->dim[i], *b = in->dim[i];
+        const bool fixed = a->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE && b->value_case == a->value_case;
+        if (fixed && a->dim_value >= 0 && b->dim_value >= 0 && a->dim_value != b->dim_value)
+            return arena_printf(s->mem, "%lld and %lld in dimension %zu", (long long)a->dim_value, (long long)b->dim_value, i);
+    }
+    return NULL;
+}
+
+/* Why no value has both types; NULL: one can, as far as both say. Types that hold others are nested as deep as the file's messages, which has a limit. */
+static const char *type_difference(surgery *s, const Onnx__TypeProto *out, const Onnx__TypeProto *in)
+{
+    if (!out || !in || !out->value_case || !in->value_case) return NULL;
+    if (out->value_case != in->value_case) return "kinds of types, as a tensor and a sequence are";
+    switch (out->value_case) {
+    case ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE: {
+        const char *why = elem_difference(s, out->tensor_type->elem_type, in->tensor_type->elem_type);
+        return why ? why : shape_difference(s, out->tensor_type->shape, in->tensor_type->shape);
+    }
+    case ONNX__TYPE_PROTO__VALUE_SPARSE_TENSOR_TYPE: {
+        const char *why = elem_difference(s, out->sparse_tensor_type->elem_type, in->sparse_tensor_type->elem_type);
+        return why ? why : shape_difference(s, out->sparse_tensor_type->shape, in->sparse_tensor_type->shape);
+    }
+    case ONNX__TYPE_PROTO__VALUE_SEQUENCE_TYPE: return type_difference(s, out->sequence_type->elem_type, in->sequence_type->elem_type);
+    case ONNX__TYPE_PROTO__VALUE_OPTIONAL_TYPE: return type_difference(s, out->optional_type->elem_type, in->optional_type->elem_type);
+    case ONNX__TYPE_PROTO__VALUE_MAP_TYPE: {
+        const char *why = elem_difference(s, out->map_type->key_type, in->map_type->key_type);
+        return why ? why : type_difference(s, out->map_type->value_type, in->map_type->value_type);
+    }
+    default: return NULL;
+    }
+}
+
+static bool edges_fit(surgery *a, const surgery *b, const merge_options *o)
 {
     bool ok = true;
     for (uint32_t i = 0; i < o->n_edges; i++) {
-        if (!in_infos(a->m->graph->output, a->m->graph->n_output, o->edges[i].out))
-            ok = merge_error(a, "'%s' is no output of the first model", o->edges[i].out);
-        if (!in_infos(b->m->graph->input, b->m->graph->n_input, o->edges[i].in))
-            ok = merge_error(a, "'%s' is no input of the second model", o->edges[i].in);
+        const Onnx__ValueInfoProto *out = find_info(a->m->graph->output, a->m->graph->n_output, o->edges[i].out);
+        const Onnx__ValueInfoProto *in = find_info(b->m->graph->input, b->m->graph->n_input, o->edges[i].in);
+        const char *why = out && in ? type_difference(a, out->type, in->type) : NULL;
+        if (!out) ok = merge_error(a, "'%s' is no output of the first model", o->edges[i].out);
+        if (!in) ok = merge_error(a, "'%s' is no input of the second model", o->edges[i].in);
+        if (why) ok = merge_error(a, "output '%s' can't be connected with input '%s', they differ: %s", out->name, in->name, why);
     }
     return ok;
 }
+
+/* Names of --from and --to are there. */
+static bool ends_exist(surgery *a, const surgery *b, const merge_options *o)
+{
+    const Onnx__GraphProto *g = a->m->graph, *h = b->m->graph;
+    bool ok = true;
+    for (uint32_t i = 0; i < o->n_inputs; i++)
+        if (!in_infos(g->input, g->n_input, o->inputs[i]) && !in_infos(h->input, h->n_input, o->inputs[i]))
+            ok = merge_error(a, "'%s' is no input of either model, after prefixes", o->inputs[i]);
+    for (uint32_t i = 0; i < o->n_outputs; i++)
+        if (!in_infos(g->output, g->n_output, o->outputs[i]) && !in_infos(h->output, h->n_output, o->outputs[i]))
+            ok = merge_error(a, "'%s' is no output of either model, after prefixes", o->outputs[i]);
+    return ok;
+}
+
+/* ---- names of both ---- */
 
 /* What a graph defines or declares. */
 static void own_names(const Onnx__GraphProto *g, read_function f, void *ctx)
@@ -282,7 +350,7 @@ static void note_files(surgery *a, surgery *b)
 
 bool surgery_merge(surgery *first, surgery *second, const merge_options *o)
 {
-    if (!merge_imports(first, second) || !edges_exist(first, second, o)) return false;
+    if (!merge_imports(first, second) || !edges_fit(first, second, o) || !ends_exist(first, second, o)) return false;
     if ((o->n_inputs || o->n_outputs) && (!cut(first, o, true) || !cut(second, o, false))) return false;
     if (!names_differ(first, second, o) || !merge_metadata(first, second) || !merge_functions(first, second)) return false;
     note_files(first, second);

@@ -33,6 +33,16 @@ expect 3 merge one.onnxtxt one.onnxtxt -o twice.onnx --connect y=x
 says err "both models have"
 expect 3 merge one.onnxtxt two.onnxtxt -o twice.onnx --connect t=in
 says err "'t' is no output of the first model"
+expect 3 merge one.onnxtxt two.onnxtxt -o twice.onnx --connect y=in --to z --to nothing --from nowhere
+says err "'nothing' is no output of either model" "'nowhere' is no input of either model"
+expect 0 merge one.onnxtxt two.onnxtxt -o named.onnx --connect y=in --prefix2 m2/ --to m2/z --from x --from m2/c
+for type in 'float[n,4] 3 and 4 in dimension 1' 'float[n] 2 and 1 dimensions' 'int64[n,3] float and int64' 'seq(float[n,3]) kinds of types'; do
+    sed "s/float\[n,3\] in/${type%% *} in/" two.onnxtxt > other.onnxtxt
+    expect 3 merge one.onnxtxt other.onnxtxt -o twice.onnx --connect y=in
+    says err "output 'y' can't be connected with input 'in', they differ: ${type#* }"
+done
+sed 's/float\[n,3\] in/float[2,m] in/' two.onnxtxt > other.onnxtxt
+expect 0 merge one.onnxtxt other.onnxtxt -o fits.onnx --connect y=in
 [ ! -e twice.onnx ] || fail "a refused merge was written"
 expect 2 merge one.onnxtxt two.onnxtxt -o twice.onnx --connect y
 
@@ -52,6 +62,17 @@ says flat.onnxtxt 'h__1 = Add (x, x)' 't = Identity (h__1)'
 grep -q 'Twice' flat.onnxtxt && fail "a function that was inlined is still there"
 expect 0 inline one.onnxtxt -o kept.onnxtxt --except own:Twice
 says kept.onnxtxt 'own.Twice (x)'
+for id in twice other:Twice own.Twice Relu; do
+    for option in --function --except; do
+        expect 2 inline one.onnxtxt -o never.onnx $option own:Twice $option $id
+        says err "$option $id: the model has no function of that name"
+    done
+done
+expect 2 inline one.onnxtxt -o never.onnx --standard --function Add
+says err "defines no such operator by a body"
+expect 0 inline one.onnxtxt -o never.onnxtxt --standard --function HardSwish --function Twice
+rm never.onnxtxt
+[ ! -e never.onnx ] || fail "a refused model was written"
 cat > loop.onnxtxt <<'EOT'
 <ir_version: 8, opset_import: ["" : 17, "own" : 1]>
 g (float[2] x) => (float[2] y) { y = own.F(x) }

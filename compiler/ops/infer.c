@@ -268,7 +268,7 @@ static bool infer_one(walk *w, node_id id)
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
     const bool inferred = window_fits(&c) && op->infer(&c) && !c.wrong;
-    if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
+    if (!inferred && m->diag->errors > errors) hint_asked(m, node_at(m, id), asked, !w->o->partial);
     m->asked.n = asked;
     if (!inferred) {
         if (w->o->strict && m->diag->errors == errors + 1 && onnx_passes(m->diag, n)) node_is(n, "", "Loop") ? diag_drop_last(m->diag) : diag_allow_last(m->diag); /* a sequence that a loop carries is no fault */

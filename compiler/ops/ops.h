@@ -40,7 +40,7 @@ bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
 const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */
 /* The problem reported last is that this value is not known: if inputs of the model decide it, the hint says that --value gives them. Returns false. */
 bool hint_value(model *m, value_id v);
-void hint_asked(model *m, uint32_t from); /* of what was asked for, m->asked from there on */
+void hint_asked(model *m, const node *n, uint32_t from, bool can_give); /* of what the node asked for, m->asked from there on; can_give: the tool has --value */
 void note_asked(model *m, value_id v);
 bool need_rank(infer_ctx *c, uint32_t i); /* reports when input i is present and its rank is unknown */
 

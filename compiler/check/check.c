@@ -35,7 +35,7 @@ const function *model_function(const model *m, const char *domain, const char *n
 
 static const char *where(walk *w, const node *n)
 {
-    if (!w->function) return at_node(w->m, n);
+    if (!w->function || !*n->name) return at_node(w->m, n); /* the place of one without a name says the function */
     return arena_printf(w->m->mem, "function '%s': %s", w->function->name, at_node(w->m, n));
 }
 

@@ -85,6 +85,28 @@ expect 0 check --full more.onnx
 says err "warning: graph.initializer[0] 'w': float_data has 3 entries, float of its shape needs only 2 [tensor-excess]"
 expect 3 compile more.onnx -o more
 
+# Nodes without a name that stand in bodies: where, since each body counts its own.
+cat > bodies.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17, "f" : 1]>
+g (float[2,4] x, float[5,3] w, bool c) => (float[a,b] y)
+{
+    [own] t = Relu(x)
+    y = If (c) <then_branch = one () => (u) { v = Neg(t)  u = Relu<alpha = 1.0>(v) }, else_branch = two () => (z) { z = f.Twice(t) }>
+}
+<domain: "f", opset_import: ["" : 17]>
+Twice (a) => (b)
+{
+    c = Neg(a)
+    b = Softmax<axes = 1>(c)
+}
+EOT
+expect 3 check bodies.onnxtxt
+says err "error: graph.node[1] 'If'.attribute[0] 'then_branch'.g 'one'.node[1] 'Relu': Relu has no attribute 'alpha' [attr-unknown]" \
+    "error: functions[0] 'Twice'.node[1] 'Softmax': Softmax has no attribute 'axes' [attr-unknown]"
+sed -i 's/<alpha = 1.0>//; s/axes = 1/axis = 1/; s/v = Neg(t)/v = MatMul(t, w)/' bodies.onnxtxt
+expect 3 check --full bodies.onnxtxt
+says err "error: graph.node[1] 'If'.attribute[0] 'then_branch'.g 'one'.node[0] 'MatMul': the last dimension of input 0 is 4, the matching one of input 1 is 5 [shape-mismatch]"
+
 # What a code means.
 expect 0 check --explain shape-mismatch op-unknown
 says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "

@@ -172,6 +172,7 @@ typedef struct {
     bool partial;          /* what can't be inferred whole has the types that are known without its sizes (infer_partial) */
     bool given_only;       /* of integer tensors only those in the file are known, none that nodes compute: as onnx infers without data propagation */
     bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
+    bool faults_known;     /* the model has errors that were reported: nothing is inferred of nodes that are `faulty`, nor said of what follows from errors */
     bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
     const resolver *resolver; /* NULL: none */
     bool (*before)(model *m, const node *n); /* NULL, or what is asked about each node before it changes its version: false after a report */

@@ -144,6 +144,12 @@ says err "graph.output[1] 'q': field 'shape' is required but missing or empty [f
     "node 'sm' (Softmax): Softmax has no attribute 'axes' [attr-unknown]" "there is no operator Rulu" "error: node 'mm' (MatMul): the last dimension of input 0 is 4"
 [ "$(grep -c -e 'error: ' -e 'warning: ' err)" -eq 5 ] || fail "not one error for each fault of the form and of what it means"
 
+# Text that is not UTF-8: an error of parsing, though onnx.checker passes it.
+one utf8 '{1, 2}' 'Q = Add(x, w)  y = Neg(Q)'
+LC_ALL=C tr Q '\377' < utf8.onnx > latin.onnx
+expect 3 check latin.onnx --json
+says out '"class":"parse"' "text is not valid UTF-8"
+
 # What a code means.
 expect 0 check --explain shape-mismatch op-unknown
 says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "

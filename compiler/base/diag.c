@@ -137,6 +137,29 @@ void diag_allow(diag *d, const char *code)
     }
 }
 
+static bool has_error_at(const diag *d, uint32_t n, const char *where)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (d->list.p[i].sev == SEV_ERROR && !strcmp(d->list.p[i].where, where)) return true;
+    return false;
+}
+
+void diag_take(diag *d, const diag *later)
+{
+    const uint32_t before = d->list.n;
+    for (uint32_t i = 0; i < later->list.n; i++) {
+        const problem *p = &later->list.p[i];
+        if (has_error_at(d, before, p->where)) continue;
+        if (d->list.n >= DIAG_PROBLEMS) {
+            d->dropped++;
+            continue;
+        }
+        if (p->sev == SEV_ERROR) d->errors += p->times;
+        VEC_PUSH(d->mem, d->list, *p);
+    }
+    d->dropped += later->dropped;
+}
+
 void diag_drop_last(diag *d)
 {
     if (!d->list.n || d->last + 1 != d->list.n || d->list.p[d->last].times > 1) {

@@ -74,6 +74,9 @@ bool diag_need(diag *d, const char *option, const char *name);
 /* Makes warnings of the errors with that code, or (code NULL) of those that say what onnxcc can't do: they are no faults of the model. */
 void diag_allow(diag *d, const char *code);
 
+/* Adds what a later stage reported apart, but nothing about places that `d` has errors at: what is said there first is why the rest is. */
+void diag_take(diag *d, const diag *later);
+
 /* The problem that was reported last is none. */
 void diag_drop_last(diag *d);
 /* The error that was reported last becomes a warning. */

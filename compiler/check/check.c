@@ -35,7 +35,7 @@ const function *model_function(const model *m, const char *domain, const char *n
 
 static const char *where(walk *w, const node *n)
 {
-    if (!w->function) return at_node(w->m, n);
+    if (!w->function || !*n->name) return at_node(w->m, n); /* the place of one without a name says the function */
     return arena_printf(w->m->mem, "function '%s': %s", w->function->name, at_node(w->m, n));
 }
 
@@ -112,7 +112,13 @@ static const op_schema *resolve(walk *w, node *n, const function *callee, bool *
     const char *domain = schema_domain_name(n->domain);
     const opset *import = import_of(w, n->domain);
     n->version = 0;
+    n->faulty = !*n->op;
+    if (n->faulty) { /* the form says so */
+        *ok = false;
+        return NULL;
+    }
     if (!import) {
+        n->faulty = true;
         *ok = diag_error(d, EXIT_INVALID, where(w, n), "domain-import", "domain '%s' is not imported", domain);
         diag_hint(d, "add the domain and a version to opset_import of the %s", w->function ? "function" : "model");
         return NULL;
@@ -122,6 +128,7 @@ static const op_schema *resolve(walk *w, node *n, const function *callee, bool *
     if (!s) {
         *ok = diag_error(d, strncmp(n->domain, "ai.onnx.preview", 15) ? EXIT_INVALID : EXIT_UNSUPPORTED, where(w, n), "op-unknown", "there is no operator %s in version %d of %s", n->op, import->version, domain);
         hint_operator(w, n, import->version);
+        n->faulty = true;
         return NULL;
     }
     n->version = s->since;
@@ -175,6 +182,12 @@ static bool check_list(walk *w, const node *n, const op_schema *s, bool inputs)
     return ok;
 }
 
+/* Both are asked, so that both are reported. */
+static bool both(bool a, bool b)
+{
+    return a && b;
+}
+
 static bool check_call(walk *w, const node *n, const function *f)
 {
     diag *d = w->m->diag;
@@ -214,19 +227,30 @@ static bool declares(const function *f, const char *name)
     return false;
 }
 
+static bool check_references(walk *w, const node *n)
+{
+    diag *d = w->m->diag;
+    bool ok = true;
+    for (uint32_t i = 0; i < n->n_attr; i++) {
+        const attr *a = &n->attr[i];
+        if (a->ref && !w->function) {
+            ok = diag_error(d, EXIT_INVALID, where(w, n), "attr-ref", "attribute '%s' refers to '%s', but this is no function body", a->name, a->ref);
+        } else if (a->ref && !declares(w->function, a->ref)) {
+            ok = diag_error(d, EXIT_INVALID, where(w, n), "attr-undeclared", "attribute '%s' refers to '%s', which the function does not declare", a->name, a->ref);
+        }
+    }
+    return ok;
+}
+
 static bool check_attributes(walk *w, const node *n, const op_schema *s)
 {
     diag *d = w->m->diag;
     bool ok = true;
     for (uint32_t i = 0; i < n->n_attr; i++) {
         const attr *a = &n->attr[i];
+        if (!*a->name) continue; /* the form says so */
         for (uint32_t k = 0; k < i; k++)
             if (!strcmp(n->attr[k].name, a->name)) ok = diag_error(d, EXIT_INVALID, where(w, n), "attr-twice", "attribute '%s' is given twice", a->name);
-        if (a->ref && !w->function) {
-            ok = diag_error(d, EXIT_INVALID, where(w, n), "attr-ref", "attribute '%s' refers to '%s', but this is no function body", a->name, a->ref);
-        } else if (a->ref && !declares(w->function, a->ref)) {
-            ok = diag_error(d, EXIT_INVALID, where(w, n), "attr-undeclared", "attribute '%s' refers to '%s', which the function does not declare", a->name, a->ref);
-        }
         if (!s || !strncmp(a->name, "__", 2) || (s->any_attribute && !schema_attr_find(s, a->name))) continue; /* names with two underscores are free for tools */
         const schema_attr *formal = schema_attr_find(s, a->name);
         if (!formal) {
@@ -270,13 +294,17 @@ static bool check_node(walk *w, node_id id)
     const function *callee = model_function(m, n->domain, n->op, n->overload);
     const op_schema *s = resolve(w, n, callee, &ok);
     if (s) {
-        ok &= check_list(w, n, s, true);
-        ok &= check_list(w, n, s, false);
+        n->faulty = !both(check_list(w, n, s, true), check_list(w, n, s, false));
+        ok &= !n->faulty;
     } else if (callee) {
         ok &= check_call(w, n, callee);
         if (w->function) VEC_PUSH(w->scratch, w->calls, ((call_edge){w->function, callee}));
     }
-    ok &= check_attributes(w, n, s);
+    ok &= check_references(w, n);
+    if (!check_attributes(w, n, s)) {
+        n->faulty = true;
+        ok = false;
+    }
     for (uint32_t i = 0; i < n->n_in; i++) ok &= check_use(w, n, i);
     for (uint32_t i = 0; i < n->n_attr; i++) {
         const attr *a = &n->attr[i];
@@ -305,7 +333,7 @@ static bool check_graph(walk *w, graph_id g)
     for (uint32_t i = 0; i < gr->nodes.n; i++) ok &= check_node(w, gr->nodes.p[i]);
     for (uint32_t i = 0; i < gr->outputs.n; i++) {
         const value_id o = gr->outputs.p[i];
-        if (o && !w->defined[o])
+        if (o && !w->defined[o] && !value_at(m, o)->undefined)
             ok = diag_error(m->diag, EXIT_INVALID, w->function ? arena_printf(m->mem, "function '%s'", w->function->name) : "", "output-undefined",
                             "nothing defines output %u '%s' of graph '%s'", i, value_at(m, o)->name, gr->name ? gr->name : "");
     }

@@ -1,6 +1,6 @@
 /* declared.c - declarations of the main graph that contradict each other or say nothing, as `check --full` sees them; see form.h.
  *
- * In: a model that check_form found no fault with. The IR keeps one type of a value; a file can declare two, of an input or output and of its initializer. */
+ * In: a model that check_form has looked at and the loader could read. The IR keeps one type of a value; a file can declare two, of an input or output and of its initializer. */
 #include <string.h>
 
 #include "base/elem.h"
@@ -70,6 +70,13 @@ static void compare_with_initializer(const walk *w, const Onnx__ValueInfoProto *
     compare(w, text_of(v->name), &a, &b);
 }
 
+/* Else check_form has said so. */
+static bool is_formed(const Onnx__TypeProto *t)
+{
+    if (!t || t->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET) return false;
+    return t->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE || t->tensor_type->has_elem_type;
+}
+
 /* The element types of all tensors in it are known. */
 static bool says_elements(const Onnx__TypeProto *t)
 {
@@ -94,7 +101,7 @@ void check_declared_types(arena *scratch, diag *d, const Onnx__ModelProto *p)
     for (size_t i = 0; i < w.g->n_input; i++) {
         const Onnx__ValueInfoProto *v = w.g->input[i];
         d->kind = v->type && v->type->value_case == ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE ? "inference" : "validation"; /* as in onnx */
-        if (v->type && !says_elements(v->type) && scope_find(w.read, intern(w.names, text_of(v->name))))
+        if (is_formed(v->type) && !says_elements(v->type) && scope_find(w.read, intern(w.names, text_of(v->name))))
             diag_error(d, EXIT_INVALID, arena_printf(d->mem, "input '%s'", text_of(v->name)), "type-missing", "the type of its elements is not given");
         d->kind = "inference";
         compare_with_initializer(&w, v, "input");

@@ -12,16 +12,25 @@ static void allow_unfinished(diag *d)
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) diag_allow(d, codes[i]);
 }
 
+/* The model of a file whose form has faults, as far as it can be read, so that all is said in one run. The loader meets the same faults again. */
+static model *look_on(arena *mem, diag *d, proto_file *f, const load_options *o)
+{
+    diag *apart = diag_new(mem, d->file);
+    model *m = model_from_proto(mem, apart, f, o);
+    diag_take(d, apart);
+    if (m) m->diag = d;
+    return m;
+}
+
 static model *judge(arena *mem, diag *d, proto_file *f, const load_options *o, bool skip_opset, bool full)
 {
     if (!f) return NULL;
     arena *scratch = arena_new();
-    bool formed = check_form(scratch, d, proto_model(f));
+    const bool formed = check_form(scratch, d, proto_model(f));
     if (o && o->any_order) diag_allow(d, "graph-order");
     if (o && o->incomplete) allow_unfinished(d);
     if (skip_opset) diag_allow(d, "function-opset");
-    formed |= !d->errors;
-    model *m = formed ? model_from_proto(mem, d, f, o) : NULL; /* what has no form is hardly worth more messages */
+    model *m = formed || !d->errors ? model_from_proto(mem, d, f, o) : o && o->judging ? look_on(mem, d, f, o) : NULL;
     if (m && full) check_declared_types(scratch, d, proto_model(f));
     arena_free(scratch);
     if (!o || !o->keep_source) proto_release(f);

@@ -296,7 +296,7 @@ bool check_form(arena *scratch, diag *d, const Onnx__ModelProto *p)
 {
     form f = {.d = d, .names = names_new(scratch), .scope = scope_new(scratch), .model = p};
     bool ok = check_metadata(&f);
-    const place at = {NULL, "graph", -1, p->graph ? p->graph->name : NULL};
+    const place at = {NULL, "graph", -1, NULL}; /* by the same path as in the loader's messages */
     if (p->graph) ok &= check_graph(&f, p->graph, &at);
     else ok = need(&f, NULL, false, "graph");
     for (size_t i = 0; i < p->n_functions; i++) {

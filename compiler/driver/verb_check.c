@@ -37,25 +37,39 @@ static void check_customs(command *c, model *m)
         }
 }
 
-/* --full: types and shapes, as far as they can be inferred. Inference wants calls expanded. */
+/* Calls that have no end can't be expanded. */
+static bool calls_end(const diag *d)
+{
+    for (uint32_t i = 0; i < d->list.n; i++)
+        if (!strcmp(d->list.p[i].code, "function-recursion") || !strcmp(d->list.p[i].code, "function-depth")) return false;
+    return true;
+}
+
+/* --full: types and shapes, as far as they can be inferred, also where the model has faults. Inference wants calls expanded. */
 static void check_inferred(model *m)
 {
-    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types};
+    diag *d = m->diag;
+    const infer_options o = {.fold_limit = FOLD_LIMIT, .strict = true, .partial = true, .given_only = true, .before = check_input_types, .faults_known = d->errors != 0};
+    m->diag = diag_new(d->mem, d->file);
     m->diag->kind = "inference";
     if (inline_functions(m) && inline_operators(m, has_no_types, NULL, NULL)) {
         (void)infer_model(m, &o);
         check_types(m, NULL);
     }
     diag_allow(m->diag, NULL);
+    diag_take(d, m->diag);
+    m->diag = d;
 }
 
 static void check_file(command *c, diag *d, arena *a, const char *path)
 {
     model *m = check_model_file(a, d, path, opt_flag(c->o, OPT_SKIP_OPSET), opt_flag(c->o, OPT_FULL));
     if (!m) return;
+    const uint32_t errors = d->errors;
     check_customs(c, m);
+    const bool fits = d->errors == errors; /* the descriptions of custom operators, whose rules are asked */
     if (opt_flag(c->o, OPT_CUSTOM_DOMAINS)) check_domains(m);
-    if (opt_flag(c->o, OPT_FULL) && !d->errors) check_inferred(m);
+    if (opt_flag(c->o, OPT_FULL) && fits && calls_end(d)) check_inferred(m);
 }
 
 static exit_code check_one(command *c, const char *path)

@@ -74,6 +74,7 @@ static bool hints_hold(model *m, const hints *given)
 typedef struct {
     const model *m;
     bool found;
+    dim first; /* of those found, where it is a size */
 } strangers;
 
 /* A symbol that no name in the file stands for. */
@@ -82,36 +83,56 @@ static void look_at_atom(void *ctx, dim atom)
     strangers *s = ctx;
     bool named = false;
     for (uint32_t i = 0; i < s->m->named.n; i++) named |= s->m->named.p[i] == atom;
+    if (!named && !s->found) s->first = atom;
     s->found |= !named;
 }
 
-static bool is_unknown(model *m, const type *t)
+/* size: what is not known of it, where that is a size. */
+static bool is_unknown(model *m, const type *t, dim *size)
 {
-    strangers s = {m, t->kind == TYPE_UNKNOWN || (t->kind == TYPE_TENSOR && (t->rank < 0 || t->elem == ELEM_NONE))};
+    strangers s = {m, t->kind == TYPE_UNKNOWN || (t->kind == TYPE_TENSOR && (t->rank < 0 || t->elem == ELEM_NONE)), *size};
     for (int32_t i = 0; t->kind == TYPE_TENSOR && i < t->rank; i++) dim_atoms(m->dims, t->shape[i], look_at_atom, &s);
+    *size = s.first;
     return s.found;
 }
 
-/* Values of the main graph, how many are not known whole, and the first of those. */
+/* Values that nodes compute, in the main graph and the bodies in it, how many are not known whole, and the first of those. */
 typedef struct {
     uint32_t all, unknown;
     const value *first;
+    bool sized; /* of which only a size is not known, `size` */
+    dim size;
 } tally;
 
-static tally count_unknown(model *m)
+static bool is_of_main(model *m, graph_id g)
 {
-    tally t = {0};
-    const graph *g = model_main(m);
+    while (graph_at(m, g)->parent) g = graph_at(m, g)->parent;
+    return g == 1;
+}
+
+static void count_in(model *m, graph_id id, tally *t)
+{
+    const graph *g = graph_at(m, id);
     for (uint32_t i = 0; i < g->nodes.n; i++) {
         const node *n = node_at(m, g->nodes.p[i]);
         for (uint32_t k = 0; k < n->n_out; k++) {
             const value *v = n->out[k] ? value_at(m, n->out[k]) : NULL;
+            dim size = {0};
             if (!v) continue;
-            t.all++;
-            if (!is_unknown(m, &v->type)) continue;
-            if (!t.unknown++) t.first = v;
+            t->all++;
+            if (!is_unknown(m, &v->type, &size) || t->unknown++) continue;
+            t->first = v;
+            t->sized = v->type.kind == TYPE_TENSOR && v->type.rank > 0 && v->type.elem != ELEM_NONE;
+            t->size = size;
         }
     }
+}
+
+static tally count_unknown(model *m)
+{
+    tally t = {0};
+    for (graph_id g = 1; g < m->graphs.n; g++)
+        if (is_of_main(m, g)) count_in(m, g, &t);
     return t;
 }
 
@@ -120,21 +141,50 @@ static const problem *reason_at(const diag *d, const char *where)
 {
     for (uint32_t i = 0; i < d->list.n; i++)
         if (!strcmp(d->list.p[i].where, where)) return &d->list.p[i];
-    return d->list.n ? &d->list.p[0] : NULL;
+    for (uint32_t i = 0; i < d->list.n; i++)
+        if (d->list.p[i].exit != EXIT_OK) return &d->list.p[i]; /* no mere warning, of a wrong declaration for example */
+    return NULL;
 }
 
-/* One warning for all of them: how many, the first, why, and the option that would help. */
-static void say_unknown(command *c, model *m, const diag *reasons)
+/* The input's dimension that the size is, one without a name, by the options that fix it; NULL: it is none. */
+static const char *option_for_size(model *m, dim size)
+{
+    for (uint32_t i = 0; i < model_main(m)->inputs.n; i++) {
+        const value *v = value_at(m, model_main(m)->inputs.p[i]);
+        text shape = {.mem = m->mem};
+        for (int32_t k = 0; v->type.kind == TYPE_TENSOR && k < v->type.rank; k++) {
+            if (v->type.shape[k] != size) continue;
+            for (int32_t j = 0; j < v->type.rank; j++) text_addf(&shape, "%s%s", j ? "x" : "", j == k ? "N" : "?");
+            return arena_printf(m->mem, "dimension %d of input '%s' has no name: --dim %s:%d=N or --shape %s=%s fixes it", k, v->name, v->name, k, v->name, shape.p);
+        }
+    }
+    return NULL;
+}
+
+/* What would help; NULL: no option, as the model contradicts itself. */
+static const char *option_for(const command *c, model *m, const tally *t, const problem *why)
+{
+    const char *of_input = t->sized ? option_for_size(m, t->size) : NULL;
+    if (of_input) return of_input;
+    if (why && why->exit == EXIT_INVALID) return NULL;
+    if (!opt_flag(c->o, OPT_DATA_PROP))
+        return arena_printf(m->mem, "--data-prop follows the numbers in shapes through the nodes that compute them; else --dim, --shape, or --infer-hint %s=.. say what is known", t->first->name);
+    return why && why->hint ? why->hint : arena_printf(m->mem, "--infer-hint %s=.. says what is known", t->first->name);
+}
+
+/* One warning for all of them, to the diag `to`: how many, the first, why, and the option that would help. */
+static void say_unknown(const command *c, model *m, const diag *reasons, diag *to)
 {
     const tally t = count_unknown(m);
     if (!t.unknown) return;
     const char *at = at_node(m, node_at(m, t.first->producer));
-    const problem *p = reason_at(reasons, at);
-    const char *why = p ? arena_printf(m->mem, ": %s%s%s", strcmp(p->where, at) ? p->where : "", strcmp(p->where, at) ? ": " : "", p->message) : ": data decide it";
-    diag_warn(c->diag, at, "infer-unknown", "'%s' has a type or sizes that stay unknown%s%s", t.first->name,
+    const bool of_input = t.sized && option_for_size(m, t.size);
+    const problem *p = of_input ? NULL : reason_at(reasons, at);
+    const char *option = option_for(c, m, &t, p);
+    const char *why = p ? arena_printf(m->mem, ": %s%s%s", strcmp(p->where, at) ? p->where : "", strcmp(p->where, at) ? ": " : "", p->message) : of_input ? "" : ": data decide it";
+    diag_warn(to, at, "infer-unknown", "'%s' has a type or sizes that stay unknown%s%s", t.first->name,
               t.unknown > 1 ? arena_printf(m->mem, ", as %u more of %u values have", t.unknown - 1, t.all) : "", why);
-    if (!opt_flag(c->o, OPT_DATA_PROP)) diag_hint(c->diag, "--data-prop follows the numbers in shapes through the nodes that compute them; else --dim, --shape, or --infer-hint %s=.. say what is known", t.first->name);
-    else diag_hint(c->diag, "%s", p && p->hint && !strstr(p->hint, "--value") ? p->hint : arena_printf(m->mem, "--infer-hint %s=.. says what is known", t.first->name));
+    if (option) diag_hint(to, "%s", option);
 }
 
 /* All of them, an object each. */
@@ -165,8 +215,8 @@ static bool infer_all(command *c, model *m)
     (void)analyze_types(m, &o);
     if (o.before) (void)check_types(m, NULL); /* of outputs, too */
     diag_allow(m->diag, NULL);
+    if (!m->diag->errors || m->diag == apart) say_unknown(c, m, m->diag, c->json ? m->diag : said);
     if (c->json) print_reasons(c->json, m->diag);
-    else if (m->diag == apart) say_unknown(c, m, apart);
     m->diag = said;
     return !said->errors;
 }

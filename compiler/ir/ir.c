@@ -118,12 +118,6 @@ int model_opset(const model *m, const char *domain)
     return 0;
 }
 
-const char *at_node(model *m, const node *n)
-{
-    if (*n->name) return arena_printf(m->mem, "node '%s' (%s)", n->name, n->op);
-    return arena_printf(m->mem, "node #%u (%s)", n->origin ? m->origins.p[n->origin].index : 0, n->op);
-}
-
 const char *at_value(model *m, value_id v)
 {
     return arena_printf(m->mem, "value '%s'", value_at(m, v)->name);

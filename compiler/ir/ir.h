@@ -95,6 +95,7 @@ typedef struct node {
     const char *doc;
     const void *source; /* see `keep_source` in proto/load.h */
     bool dead;
+    bool faulty; /* the checker found fault with its operator, its attributes or the numbers of its inputs and outputs: it has no meaning to infer types from */
 } node;
 
 /* Where a node came from: shown in comments of the generated code, in messages, in reports. */

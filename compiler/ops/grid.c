@@ -132,7 +132,7 @@ bool infer_AffineGrid(infer_ctx *c)
     if (in_rank(c, 0) != 3) return infer_error(c, "shape-rank", "input 0 has %d dimensions, expected 3", in_rank(c, 0));
     if (!size) {
         infer_unsupported(c, "shape-unknown", "the size is computed at run time");
-        return diag_hint(c->m->diag, "make input 'size' a constant, or say it with --value");
+        return diag_hint(c->m->diag, "make input 'size' a constant%s", infer_is_partial(c) ? "" : ", or say it with --value");
     }
     if (n != 4 && n != 5) return infer_error(c, "shape-rank", "the size has %u numbers, expected 4 or 5", n);
     const uint32_t spatial = n - 2;

@@ -255,7 +255,7 @@ static bool infer_one(walk *w, node_id id)
     for (uint32_t i = 0; i < n->n_in; i++) {
         if (!n->in[i]) continue;
         type_of_data(m, n->in[i]);
-        if (w->o->strict && lacks_elements(m, n->in[i])) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "type-missing", "the type of the elements of input %u is not given", i);
+        if (w->o->strict && !w->o->faults_known && lacks_elements(m, n->in[i])) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "type-missing", "the type of the elements of input %u is not given", i);
         if (!type_known(m, n->in[i])) return infer_unknown(w, id); /* follows from a problem that was reported where it arose */
     }
     const op_def *op = op_of(m, n);
@@ -268,7 +268,7 @@ static bool infer_one(walk *w, node_id id)
     const uint32_t errors = m->diag->errors, asked = m->asked.n; /* not 0 in the body of a node that has asked */
     if (w->o->partial && infer_list_types(&c)) return true;
     const bool inferred = window_fits(&c) && op->infer(&c) && !c.wrong;
-    if (!inferred && m->diag->errors > errors) hint_asked(m, asked);
+    if (!inferred && m->diag->errors > errors) hint_asked(m, node_at(m, id), asked, !w->o->partial);
     m->asked.n = asked;
     if (!inferred) {
         if (w->o->strict && m->diag->errors == errors + 1 && onnx_passes(m->diag, n)) node_is(n, "", "Loop") ? diag_drop_last(m->diag) : diag_allow_last(m->diag); /* a sequence that a loop carries is no fault */
@@ -299,6 +299,7 @@ static bool infer_place(walk *w, graph_id g, uint32_t i)
     graph *gr = graph_at(w->m, g);
     for (;;) {
         if (i >= gr->nodes.n) return true; /* a node that nothing stands for was the last */
+        if (w->o->faults_known && node_at(w->m, gr->nodes.p[i])->faulty) return false;
         type_constants(w->m, node_at(w->m, gr->nodes.p[i]));
         if (w->o->before && !w->o->before(w->m, node_at(w->m, gr->nodes.p[i]))) return false;
         const node *n = node_at(w->m, gr->nodes.p[i]);
@@ -360,7 +361,7 @@ bool infer_model(model *m, const infer_options *o)
     const bool inferred = infer_graph(&w, 1);
     if (w.unsupported) report_unsupported(m);
     const bool ok = inferred && !m->diag->errors;
-    if (!inferred && !m->diag->errors && !o->tolerant) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
+    if (!inferred && !m->diag->errors && !o->tolerant && !o->faults_known) diag_error(m->diag, EXIT_UNSUPPORTED, "", "type-unknown", "the types of the values can't be inferred");
     arena_free(scratch);
     return ok;
 }

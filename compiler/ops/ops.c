@@ -214,6 +214,19 @@ static bool agrees_with_declared(infer_ctx *c, uint32_t i, const char *name, con
     return true;
 }
 
+/* Where that is no error, what the operator gives holds, as in onnxruntime: exporters get declarations wrong. */
+static void warn_of_declared(infer_ctx *c, uint32_t i, const type *declared, int32_t rank, const dim *shape)
+{
+    int64_t a, b;
+    const value *v = value_at(c->m, c->n->out[i]);
+    if (declared->kind != TYPE_TENSOR || declared->rank < 0 || rank < 0) return;
+    if (declared->rank != rank)
+        diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i, v->name, declared->rank, rank);
+    for (int32_t k = 0; declared->rank == rank && k < rank; k++)
+        if (dim_is_const(c->d, declared->shape[k], &a) && dim_is_const(c->d, shape[k], &b) && a != b) /* no name: a wrong batch is wrong everywhere, and said once */
+            diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "dimension %d of output %u is declared %lld, but the operator gives %lld, which holds", k, i, (long long)a, (long long)b);
+}
+
 bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)
 {
     if (!has_out(c, i)) return true;
@@ -223,9 +236,7 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
         return infer_error(c, "type-mismatch", "output %u '%s' is declared %s, but the operator gives %s", i, v->name, elem_of(old->elem)->name,
                            elem_of(e)->name);
     if (infer_is_strict(c) && !agrees_with_declared(c, i, v->name, old, rank, shape)) return false;
-    if (old->kind == TYPE_TENSOR && old->rank >= 0 && rank >= 0 && old->rank != rank)
-        diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i,
-                  v->name, old->rank, rank); /* as onnxruntime does: exporters get declarations wrong */
+    warn_of_declared(c, i, old, rank, shape);
     if (rank < 0 && infer_is_partial(c) && old->kind == TYPE_TENSOR && old->rank >= 0) { /* as onnx: what is declared says more */
         rank = old->rank;
         shape = old->shape;

@@ -40,7 +40,7 @@ bool in_scalar(infer_ctx *c, uint32_t i, dim *out);
 const tensor *in_data(infer_ctx *c, uint32_t i); /* constant data, or NULL */
 /* The problem reported last is that this value is not known: if inputs of the model decide it, the hint says that --value gives them. Returns false. */
 bool hint_value(model *m, value_id v);
-void hint_asked(model *m, uint32_t from); /* of what was asked for, m->asked from there on */
+void hint_asked(model *m, const node *n, uint32_t from, bool can_give); /* of what the node asked for, m->asked from there on; can_give: the tool has --value */
 void note_asked(model *m, value_id v);
 bool need_rank(infer_ctx *c, uint32_t i); /* reports when input i is present and its rank is unknown */
 
@@ -172,6 +172,7 @@ typedef struct {
     bool partial;          /* what can't be inferred whole has the types that are known without its sizes (infer_partial) */
     bool given_only;       /* of integer tensors only those in the file are known, none that nodes compute: as onnx infers without data propagation */
     bool tolerant;         /* what can't be inferred stays without a type, and so does what is computed from it; reported as ever */
+    bool faults_known;     /* the model has errors that were reported: nothing is inferred of nodes that are `faulty`, nor said of what follows from errors */
     bool keep_dequantized; /* DequantizeLinear of a constant stays a node: the pass `integer` wants the integers */
     const resolver *resolver; /* NULL: none */
     bool (*before)(model *m, const node *n); /* NULL, or what is asked about each node before it changes its version: false after a report */

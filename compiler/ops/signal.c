@@ -217,7 +217,7 @@ bool infer_MelWeightMatrix(infer_ctx *c)
     if (to < 1 || to >= ELEM_COUNT || !strchr("fiu", elem_of((elem)to)->kind)) return infer_error(c, "attribute-value", "attribute 'output_datatype' is %lld, which is no type of numbers", (long long)to);
     if (!in_scalar(c, 0, &bins) || !in_scalar(c, 1, &length)) {
         infer_unsupported(c, "shape-unknown", "num_mel_bins or dft_length is computed at run time");
-        return diag_hint(c->m->diag, "make the inputs 'num_mel_bins' and 'dft_length' constants, or say them with --value");
+        return diag_hint(c->m->diag, "make the inputs 'num_mel_bins' and 'dft_length' constants%s", infer_is_partial(c) ? "" : ", or say them with --value");
     }
     const dim out[2] = {dim_addc(c->d, dim_fdiv(c->d, length, dim_const(c->d, 2)), 1), bins};
     return out_tensor(c, 0, (elem)to, 2, out);

@@ -69,7 +69,7 @@ static bool hint_computed(model *m, const value_id *v, uint32_t n)
     return false;
 }
 
-static bool hint_of(model *m, const value_id *v, uint32_t n)
+static void need_inputs(model *m, const value_id *v, uint32_t n)
 {
     worklist w = {.mem = arena_new()};
     w.seen = ARENA_ARRAY(w.mem, bool, m->values.n);
@@ -80,6 +80,11 @@ static bool hint_of(model *m, const value_id *v, uint32_t n)
         else if (is_small_input(m, w.list.p[i])) diag_need(m->diag, "value", x->name);
     }
     arena_free(w.mem);
+}
+
+static bool hint_of(model *m, const value_id *v, uint32_t n)
+{
+    need_inputs(m, v, n);
     return hint_needs(m->diag) || hint_computed(m, v, n);
 }
 
@@ -88,7 +93,21 @@ bool hint_value(model *m, value_id v)
     return hint_of(m, &v, 1);
 }
 
-void hint_asked(model *m, uint32_t from)
+/* A contradiction is there whatever the data are, and what was reported in the body of a node has no need of what the node itself asked for. */
+static bool is_for_lack_of_data(model *m, const node *n)
 {
-    if (m->asked.n > from) (void)hint_of(m, m->asked.p + from, m->asked.n - from);
+    const diag *d = m->diag;
+    if (d->last >= d->list.n || d->list.p[d->last].exit != EXIT_UNSUPPORTED) return false;
+    for (uint32_t i = 0; i < n->n_attr; i++)
+        if (n->attr[i].kind == ATTR_GRAPH) return !strcmp(d->list.p[d->last].where, at_node(m, n));
+    return true;
+}
+
+void hint_asked(model *m, const node *n, uint32_t from, bool can_give)
+{
+    const value_id *v = m->asked.p + from;
+    const uint32_t count = m->asked.n - from;
+    if (!count || !is_for_lack_of_data(m, n)) return;
+    if (can_give) (void)hint_of(m, v, count);
+    else (void)hint_computed(m, v, count);
 }

@@ -238,6 +238,7 @@ static bool copy_node(copier *c, node_id from, graph_id g, bool top, node_list *
     n->name = scoped_name(c, *src.name ? src.name : src.op);
     n->overload = src.overload ? intern(m->names, src.overload) : "";
     n->version = src.version;
+    n->faulty = src.faulty;
     n->doc = src.doc;
     n->origin = m->origins.n - 1;
     for (uint32_t i = 0; i < src.n_in; i++) n->in[i] = map_get(c, src.in[i]);
@@ -364,7 +365,7 @@ static bool find_callee(inliner *x, const node *n, callee *what)
         what->function = model_function(x->m, n->domain, n->op, n->overload);
         return true;
     }
-    const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
+    const op_schema *s = n->version && !n->faulty ? schema_find(n->domain, n->op, n->version) : NULL;
     const schema_body *b = s ? schema_body_find(version_same(s), INT32_MAX) : NULL;
     if (!b || !x->want(x->ctx, x->m, n)) return true;
     what->schema = s;
@@ -402,7 +403,7 @@ static bool expand_node(inliner *x, node_id id, const frame *stack, node_list *o
     model *m = x->m;
     callee what;
     const node n = *node_at(m, id);
-    const body_builder build = x->want && n.version ? computed_body_find(n.domain, n.op) : NULL;
+    const body_builder build = x->want && n.version && !n.faulty ? computed_body_find(n.domain, n.op) : NULL;
     if (build && x->want(x->ctx, m, &n)) return expand_computed(x, id, build, out);
     if (!find_callee(x, &n, &what)) return false;
     if (!what.function) {

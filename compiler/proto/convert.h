@@ -16,7 +16,7 @@ typedef struct converter {
     bool overridable_inputs;
     bool keep_source;
     bool judging; /* as in load_options */
-    uint32_t undefined; /* names that nothing defines, which stand for values without a meaning when judging */
+    uint32_t mended; /* errors after which the rest can be looked at, when judging: names that nothing defines or that are defined twice stand for values of their own */
     const text_places *places; /* NULL: the model is no text */
     uint32_t line, column;     /* where the node or value that is converted stands in the text; 0: not known */
 } converter;

@@ -168,6 +168,16 @@ static origin_id origin_new(converter *c, const Onnx__NodeProto *p, const node *
     return c->m->origins.n - 1;
 }
 
+/* A value for a name that nothing defines, which was reported, so that the rest can be looked at; 0 where that is not wanted. */
+static value_id undefined(converter *c, const char *name)
+{
+    if (!c->judging) return 0;
+    const value_id v = value_new(c->m, keep(c, name));
+    value_at(c->m, v)->undefined = true;
+    c->mended++;
+    return v;
+}
+
 static bool convert_inputs(converter *c, const Onnx__NodeProto *p, const place *at, value_id *in)
 {
     bool ok = true;
@@ -177,22 +187,21 @@ static bool convert_inputs(converter *c, const Onnx__NodeProto *p, const place *
         if (in[i]) continue;
         diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-undefined",
                    "input %zu '%s' is neither an input, an initializer nor the output of an earlier node", i, p->input[i]);
-        ok &= c->judging;
-        if (!c->judging) continue;
-        in[i] = value_new(c->m, keep(c, p->input[i])); /* so that the rest can be looked at */
-        value_at(c->m, in[i])->undefined = true;
-        c->undefined++;
+        in[i] = undefined(c, p->input[i]);
+        ok &= in[i] != 0;
     }
     return ok;
 }
 
-/* Makes the value that `name` stands for from here on. 0 after reporting. */
+/* Makes the value that `name` stands for from here on. After reporting 0, or when judging one that nothing can read. */
 static value_id define(converter *c, const char *name, const place *at)
 {
     const char *const s = keep(c, name);
     if (scope_find_here(c->names, s)) {
         diag_error(c->d, EXIT_INVALID, where_of(c, at), "value-twice", "value '%s' is defined twice in its graph", s);
-        return 0;
+        if (!c->judging) return 0;
+        c->mended++;
+        return value_new(c->m, s);
     }
     const value_id v = value_new(c->m, s);
     scope_define(c->names, s, v);
@@ -363,10 +372,12 @@ static bool convert_graph_outputs(converter *c, const Onnx__GraphProto *p, graph
     for (uint32_t i = 0; i < p->n_output; i++) {
         const place here = {at, "output", i, p->output[i]->name};
         look_at(c, p->output[i]);
-        const value_id v = scope_find(c->names, keep(c, p->output[i]->name));
+        value_id v = scope_find(c->names, keep(c, p->output[i]->name));
         if (!v) {
-            ok = diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-undefined", "nothing in the graph computes this output");
-            continue;
+            diag_error(c->d, EXIT_INVALID, where_of(c, &here), "value-undefined", "nothing in the graph computes this output");
+            v = undefined(c, p->output[i]->name);
+            ok &= v != 0;
+            if (!v) continue;
         }
         value *val = value_at(c->m, v);
         if (c->judging && g == 1 && !val->producer && !val->data && p->output[i]->type) val->type = (type){.rank = -1}; /* an input: for onnx its type is that of the output */
@@ -504,7 +515,7 @@ model *model_from_proto(arena *mem, diag *d, const proto_file *f, const load_opt
         const place here = {NULL, "functions", i, p->functions[i]->name};
         convert_function(&c, p->functions[i], &here);
     }
-    return ok && d->errors == errors + c.undefined ? m : NULL;
+    return ok && d->errors == errors + c.mended ? m : NULL;
 }
 
 /* ---- files ---- */

@@ -85,6 +85,71 @@ expect 0 check --full more.onnx
 says err "warning: graph.initializer[0] 'w': float_data has 3 entries, float of its shape needs only 2 [tensor-excess]"
 expect 3 compile more.onnx -o more
 
+# Nodes without a name that stand in bodies: where, since each body counts its own.
+cat > bodies.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17, "f" : 1]>
+g (float[2,4] x, float[5,3] w, bool c) => (float[a,b] y)
+{
+    [own] t = Relu(x)
+    y = If (c) <then_branch = one () => (u) { v = Neg(t)  u = Relu<alpha = 1.0>(v) }, else_branch = two () => (z) { z = f.Twice(t) }>
+}
+<domain: "f", opset_import: ["" : 17]>
+Twice (a) => (b)
+{
+    c = Neg(a)
+    b = Softmax<axes = 1>(c)
+}
+EOT
+expect 3 check bodies.onnxtxt
+says err "error: graph.node[1] 'If'.attribute[0] 'then_branch'.g 'one'.node[1] 'Relu': Relu has no attribute 'alpha' [attr-unknown]" \
+    "error: functions[0] 'Twice'.node[1] 'Softmax': Softmax has no attribute 'axes' [attr-unknown]"
+sed -i 's/<alpha = 1.0>//; s/axes = 1/axis = 1/; s/v = Neg(t)/v = MatMul(t, w)/' bodies.onnxtxt
+expect 3 check --full bodies.onnxtxt
+says err "error: graph.node[1] 'If'.attribute[0] 'then_branch'.g 'one'.node[0] 'MatMul': the last dimension of input 0 is 4, the matching one of input 1 is 5 [shape-mismatch]"
+
+# One run says all, whatever stage finds it: names, the form of the file, operators, and with --full types; and nothing that only follows from what is said.
+cat > stages.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,2,8,8] x, float[3,2,3,3] w, float[2,4] a, float[5,3] b, bool t) => (float[1,3,6,6] z, float q)
+{
+    [cv] y = Conv<foo = 3>(x, w)
+    [rl] z = Relu(nope)
+    [sm] z2 = Softmax<axis = 1.5>(y)
+    [mm] m = MatMul(a, b)
+    [br] i = If (t) <then_branch = one () => (u) { u = Nag(a) }, else_branch = two () => (v) { v = Neg(a) }>
+    [tr] q = Transpose(i, a)
+    [so] s = Softmax(m)
+}
+EOT
+expect 3 check --full stages.onnxtxt
+says err "input 0 'nope' is neither" "(Conv): Conv has no attribute 'foo' [attr-unknown]" "attribute 'axis' is FLOAT, expected INT [attr-type]" "there is no operator Nag" "(Transpose): has 2 inputs, expected 1" \
+    "error: node 'mm' (MatMul): the last dimension of input 0 is 4, the matching one of input 1 is 5 [shape-mismatch]"
+[ "$(grep -c -e 'error: ' -e 'warning: ' err)" -eq 6 ] || fail "not one error for each"
+cat > form.onnxtxt <<'EOT'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[1,2,8,8] x, float[3,2,3,3] w, float[2,4] a, float[5,3] b) => (float[1,3,6,6] y, float[] q)
+{
+    [cv] y = Conv(x, w)
+    [sm] twice = Softmax<axis = 1>(y)
+    [ne] first = Neg(a)
+    [re] r = Relu(first)
+    [mm] m = MatMul(a, b)
+    [so] q = Tanh(m)
+}
+EOT
+expect 0 text form.onnxtxt -o form.onnx
+LC_ALL=C sed 's/twice/first/; s/axis/axes/; s/Relu/Rulu/' form.onnx > faults.onnx # the bytes of names only: their number stays
+expect 3 check --full faults.onnx
+says err "graph.output[1] 'q': field 'shape' is required but missing or empty [field-missing]" "graph.node[2] 'ne': output 0 'first' is a name that is defined already [value-twice]" \
+    "node 'sm' (Softmax): Softmax has no attribute 'axes' [attr-unknown]" "there is no operator Rulu" "error: node 'mm' (MatMul): the last dimension of input 0 is 4"
+[ "$(grep -c -e 'error: ' -e 'warning: ' err)" -eq 5 ] || fail "not one error for each fault of the form and of what it means"
+
+# Text that is not UTF-8: an error of parsing, though onnx.checker passes it.
+one utf8 '{1, 2}' 'Q = Add(x, w)  y = Neg(Q)'
+LC_ALL=C tr Q '\377' < utf8.onnx > latin.onnx
+expect 3 check latin.onnx --json
+says out '"class":"parse"' "text is not valid UTF-8"
+
 # What a code means.
 expect 0 check --explain shape-mismatch op-unknown
 says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "

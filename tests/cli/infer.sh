@@ -96,6 +96,24 @@ expect 0 infer asked.onnxtxt -o hinted.onnxtxt --data-prop
 says err "hint: --infer-hint t=.."
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --json
 says out '{"where":"node #0 (Reshape)","code":"rank-unknown"'
+says out '"code":"infer-unknown","message":"'"'t' has a type or sizes that stay unknown, as 1 more of 3 values have: the number of dimensions"
+expect 0 infer asked.onnxtxt -o hinted.onnxtxt --strict
+says err "stay unknown, as 1 more of 3 values have"
+printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[?,30] x) => (float[a,b] y)\n{\n    t = Relu(x)\n    y = Neg(t)\n}\n' > nameless.onnxtxt
+expect 0 infer nameless.onnxtxt -o out.onnxtxt
+says err "hint: dimension 0 of input 'x' has no name: --dim x:0=N or --shape x=Nx? fixes it"
+expect 0 infer nameless.onnxtxt -o out.onnxtxt --dim x:0=5
+[ ! -s err ] || fail "the option that the hint names did not help"
+expect 0 infer nameless.onnxtxt -o out.onnxtxt --shape 'x=5x?'
+[ ! -s err ] || fail "nor did the other"
+sed 's/z = MatMul(x, y)/t = MatMul(x, y)  z = Relu(t)/' bad.onnxtxt > contradiction.onnxtxt
+expect 0 infer contradiction.onnxtxt -o out.onnxtxt
+grep -q hint: err && fail "no option helps against a contradiction"
+says err "stay unknown: the last dimension of input 0 is 3, the matching one of input 1 is 4"
+printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[2,4] x, float[5,3] w, bool c) => (float[2,3] y)\n{\n    y = If (c) <then_branch = one () => (float[2,3] p) { t = MatMul(x, w) p = Neg(t) }, else_branch = two () => (float[2,3] q) { q = Slice(x) }>\n}\n' |
+    sed 's/q = Slice(x)/q = Neg(z)/; s/, bool c/, bool c, float[2,3] z/' > branch.onnxtxt
+expect 0 infer branch.onnxtxt -o out.onnxtxt
+says err "graph.node[0] 'If'.attribute[0] 'then_branch'.g 'one'.node[0] 'MatMul': 't' has a type or sizes that stay unknown"
 expect 0 infer relu.onnx -o known.onnx
 [ ! -s err ] || fail "something is said of a model whose types are known"
 expect 0 infer asked.onnxtxt -o hinted.onnxtxt --infer-hint 't=?x6'

@@ -40,6 +40,32 @@ says_of 'float[] x' 'y = Relu(x)' "value 'x': the number of dimensions is not kn
 says_of 'float[n,12] x' 'i = NonZero(x) j = ReduceMax<keepdims=0>(i) y = Unsqueeze(x, j)' "the axes are computed from data [axes-data]" \
     "hint: 'j' decides it, which node #1 (ReduceMax) computes from data"
 
+# What contradicts itself in a branch does so whatever the condition is, and check has no --value to give one by.
+branch() { # NODES
+    printf '<ir_version: 10, opset_import: ["" : 21]>\nnet (float[2,4] x, float[5,3] w, bool c, int64[2] s) => (float[a,b] y)\n{\n    y = If (c) <then_branch = one () => (p) { %s }, else_branch = two () => (q) { q = Neg(x) }>\n}\n' "$1" > branch.onnxtxt
+}
+for nodes in 'p = MatMul(x, w)' 'p = Softmax<axis = 3>(x)' 'p = Cast<to = 6>(x)'; do
+    branch "$nodes"
+    expect 3 compile branch.onnxtxt -o branch
+    grep -q 'value c' err && fail "data that decide nothing are asked for: $nodes"
+    expect 3 check --full branch.onnxtxt
+    grep -q 'value' err && fail "check has no --value: $nodes"
+done
+branch 'r = Shape(x) z = Sub(r, s) p = Unsqueeze(x, z)'
+expect 4 compile branch.onnxtxt -o branch
+says err "[axes-data]" "--value s=.."
+expect 0 check --full branch.onnxtxt
+grep -q -e '--value' err && fail "check has no --value"
+
+# A declaration that an operator contradicts is a warning, of the number of dimensions and of each; a wrong batch is one warning.
+printf '<ir_version: 10, opset_import: ["" : 21]>\nnet (float[2,3] x) => (float[5,3] z, float[6] f)\n<float[5,3] y>\n{\n    y = Relu(x)\n    z = Neg(y)\n    f = Flatten(y)\n}\n' > declared.onnxtxt
+expect 0 compile declared.onnxtxt -o declared
+says err "warning: node #0 (Relu): dimension 0 of output 0 is declared 5, but the operator gives 2, which holds (and 1 more like it) [shape-mismatch]" \
+    "warning: node #2 (Flatten): output 0 'f' is declared with 1 dimensions, but the operator gives 2, which holds"
+[ "$(grep -c ' warning: ' err)" -eq 2 ] || fail "not one warning for each"
+expect 0 compile relu.onnx -o silent
+[ ! -s err ] || fail "a warning of a model without a fault"
+
 # More memory than there is: the step in which most is alive, what is, the sizes that would fit, what 8 bits would give.
 cat > large.onnxtxt <<'EOT'
 <ir_version: 10, opset_import: ["" : 21]>

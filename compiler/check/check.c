@@ -113,8 +113,8 @@ static const op_schema *resolve(walk *w, node *n, const function *callee, bool *
     const opset *import = import_of(w, n->domain);
     n->version = 0;
     n->faulty = !*n->op;
-    if (n->faulty) { /* the form says so */
-        *ok = false;
+    if (n->faulty) {
+        *ok = d->errors ? false : diag_error(d, EXIT_INVALID, where(w, n), "field-missing", "field 'op_type' is required but missing or empty"); /* with an error: the form has said so */
         return NULL;
     }
     if (!import) {

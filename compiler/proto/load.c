@@ -255,7 +255,8 @@ static bool convert_nodes(converter *c, Onnx__NodeProto *const *list, size_t n, 
     const uint32_t *order = node_order(c->mem, c->m->names, c->producers, list, count(n), &circle);
     if (order) diag_warn(c->d, where_of(c, at), "node-order", "nodes stand before what they use; they are taken in a valid order");
     if (circle < n) {
-        const place here = {at, "node", circle, list[circle]->name};
+        const Onnx__NodeProto *first = list[circle];
+        const place here = {at, "node", circle, first->name && *first->name ? first->name : first->op_type};
         look_at(c, list[circle]);
         ok = diag_error(c->d, EXIT_INVALID, where_of(c, &here), "node-circle", "the node depends on its own output");
         for (uint32_t i = 0; i < n; i++) /* so that what uses them is no error as well */

@@ -9,7 +9,8 @@
 static const double LEAST_NS = 1000;
 enum { PIECES_PER_THREAD = 4 /* threads that come late leave the rest to others */ };
 
-/* The least part of the range that is worth a call, where the sizes are known; 0: the whole. */
+/* The least part of the range that is worth a call, where the sizes are known; 0: the whole. Chosen here because the axis that a nest is split along
+ * still is (print_nest.c); both belong to plan/. */
 static int64_t grain_of(const emit *e, const step *s)
 {
     const printed *f = &e->by_step[s->id];

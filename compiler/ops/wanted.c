@@ -105,9 +105,9 @@ static bool is_for_lack_of_data(model *m, const node *n)
 
 void hint_asked(model *m, const node *n, uint32_t from, bool can_give)
 {
+    if (from >= m->asked.n || !is_for_lack_of_data(m, n)) return;
     const value_id *v = m->asked.p + from;
     const uint32_t count = m->asked.n - from;
-    if (!count || !is_for_lack_of_data(m, n)) return;
     if (can_give) (void)hint_of(m, v, count);
     else (void)hint_computed(m, v, count);
 }

@@ -686,7 +686,7 @@ dim dim_mod(dims *t, dim a, dim b)
 
 dim dim_cdiv(dims *t, dim a, dim b)
 {
-    return dim_fdiv(t, dim_addc(t, dim_add(t, a, b), -1), b);
+    return dim_fdiv(t, dim_add(t, a, dim_addc(t, b, -1)), b);
 }
 
 static dim min_max(dims *t, dim_kind k, dim a, dim b)

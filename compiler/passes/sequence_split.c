@@ -15,7 +15,9 @@ static resolution pieces_of(spot *p, dim size, int64_t each, pieces *out)
     model *m = p->m;
     int64_t n, whole;
     if (each <= 0) return spot_error(p, "split-size", "pieces of %lld elements", (long long)each);
-    if (!dim_is_const(m->dims, dim_cdiv(m->dims, size, dim_const(m->dims, each)), &n)) {
+    const dim count = dim_cdiv(m->dims, size, dim_const(m->dims, each));
+    if (dims_overflowed(m->dims)) return spot_unsupported(p, "sequence-long", "the number of pieces does not fit 64 bits");
+    if (!dim_is_const(m->dims, count, &n)) {
         spot_unsupported(p, "sequence-unknown", "the number of pieces depends on a size that is not known when the model is compiled");
         diag_hint(m->diag, "--dim or --shape says it");
         return RESOLVE_FAILED;

@@ -277,7 +277,7 @@ typedef VEC(Onnx__ValueInfoProto *) info_list;
 static bool is_listed(const info_list *list, const Onnx__ValueInfoProto *p)
 {
     for (uint32_t i = 0; i < list->n; i++)
-        if (p->name && !strcmp(list->p[i]->name, p->name)) return true;
+        if (p->name && list->p[i]->name && !strcmp(list->p[i]->name, p->name)) return true;
     return false;
 }
 

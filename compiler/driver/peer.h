@@ -14,12 +14,13 @@ typedef struct {
     pid_t pid;
     FILE *to, *from;
     samples ms;
-    const char *answers; /* .npz with the outputs of its first run; it may hold fewer than the model has */
+    const char *answers; /* .npz with its outputs for the first set; it may hold fewer than the model has */
     double distance;     /* of ours from those, the largest, as a share of an output's largest magnitude; NAN: not compared */
 } peer;
 
-/* Starts the engine on the model and the inputs' .npz, and waits until it has run once. `script` is the path of bench_peer.py, p->answers is set. */
-void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, int threads);
+/* Starts the engine on the model and n sets of inputs, INPUTS_K.npz, which its runs take in turns, and waits until it has run once. `script` is the path of
+ * bench_peer.py, p->answers is set. */
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads);
 /* Runs it k times; false when it has ended. */
 bool peer_round(arena *a, peer *p, int k);
 void peer_stop(peer *p);

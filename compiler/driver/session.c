@@ -335,7 +335,30 @@ void session_close(session *s)
 
 bool session_bind(session *s, const tensor_set *inputs)
 {
-    return bind_inputs(s, inputs) && allocate(s);
+    s->turns.n = s->next_turn = 0;
+    if (!bind_inputs(s, inputs) || !allocate(s)) return false;
+    VEC_PUSH(s->mem, s->turns, s->in);
+    return true;
+}
+
+bool session_add(session *s, const tensor_set *inputs)
+{
+    tensor *const *bound = s->bound;
+    const void **in = s->in;
+    int64_t *read = s->dims;
+    bool ok = bind_inputs(s, inputs);
+    for (int k = 0; ok && k < s->model->n_dims; k++)
+        if (s->dims[k] != s->dims_bound[k]) ok = diag_error(s->diag, EXIT_USAGE, "", "input-shape", "'%s' differs between the sets of inputs", s->model->dims[k].name);
+    if (ok) VEC_PUSH(s->mem, s->turns, s->in);
+    s->bound = bound;
+    s->in = in;
+    s->dims = read;
+    return ok;
+}
+
+void session_first(session *s)
+{
+    s->next_turn = 0;
 }
 
 static void prepare_memory(session *s)
@@ -352,10 +375,12 @@ static void prepare_memory(session *s)
 bool session_call(session *s, double *ms)
 {
     struct timespec a, b;
+    const void *const *in = s->turns.p[s->next_turn];
+    s->next_turn = (s->next_turn + 1) % s->turns.n;
     prepare_memory(s);
     if (s->model->n_dims) memcpy(s->dims, s->dims_bound, (size_t)s->model->n_dims * sizeof *s->dims);
     clock_gettime(CLOCK_MONOTONIC, &a);
-    const int code = s->model->run(s->in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
+    const int code = s->model->run(in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
     if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
     if (code == ONNXCC_E_IMAGE && s->image_format) return image_refused(s);

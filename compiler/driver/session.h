@@ -26,6 +26,8 @@ typedef struct {
     /* set by session_bind */
     tensor *const *bound; /* what was given for each input */
     const void **in;
+    VEC(const void **) turns; /* in, and those of session_add */
+    uint32_t next_turn;
     void **out;
     size_t *out_bytes; /* capacity; a guard follows each */
     int64_t *dims, *dims_bound;
@@ -42,6 +44,10 @@ void session_close(session *s);
 /* Binds tensors to inputs: by name first, then those without a match in order. Reads the run-time dimensions from their shapes, checks every
  * dimension, and allocates outputs and work memory. May be called again. */
 bool session_bind(session *s, const tensor_set *inputs);
+
+/* Another set of inputs of the same shapes: each call takes the next, beginning with the one that was bound. */
+bool session_add(session *s, const tensor_set *inputs);
+void session_first(session *s); /* the next call takes the one that was bound */
 
 /* Runs once; *ms (may be NULL) gets the time in milliseconds. */
 bool session_call(session *s, double *ms);

@@ -1,11 +1,13 @@
 /* verb_bench.c - `onnxcc bench MODEL`: run time, and that of other engines measured in the same rounds, so that whatever else the machine does
- * hits all of them. The model's dimensions are pinned to those of the inputs. */
+ * hits all of them. The model's dimensions are pinned to those of the inputs. With several sets of inputs, each run takes the next: a branch
+ * predictor learns a tree's way through one row, and no row comes twice in use. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/embedded.h"
+#include "driver/bench_inputs.h"
 #include "driver/build.h"
 #include "driver/command.h"
 #include "driver/data_set.h"
@@ -21,112 +23,13 @@ static const double ROUND_MS = 50, TOTAL_MS = 2000;
 typedef struct {
     command *c;
     const char *path, *folder;
-    tensor_set inputs;
+    input_sets inputs;
     session s;
     samples ms;
     peer peer[MAX_PEERS];
     uint32_t n_peers;
     int threads;
 } bench;
-
-/* ---- inputs ---- */
-
-/* A fixed sequence of numbers in [0, 1) (splitmix64), so that every run measures the same data. */
-static double next_number(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return (double)((z ^ z >> 31) >> 11) * 0x1p-53;
-}
-
-/* Size of dimension `axis` of an input without a tensor: its constant, what --dim says (by symbol or as INPUT:AXIS), else 1. */
-static int64_t invented_dim(arena *a, model *m, const compile_options *o, const value *input, int32_t axis)
-{
-    const dim d = input->type.shape[axis];
-    int64_t size;
-    if (dim_is_const(m->dims, d, &size)) return size;
-    const char *symbol = dim_kind_of(m->dims, d) == DIM_SYMBOL ? dim_name(m->dims, d) : "", *place = arena_printf(a, "%s:%d", input->name, axis);
-    for (uint32_t i = 0; i < o->dims.n; i++)
-        if (!strcmp(o->dims.p[i].name, symbol) || !strcmp(o->dims.p[i].name, place)) return o->dims.p[i].lo > 0 ? o->dims.p[i].lo : 1;
-    return 1;
-}
-
-/* A tensor for an input that none was given for: floats in [0, 1), integers 0 and 1. NULL for what can't be invented. */
-static tensor *invent(arena *a, model *m, const compile_options *o, const value *v)
-{
-    const type *t = &v->type;
-    if (t->kind != TYPE_TENSOR || t->rank < 0 || t->elem == ELEM_STRING || elem_of(t->elem)->kind == 'c') return NULL;
-    int64_t *shape = ARENA_ARRAY(a, int64_t, t->rank + 1);
-    for (int32_t i = 0; i < t->rank; i++) shape[i] = invented_dim(a, m, o, v, i);
-    for (uint32_t k = 0; k < o->shapes.n; k++)
-        if (!strcmp(o->shapes.p[k].input, v->name))
-            for (uint32_t i = 0; i < o->shapes.p[k].rank && i < (uint32_t)t->rank; i++)
-                if (o->shapes.p[k].dim[i] >= 0) shape[i] = o->shapes.p[k].dim[i];
-    tensor *r = tensor_new(a, t->elem, (uint32_t)t->rank, shape);
-    r->name = v->name;
-    uint64_t state = 1;
-    const int64_t n = tensor_count(r);
-    for (int64_t i = 0; i < n; i++) {
-        const double x = next_number(&state);
-        elem_set_double(r->type, (void *)(uintptr_t)r->data, (size_t)i, elem_of(r->type)->kind == 'f' ? x : x < 0.5 ? 0 : 1);
-    }
-    return r;
-}
-
-/* Is `name` a dimension of an input: its symbol, or INPUT:AXIS? */
-static bool input_dim(model *m, const char *name)
-{
-    const graph *g = model_main(m);
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        const value *v = value_at(m, g->inputs.p[i]);
-        const size_t n = strlen(v->name);
-        if (!strncmp(name, v->name, n) && name[n] == ':') return true;
-        for (int32_t k = 0; k < v->type.rank; k++)
-            if (dim_kind_of(m->dims, v->type.shape[k]) == DIM_SYMBOL && !strcmp(dim_name(m->dims, v->type.shape[k]), name)) return true;
-    }
-    return false;
-}
-
-/* Drops the --dim options that the pinned shapes already say; those for sizes that data decide stay. */
-static void drop_input_dims(model *m, compile_options *o)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < o->dims.n; i++)
-        if (!input_dim(m, o->dims.p[i].name)) o->dims.p[n++] = o->dims.p[i];
-    o->dims.n = n;
-}
-
-/* Every input has a tensor, and the compiler's options pin its shape. */
-static bool pin_inputs(bench *b, model *m, compile_options *o)
-{
-    command *c = b->c;
-    const graph *g = model_main(m);
-    if (g->inputs.n == 1 && b->inputs.list.n == 1) b->inputs.list.p[0]->name = value_at(m, g->inputs.p[0])->name;
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        const value *v = value_at(m, g->inputs.p[i]);
-        tensor *t = tensor_set_find(&b->inputs, v->name);
-        if (!t) {
-            t = invent(c->mem, m, o, v);
-            if (!t) {
-                diag_error(c->diag, EXIT_USAGE, at_value(m, g->inputs.p[i]), "missing-input", "give a tensor for this input");
-                return diag_hint(c->diag, "--input FILE.npz");
-            }
-            VEC_PUSH(c->mem, b->inputs.list, t);
-        }
-        shape_override s = {.input = v->name, .rank = t->rank};
-        if (t->rank > sizeof s.dim / sizeof *s.dim)
-            return diag_error(c->diag, EXIT_LIMIT, at_value(m, g->inputs.p[i]), "rank-limit", "too many dimensions");
-        for (uint32_t k = 0; k < t->rank; k++) s.dim[k] = t->shape[k];
-        VEC_PUSH(c->mem, o->shapes, s);
-        if (c->quiet || shape_is_static(m, &v->type, NULL)) continue;
-        fprintf(stderr, "input '%s' is pinned to ", v->name);
-        for (uint32_t k = 0; k < t->rank; k++) fprintf(stderr, k ? "x%lld" : "%lld", (long long)t->shape[k]);
-        fputc('\n', stderr);
-    }
-    drop_input_dims(m, o);
-    return true;
-}
 
 /* ---- measuring ---- */
 
@@ -173,14 +76,14 @@ static bool measure(bench *b)
 static bool start_peers(bench *b)
 {
     command *c = b->c;
-    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *npz = arena_printf(c->mem, "%s/bench_inputs.npz", b->folder),
-               *why = "missing";
+    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *inputs = arena_printf(c->mem, "%s/bench_inputs", b->folder), *why = "missing";
     if (!c->o->n[OPT_AGAINST]) return true;
     bool ok = false;
     for (const embedded_file *f = onnxcc_embedded; f->name; f++)
         if (!strcmp(f->name, "compiler/driver/bench_peer.py")) ok = file_write(script, f->data, f->size, &why);
     if (!ok) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", script, why);
-    if (!tensors_write(c->diag, npz, &b->inputs)) return false;
+    for (uint32_t i = 0; i < b->inputs.n; i++)
+        if (!tensors_write(c->diag, arena_printf(c->mem, "%s_%u.npz", inputs, i), &b->inputs.p[i])) return false;
     for (uint32_t i = 0; i < c->o->n[OPT_AGAINST]; i++)
         for (const char *s = c->o->values[OPT_AGAINST][i]; *s && b->n_peers < MAX_PEERS;) {
             const size_t n = strcspn(s, ",");
@@ -191,7 +94,7 @@ static bool start_peers(bench *b)
                 return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime and openvino, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
-            peer_start(c->mem, p, script, b->path, npz, b->threads);
+            peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads);
             if (p->missing) fprintf(stderr, "%s can't be measured: %s\n", p->name, p->missing);
         }
     return true;
@@ -233,7 +136,8 @@ static bool compare_all(bench *b)
 {
     tensor_set ours = {.mem = b->c->mem};
     if (!b->n_peers) return true;
-    if (!session_outputs(&b->s, &ours)) return false;
+    session_first(&b->s);
+    if (!session_call(&b->s, NULL) || !session_outputs(&b->s, &ours)) return false;
     for (uint32_t i = 0; i < b->n_peers; i++)
         if (!b->peer[i].missing) compare_answers(b, &b->peer[i], &ours);
     return true;
@@ -298,6 +202,14 @@ static void report(bench *b)
     fputs("}}\n", to);
 }
 
+static bool bind_all(bench *b)
+{
+    if (!session_bind(&b->s, &b->inputs.p[0])) return false;
+    for (uint32_t i = 1; i < b->inputs.n; i++)
+        if (!session_add(&b->s, &b->inputs.p[i])) return false;
+    return true;
+}
+
 static bool bench_in(bench *b)
 {
     command *c = b->c;
@@ -309,8 +221,8 @@ static bool bench_in(bench *b)
     o.emit = 0;
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
-    if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
-    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b) && compare_all(b);
+    if (!m || !bench_inputs(c, m, &o, &b->inputs) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
+    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && bind_all(b) && start_peers(b) && measure(b) && compare_all(b);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
     if (ok) report(b);
@@ -320,9 +232,9 @@ static bool bench_in(bench *b)
 
 exit_code verb_bench(command *c)
 {
-    bench b = {.c = c, .path = c->o->args.p[0], .inputs.mem = c->mem};
+    bench b = {.c = c, .path = c->o->args.p[0]};
     bool temporary;
-    if (!inputs_read(c, &b.inputs) || !(b.folder = build_folder(c, &temporary))) return diag_exit(c->diag);
+    if (!(b.folder = build_folder(c, &temporary))) return diag_exit(c->diag);
     const bool ok = bench_in(&b);
     if (temporary) folder_remove(b.folder);
     return ok ? EXIT_OK : diag_exit(c->diag);

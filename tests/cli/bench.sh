@@ -9,3 +9,20 @@ says err "pinned to 2x3"
 ONNXCC_PYTHON=false expect 0 bench relu.onnx --repeat 2 --against onnxruntime
 says err "onnxruntime can't be measured"
 expect 2 bench relu.onnx --against nobody
+
+# sets of inputs that runs take in turns
+mkdir -p sets
+cp x.pb sets/input_0.pb
+expect 0 bench relu.onnx --data sets --repeat 2
+says err "pinned to 2x3"
+expect 2 bench relu.onnx --data sets --input x.pb
+says err "--input and --data both give inputs"
+mkdir -p rows
+expect 0 run relu.onnx --dim n=2 -i x.pb -o rows/a.npy
+cp rows/a.npy rows/b.npy
+expect 0 bench relu.onnx --data rows --repeat 2
+printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }" > rows/c.npy
+printf '\000\000\200\077\000\000\200\077\000\000\200\077' >> rows/c.npy
+expect 2 bench relu.onnx --data rows
+says err "input 'x' has another shape in 'rows/c.npy' than in the first set"
+expect 5 bench relu.onnx --data nowhere

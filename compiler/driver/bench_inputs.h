@@ -1,0 +1,13 @@
+/* bench_inputs.h - what a measured model is run on. */
+#ifndef ONNXCC_DRIVER_BENCH_INPUTS_H
+#define ONNXCC_DRIVER_BENCH_INPUTS_H
+#include "compile.h"
+#include "driver/command.h"
+#include "driver/npy.h"
+
+typedef VEC(tensor_set) input_sets;
+
+/* The sets of --data; or that of --input; or invented ones, up to 256 or 1 MiB together. Each has a tensor for every input, all sets have the shapes of the
+ * first, and the options pin the model's inputs to them. Reports and returns false on failure. */
+bool bench_inputs(command *c, model *m, compile_options *o, input_sets *sets);
+#endif

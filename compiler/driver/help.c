@@ -14,7 +14,52 @@ static bool takes_value(const option_info *o)
     return o->kind != OPTION_FLAG;
 }
 
-static void print_option(FILE *to, const option_info *o)
+/* The verbs that a part of a help text begins with, as in "run, verify: ..."; *text: what follows. 0: it begins with none. */
+static unsigned verbs_named(const char *part, size_t n, const char **text)
+{
+    unsigned verbs = 0;
+    for (const char *s = part; s < part + n;) {
+        const size_t word = strcspn(s, ",: ;");
+        unsigned found = 0;
+        for (int v = 0; v < VERB_COUNT; v++)
+            if (strlen(verb_info_of((verb_id)v)->name) == word && !strncmp(verb_info_of((verb_id)v)->name, s, word)) found = 1u << v;
+        if (!found || (s[word] != ',' && s[word] != ':') || s[word + 1] != ' ') return 0;
+        verbs |= found;
+        if (s[word] == ':') {
+            *text = s + word + 2;
+            return verbs;
+        }
+        s += word + 2;
+    }
+    return 0;
+}
+
+/* An option's help as far as it concerns one of the verbs: a part without verbs belongs to the part before it. */
+static void print_help(const option_info *o, unsigned verbs, void print(FILE *, const char *, size_t), FILE *to)
+{
+    const bool one = verbs && !(verbs & (verbs - 1));
+    bool wanted = true, any = false;
+    for (const char *s = o->help; *s;) {
+        const char *end = strstr(s, "; "), *text = s;
+        const size_t n = end ? (size_t)(end - s) : strlen(s);
+        const unsigned named = verbs_named(s, n, &text);
+        if (named) wanted = named & verbs;
+        if (!one) text = s;
+        if (wanted) {
+            if (any) print(to, "; ", 2);
+            print(to, text, (size_t)(s + n - text));
+            any = true;
+        }
+        s += end ? n + 2 : n;
+    }
+}
+
+static void plain(FILE *to, const char *s, size_t n)
+{
+    fwrite(s, 1, n, to);
+}
+
+static void print_option(FILE *to, const option_info *o, unsigned verbs)
 {
     char left[80];
     const bool optional = !strcmp(o->name, "json") || !strcmp(o->name, "help");
@@ -22,7 +67,9 @@ static void print_option(FILE *to, const option_info *o)
     if (takes_value(o)) n += snprintf(left + n, sizeof left - (size_t)n, optional ? "[=%s]" : "=%s", o->arg);
     fprintf(to, "  %-34s", left);
     if (n > 33) fprintf(to, "\n  %34s", "");
-    fprintf(to, " %s\n", o->help);
+    fputc(' ', to);
+    print_help(o, verbs, plain, to);
+    fputc('\n', to);
 }
 
 static bool everywhere(const option_info *o)
@@ -34,7 +81,7 @@ static void print_options(FILE *to, unsigned verbs, bool common)
 {
     for (int i = 0; i < OPT_COUNT; i++) {
         const option_info *o = option_info_of((option_id)i);
-        if (everywhere(o) == common && (o->verbs & verbs)) print_option(to, o);
+        if (everywhere(o) == common && (o->verbs & verbs)) print_option(to, o, verbs);
     }
 }
 
@@ -61,15 +108,20 @@ void help_verb(FILE *to, verb_id v)
 }
 
 /* Text in a manual page: a backslash and a dash are written as escapes. */
-static void man_text(FILE *to, const char *s)
+static void man_part(FILE *to, const char *s, size_t n)
 {
-    for (; *s; s++) {
-        if (*s == '-' || *s == '\\') fputc('\\', to);
-        fputs(*s == '\\' ? "e" : (char[2]){*s, 0}, to);
+    for (size_t i = 0; i < n; i++) {
+        if (s[i] == '-' || s[i] == '\\') fputc('\\', to);
+        fputc(s[i] == '\\' ? 'e' : s[i], to);
     }
 }
 
-static void man_option(FILE *to, const option_info *o)
+static void man_text(FILE *to, const char *s)
+{
+    man_part(to, s, strlen(s));
+}
+
+static void man_option(FILE *to, const option_info *o, unsigned verbs)
 {
     fputs(".TP\n.B ", to);
     if (o->letter) fprintf(to, "\\-%c, ", o->letter);
@@ -81,7 +133,7 @@ static void man_option(FILE *to, const option_info *o)
         fputs("\\fR", to);
     }
     fputc('\n', to);
-    man_text(to, o->help);
+    print_help(o, verbs, man_part, to);
     fputs(".\n", to);
 }
 
@@ -99,12 +151,12 @@ void help_man(FILE *to)
         fputs(".\n", to);
         for (int i = 0; i < OPT_COUNT; i++) {
             const option_info *o = option_info_of((option_id)i);
-            if (!everywhere(o) && (o->verbs >> v & 1)) man_option(to, o);
+            if (!everywhere(o) && (o->verbs >> v & 1)) man_option(to, o, 1u << v);
         }
     }
     fputs(".SH OPTIONS OF EVERY VERB\n", to);
     for (int i = 0; i < OPT_COUNT; i++)
-        if (everywhere(option_info_of((option_id)i))) man_option(to, option_info_of((option_id)i));
+        if (everywhere(option_info_of((option_id)i))) man_option(to, option_info_of((option_id)i), ~0u);
     fputs(".SH EXIT STATUS\n.nf\n", to);
     for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++) fprintf(to, "%s\n", EXIT_CODES[i]);
     fputs(".fi\n.SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that run, verify and bench call.\n.TP\n.B ONNXCC_PYTHON\nthe Python that bench starts "

@@ -140,7 +140,7 @@ bool infer_Reshape(infer_ctx *c)
         const value *v = value_at(c->m, c->n->out[0]);
         if (v->type.kind == TYPE_TENSOR && v->type.rank == rank) return out_tensor(c, 0, t->elem, v->type.rank, v->type.shape);
         infer_unsupported(c, "shape-data", "the shape to reshape to is computed from data");
-        return diag_hint(c->m->diag, "fix the input shapes with --shape or --dim so that it becomes a constant");
+        return diag_hint(c->m->diag, "inputs of fixed sizes, --shape or --dim when compiling, may make it a constant");
     }
     const bool allowzero = node_int(c->n, "allowzero", 0) != 0;
     dim *out = shape_new(c->m, n), others = dim_const(c->d, 1);

@@ -80,6 +80,20 @@ bool steps_are_positive(infer_ctx *c)
     return true;
 }
 
+bool kernel_fits(infer_ctx *c, uint32_t weights)
+{
+    uint32_t n;
+    const int64_t *taps = node_ints(c->n, "kernel_shape", &n);
+    for (uint32_t i = 0; taps && i < n && (int32_t)i + 2 < in_rank(c, weights) && !infer_only_checks(c); i++) {
+        const dim size = in_dim(c, weights, (int32_t)i + 2);
+        text have = {.mem = c->m->mem};
+        if (assume_equal(c, size, dim_const(c->d, taps[i]))) continue;
+        dim_text(c->d, size, &have);
+        return infer_error(c, "kernel-shape", "attribute 'kernel_shape' is %lld in spatial dimension %u, the weights have %s there", (long long)taps[i], i, have.p);
+    }
+    return true;
+}
+
 bool infer_Conv(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
@@ -93,7 +107,7 @@ bool infer_Conv(infer_ctx *c)
     if (dim_is_const(c->d, x->shape[1], &in_c) && dim_is_const(c->d, wt->shape[1], &w_c) && (!mul_i64(w_c, group, &want) || in_c != want))
         return infer_error(c, "shape-channels", "input 0 has %lld channels, the weights expect %lld x %lld groups", (long long)in_c, (long long)w_c, (long long)group);
     (void)assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], group));
-    if (!steps_are_positive(c)) return false;
+    if (!steps_are_positive(c) || !kernel_fits(c, 1)) return false;
     window w;
     if (!window_of_conv(c->d, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known");

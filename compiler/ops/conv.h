@@ -19,6 +19,8 @@ bool window_of_conv(dims *d, const node *n, uint32_t rank, const dim *x_shape, c
 
 /* kernel_shape, strides and dilations, where given, have a positive number for each spatial dimension. False after a report. */
 bool steps_are_positive(infer_ctx *c);
+/* kernel_shape, where given, is that of the weights, the input of this number. False after a report. */
+bool kernel_fits(infer_ctx *c, uint32_t weights);
 
 /* The window of the lowered node as parameters of a K_CONV, whose pads are numbers: false when they are not. */
 bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p);

@@ -95,7 +95,7 @@ bool infer_ConvTranspose(infer_ctx *c)
     if (x->rank < 3 || w->rank != x->rank) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions", x->rank, w->rank);
     if (x->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     if (group < 1) return infer_error(c, "attribute-value", "attribute 'group' is %lld", (long long)group);
-    if (!steps_are_positive(c) || !padding_is_right(c)) return false;
+    if (!steps_are_positive(c) || !kernel_fits(c, 1) || !padding_is_right(c)) return false;
     spread s;
     if (!spread_of(c->d, c->n, (uint32_t)x->rank, x->shape, w->shape, &s)) return infer_error(c, "attribute-value", "a stride, dilation or output shape is wrong");
     dim out[MAX_RANK] = {x->shape[0], dim_mulc(c->d, w->shape[1], group)};

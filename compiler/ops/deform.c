@@ -51,6 +51,7 @@ bool infer_DeformConv(infer_ctx *c)
     (void)assume_equal(c, in_dim(c, 0, 1), dim_mulc(c->d, in_dim(c, 1, 1), group));
     const uint32_t spatial = (uint32_t)rank - 2;
     window w;
+    if (!kernel_fits(c, 1)) return false;
     if (!window_of_conv(c->d, c->n, (uint32_t)rank, in_type(c, 0)->shape, in_type(c, 1)->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
     const dim masks = dim_mulc(c->d, taps_of(c->d, &w, spatial), sets);

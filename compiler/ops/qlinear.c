@@ -124,18 +124,6 @@ bool lower_matmul_integer(lower_ctx *c)
 
 /* ---- convolutions ---- */
 
-static bool conv_window(model *m, const node *n, uint32_t rank, const dim *x, const dim *weights, window *w)
-{
-    int64_t taps[MAX_RANK];
-    uint32_t count;
-    const int64_t *given = node_ints(n, "kernel_shape", &count);
-    for (uint32_t i = 0; i + 2 < rank; i++) {
-        if (given && i < count) taps[i] = given[i];
-        else if (!dim_is_const(m->dims, weights[i + 2], &taps[i])) return false;
-    }
-    return window_read(m->dims, n, rank - 2, x + 2, taps, w);
-}
-
 bool infer_conv_integer(infer_ctx *c)
 {
     const operands o = operands_of(c->n);
@@ -145,7 +133,8 @@ bool infer_conv_integer(infer_ctx *c)
     if (x->rank > MAX_RANK) return infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
     if (node_int(c->n, "group", 1) < 1) return infer_error(c, "attribute-value", "attribute 'group' is not positive");
     window w;
-    if (!conv_window(c->m, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
+    if (!kernel_fits(c, o.b)) return false;
+    if (!window_of_conv(c->d, c->n, (uint32_t)x->rank, x->shape, wt->shape, &w))
         return infer_unsupported(c, "kernel-shape", "the kernel's shape is not known, or a stride, dilation or kernel size is not positive");
     if (!assume_equal(c, x->shape[1], dim_mulc(c->d, wt->shape[1], node_int(c->n, "group", 1))))
         return infer_error(c, "shape-channels", "the weights are for another number of channels");
@@ -193,7 +182,7 @@ bool lower_conv_integer(lower_ctx *c)
     const slot x = in_slot(c, 0), wt = in_slot(c, o.b), zx = in_slot(c, o.a_zero), zw = in_slot(c, o.b_zero), y = out_slot(c, 0);
     const uint32_t rank = slot_rank(c, x);
     window w;
-    if (!conv_window(c->m, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel");
+    if (!window_of_conv(c->d, c->n, rank, slot_at(c->p, x)->extent, slot_at(c->p, wt)->extent, &w)) return lower_unsupported(c, "kernel-shape", "unknown kernel");
     if (conv_of_bytes(c, &o, &w)) return true;
     const dim in_per = slot_dim(c, wt, 1), out_per = dim_fdiv(c->d, slot_dim(c, wt, 0), dim_const(c->d, node_int(c->n, "group", 1)));
     nest_builder b = low_begin(c);

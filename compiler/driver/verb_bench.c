@@ -73,6 +73,14 @@ static bool measure(bench *b)
     return true;
 }
 
+static bool is_engine(const char *name) /* that bench_peer.py knows */
+{
+    static const char *const known[] = {"onnxruntime", "openvino", "emx", "emx-fast-math"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(name, known[i])) return true;
+    return false;
+}
+
 static bool start_peers(bench *b)
 {
     command *c = b->c;
@@ -90,8 +98,7 @@ static bool start_peers(bench *b)
             peer *p = &b->peer[b->n_peers++];
             p->name = arena_strndup(c->mem, s, n);
             s += n + (s[n] == ',');
-            if (strcmp(p->name, "onnxruntime") && strcmp(p->name, "openvino"))
-                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime and openvino, not '%s'", p->name);
+            if (!is_engine(p->name)) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino, emx and emx-fast-math, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
             peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads);

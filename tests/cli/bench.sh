@@ -8,6 +8,7 @@ expect 0 bench relu.onnx --input x.pb --repeat 2 --threads 2
 says err "pinned to 2x3"
 ONNXCC_PYTHON=false expect 0 bench relu.onnx --repeat 2 --against onnxruntime
 says err "onnxruntime can't be measured"
+ONNXCC_PYTHON=python3 expect 0 bench relu.onnx --repeat 2 --against emx-fast-math,emx
 expect 2 bench relu.onnx --against nobody
 
 # sets of inputs that runs take in turns

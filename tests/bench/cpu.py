@@ -63,6 +63,20 @@ def of_folder(folder, words):
             yield name, os.path.join(folder, file), inputs if os.path.exists(inputs) else None, [], not name.endswith("int8")
 
 
+def add_model_options(p):
+    p.add_argument("onnxcc")
+    p.add_argument("words", nargs="*", metavar="MODEL")
+    p.add_argument("--corpus", default=os.path.join(os.path.dirname(SOURCE), "shared", "corpus"))
+    p.add_argument("--models")
+    p.add_argument("--work", default="bench-work")
+    p.add_argument("--arguments", default="")
+    p.add_argument("--json")
+
+
+def models_of(a):
+    return of_folder(a.models, a.words) if a.models else of_corpus(a.corpus, a.work, a.words)
+
+
 def bench(a, first, model, inputs, options, threads):
     out = os.path.join(a.work, "bench.json")
     command = [*first, a.onnxcc, "bench", model, "--threads", str(threads), "--against", a.against, "-q", f"--json={out}", *options, *a.arguments.split()]
@@ -87,15 +101,9 @@ def mean(values):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("onnxcc")
-    p.add_argument("words", nargs="*", metavar="MODEL")
-    p.add_argument("--corpus", default=os.path.join(os.path.dirname(SOURCE), "shared", "corpus"))
-    p.add_argument("--models")
-    p.add_argument("--work", default="bench-work")
+    add_model_options(p)
     p.add_argument("--threads", type=int, action="append")
     p.add_argument("--against", default="onnxruntime")
-    p.add_argument("--arguments", default="")
-    p.add_argument("--json")
     a = p.parse_intermixed_args()
     a.threads = a.threads or [1]
     os.makedirs(a.work, exist_ok=True)
@@ -106,7 +114,7 @@ def main():
     print("| model |", " | ".join(f"ms, {t} thread{'s' * (t > 1)} | {' | '.join(peers)}" for t in a.threads), "| differs |")
     print("|---|" + "---|" * (len(a.threads) * (1 + len(peers)) + 1))
     records = []
-    for name, model, inputs, options, plain in of_folder(a.models, a.words) if a.models else of_corpus(a.corpus, a.work, a.words):
+    for name, model, inputs, options, plain in models_of(a):
         cells, differs = [], ""
         for t in a.threads:
             record = {"name": name, "float32": plain, "threads": t, **bench(a, first, model, inputs, options, t)}

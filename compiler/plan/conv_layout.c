@@ -225,7 +225,22 @@ static void want_halo(layouter *l, slot s, const conv_params *c)
     }
 }
 
-/* A copy of s in the wanted layout, before the convolution. Signed bytes become unsigned: 128 more. */
+/* Copies n channels, from the one at `first` on. */
+static void copy_channels(program *p, block *out, slot from, slot to, dim first, dim n, const char *what)
+{
+    const slot_info i = *slot_at(p, from);
+    nest_builder b = nest_begin(p);
+    ex at[MAX_RANK];
+    for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, k == 1 ? dim_add(p->dims, nest_axis(&b, n), first) : nest_axis(&b, i.extent[k]));
+    nest_stage(&b);
+    ex v = ex_load(p->ex, from, i.type, i.rank, at);
+    if (i.type == ELEM_INT8 && slot_at(p, to)->type == ELEM_UINT8) v = ex_bin(p->ex, EX_ADD, v, ex_i(p->ex, CT_I32, 128));
+    stage_store(&b, to, i.rank, at, v);
+    nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
+}
+
+/* A copy of s in the wanted layout, before the convolution. Signed bytes become unsigned: 128 more. Channels that fill blocks are copied apart from the rest:
+ * they are turned in registers. */
 static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const char *what)
 {
     program *p = l->p;
@@ -235,14 +250,12 @@ static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const 
     n->view.rank = i.rank;
     for (uint32_t k = 0; k < i.rank; k++) n->view.d[k].block = 1;
     n->view.d[1].block = wanted;
-    nest_builder b = nest_begin(p);
-    ex at[MAX_RANK];
-    for (uint32_t k = 0; k < i.rank; k++) at[k] = ex_dim(p->ex, nest_axis(&b, i.extent[k]));
-    nest_stage(&b);
-    ex v = ex_load(p->ex, s, i.type, i.rank, at);
-    if (i.type == ELEM_INT8 && as == ELEM_UINT8) v = ex_bin(p->ex, EX_ADD, v, ex_i(p->ex, CT_I32, 128));
-    stage_store(&b, c, i.rank, at, v);
-    nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
+    int64_t channels;
+    const int64_t rest = wanted > 1 && dim_is_const(p->dims, i.extent[1], &channels) && channels > wanted ? channels % wanted : 0;
+    if (rest) {
+        copy_channels(p, out, s, c, dim_const(p->dims, 0), dim_const(p->dims, channels - rest), what);
+        copy_channels(p, out, s, c, dim_const(p->dims, channels - rest), dim_const(p->dims, rest), what);
+    } else copy_channels(p, out, s, c, dim_const(p->dims, 0), i.extent[1], what);
     return c;
 }
 

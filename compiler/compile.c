@@ -166,9 +166,11 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_phases(p);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
+    plan_borders(p);
     plan_winograd(p, &plan);
     if (!plan_select(p, &plan)) return false;
     plan_layout(p);
+    plan_joins(p);
     dump_plan(p, o, out, "layout");
     plan_flatten(p);
     if (t->language == LANGUAGE_CUDA) plan_host(p);

@@ -99,6 +99,7 @@ dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capaci
 
 /* threads.c */
 bool step_splits(const emit *e, const step *s);
+bool step_is_joined(const emit *e, const step *s); /* done by the parts of the step before */
 void print_part(emit *e, const step *s, text *out);
 void call_split(emit *e, const step *s, const char *indent, text *out);
 void print_for(emit *e, text *out);

@@ -5,9 +5,27 @@
 
 #include "emit/emit.h"
 
-/* A piece takes at least this long, for handing one over costs up to a fifth of it. */
-static const double LEAST_NS = 1000;
-enum { PIECES_PER_THREAD = 4 /* threads that come late leave the rest to others */ };
+/* Handing a step to threads takes most of a microsecond. A piece for each thread is best where the step is short (LEAST_NS each); longer ones get more
+ * (of LATE_NS), so that threads that come late leave the rest to others. */
+static const double LEAST_NS = 700, WHOLE_NS = 1500, LATE_NS = 4000;
+enum { PIECES_PER_THREAD = 4 };
+
+/* How many of n units make a piece, of a step that takes that long: as small as is worth it, but so that no thread gets more units than it must. */
+static int64_t grain_for(int64_t n, double ns, int threads)
+{
+    int64_t best = n, least = n;
+    if (ns >= 0 && ns < WHOLE_NS) return n;
+    if (ns >= 0 && ns / LEAST_NS < threads) threads = (int)(ns / LEAST_NS);
+    for (int64_t each = 1; each <= PIECES_PER_THREAD; each++) { /* pieces for each thread */
+        const int64_t grain = (n + each * threads - 1) / (each * threads), pieces = (n + grain - 1) / grain, most = (pieces + threads - 1) / threads * grain;
+        if (each > 1 && ns >= 0 && ns / (double)pieces < LATE_NS) break;
+        if (most <= least) {
+            best = grain;
+            least = most;
+        }
+    }
+    return best;
+}
 
 /* The least part of the range that is worth a call, where the sizes are known; 0: the whole. Chosen here because the axis that a nest is split along
  * still is (print_nest.c); both belong to plan/. */
@@ -17,11 +35,9 @@ static int64_t grain_of(const emit *e, const step *s)
     const int64_t unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
     int64_t n;
     if (!dim_is_const(e->p->dims, f->sig.range, &n)) return unit;
-    const double ns = s->kernel && !s->work ? -1 : step_ns(e->p, s, e->target->vl); /* of most kernels it is not known what they compute */
-    int64_t pieces = (int64_t)PIECES_PER_THREAD * e->o->threads;
-    if (ns >= 0 && ns / LEAST_NS < (double)pieces) pieces = (int64_t)(ns / LEAST_NS);
-    if (pieces < 2) return 0;
-    const int64_t units = (n + unit - 1) / unit, grain = (units + pieces - 1) / pieces * unit;
+    /* of most kernels it is not known what they compute */
+    const double ns = s->kernel && s->kernel->ns ? s->kernel->ns : s->kernel && !s->work ? -1 : step_ns(e->p, s, e->target->vl);
+    const int64_t grain = grain_for((n + unit - 1) / unit, ns, e->o->threads) * unit;
     return grain < n ? grain : 0;
 }
 
@@ -42,53 +58,90 @@ static const char *arg_type(emit *e, slot s)
     return elem_of(slot_at(e->p, s)->type)->ctype;
 }
 
-/* struct NAME_args and NAME_part. */
-void print_part(emit *e, const step *s, text *out)
+/* The step that is done in the parts of this one; NULL: none. */
+static const step *joined_to(const step *s)
+{
+    return s->kernel ? s->kernel->joined : NULL;
+}
+
+bool step_is_joined(const emit *e, const step *s)
+{
+    return s->kernel && s->kernel->leader && step_splits(e, s->kernel->leader);
+}
+
+/* The members of NAME_args for one step, whose names begin with `letter`. */
+static void print_members(emit *e, const step *s, char letter, text *out)
 {
     const printed *f = &e->by_step[s->id];
-    if (!step_splits(e, s)) return;
-    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
-    text_add(out, "typedef struct {\n");
-    for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *p%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), i);
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "    int64_t d%u;\n", i);
+    for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *%c%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), letter, i);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "    int64_t %c_d%u;\n", letter, i);
+}
+
+static void print_part_call(emit *e, const step *s, char letter, text *out)
+{
+    const printed *f = &e->by_step[s->id];
     const int64_t scratch = thread_scratch(s);
+    text_addf(out, "    %s(", f->name);
+    for (uint32_t i = 0; i < f->args.n; i++) {
+        if (i == f->args_before_range) text_add(out, "lo, hi, ");
+        text_addf(out, "a->%c%u", letter, i);
+        if (scratch && i < f->args_before_range && s->kernel->arg[i].role == ARG_SCRATCH) text_addf(out, " + own * %" PRId64, scratch);
+        text_add(out, ", ");
+    }
+    if (f->args_before_range == f->args.n) text_add(out, "lo, hi, ");
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "a->%c_d%u, ", letter, i);
+    if (f->range_last) text_add(out, "lo, hi, ");
+    out->n -= 2;
+    out->p[out->n] = 0;
+    text_add(out, ");\n");
+}
+
+/* struct NAME_args and NAME_part. */
+static void print_job(emit *e, const step *s, text *out)
+{
+    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
+    const int64_t scratch = thread_scratch(s);
+    text_add(out, "typedef struct {\n");
+    print_members(e, s, 'p', out);
+    if (joined_to(s)) print_members(e, joined_to(s), 'q', out);
     if (scratch) text_addf(out, "    char taken[%d];\n", e->o->threads);
     text_addf(out, "} %s_args;\nstatic void %s(void *arg, int64_t lo, int64_t hi)\n{\n    %s%s_args *a = (%s%s_args *)arg;\n", base, base, scratch ? "" : "const ", base,
               scratch ? "" : "const ", base);
     if (scratch)
         text_addf(out, "    int64_t own = 0; /* which part of the scratch memory: one for each of %d threads, and no more run at a time */\n"
                        "    while (__atomic_exchange_n(&a->taken[own], 1, __ATOMIC_ACQUIRE)) own = (own + 1) %% %d;\n", e->o->threads, e->o->threads);
-    text_addf(out, "    %s(", f->name);
-    for (uint32_t i = 0; i < f->args.n; i++) {
-        if (i == f->args_before_range) text_add(out, "lo, hi, ");
-        text_addf(out, "a->p%u", i);
-        if (scratch && i < f->args_before_range && s->kernel->arg[i].role == ARG_SCRATCH) text_addf(out, " + own * %" PRId64, scratch);
-        text_add(out, ", ");
-    }
-    if (f->args_before_range == f->args.n) text_add(out, "lo, hi, ");
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "a->d%u, ", i);
-    if (f->range_last) text_add(out, "lo, hi, ");
-    out->n -= 2;
-    out->p[out->n] = 0;
-    text_add(out, ");\n");
+    print_part_call(e, s, 'p', out);
     if (scratch) text_add(out, "    __atomic_store_n(&a->taken[own], 0, __ATOMIC_RELEASE);\n");
+    if (joined_to(s)) print_part_call(e, joined_to(s), 'q', out);
     text_add(out, "}\n\n");
+}
+
+void print_part(emit *e, const step *s, text *out)
+{
+    if (step_is_joined(e, s)) print_job(e, s->kernel->leader, out); /* which calls both, so it comes behind both */
+    else if (step_splits(e, s) && !joined_to(s)) print_job(e, s, out);
+}
+
+static void job_arguments(emit *e, const step *s, const char **sep, text *out)
+{
+    const printed *f = &e->by_step[s->id];
+    for (uint32_t i = 0; i < f->args.n; i++, *sep = ", ") {
+        text_add(out, *sep);
+        slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
+    }
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++, *sep = ", ") {
+        text_add(out, *sep);
+        dim_c(e, f->sig.symbols.p[i], "in->", out);
+    }
 }
 
 void call_split(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
-    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
+    const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id), *sep = "";
     text_addf(out, "%s{\n%s    %s_args a = {", indent, indent, base);
-    const char *sep = "";
-    for (uint32_t i = 0; i < f->args.n; i++, sep = ", ") {
-        text_add(out, sep);
-        slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
-    }
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++, sep = ", ") {
-        text_add(out, sep);
-        dim_c(e, f->sig.symbols.p[i], "in->", out);
-    }
+    job_arguments(e, s, &sep, out);
+    if (joined_to(s)) job_arguments(e, joined_to(s), &sep, out);
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);

@@ -160,6 +160,7 @@ const char *fold_word(fold f); /* sum, prod, max, ... */
 
 /* ---- print_tile.c ---- */
 bool print_turned(printer *w, const nest *n, dim ranged); /* false: the nest is no copy that turns two axes */
+bool turned_axes(printer *w, const nest *n, dim *store, dim *load); /* the axes of its tiles, if print_turned prints it */
 
 /* ---- print_lookup.c ---- */
 bool print_looked_up(printer *w, const nest *n, dim ranged); /* false: the nest does not only look bytes up, row by row */

@@ -165,15 +165,18 @@ static int64_t few(void *ctx, dim symbol)
 }
 
 /* Moves the longest axis to the front when the first one is too short to be shared among threads. Not the one in the lanes, nor the innermost
- * of a copy, which is walked in the order of memory. */
+ * of a copy, which is walked in the order of memory, nor those that a copy turns by tiles. */
 static void choose_range(printer *w, nest *n, const choice *c)
 {
     enum { ENOUGH = 16 };
     uint32_t best = 0;
     int64_t longest = 0;
     const bool rows = c->mode == MODE_ALONG;
+    dim store = 0, load = 0;
+    if (c->mode == MODE_SCALAR && n->n_axes > 2) turned_axes(w, n, &store, &load);
     for (uint32_t i = 0; i < n->n_axes; i++) {
         const int64_t extent = dim_eval(w->t, dim_extent(w->t, n->axis[i]), few, w);
+        if (n->axis[i] == store || n->axis[i] == load) continue;
         if (n->axis[i] == c->axis || (!rows && i > 0 && i + 1 == n->n_axes)) continue;
         if (extent > longest) {
             best = i;

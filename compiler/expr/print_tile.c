@@ -36,6 +36,15 @@ static bool find_turn(printer *w, const nest *n, turn *t)
     return t->store && t->load;
 }
 
+bool turned_axes(printer *w, const nest *n, dim *store, dim *load)
+{
+    turn t;
+    if (w->o->vl < 4 || !find_turn(w, n, &t)) return false;
+    *store = t.store;
+    *load = t.load;
+    return true;
+}
+
 static void print_copy(printer *w, const sink *k)
 {
     print_store(w, k);

@@ -142,6 +142,8 @@ typedef struct kernel {
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
+    double ns;     /* about how long it takes, where step_ns can't say; 0: it can, or it is not known */
+    struct step *joined, *leader; /* the next step, whose range is split with this one's and done in the same parts; in that step, this one. NULL: none */
     launch_shape launch;
 } kernel;
 

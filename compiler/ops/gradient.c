@@ -267,6 +267,13 @@ static bool types_known(edit *e, const backward *b, const variables *x)
     return ok;
 }
 
+static bool are_floats(edit *e, const value_id *v, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (elem_of(elem_type_of(e, v[i]))->kind != 'f') return version_error(e, "gradient", "'%s' is no tensor of floats", value_at(e->m, v[i])->name);
+    return true;
+}
+
 static bool expand(backward *b)
 {
     edit *e = b->e;
@@ -279,7 +286,7 @@ static bool expand(backward *b)
     if (!independent(e, &x) || !plain_nodes(b)) return false;
     if (!direct) return copy_nodes(b, &x);
     mark(b, &x);
-    if (elem_of(elem_type_of(e, x.y))->kind != 'f') return version_error(e, "gradient", "'%s' is no tensor of floats", value_at(e->m, x.y)->name);
+    if (!are_floats(e, &x.y, 1) || !are_floats(e, x.v, x.n_x)) return false;
     if (!walk_back(b, &x)) return false;
     give(b, &x);
     return true;

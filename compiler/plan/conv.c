@@ -316,20 +316,28 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     conv_bind_number(&b, "C_LANES", c->lanes);
     conv_bind_window(&b, c, 1, c->hook.int_acc);
     if (c->hook.int_acc) conv_bind_number(&b, "WZ", weight_offset(c));
-    const dim rows = dim_mul(d, dim_mul(d, conv_extent(p, c->hook.axis[0]), dim_const(d, (channels + vl - 1) / vl)), c->out[1]);
+    const dim rows = dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[1]);
     conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
     return true;
 }
 
-/* Shares of the output channels for threads: where weights are more than the input, each thread had better read a part of them. */
+/* Shares of the output channels for threads: where weights are more than the input and than a core's cache, each thread had better read a part of them. Else
+ * they go by rows, like the steps before and behind: what a thread reads then, it has mostly written itself. */
 static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
 {
     const int64_t threads = c->o->threads, lines = conv_known(c->p, rows), width = conv_known(c->p, c->out[2]);
     if (threads < 2 || lines < 1 || width < 1 || c->hook.int_acc) return 1;
     const int64_t weights = c->oc * c->ic * c->kernel[0] * c->kernel[1] * c->kernel[2], input = lines * width * c->stride[1] * c->stride[2] * c->ic;
-    if (weights <= input && lines >= 4 * threads) return 1;
+    if (lines >= 3 * threads && (lines < 4 * threads || weights > input) ? weights * 8 <= c->o->target->l2 : lines >= 4 * threads) return 1;
     const int64_t most = blocks < 4 * threads ? blocks : 4 * threads;
     return most - most % threads > 0 ? most - most % threads : 1;
+}
+
+/* Rows that a thread's part is a multiple of: those of a tile, but where few tiles do not go into as many threads. */
+static int64_t rows_together(const conv_plan *c, int64_t tile, int64_t lines)
+{
+    const int64_t tiles = lines / tile, threads = c->o->threads;
+    return lines > 0 && tiles < 4 * threads && tiles % threads ? 1 : tile;
 }
 
 static bool direct(conv_plan *c, const step *s, block *out)
@@ -372,7 +380,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
         conv_bind_number(&b, "PARTS", parts);
         conv_bind(&b, "LINES", rows);
     }
-    conv_append(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : t.ry;
+    conv_append(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : rows_together(c, t.ry, conv_known(p, rows));
     return true;
 }
 

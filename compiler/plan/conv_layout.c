@@ -1,8 +1,7 @@
 /* conv_layout.c - which values lie in channel blocks (NCHWc) with a halo, decided before views are made.
  *
  * in:  fused steps over logical indexes; K_CONV steps not yet bound
- * out: slot views with `block` and `halo` set where convolutions gain by it; copies inserted where a convolution can't read a value in place;
- *      steps that write the halo's cells (zeros, of bytes the zero point) behind those that write the inside
+ * out: slot views with `block` and `halo` set where convolutions gain by it; copies inserted where a convolution can't read a value in place
  *
  * The rule: a temporary of a convolution's output or input is blocked by the vector length when every other step that touches it indexes
  * the channel as one axis plus multiples of the block, so that blocks stay whole. A later, better rule changes only this file. */
@@ -308,77 +307,6 @@ static void fix_block(layouter *l, block *b)
     *b = out;
 }
 
-/* ---- what the halo holds ---- */
-
-/* One stage: the halo's value over the whole of the spatial dims before `side`, the border of `side`, the inside of those behind it. */
-static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, uint32_t side, bool low)
-{
-    const slot_info i = *slot_at(p, s);
-    const struct view_dim *v = i.view.d;
-    const int32_t width = low ? v[side].halo_lo : v[side].halo_hi;
-    if (!width) return;
-    ex at[MAX_RANK];
-    at[0] = lead[0];
-    at[1] = lead[1];
-    nest_stage(b);
-    for (uint32_t k = 2; k < i.rank; k++) {
-        dim index;
-        if (k == side) index = dim_add(p->dims, stage_axis(b, dim_const(p->dims, width)), low ? dim_const(p->dims, -width) : i.extent[k]);
-        else if (k < side) index = stage_axis(b, i.extent[k]);
-        else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, i.extent[k], v[k].halo_lo + v[k].halo_hi)), -v[k].halo_lo);
-        at[k] = ex_dim(p->ex, index);
-    }
-    stage_store(b, s, i.rank, at, i.type == ELEM_FLOAT ? ex_f(p->ex, CT_F32, 0) : ex_i(p->ex, CT_I32, i.halo_value));
-}
-
-static void write_border(program *p, block *out, slot s)
-{
-    const slot_info i = *slot_at(p, s);
-    nest_builder b = nest_begin(p);
-    ex lead[2];
-    int64_t c = 0;
-    (void)dim_is_const(p->dims, i.extent[1], &c);
-    const int32_t by = i.view.d[1].block;
-    lead[0] = ex_dim(p->ex, nest_axis(&b, i.extent[0]));
-    if (by > 1 && c % by) { /* the last block's spare lanes too, so that whole vectors are written */
-        const dim blocks = nest_axis(&b, dim_const(p->dims, (c + by - 1) / by));
-        lead[1] = ex_dim(p->ex, dim_add(p->dims, dim_mulc(p->dims, blocks, by), nest_axis(&b, dim_const(p->dims, by))));
-    } else lead[1] = ex_dim(p->ex, nest_axis(&b, i.extent[1]));
-    for (uint32_t k = 2; k < i.rank; k++) {
-        border_stage(p, &b, s, lead, k, true);
-        border_stage(p, &b, s, lead, k, false);
-    }
-    nest_end(&b, out, arena_printf(p->mem, "padding of '%s'", i.name));
-}
-
-typedef struct {
-    program *p;
-    block *out;
-    uint8_t *done;
-} borders;
-
-static void border_of(void *ctx, slot s, bool written)
-{
-    borders *k = ctx;
-    if (!written || k->done[s] || !has_halo(slot_at(k->p, s))) return;
-    k->done[s] = 1;
-    write_border(k->p, k->out, s);
-}
-
-static void add_borders(program *p, block *b, uint8_t *done)
-{
-    block out = {.graph = b->graph};
-    for (uint32_t i = 0; i < b->steps.n; i++) {
-        step *s = b->steps.p[i];
-        if (s->control && s->control->then) add_borders(p, s->control->then, done);
-        if (s->control && s->control->otherwise) add_borders(p, s->control->otherwise, done);
-        borders k = {p, &out, done};
-        VEC_PUSH(p->mem, out.steps, s);
-        if (!s->control) step_access(p, s, border_of, &k);
-    }
-    *b = out;
-}
-
 void plan_conv_layout(program *p, const plan_options *o)
 {
     arena *scratch = arena_new();
@@ -398,6 +326,5 @@ void plan_conv_layout(program *p, const plan_options *o)
         i->view.d[1].block = l.vl;
     }
     fix_block(&l, &p->main);
-    add_borders(p, &p->main, ARENA_ARRAY(scratch, uint8_t, p->slot.n));
     arena_free(scratch);
 }

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_widen, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_flatten, for CUDA plan_host, plan_memory.
+ * Order: plan_limits, plan_alias, plan_widen, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -33,6 +33,10 @@ void plan_conv_layout(program *p, const plan_options *o);
 bool conv_is_depthwise(program *p, const kernel *k);
 /* The block of channels that the kernel for this convolution reads its input in; 0: there is no kernel for it. */
 int conv_input_block(program *p, const kernel *k, int vl);
+
+/* Steps that write the halos (borders.c), after the first plan_layout; after plan_select, those that are one job with the step before. */
+void plan_borders(program *p);
+void plan_joins(program *p);
 
 /* Splits each transposed convolution into ordinary ones (phases.c). After plan_alias, before plan_conv_layout. */
 void plan_phases(program *p);

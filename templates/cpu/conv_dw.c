@@ -6,7 +6,7 @@
  *
  * arguments  x  [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H, X_W in elements; the first cell is element X_AT
  *            w  [ceil(C / VL)][KH][KW][VL], zero where c is beyond C
- * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
+ * range      [lo, hi) of rows of images: row = n * OH + oh, in all blocks of channels
  * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
  *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
 #include "kernel.h"
@@ -44,18 +44,24 @@ INLINE void conv_dw_tile(const int px, const float *restrict x, const float *res
     }
 }
 
+INLINE void conv_dw_row(const float *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh HOOK_PARAMS)
+{
+    int64_t ow = 0;
+    for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
+    if (OW % RX == 0) return;
+    for (; ow + RT <= OW; ow += RT) conv_dw_tile(RT, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
+    if (OW % RX % RT == 0) return;
+    for (; ow < OW; ow++) conv_dw_tile(1, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
+}
+
 KERNEL void conv_dw(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    const int64_t blocks = (C + VL - 1) / VL;
-    for (int64_t row = lo; row < hi; row++) {
-        const int64_t n = row / OH / blocks, block = row / OH % blocks, oh = row % OH;
-        const float *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
-        const float *wb = w + block * (KH * KW * VL);
-        int64_t ow = 0;
-        for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
-        if (OW % RX == 0) continue;
-        for (; ow + RT <= OW; ow += RT) conv_dw_tile(RT, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
-        if (OW % RX % RT == 0) continue;
-        for (; ow < OW; ow++) conv_dw_tile(1, xr + ow * SW * X_W, wb, n, block, oh, ow HOOK_ARGS);
+    for (int64_t row = lo, end; row < hi; row = end) {
+        const int64_t n = row / OH;
+        end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
+        for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
+            const float *xb = x + X_AT + n * X_N + block * X_C, *wb = w + block * (KH * KW * VL);
+            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) conv_dw_row(xb + oh * SH * X_H, wb, n, block, oh HOOK_ARGS);
+        }
     }
 }

@@ -9,7 +9,7 @@
  * arguments  x  uint8 [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H in elements, pixels VL apart; the first cell is element X_AT
  *            w  int8 [ceil(C / VL)][KH][ceil(KW / 4)][VL][4], zero where c or kw are beyond the last
  *            bias  int32 [C, and up to VL behind them]
- * range      [lo, hi) of rows: row = (n * ceil(C / VL) + block) * OH + oh
+ * range      [lo, hi) of rows of images: row = n * OH + oh, in all blocks of channels
  * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
  *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others
  *            WZ       added to every weight; where it is not 0, sums of X are kept besides */
@@ -63,18 +63,25 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
     }
 }
 
+INLINE void qconv_dw_row(const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t n, int64_t block, int64_t oh HOOK_PARAMS)
+{
+    int64_t ow = 0;
+    for (; ow + RX <= OW; ow += RX) qconv_dw_tile(RX, x + ow * SW * VL, w, bias, n, block, oh, ow HOOK_ARGS);
+    if (OW % RX == 0) return;
+    for (; ow + RT <= OW; ow += RT) qconv_dw_tile(RT, x + ow * SW * VL, w, bias, n, block, oh, ow HOOK_ARGS);
+    if (OW % RX % RT == 0) return;
+    for (; ow < OW; ow++) qconv_dw_tile(1, x + ow * SW * VL, w, bias, n, block, oh, ow HOOK_ARGS);
+}
+
 KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict bias, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    const int64_t blocks = (C + VL - 1) / VL;
-    for (int64_t row = lo; row < hi; row++) {
-        const int64_t n = row / OH / blocks, block = row / OH % blocks, oh = row % OH;
-        const uint8_t *xr = x + X_AT + n * X_N + block * X_C + oh * SH * X_H;
-        const int8_t *wb = w + block * (KH * ((KW + 3) / 4) * (4 * VL));
-        int64_t ow = 0;
-        for (; ow + RX <= OW; ow += RX) qconv_dw_tile(RX, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
-        if (OW % RX == 0) continue;
-        for (; ow + RT <= OW; ow += RT) qconv_dw_tile(RT, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
-        if (OW % RX % RT == 0) continue;
-        for (; ow < OW; ow++) qconv_dw_tile(1, xr + ow * SW * VL, wb, bias, n, block, oh, ow HOOK_ARGS);
+    for (int64_t row = lo, end; row < hi; row = end) {
+        const int64_t n = row / OH;
+        end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
+        for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
+            const uint8_t *xb = x + X_AT + n * X_N + block * X_C;
+            const int8_t *wb = w + block * (KH * ((KW + 3) / 4) * (4 * VL));
+            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) qconv_dw_row(xb + oh * SH * X_H, wb, bias, n, block, oh HOOK_ARGS);
+        }
     }
 }

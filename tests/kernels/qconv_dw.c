@@ -56,7 +56,7 @@ static void check_shape(const shape *s)
                     *to++ = c < s->c && kw < s->kw ? check_signed(w[(c * s->kh + kh) * s->kw + kw]) : 0;
                 }
     check_output y = check_output_new(s->n * s->c * s->oh * s->ow);
-    CHECK_RANGES(s->n * blocks * s->oh, qconv_dw(x, packed, bias, lo, hi, s, &y))
+    CHECK_RANGES(s->n * s->oh, qconv_dw(x, packed, bias, lo, hi, s, &y))
     check_written_once(&y);
     for (int64_t i = 0; i < y.n; i++) {
         const int64_t ow = i % s->ow, oh = i / s->ow % s->oh, c = i / s->ow / s->oh % s->c, n = i / s->ow / s->oh / s->c;

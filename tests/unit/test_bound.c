@@ -57,6 +57,8 @@ static const sample samples[] = {
     {"nms", ARGS_ROWS, "CENTER=1 BATCH=2 CLASSES=3 BOXES=(d_rows)"},
     {"dtw", ARGS_NONE, "H=3 W=5 ROOM=8"},
     {"dtw", ARGS_ROWS, "H=(d_rows) W=(d_rows) ROOM=(2*d_rows)"},
+    {"halo", ARGS_NONE, "T=float L=16 VALUE=0 TOP=1 BOTTOM=1 LEFT=1 RIGHT=2 BLOCKS=2 H=5 W=7 Y_AT=(-176) Y_N=2240 Y_C=1120 Y_H=160"},
+    {"halo", ARGS_ROWS, "T=uint8_t L=1 VALUE=128 TOP=0 BOTTOM=1 LEFT=2 RIGHT=0 BLOCKS=1 H=(d_rows) W=(d_rows) Y_AT=(-2) Y_N=((d_rows+1)*(d_rows+2)) Y_C=((d_rows+1)*(d_rows+2)) Y_H=(d_rows+2)"},
     {"topk", ARGS_NONE, "T=float LARGEST=1 N=300 K=5 INNER=1"},
     {"topk", ARGS_ROWS, "T=uint8_t LARGEST=0 N=(d_rows) K=(d_rows) INNER=(d_rows+1)"},
     {"gauss", ARGS_NONE, "T=double N=4"},

@@ -1,0 +1,31 @@
+/* halo.c - the cells around the pixels of a tensor in channel blocks: padding in memory, that a convolution reads like any other cell.
+ *
+ * arguments  y  [N][BLOCKS][TOP + H + BOTTOM][LEFT + W + RIGHT][L] with strides Y_N, Y_C, Y_H in elements of type T; the first cell is element Y_AT
+ * range      [lo, hi) of rows of images: row = n * H + h. With the first and the last row of an image go those before and behind it
+ * fixed      T, L, VALUE  element type, lanes of a block, what the cells get */
+#include "kernel.h"
+
+INLINE void halo_cells(T *restrict y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+#pragma GCC unroll 16
+        for (int lane = 0; lane < L; lane++) y[i * L + lane] = VALUE;
+    }
+}
+
+KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    for (int64_t block = 0; block < BLOCKS; block++) {
+        for (int64_t row = lo; row < hi; row++) {
+            const int64_t n = row / H, h = row % H, first = h ? TOP + h : 0, end = h + 1 < H ? TOP + h + 1 : TOP + H + BOTTOM;
+            T *at = y + Y_AT + n * Y_N + block * Y_C;
+            for (int64_t r = first; r < end; r++) {
+                if (r < TOP || r >= TOP + H) halo_cells(at + r * Y_H, LEFT + W + RIGHT);
+                else {
+                    halo_cells(at + r * Y_H, LEFT);
+                    halo_cells(at + r * Y_H + (LEFT + W) * L, RIGHT);
+                }
+            }
+        }
+    }
+}

@@ -1,10 +1,12 @@
 /* contrib_nbits.c - MatMulNBits of com.microsoft: A * dequantized(B)^T, where B has N rows of K numbers of 2, 4 or 8 bits, in blocks with a scale and
  * a zero point. Source: the documentation of onnxruntime's contrib operators.
  *
- * Constant weights become a tensor of uint2, uint4 or uint8, dequantized by blocks. Weights that are computed are taken apart by shifts. */
+ * Constant weights become a tensor of uint2, uint4 or uint8 that onnxcc.MatMulNBits (matmul.c) multiplies by, or that is dequantized by blocks where blocks are no
+ * multiple of 16 or zero points are no integers. Weights that are computed are taken apart by shifts. */
 #include <string.h>
 
 #include "ops/contrib.h"
+#include "ops/ops.h"
 
 typedef struct {
     edit *e;
@@ -132,6 +134,46 @@ static void become_zeros(const nbits *b, value_id bias)
     become_sum(e, "Expand", IN(const_like(e, "zero", 0, x), shape), bias);
 }
 
+/* ---- constant weights as they are ---- */
+
+static bool are_known(const nbits *b)
+{
+    edit *e = b->e;
+    const value_id zeros = input_of(e, 3);
+    const elem kind = elem_type_of(e, input_of(e, 0));
+    if (kind != ELEM_FLOAT && kind != ELEM_FLOAT16 && kind != ELEM_BFLOAT16) return false;
+    if (b->size % 16 || e->m->written_back || !data_of(e, input_of(e, 1)) || !data_of(e, input_of(e, 2))) return false;
+    return !zeros || (data_of(e, zeros) && elem_type_of(e, zeros) == ELEM_UINT8);
+}
+
+static value_id as_float(edit *e, value_id v)
+{
+    const attr to = attr_int(e->m, "to", ELEM_FLOAT);
+    return !v || elem_type_of(e, v) == ELEM_FLOAT ? v : insert(e, "Cast", &to, 1, &v);
+}
+
+/* Operands and attributes of onnxcc.MatMulNBits: x, codes [rows, k], scales and zero points [rows, blocks]. */
+static bool become_product(const nbits *b, value_id bias)
+{
+    edit *e = b->e;
+    model *m = e->m;
+    const value_id x = input_of(e, 0), given = input_of(e, 3);
+    const elem kind = elem_type_of(e, x);
+    const attr a[2] = {attr_int(m, "block_size", b->size), attr_int(m, "accuracy_level", node_int(edited(e), "accuracy_level", 0))}, to = attr_int(m, "to", kind);
+    const value_id in[4] = {as_float(e, x), codes_of(b, "weights", input_of(e, 1), b->blocks * b->size, b->k), as_float(e, as_rows(b, input_of(e, 2), b->blocks)),
+                            given ? zeros_of(b, given) : 0};
+    if (!in[1] || (given && !in[3])) return false;
+    value_id y = make(e, "Identity", 2, a, given ? 4 : 3, in);
+    node *n = node_at(m, value_at(m, y)->producer);
+    n->domain = intern(m->names, OWN_DOMAIN);
+    n->op = intern(m->names, "MatMulNBits");
+    n->version = 0;
+    if (bias) y = insert(e, "Add", NULL, IN(y, as_float(e, bias)));
+    if (kind == ELEM_FLOAT) replace_node(e, "Identity", 0, NULL, 1, &y);
+    else replace_node(e, "Cast", 1, &to, 1, &y);
+    return true;
+}
+
 bool matmul_nbits(edit *e)
 {
     const node *n = edited(e);
@@ -151,6 +193,7 @@ bool matmul_nbits(edit *e)
         become_zeros(&b, bias);
         return true;
     }
+    if (are_known(&b)) return become_product(&b, bias);
     value_id w = weights_of(&b);
     if (!w) return false;
     w = insert(e, "Transpose", NULL, 1, &w);

@@ -18,6 +18,8 @@ SIMD_FN vf vf_ld(const float *p) { return *p; }
 SIMD_FN void vf_st(float *p, vf v) { *p = v; }
 SIMD_FN vi vi_ld(const int32_t *p) { return *p; }
 SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return *p; }
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { *p = (int8_t)v; }
 SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define SIMD_FORGET(p) ((void)(p))
@@ -61,6 +63,19 @@ typedef struct { int32_t b0, b1, b2, b3; } vb;
 SIMD_FN int vi_some(vi m) { return m != 0; }
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vb vb_set_s8(const int8_t *p) { return vb_ld_s8(p); }
+SIMD_FN vb vb_ld_u8(const uint8_t *p) { return vb_set_u8(p); }
+SIMD_FN vb vb_field(vb a, int at, int bits)
+{
+    const int32_t m = (1 << bits) - 1;
+    const vb r = {a.b0 >> at & m, a.b1 >> at & m, a.b2 >> at & m, a.b3 >> at & m};
+    return r;
+}
+SIMD_FN vi vb_number(vb a, int at, int bits)
+{
+    const int32_t b = at < 8 ? a.b0 : at < 16 ? a.b1 : at < 24 ? a.b2 : a.b3;
+    return b >> at % 8 & ((1 << bits) - 1);
+}
 SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
 SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b3 ^ 128}; return r; }
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
@@ -587,6 +602,16 @@ typedef uint16_t vb_halves_u __attribute__((vector_size(4 * VL)));
 SIMD_FN vb vb_set_u8(const uint8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
 /* 4 * VL bytes. */
 SIMD_FN vb vb_ld_s8(const int8_t *p) { return *(const vb_any *)(const void *)p; }
+SIMD_FN vb vb_set_s8(const int8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
+SIMD_FN vb vb_ld_u8(const uint8_t *p) { return *(const vb_any *)(const void *)p; }
+/* Of each byte, the number of `bits` bits that begins at bit `at`. */
+SIMD_FN vb vb_field(vb a, int at, int bits) { return (vb)((vu)a >> at & (((1u << bits) - 1) * 0x01010101u)); }
+/* Of each lane's four bytes, the number of `bits` bits that begins at bit `at`, counted from the first byte on. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vi vb_number(vb a, int at, int bits) { return (vi)((vu)a >> (24 - at / 8 * 8 + at % 8) & ((1u << bits) - 1)); }
+#else
+SIMD_FN vi vb_number(vb a, int at, int bits) { return (vi)((vu)a >> at & ((1u << bits) - 1)); }
+#endif
 /* From four times VL bytes, lane k: byte k of each. */
 #if defined(SIMD_AVX512)
 SIMD_FN vb vb_turn(const uint8_t *p)

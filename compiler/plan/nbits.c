@@ -50,20 +50,28 @@ static bool read_weights(program *p, const matmul_params *mm, weights *w)
     return true;
 }
 
+static bool of_bytes(const matmul_plan *q)
+{
+    return q->mm.bytes || q->o->math == MATH_FAST;
+}
+
 static int64_t known(program *p, dim d)
 {
     int64_t v;
     return dim_is_const(p->dims, d, &v) ? v : -1;
 }
 
-/* One row streams the weights in more panels at once; several rows share what is unpacked. */
-static tile tile_of(const target *t, int64_t m)
+/* One row streams the weights in more panels at once; several rows share what is unpacked. Products of bytes have two accumulators for an element. */
+static tile tile_of(const target *t, int64_t m, bool bytes)
 {
-    tile r = {t->registers > 16 ? 4 : 2, 2, 1};
+    const bool many = t->registers > 16;
+    tile r = {bytes ? (many ? 4 : 2) : (many ? 8 : 4), 2, 1};
     if (t->vl == 1) r = (tile){1, 1, 1};
-    else if (m == 1) r = (tile){1, t->registers > 16 ? 4 : 2, 1};
-    else if (t->registers <= 16 && !t->dot4) r.nv = 1;
-    if (m > 0 && m % r.mr) r.mt = (int)(m % r.mr);
+    else if (m == 1) r = (tile){1, many ? 4 : 2, 1};
+    else if (!many && bytes && !t->dot4) r.nv = 1;
+    if (m > 0 && m < r.mr) r.mr = (int)m;
+    r.mt = m > 0 ? (int)(m % r.mr) : r.mr / 2;
+    if (r.mt < 1) r.mt = 1;
     return r;
 }
 
@@ -175,7 +183,7 @@ static void product_step(matmul_plan *q, const matmul_operand *a, const weights 
 {
     program *p = q->p;
     dims *d = p->dims;
-    const bool bytes = q->mm.bytes || q->o->math == MATH_FAST;
+    const bool bytes = of_bytes(q);
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), batches = matmul_batches(q);
     const dim blocks = dim_cdiv(d, matmul_extent(p, q->mm.k), dim_const(d, q->mm.block));
     builder b = kernel_begin(p, bytes ? "nbits_int8" : "nbits_float");
@@ -222,7 +230,7 @@ bool select_nbits(program *p, const plan_options *o, const step *s, block *out)
         q.mm.a = matmul_rows(p, out, q.what, &q.mm, q.mm.a, q.mm.m, ELEM_FLOAT);
     while (matmul_join_batch(&q)) {}
     if (!matmul_read(p, &q.mm, q.mm.a, q.mm.m, ELEM_FLOAT, &a)) return false;
-    const tile t = tile_of(o->target, known(p, matmul_extent(p, q.mm.m)));
+    const tile t = tile_of(o->target, known(p, matmul_extent(p, q.mm.m)), of_bytes(&q));
     const int64_t bits = elem_of(slot_at(p, w.codes)->type)->bits;
     if (!pack_weights(&q, &w, (int64_t)t.nv * o->target->vl)) return false;
     product_step(&q, &a, &w, bits, &t);

@@ -1,51 +1,57 @@
 /* nbits_float.c - matrix product of rows of floats by weights of a few bits in blocks along k, each with its scale, with an epilogue.
  *
- *   OUT(sum over blocks b of ws[b][n] * sum over k in b of a[batch][m][k] * (w[k][n] - zero[b][n]), batch, m, n)
+ *   OUT(sum over k of a[batch][m][k] * ((w[k][n] - zero[b][n]) * ws[b][n]), batch, m, n)                 for the block b of k
  *
  * arguments  a             matrices [M][K], rows LDA elements apart; matrix `batch` begins at element A_AT
  *            w ws zeros    as in nbits_int8.c, with BLOCKS = ceil(K / SIZE)
  * range, fixed  as in nbits_int8.c; ZERO: the zero point of all weights, without ZEROS
  * free       M N K BATCH LDA, and A_AT, an expression of batch_index, the matrix
  *
- * Weights become floats in registers, once for MR rows. The sum over a block is one chain of fused multiply-adds in the order of w's bits, and so is the sum over
- * blocks: the bits depend on no tile size and no range. */
+ * Weights become floats in registers, once for MR rows. Each element is one chain of fused multiply-adds in the order of w's bits: its bits depend on no tile size
+ * and no range. */
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* The sums of block b, whose rows begin at `a`, are scaled and added to acc. */
+/* The numbers of `bytes` from bit `at` on, less their zero points: a table in a register where there is one for all. */
+INLINE vf nbits_float_number(vb bytes, int at, vi zero, vf table)
+{
+    if (!ZEROS && BITS == SIMD_PICKS) return vf_pick(table, vb_from(bytes, at));
+    return vi_to_f(vi_sub(vb_number(bytes, at, BITS), zero));
+}
+
+/* Block b, whose rows begin at `a`, is added to acc. */
 INLINE void nbits_float_block(const int rows, vf acc[MR][NV], const float *restrict a, int64_t lda, const uint8_t *restrict w, const float *restrict ws,
                               const uint8_t *restrict zeros, int64_t b)
 {
-    vf sum[MR][NV];
+    const vf table = vi_to_f(vi_iota(-ZERO, 1));
+    vf scale[NV];
     vi zero[NV];
 #pragma GCC unroll 8
-    for (int j = 0; j < NV; j++) zero[j] = ZEROS ? vi_ld_u8(zeros + (b * NV + j) * VL) : vi_set(ZERO);
-#pragma GCC unroll 32
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 8
-        for (int j = 0; j < NV; j++) sum[r][j] = vf_set(0.0f);
+    for (int j = 0; j < NV; j++) {
+        scale[j] = vf_ld(ws + (b * NV + j) * VL);
+        zero[j] = ZEROS ? vi_ld_u8(zeros + (b * NV + j) * VL) : vi_set(ZERO);
     }
     w += b * (SIZE * BITS / 8) * NV * VL;
     for (int q = 0; q < SIZE * BITS / 32; q++) {
         const float *aq = a + q * 4;
 #pragma GCC unroll 8
         for (int j = 0; AHEAD > 0 && j < NV * VL * 4; j += 64) SIMD_PREFETCH(w + AHEAD + j);
+        vb bytes[NV];
 #pragma GCC unroll 8
-        for (int j = 0; j < NV; j++, w += VL * 4) {
-            const vb bytes = vb_ld_u8(w);
+        for (int j = 0; j < NV; j++, w += VL * 4) bytes[j] = vb_ld_u8(w);
 #pragma GCC unroll 16
-            for (int s = 0; s < 32 / BITS; s++) {
-                const vf v = vi_to_f(vi_sub(vb_number(bytes, s * BITS, BITS), zero[j]));
+        for (int s = 0; s < 32 / BITS; s++) {
+            const float *as = aq + s * BITS / 8 + s % (8 / BITS) * (SIZE * BITS / 8);
+            vf v[NV];
+#pragma GCC unroll 8
+            for (int j = 0; j < NV; j++) v[j] = nbits_float_number(bytes[j], s * BITS, zero[j], table) * scale[j];
 #pragma GCC unroll 32
-                for (int r = 0; r < rows; r++)
-                    sum[r][j] = vf_fma(vf_set(aq[r * lda + s * BITS / 8 + s % (8 / BITS) * (SIZE * BITS / 8)]), v, sum[r][j]);
+            for (int r = 0; r < rows; r++) {
+                const vf ar = vf_set(as[r * lda]);
+#pragma GCC unroll 8
+                for (int j = 0; j < NV; j++) acc[r][j] = vf_fma(ar, v[j], acc[r][j]);
             }
         }
-    }
-#pragma GCC unroll 32
-    for (int r = 0; r < rows; r++) {
-#pragma GCC unroll 8
-        for (int j = 0; j < NV; j++) acc[r][j] = vf_fma(sum[r][j], vf_ld(ws + (b * NV + j) * VL), acc[r][j]);
     }
 }
 

@@ -39,14 +39,19 @@ INLINE void nbits_int8_tile(const int rows, const int8_t *restrict x, const floa
             const int8_t *xq = x + b * SIZE + q * 4;
 #pragma GCC unroll 8
             for (int j = 0; AHEAD > 0 && j < NV * VL * 4; j += 64) SIMD_PREFETCH(w + AHEAD + j);
+            vb bytes[NV];
 #pragma GCC unroll 8
-            for (int j = 0; j < NV; j++, w += VL * 4) {
-                const vb bytes = vb_ld_u8(w);
+            for (int j = 0; j < NV; j++, w += VL * 4) bytes[j] = vb_ld_u8(w);
 #pragma GCC unroll 4
-                for (int h = 0; h < 8 / BITS; h++) {
-                    const vb code = vb_field(bytes, h * BITS, BITS);
+            for (int h = 0; h < 8 / BITS; h++) {
+                vb code[NV];
+#pragma GCC unroll 8
+                for (int j = 0; j < NV; j++) code[j] = vb_field(bytes[j], h * BITS, BITS);
 #pragma GCC unroll 32
-                    for (int r = 0; r < rows; r++) sum[r][j] = vi_dot4(sum[r][j], code, vb_set_s8(xq + r * BLOCKS * SIZE + h * (SIZE * BITS / 8)));
+                for (int r = 0; r < rows; r++) {
+                    const vb xr = vb_set_s8(xq + r * BLOCKS * SIZE + h * (SIZE * BITS / 8));
+#pragma GCC unroll 8
+                    for (int j = 0; j < NV; j++) sum[r][j] = vi_dot4(sum[r][j], code[j], xr);
                 }
             }
         }

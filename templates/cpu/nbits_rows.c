@@ -17,12 +17,9 @@
 /* The largest magnitude of SIZE floats; NaN wins. */
 INLINE float nbits_rows_most(const float *a)
 {
-    float lane[VL], most = 0.0f;
     vf all = vf_abs(vf_ld(a));
     for (int i = VL; i < SIZE; i += VL) all = vf_max(all, vf_abs(vf_ld(a + i)));
-    vf_st(lane, all);
-    for (int i = 0; i < VL; i++) most = sf_max(most, lane[i]);
-    return most;
+    return vf_hmax(all);
 }
 
 /* One block; returns the sum of its integers. */

@@ -1,6 +1,7 @@
 """Runs another engine for `onnxcc bench`, which starts this and drives it over pipes.
 
-arguments: engine, model file, inputs (.npz), threads, and the .npz that the outputs of its first run go to
+arguments: engine, model file, inputs (.npz), threads, the .npz that the outputs of its first run go to, and OUT=IN for each output that may be written where
+           the input lies
 on start:  "ready VERSION", or "missing REASON"
 then, for each line holding a number k: runs k times and answers with k times in milliseconds
 """
@@ -8,7 +9,7 @@ import sys
 import time
 
 
-def prepare_onnxruntime(model, inputs, threads):
+def prepare_onnxruntime(model, inputs, threads, state):
     import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -21,14 +22,19 @@ def prepare_onnxruntime(model, inputs, threads):
     if any(not v.type.startswith("tensor(") or v.type == "tensor(string)" for v in session.get_inputs() + outputs):
         return ort.__version__, lambda: session.run(None, feeds), lambda: {}
     binding = session.io_binding()  # without the copies that session.run makes
-    for name, array in feeds.items():
-        binding.bind_cpu_input(name, array)
+    values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in feeds.items()}
+    for name, value in values.items():
+        binding.bind_ortvalue_input(name, value)
     for output in outputs:
-        binding.bind_output(output.name, "cpu")
+        kept = values.get(state.get(output.name))
+        if kept is not None and kept.shape() == output.shape:
+            binding.bind_ortvalue_output(output.name, kept)
+        else:
+            binding.bind_output(output.name, "cpu")
     return ort.__version__, lambda: session.run_with_iobinding(binding), lambda: {o.name: v.numpy() for o, v in zip(outputs, binding.get_outputs())}
 
 
-def prepare_openvino(model, inputs, threads):
+def prepare_openvino(model, inputs, threads, _):
     import openvino as ov
     core = ov.Core()
     network = core.read_model(model)
@@ -41,11 +47,11 @@ def prepare_openvino(model, inputs, threads):
 
 
 def main():
-    engine, model, path, threads, answers = sys.argv[1:6]
+    engine, model, path, threads, answers, *pairs = sys.argv[1:]
     try:
         import numpy
         inputs = {name.replace("\\", "/"): array for name, array in numpy.load(path).items()}
-        version, run, outputs = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads))
+        version, run, outputs = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads), dict(pair.split("=", 1) for pair in pairs))
         run()
         numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
     except Exception as problem:

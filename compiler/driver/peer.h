@@ -18,8 +18,9 @@ typedef struct {
     double distance;     /* of ours from those, the largest, as a share of an output's largest magnitude; NAN: not compared */
 } peer;
 
-/* Starts the engine on the model and the inputs' .npz, and waits until it has run once. `script` is the path of bench_peer.py, p->answers is set. */
-void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, int threads);
+/* Starts the engine on the model and the inputs' .npz, and waits until it has run once. `script` is the path of bench_peer.py, p->answers is set. state: OUT=IN for
+ * outputs that may be written where the input lies. */
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, int threads, uint32_t n_state, const char *const *state);
 /* Runs it k times; false when it has ended. */
 bool peer_round(arena *a, peer *p, int k);
 void peer_stop(peer *p);

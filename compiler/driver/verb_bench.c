@@ -128,6 +128,26 @@ static bool pin_inputs(bench *b, model *m, compile_options *o)
     return true;
 }
 
+/* Elements from dimension `axis` on, from a dense tensor to where the state has them. */
+static const char *fill_rows(char *to, const char *from, const tensor *t, const int64_t *stride, uint32_t axis)
+{
+    const size_t size = elem_bytes(t->type, 1);
+    for (int64_t i = 0; axis < t->rank && i < t->shape[axis]; i++) from = fill_rows(to + i * stride[axis] * (int64_t)size, from, t, stride, axis + 1);
+    if (axis < t->rank) return from;
+    memcpy(to, from, size);
+    return from + size;
+}
+
+/* The first run reads the inputs of --state where the state has them. */
+static void fill_state(bench *b, const compiled *built)
+{
+    for (uint32_t i = 0; i < built->states.n; i++) {
+        const state_fact *f = &built->states.p[i];
+        const tensor *t = tensor_set_find(&b->inputs, f->input);
+        if (t && elem_of(t->type)->bits >= 8 && !b->s.model->device_alloc) fill_rows((char *)b->s.state + f->offset, t->data, t, f->stride, 0);
+    }
+}
+
 /* ---- measuring ---- */
 
 /* Threads of an engine go on spinning for a while after its round, on processors that the next one's threads want. */
@@ -191,7 +211,7 @@ static bool start_peers(bench *b)
                 return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime and openvino, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
-            peer_start(c->mem, p, script, b->path, npz, b->threads);
+            peer_start(c->mem, p, script, b->path, npz, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
             if (p->missing) fprintf(stderr, "%s can't be measured: %s\n", p->name, p->missing);
         }
     return true;
@@ -310,7 +330,9 @@ static bool bench_in(bench *b)
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !pin_inputs(b, m, &o) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
-    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs) && start_peers(b) && measure(b) && compare_all(b);
+    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, &b->inputs);
+    if (ok) fill_state(b, &built);
+    ok = ok && start_peers(b) && measure(b) && compare_all(b);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
     if (ok) report(b);

@@ -611,7 +611,7 @@ SIMD_FN vi vb_from(vb a, int at) { return (vi)((vu)a >> (24 - at / 8 * 8 + at % 
 SIMD_FN vi vb_from(vb a, int at) { return (vi)((vu)a >> at); }
 #endif
 /* The `bits` lowest of those. */
-SIMD_FN vi vb_number(vb a, int at, int bits) { return vb_from(a, at) & ((1 << bits) - 1); }
+SIMD_FN vi vb_number(vb a, int at, int bits) { return (vi)((vu)vb_from(a, at) & ((1u << bits) - 1)); }
 /* From four times VL bytes, lane k: byte k of each. */
 #if defined(SIMD_AVX512)
 SIMD_FN vb vb_turn(const uint8_t *p)

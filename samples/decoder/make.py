@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A decoder with weights of 4 bits and random values for `onnxcc bench`: one token after a full cache.
+"""A decoder with random weights of 4 bits that takes one token, for this sample and for `onnxcc bench`.
 
-    decoder.py OUT.onnx [--kind gpt2|llama] [--layers 12] [--width 768] [--heads 12] [--kv-heads N] [--vocabulary 50257] [--past 1024] [--bits 4]
-                        [--block 32] [--accuracy-level 4] [--cache concat|share] [--seed 1]
+    make.py OUT.onnx [--kind gpt2|llama] [--layers 12] [--width 768] [--heads 12] [--kv-heads N] [--vocabulary 50257] [--past 1024] [--bits 4]
+                     [--block 32] [--accuracy-level 4] [--cache concat|share] [--seed 1]
 
 Beside OUT.onnx goes OUT.npz, inputs for a token at position PAST. gpt2: LayerNormalization, learned positions, one product for q, k and v, Gelu. llama: RMSNorm, rotary
 positions, grouped heads, SwiGLU. Products are MatMulNBits of com.microsoft. --cache concat: attention in elementary operators, the cache grown by Concat
@@ -133,8 +133,10 @@ class Graph:
         if a.cache == "share":
             self.input("last", np.asarray([a.past], np.int32))
             self.input("total_length", np.asarray(a.past + 1, np.int32), [])
-        self.const("joined", np.asarray([1, -1, a.width], np.int64))
-        self.const("two", np.asarray([2], np.int64))
+        if a.cache == "concat":
+            self.const("joined", np.asarray([1, -1, a.width], np.int64))
+            if a.heads != a.kv_heads:
+                self.const("two", np.asarray([2], np.int64))
         for i in range(a.layers):
             x = self.op("Add", [x, self.attention(self.norm(x, f"{i}.norm1"), f"{i}")], f"{i}.attended_sum")
             x = self.op("Add", [x, self.feed_forward(self.norm(x, f"{i}.norm2"), f"{i}")], f"{i}.sum")

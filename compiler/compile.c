@@ -137,6 +137,18 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     return ir_verify(m) && simplify(m, o, out);
 }
 
+static void note_state(program *p, const char *in, compiled *out)
+{
+    for (slot s = 1; s < p->slot.n; s++) {
+        const slot_info *i = slot_at(p, s);
+        if (i->kind != SLOT_STATE || strcmp(i->name, in)) continue;
+        state_fact f = {.input = in, .offset = p->buf.p[i->view.buf].offset};
+        for (uint32_t k = 0; k < i->rank; k++) f.stride[k] = dim_range(p->dims, i->view.d[k].stride).hi;
+        VEC_PUSH(out->mem, out->states, f);
+        return;
+    }
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = target_find(o->target);
@@ -178,6 +190,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_memory(p, &memory);
     for (uint32_t i = 0; i < o->states.n; i++)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
+    for (uint32_t i = 0; i < o->states.n; i++) note_state(p, o->states.p[i].in, out);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;
     return dumped(m, o, out) && emit_c(p, &memory, o, t, out);

@@ -96,6 +96,13 @@ typedef struct {
     int64_t multiply_adds, bytes; /* products and sums of products; of the tensors it reads and writes; -1: not known before the run */
 } step_fact;
 
+/* Where an input of --state lies in the state; sizes are those at the upper bounds of the dimensions. */
+typedef struct {
+    const char *input;
+    int64_t offset; /* bytes */
+    int64_t stride[32]; /* elements, of each dimension */
+} state_fact;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
@@ -112,6 +119,7 @@ typedef struct {
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
     VEC(step_fact) steps;
+    VEC(state_fact) states;
 } compiled;
 
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;

@@ -160,7 +160,7 @@ static bool make_sets(command *c, model *m, const compile_options *o, input_sets
         if (!inputs_read(c, &set) || !invent_missing(c, m, o, sets->n + 1, &set)) return false;
         bytes += bytes_of(&set);
         VEC_PUSH(c->mem, *sets, set);
-    } while (!c->o->n[OPT_INPUT] && sets->n < MOST_SETS && bytes + bytes / sets->n <= MOST_INVENTED);
+    } while (!c->o->n[OPT_INPUT] && !c->o->n[OPT_STATE] && sets->n < MOST_SETS && bytes + bytes / sets->n <= MOST_INVENTED);
     return true;
 }
 

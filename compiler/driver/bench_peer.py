@@ -1,6 +1,7 @@
 """Runs another engine for `onnxcc bench`, which starts this and drives it over pipes.
 
-arguments: engine, model file, INPUTS and the number of sets of them (INPUTS_0.npz, ...), threads, and the .npz that the outputs for the first set go to
+arguments: engine, model file, INPUTS and the number of sets of them (INPUTS_0.npz, ...), threads, the .npz that the outputs for the first set go to, and
+           OUT=IN for each output that may be written where the input lies
 on start:  "ready VERSION", or "missing REASON"
 then, for each line holding a number k: runs k times, each on the next set, and answers with k times in milliseconds
 
@@ -16,7 +17,7 @@ import tempfile
 import time
 
 
-def prepare_onnxruntime(model, sets, threads):
+def prepare_onnxruntime(model, sets, threads, state):
     """Version, a function for each set that runs on it, and one that gives the outputs of the first set's last run."""
     import onnxruntime as ort
     options = ort.SessionOptions()
@@ -32,10 +33,15 @@ def prepare_onnxruntime(model, sets, threads):
 
     def bound(feed):
         binding = session.io_binding()  # without the copies that session.run makes
-        for name, array in feed.items():
-            binding.bind_cpu_input(name, array)
+        values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()}
+        for name, value in values.items():
+            binding.bind_ortvalue_input(name, value)
         for output in outputs:
-            binding.bind_output(output.name, "cpu")
+            kept = values.get(state.get(output.name))
+            if kept is not None and kept.shape() == output.shape:
+                binding.bind_ortvalue_output(output.name, kept)
+            else:
+                binding.bind_output(output.name, "cpu")
         return binding
 
     bindings = [bound(feed) for feed in feeds]
@@ -43,7 +49,7 @@ def prepare_onnxruntime(model, sets, threads):
     return ort.__version__, runs, lambda: {o.name: v.numpy() for o, v in zip(outputs, bindings[0].get_outputs())}
 
 
-def prepare_openvino(model, sets, threads):
+def prepare_openvino(model, sets, threads, _):
     import openvino as ov
     core = ov.Core()
     network = core.read_model(model)
@@ -122,17 +128,17 @@ def prepare_emx(model, sets, flags):
 ENGINES = {
     "onnxruntime": prepare_onnxruntime,
     "openvino": prepare_openvino,
-    "emx": lambda model, sets, threads: prepare_emx(model, sets, []),
-    "emx-fast-math": lambda model, sets, threads: prepare_emx(model, sets, ["-ffast-math"]),
+    "emx": lambda model, sets, threads, state: prepare_emx(model, sets, []),
+    "emx-fast-math": lambda model, sets, threads, state: prepare_emx(model, sets, ["-ffast-math"]),
 }
 
 
 def main():
-    engine, model, path, n_sets, threads, answers = sys.argv[1:7]
+    engine, model, path, n_sets, threads, answers, *pairs = sys.argv[1:]
     try:
         import numpy
         sets = [{name.replace("\\", "/"): array for name, array in numpy.load(f"{path}_{k}.npz").items()} for k in range(int(n_sets))]
-        version, runs, outputs = ENGINES[engine](model, sets, int(threads))
+        version, runs, outputs = ENGINES[engine](model, sets, int(threads), dict(pair.split("=", 1) for pair in pairs))
         runs[0]()
         numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
     except Exception as problem:

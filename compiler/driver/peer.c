@@ -48,11 +48,15 @@ static bool start_process(peer *p, const char *const *argv)
     return p->pid > 0 && p->to && p->from;
 }
 
-void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads)
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state)
 {
     const char *python = getenv("ONNXCC_PYTHON");
     if (!python || !*python) python = "python3";
-    const char *argv[] = {python, script, p->name, model, inputs, arena_printf(a, "%u", n), arena_printf(a, "%d", threads), p->answers, NULL};
+    const char *const own[] = {python, script, p->name, model, inputs, arena_printf(a, "%u", n), arena_printf(a, "%d", threads), p->answers};
+    enum { OWN = sizeof own / sizeof *own };
+    const char **argv = ARENA_ARRAY(a, const char *, OWN + n_state + 1);
+    memcpy(argv, own, sizeof own);
+    if (n_state) memcpy(argv + OWN, state, n_state * sizeof *state);
     signal(SIGPIPE, SIG_IGN); /* a peer that ended shows as a failed round */
     const char *line = start_process(p, argv) ? read_line(a, p->from) : NULL;
     if (line && !strncmp(line, "ready ", 6)) p->version = line + 6;

@@ -19,8 +19,8 @@ typedef struct {
 } peer;
 
 /* Starts the engine on the model and n sets of inputs, INPUTS_K.npz, which its runs take in turns, and waits until it has run once. `script` is the path of
- * bench_peer.py, p->answers is set. */
-void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads);
+ * bench_peer.py, p->answers is set. state: OUT=IN for outputs that may be written where the input lies. */
+void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state);
 /* Runs it k times; false when it has ended. */
 bool peer_round(arena *a, peer *p, int k);
 void peer_stop(peer *p);

@@ -31,6 +31,28 @@ typedef struct {
     int threads;
 } bench;
 
+/* ---- state ---- */
+
+/* Elements from dimension `axis` on, from a dense tensor to where the state has them. */
+static const char *fill_rows(char *to, const char *from, const tensor *t, const int64_t *stride, uint32_t axis)
+{
+    const size_t size = elem_bytes(t->type, 1);
+    for (int64_t i = 0; axis < t->rank && i < t->shape[axis]; i++) from = fill_rows(to + i * stride[axis] * (int64_t)size, from, t, stride, axis + 1);
+    if (axis < t->rank) return from;
+    memcpy(to, from, size);
+    return from + size;
+}
+
+/* A run reads the inputs of --state where the state has them. */
+static void fill_state(bench *b, const compiled *built)
+{
+    for (uint32_t i = 0; i < built->states.n; i++) {
+        const state_fact *f = &built->states.p[i];
+        const tensor *t = tensor_set_find(&b->inputs.p[0], f->input);
+        if (t && elem_of(t->type)->bits >= 8 && !b->s.model->device_alloc) fill_rows((char *)b->s.state + f->offset, t->data, t, f->stride, 0);
+    }
+}
+
 /* ---- measuring ---- */
 
 /* Threads of an engine go on spinning for a while after its round, on processors that the next one's threads want. */
@@ -101,7 +123,7 @@ static bool start_peers(bench *b)
             if (!is_engine(p->name)) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino, emx and emx-fast-math, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
-            peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads);
+            peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
             if (p->missing) fprintf(stderr, "%s can't be measured: %s\n", p->name, p->missing);
         }
     return true;
@@ -139,11 +161,12 @@ static void compare_answers(bench *b, peer *p, const tensor_set *ours)
     file_unmap(&file);
 }
 
-static bool compare_all(bench *b)
+static bool compare_all(bench *b, const compiled *built)
 {
     tensor_set ours = {.mem = b->c->mem};
     if (!b->n_peers) return true;
     session_first(&b->s);
+    fill_state(b, built);
     if (!session_call(&b->s, NULL) || !session_outputs(&b->s, &ours)) return false;
     for (uint32_t i = 0; i < b->n_peers; i++)
         if (!b->peer[i].missing) compare_answers(b, &b->peer[i], &ours);
@@ -229,7 +252,9 @@ static bool bench_in(bench *b)
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !bench_inputs(c, m, &o, &b->inputs) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
-    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && bind_all(b) && start_peers(b) && measure(b) && compare_all(b);
+    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && bind_all(b);
+    if (ok) fill_state(b, &built);
+    ok = ok && start_peers(b) && measure(b) && compare_all(b, &built);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
     if (ok) report(b);

@@ -140,6 +140,7 @@ static void list_kernel(const listing *l, const kernel *k, int depth)
         list_ex(l, k->matmul.a);
         text_add(l->out, " times ");
         list_ex(l, k->matmul.b);
+        if (k->matmul.block) text_addf(l->out, " in blocks of %lld%s", (long long)k->matmul.block, k->matmul.bytes ? ", may be int8" : "");
         text_add(l->out, "\n");
     }
     for (uint32_t i = 0; i < k->n_hook; i++) {

@@ -124,6 +124,8 @@ typedef struct {
     dim batch[MAX_RANK]; /* axes */
     dim m, n, k;         /* axes (the constant 0 where the extent is 1) */
     ex a, b;             /* loads (or prologue expressions) over those axes */
+    int64_t block;       /* b is integers of a few bits with a scale for each of these many k; 0: it is not */
+    bool bytes;          /* such blocks of a may be rounded to int8 */
 } matmul_params;
 
 typedef struct kernel {

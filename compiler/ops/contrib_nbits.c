@@ -1,10 +1,12 @@
 /* contrib_nbits.c - MatMulNBits of com.microsoft: A * dequantized(B)^T, where B has N rows of K numbers of 2, 4 or 8 bits, in blocks with a scale and
  * a zero point. Source: the documentation of onnxruntime's contrib operators.
  *
- * Constant weights become a tensor of uint2, uint4 or uint8, dequantized by blocks. Weights that are computed are taken apart by shifts. */
+ * Constant weights become a tensor of uint2, uint4 or uint8 that onnxcc.MatMulNBits (matmul.c) multiplies by, or that is dequantized by blocks where blocks are no
+ * multiple of 16 or zero points are no integers. Weights that are computed are taken apart by shifts. */
 #include <string.h>
 
 #include "ops/contrib.h"
+#include "ops/ops.h"
 
 typedef struct {
     edit *e;
@@ -16,24 +18,30 @@ static elem code_type(const nbits *b)
     return b->bits == 2 ? ELEM_UINT2 : b->bits == 4 ? ELEM_UINT4 : ELEM_UINT8;
 }
 
+static value_id constant_of(edit *e, const char *role, const tensor *t)
+{
+    model *m = e->m;
+    const value_id v = make_value(e, role);
+    dim *d = shape_new(m, t->rank);
+    for (uint32_t i = 0; i < t->rank; i++) d[i] = dim_const(m->dims, t->shape[i]);
+    value_at(m, v)->type = type_tensor(t->type, (int32_t)t->rank, d);
+    value_at(m, v)->data = t;
+    VEC_PUSH(m->mem, graph_at(m, e->graph)->initializers, v);
+    return v;
+}
+
 /* A constant of bytes seen as numbers of a few bits, `columns` in a row, of which the first `wanted` are kept: [rows, wanted]. */
 static value_id constant_codes(const nbits *b, const char *role, int64_t columns, int64_t wanted, const void *bytes)
 {
     model *m = b->e->m;
     const elem kind = code_type(b);
-    const value_id v = make_value(b->e, role);
     const int64_t shape[2] = {b->rows, wanted};
     tensor *t = tensor_new(m->mem, kind, 2, shape);
     if (wanted == columns) t->data = bytes;
     for (int64_t r = 0; r < b->rows && wanted != columns; r++)
         for (int64_t i = 0; i < wanted; i++)
             elem_set_int(kind, (void *)(uintptr_t)t->data, (size_t)(r * wanted + i), elem_get_int(kind, bytes, (size_t)(r * columns + i)));
-    dim *d = shape_new(m, 2);
-    for (uint32_t i = 0; i < 2; i++) d[i] = dim_const(m->dims, shape[i]);
-    value_at(m, v)->type = type_tensor(kind, 2, d);
-    value_at(m, v)->data = t;
-    VEC_PUSH(m->mem, graph_at(m, b->e->graph)->initializers, v);
-    return v;
+    return constant_of(b->e, role, t);
 }
 
 static value_id as_rows(const nbits *b, value_id v, int64_t columns)
@@ -132,6 +140,59 @@ static void become_zeros(const nbits *b, value_id bias)
     become_sum(e, "Expand", IN(const_like(e, "zero", 0, x), shape), bias);
 }
 
+/* ---- constant weights as they are ---- */
+
+static bool are_known(const nbits *b)
+{
+    edit *e = b->e;
+    const value_id zeros = input_of(e, 3);
+    const elem kind = elem_type_of(e, input_of(e, 0));
+    if (kind != ELEM_FLOAT && kind != ELEM_FLOAT16 && kind != ELEM_BFLOAT16) return false;
+    if (b->size % 16 || e->m->written_back || !data_of(e, input_of(e, 1)) || !data_of(e, input_of(e, 2))) return false;
+    return !zeros || (data_of(e, zeros) && elem_type_of(e, zeros) == ELEM_UINT8);
+}
+
+/* The scales as float32 [rows, blocks]. 0 after a report. */
+static value_id constant_scales(const nbits *b, const tensor *from)
+{
+    const int64_t shape[2] = {b->rows, b->blocks}, count = tensor_count(from);
+    if (count % b->rows || count / b->rows != b->blocks) {
+        version_error(b->e, "contrib", "there are %lld scales, expected %lld for each of %lld rows", (long long)count, (long long)b->blocks, (long long)b->rows);
+        return 0;
+    }
+    tensor *t = tensor_new(b->e->m->mem, ELEM_FLOAT, 2, shape);
+    for (size_t i = 0; i < (size_t)count; i++) elem_set_double(ELEM_FLOAT, (void *)(uintptr_t)t->data, i, elem_get_double(from->type, from->data, i));
+    return constant_of(b->e, "scales", t);
+}
+
+static value_id as_float(edit *e, value_id v)
+{
+    const attr to = attr_int(e->m, "to", ELEM_FLOAT);
+    return !v || elem_type_of(e, v) == ELEM_FLOAT ? v : insert(e, "Cast", &to, 1, &v);
+}
+
+/* Operands and attributes of onnxcc.MatMulNBits: x, codes [rows, k], scales and zero points [rows, blocks]. */
+static bool become_product(const nbits *b, value_id bias)
+{
+    edit *e = b->e;
+    model *m = e->m;
+    const value_id x = input_of(e, 0), given = input_of(e, 3);
+    const elem kind = elem_type_of(e, x);
+    const attr a[2] = {attr_int(m, "block_size", b->size), attr_int(m, "accuracy_level", node_int(edited(e), "accuracy_level", 0))}, to = attr_int(m, "to", kind);
+    const value_id in[4] = {as_float(e, x), codes_of(b, "weights", input_of(e, 1), b->blocks * b->size, b->k), constant_scales(b, data_of(e, input_of(e, 2))),
+                            given ? zeros_of(b, given) : 0};
+    if (!in[1] || !in[2] || (given && !in[3])) return false;
+    value_id y = make(e, "Identity", 2, a, given ? 4 : 3, in);
+    node *n = node_at(m, value_at(m, y)->producer);
+    n->domain = intern(m->names, OWN_DOMAIN);
+    n->op = intern(m->names, "MatMulNBits");
+    n->version = 0;
+    if (bias) y = insert(e, "Add", NULL, IN(y, as_float(e, bias)));
+    if (kind == ELEM_FLOAT) replace_node(e, "Identity", 0, NULL, 1, &y);
+    else replace_node(e, "Cast", 1, &to, 1, &y);
+    return true;
+}
+
 bool matmul_nbits(edit *e)
 {
     const node *n = edited(e);
@@ -151,6 +212,7 @@ bool matmul_nbits(edit *e)
         become_zeros(&b, bias);
         return true;
     }
+    if (are_known(&b)) return become_product(&b, bias);
     value_id w = weights_of(&b);
     if (!w) return false;
     w = insert(e, "Transpose", NULL, 1, &w);

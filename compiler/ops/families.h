@@ -161,8 +161,10 @@ bool lower_QuantizeLinear(lower_ctx *c);
 
 /* qlinear.c */
 bool infer_conv_integer(infer_ctx *c);
+bool infer_MatMulNBits(infer_ctx *c);
 bool infer_matmul_integer(infer_ctx *c);
 bool lower_conv_integer(lower_ctx *c);
+bool lower_MatMulNBits(lower_ctx *c);
 bool lower_matmul_integer(lower_ctx *c);
 
 /* lookup.c */

@@ -14,7 +14,7 @@ typedef struct {
 static const reader *reader_of(const node *n)
 {
     static const reader readers[] = {{"Conv", 1, 1}, {"ConvTranspose", 1, 1}, {"Gemm", 1, 1}, {"MatMul", 1, 1}, {"LSTM", 1, 2}, {"GRU", 1, 2}, {"RNN", 1, 2}, {"FusedConv", 1, 1},
-                                     {"FusedMatMul", 1, 1}, {"FusedGemm", 1, 1}};
+                                     {"FusedMatMul", 1, 1}, {"FusedGemm", 1, 1}, {"MatMulNBits", 1, 3}};
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         if (!strcmp(readers[i].op, n->op)) return &readers[i];
     return NULL;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ops/families.h"
+#include "ops/formula.h"
 #include "ops/matmul.h"
 
 /* ---- a product-sum as a step ---- */
@@ -184,4 +185,43 @@ bool lower_Gemm(lower_ctx *c)
     q.a = load_axes(c, q.a_slot, 2, ia);
     q.b = load_axes(c, q.b_slot, 2, ib);
     return lower_product(c, &q) && (!more || lower_map(c, out, gemm_value, &g));
+}
+
+/* ---- onnxcc.MatMulNBits: x * w^T, w [n, k] unsigned integers of a few bits, with a scale and a zero point (the middle where none is given) for each block
+ * along k. accuracy_level 4: x may be rounded to int8 by blocks. */
+
+bool infer_MatMulNBits(infer_ctx *c)
+{
+    if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
+    const type *x = in_type(c, 0);
+    if (x->rank < 1 || x->rank > MAX_RANK) return infer_error(c, "shape-rank", "input 0 has %d dimensions", x->rank);
+    (void)assume_equal(c, x->shape[x->rank - 1], in_dim(c, 1, 1));
+    dim out[MAX_RANK];
+    memcpy(out, x->shape, (size_t)x->rank * sizeof *out);
+    out[x->rank - 1] = in_dim(c, 1, 0);
+    return out_tensor(c, 0, in_elem(c, 0), x->rank, out);
+}
+
+bool lower_MatMulNBits(lower_ctx *c)
+{
+    const slot x = in_slot(c, 0), codes = in_slot(c, 1), scales = in_slot(c, 2), zeros = in_slot(c, 3);
+    const uint32_t rank = slot_rank(c, x);
+    const int64_t size = node_int(c->n, "block_size", 32);
+    product q = {.a_slot = x, .b_slot = scales, .out = out_slot(c, 0), .n_batch = rank > 1 ? rank - 2 : 0, .n_at = rank};
+    dim from[MAX_RANK];
+    for (uint32_t i = 0; i + 1 < rank; i++) q.at[i] = from[i] = dim_axis(c->d, slot_dim(c, x, i));
+    memcpy(q.batch, q.at, q.n_batch * sizeof *q.batch);
+    q.m = rank > 1 ? q.at[rank - 2] : dim_const(c->d, 0);
+    q.n = q.at[rank - 1] = dim_axis(c->d, slot_dim(c, codes, 0));
+    q.k = from[rank - 1] = dim_axis(c->d, slot_dim(c, codes, 1));
+    q.a = load_axes(c, x, rank, from);
+    const dim nk[2] = {q.n, q.k}, blocked[2] = {q.n, dim_fdiv(c->d, q.k, dim_const(c->d, size))};
+    const int bits = elem_of(slot_elem(c, codes))->bits;
+    const ex zero = zeros ? load_axes(c, zeros, 2, blocked) : ex_i(c->x, CT_I32, (int64_t)1 << (bits - 1));
+    q.b = mul(c, ex_cast(c->x, CT_F32, sub(c, load_axes(c, codes, 2, nk), zero)), load_axes(c, scales, 2, blocked));
+    if (!lower_product(c, &q)) return false;
+    matmul_params *made = &c->to->steps.p[c->to->steps.n - 1]->kernel->matmul;
+    made->block = size;
+    made->bytes = node_int(c->n, "accuracy_level", 0) == 4;
+    return true;
 }

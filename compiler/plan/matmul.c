@@ -344,5 +344,7 @@ bool select_matmul(program *p, const plan_options *o, const step *s, block *out)
     const kernel *k = s->kernel;
     matmul_plan q = {.p = p, .o = o, .what = s->what, .out = out, .mm = k->matmul, .hook = k->hook[0]};
     if (ex_type(p->ex, q.mm.a) == CT_I32) return select_qmatmul(p, o, s, out);
-    return matmul_is_float(p, k) && matmul_step(&q);
+    if (!matmul_is_float(p, k)) return false;
+    if (dim_is(p->dims, matmul_extent(p, q.mm.m), 1) && !ex_is_constant(p, q.mm.b)) return false; /* one row: packing B takes longer than the product does */
+    return (q.mm.block && select_nbits(p, o, s, out)) || matmul_step(&q);
 }

@@ -48,6 +48,9 @@ static inline binding dim_binding(const char *name, dim d)
 /* B in panels for qgemm by the kernel qpack (qmatmul.c), appended to q->out; see pack_qgemm_b. 0: it can't read B. */
 slot qmatmul_pack(matmul_plan *q, const char *name, int nv, uint32_t *kept_batch);
 
+/* select_matmul for weights of a few bits in blocks (nbits.c). */
+bool select_nbits(program *p, const plan_options *o, const step *s, block *out);
+
 /* select_matmul for a product of bytes (qmatmul.c). */
 bool select_qmatmul(program *p, const plan_options *o, const step *s, block *out);
 #endif

@@ -197,3 +197,35 @@ slot pack_qconv_dw(program *p, block *to, const char *name, slot w, int64_t vl)
     const ex element = weight_byte(p, w, at);
     return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, c, info.extent[0], zero_beyond(p, tap, info.extent[last], element)));
 }
+
+slot pack_nbits(program *p, block *to, const char *name, slot codes, int64_t size, int64_t nr)
+{
+    const slot_info info = *slot_at(p, codes);
+    exprs *x = p->ex;
+    dims *t = p->dims;
+    const int64_t bits = elem_of(info.type)->bits, bytes = size * bits / 8; /* of a block of one column */
+    packer pk = packer_begin(p);
+    const dim panel = packer_axis(&pk, dim_cdiv(t, info.extent[0], dim_const(t, nr))), b = packer_axis(&pk, dim_cdiv(t, info.extent[1], dim_const(t, size)));
+    const dim group = packer_axis(&pk, dim_const(t, bytes / 4)), lane = packer_axis(&pk, dim_const(t, nr)), i = packer_axis(&pk, dim_const(t, 4));
+    const dim n = dim_add(t, dim_mulc(t, panel, nr), lane), first = dim_add(t, dim_mulc(t, b, size), dim_add(t, dim_mulc(t, group, 4), i));
+    ex byte = 0;
+    for (int64_t h = 0; h < 8 / bits; h++) {
+        const dim k = dim_addc(t, first, h * bytes);
+        const ex at[2] = {ex_dim(x, n), ex_dim(x, k)}, shift = ex_i(x, CT_I32, h * bits);
+        const ex code = ex_bin(x, EX_SHL, zero_beyond(p, n, info.extent[0], zero_beyond(p, k, info.extent[1], ex_load(x, codes, info.type, 2, at))), shift);
+        byte = byte ? ex_bin(x, EX_OR, byte, code) : code;
+    }
+    return packer_end_as(&pk, to, name, ELEM_UINT8, byte);
+}
+
+slot pack_nbits_blocks(program *p, block *to, const char *name, slot values, int64_t nr)
+{
+    const slot_info info = *slot_at(p, values);
+    dims *t = p->dims;
+    packer pk = packer_begin(p);
+    const dim panel = packer_axis(&pk, dim_cdiv(t, info.extent[0], dim_const(t, nr))), b = packer_axis(&pk, info.extent[1]);
+    const dim n = dim_add(t, dim_mulc(t, panel, nr), packer_axis(&pk, dim_const(t, nr)));
+    const ex at[2] = {ex_dim(p->ex, n), ex_dim(p->ex, b)};
+    const ex element = zero_beyond(p, n, info.extent[0], ex_load(p->ex, values, info.type, 2, at));
+    return packer_end_as(&pk, to, name, info.type == ELEM_FLOAT ? ELEM_FLOAT : ELEM_UINT8, element);
+}

@@ -27,4 +27,11 @@ slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, 
 /* Weights of qconv_dw: int8 [ceil(c / vl)][kernel but the last...][ceil(kw / 4)][vl * 4], zero beyond c and kw; from bytes as
  * above. */
 slot pack_qconv_dw(program *p, block *to, const char *name, slot w, int64_t vl);
+
+/* Weights of nbits_int8 and nbits_float: uint8 [ceil(n / nr)][blocks][size * bits / 32][nr][4] as templates/cpu/nbits_int8.c describes, zero beyond n and k; from
+ * codes [n][k] of `bits` bits, in blocks of `size` along k. */
+slot pack_nbits(program *p, block *to, const char *name, slot codes, int64_t size, int64_t nr);
+
+/* Their scales, float, or zero points, uint8: [ceil(n / nr)][blocks][nr], zero beyond n; from [n][blocks]. */
+slot pack_nbits_blocks(program *p, block *to, const char *name, slot values, int64_t nr);
 #endif

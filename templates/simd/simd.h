@@ -18,6 +18,8 @@ SIMD_FN vf vf_ld(const float *p) { return *p; }
 SIMD_FN void vf_st(float *p, vf v) { *p = v; }
 SIMD_FN vi vi_ld(const int32_t *p) { return *p; }
 SIMD_FN void vi_st(int32_t *p, vi v) { *p = v; }
+SIMD_FN vi vi_ld_u8(const uint8_t *p) { return *p; }
+SIMD_FN void vi_st_s8(int8_t *p, vi v) { *p = (int8_t)v; }
 SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define SIMD_FORGET(p) ((void)(p))
@@ -61,6 +63,17 @@ typedef struct { int32_t b0, b1, b2, b3; } vb;
 SIMD_FN int vi_some(vi m) { return m != 0; }
 SIMD_FN vb vb_set_u8(const uint8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
 SIMD_FN vb vb_ld_s8(const int8_t *p) { const vb r = {p[0], p[1], p[2], p[3]}; return r; }
+SIMD_FN vb vb_set_s8(const int8_t *p) { return vb_ld_s8(p); }
+SIMD_FN vb vb_ld_u8(const uint8_t *p) { return vb_set_u8(p); }
+SIMD_FN vb vb_field(vb a, int at, int bits)
+{
+    const int32_t m = (1 << bits) - 1;
+    const vb r = {a.b0 >> at & m, a.b1 >> at & m, a.b2 >> at & m, a.b3 >> at & m};
+    return r;
+}
+SIMD_FN vi vb_from(vb a, int at) { return (at < 8 ? a.b0 : at < 16 ? a.b1 : at < 24 ? a.b2 : a.b3) >> at % 8; }
+SIMD_FN vi vb_number(vb a, int at, int bits) { return vb_from(a, at) & ((1 << bits) - 1); }
+SIMD_FN float vf_hmax(vf a) { return a; }
 SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
 SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b3 ^ 128}; return r; }
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
@@ -180,7 +193,7 @@ SIMD_FN vf vf_fma(vf a, vf b, vf c) { return (vf)_mm512_fmadd_ps((__m512)a, (__m
 #endif
 SIMD_FN vf vf_gather(const float *p, vi i) { return (vf)_mm512_i32gather_ps((__m512i)i, p, 4); }
 SIMD_FN vi vi_gather(const int32_t *p, vi i) { return (vi)_mm512_i32gather_epi32((__m512i)i, p, 4); }
-#define SIMD_PICKS 4 /* vf_pick, vi_pick: lane i of a table in a register, i below 2^SIMD_PICKS; 0: there is no such instruction */
+#define SIMD_PICKS 4 /* vf_pick, vi_pick: lane i modulo 2^SIMD_PICKS of a table in a register; 0: there is no such instruction */
 SIMD_FN vf vf_pick(vf table, vi i) { return (vf)_mm512_permutexvar_ps((__m512i)i, (__m512)table); }
 SIMD_FN vi vi_pick(vi table, vi i) { return (vi)_mm512_permutexvar_epi32((__m512i)i, (__m512i)table); }
 SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
@@ -587,6 +600,18 @@ typedef uint16_t vb_halves_u __attribute__((vector_size(4 * VL)));
 SIMD_FN vb vb_set_u8(const uint8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
 /* 4 * VL bytes. */
 SIMD_FN vb vb_ld_s8(const int8_t *p) { return *(const vb_any *)(const void *)p; }
+SIMD_FN vb vb_set_s8(const int8_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
+SIMD_FN vb vb_ld_u8(const uint8_t *p) { return *(const vb_any *)(const void *)p; }
+/* Of each byte, the number of `bits` bits that begins at bit `at`. */
+SIMD_FN vb vb_field(vb a, int at, int bits) { return (vb)((vu)a >> at & (((1u << bits) - 1) * 0x01010101u)); }
+/* Each lane's bits from bit `at` on, counted from the first of its four bytes on; what is above those of its byte is not said. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vi vb_from(vb a, int at) { return (vi)((vu)a >> (24 - at / 8 * 8 + at % 8)); }
+#else
+SIMD_FN vi vb_from(vb a, int at) { return (vi)((vu)a >> at); }
+#endif
+/* The `bits` lowest of those. */
+SIMD_FN vi vb_number(vb a, int at, int bits) { return (vi)((vu)vb_from(a, at) & ((1u << bits) - 1)); }
 /* From four times VL bytes, lane k: byte k of each. */
 #if defined(SIMD_AVX512)
 SIMD_FN vb vb_turn(const uint8_t *p)

@@ -48,3 +48,25 @@ refused 'the mean' 'a (float[2,3,8] x, float[2,3,8] skip, float[8] g) => (y, mea
 {
     y, mean = com.microsoft.SkipSimplifiedLayerNormalization (x, skip, g)
 }'
+
+# Which arithmetic products by weights of a few bits use is for the model's author to say, or for --math=fast.
+few_bits() {
+    cat > few.onnxtxt <<END
+<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+few (float[n,128] x) => (float[n,128] y) <int64[3] size = {128, 4, 16}, int64[2] blocks = {128, 4}>
+{
+    w = ConstantOfShape <value: tensor = uint8[1] {77}> (size)
+    s = ConstantOfShape <value: tensor = float[1] {0.5}> (blocks)
+    y = com.microsoft.MatMulNBits <K = 128, N = 128, bits = 4, block_size = 32, accuracy_level = $1> (x, w, s)
+}
+END
+    expect 0 compile few.onnxtxt -o few --target "$2" --math "$3"
+    says few/few.c "$4"
+}
+for target in generic-c99 x86-64-v3 x86-64-v4-vnni aarch64; do
+    few_bits 0 "$target" default few_nbits_float
+    few_bits 1 "$target" strict few_nbits_float
+    few_bits 4 "$target" default few_nbits_int8
+    few_bits 4 "$target" strict few_nbits_int8
+    few_bits 0 "$target" fast few_nbits_int8
+done

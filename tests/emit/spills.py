@@ -17,6 +17,11 @@ import tempfile
 
 FMAS = 6
 SHARE = 0.4
+TARGETS = [
+    ("x86-64-v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
+    ("x86-64-v4-vnni", ["-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512"]),
+    ("x86-64-v3", ["-march=x86-64-v3"]),
+]
 # name, input, output, nodes; weights are made by ConstantOfShape, which the compiler folds.
 LAYERS = [
     ("direct", "1,64,28,28", "conv", "64,64,1,1", "kernel_shape = [1, 1]"),
@@ -32,6 +37,10 @@ LAYERS = [
     ("tall", "128,3072", "matmul", "3072,768", ""),
     ("narrow", "7,256", "matmul", "256,40", ""),
     ("vector", "1,512", "matmul", "512,1000", ""),
+    ("few_bits_row", "1,768", "nbits", "256,24,16", "K = 768, N = 256, block_size = 32"),
+    ("few_bits_rows", "40,768", "nbits", "256,24,16", "K = 768, N = 256, block_size = 32"),
+    ("few_bits_int8_row", "1,768", "nbits", "256,24,16", "K = 768, N = 256, block_size = 32, accuracy_level = 4"),
+    ("few_bits_int8_rows", "40,768", "nbits", "256,24,16", "K = 768, N = 256, block_size = 32, accuracy_level = 4"),
 ]
 
 
@@ -41,10 +50,15 @@ def text():
     constants = ", ".join(f"int64[{len(w.split(','))}] s{i} = {{{w}}}" for i, (_, _, _, w, _) in enumerate(LAYERS))
     nodes = []
     for i, (_, _, kind, _, more) in enumerate(LAYERS):
-        nodes.append(f"w{i} = ConstantOfShape <value: tensor = float[1] {{0.5}}> (s{i})")
-        nodes.append(f"c{i} = Conv <{more}> (x{i}, w{i})" if kind == "conv" else f"c{i} = MatMul(x{i}, w{i})")
+        value = "uint8[1] {77}" if kind == "nbits" else "float[1] {0.5}"
+        nodes.append(f"w{i} = ConstantOfShape <value: tensor = {value}> (s{i})")
+        if kind == "nbits":
+            nodes.append(f"r{i} = ConstantOfShape <value: tensor = float[1] {{0.5}}> (blocks)")
+            nodes.append(f"c{i} = com.microsoft.MatMulNBits <bits = 4, {more}> (x{i}, w{i}, r{i})")
+        else:
+            nodes.append(f"c{i} = Conv <{more}> (x{i}, w{i})" if kind == "conv" else f"c{i} = MatMul(x{i}, w{i})")
         nodes.append(f"y{i} = Relu(c{i})")
-    return f'<ir_version: 8, opset_import: ["" : 17]>\nlayers ({inputs}) => ({outputs})\n<{constants}>\n{{\n    ' + "\n    ".join(nodes) + "\n}\n"
+    return f'<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>\nlayers ({inputs}) => ({outputs})\n<{constants}, int64[2] blocks = {{256, 24}}>\n{{\n    ' + "\n    ".join(nodes) + "\n}\n"
 
 
 def functions(assembly):
@@ -75,9 +89,9 @@ def innermost_loops(body):
 
 def looked_at(body):
     for loop in innermost_loops(body):
-        fmas = [line for line in loop if re.match(r"vfn?m(add|sub)\d+ps", line)]
+        fmas = [line for line in loop if re.match(r"vfn?m(add|sub)\d+ps|vpdpbusd", line)]
         if len(fmas) >= max(FMAS, SHARE * len(loop)):
-            yield loop, [line for line in loop if re.search(r"%[xyz]mm", line) and re.search(r"\(%r(sp|bp)", line)]
+            yield loop, [line for line in loop if re.search(r"%[xyz]mm", line) and re.search(r"\(%rsp|\(%rbp\)", line)]
 
 
 def main():
@@ -97,7 +111,7 @@ def main():
         model = os.path.join(work, "layers.onnxtxt")
         with open(model, "w") as f:
             f.write(text())
-        for target, flags in (("x86-64-v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]), ("x86-64-v3", ["-march=x86-64-v3"])):
+        for target, flags in TARGETS:
             if a.target and target not in a.target:
                 continue
             out = os.path.join(work, target)

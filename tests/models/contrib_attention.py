@@ -238,6 +238,20 @@ def blocked():
                         case(name, "MatMulNBits", [x, codes, scales, zero, None, bias], 1, constants, **sizes)
 
 
+def few_bits():
+    """MatMulNBits with constant weights as decoders have them: rows, columns and lengths that fill no tile and no block, and each accuracy_level."""
+    for bits in (2, 4, 8):
+        for k, n, size, rows in ((128, 50, 32, (1, 1)), (200, 33, 64, (3,)), (80, 70, 16, (1, 40)), (600, 20, 256, (2, 3))):
+            blocks = -(-k // size)
+            codes = RNG.integers(0, 256, (n, blocks, size * bits // 8)).astype(np.uint8)
+            scales, zeros = np.abs(noise(n, blocks)) / 2**bits, RNG.integers(0, 256, (n, -(-blocks * bits // 8))).astype(np.uint8)
+            for level in (0, 4) if bits > 2 else (0,):
+                for zero, mark in ((None, "none"), (zeros, "zeros")):
+                    for symbols in (False, True) if len(rows) > 1 else (False,):
+                        case(f"few_{bits}_{size}_{level}_{mark}_{symbols:d}", "MatMulNBits", [noise(*rows, k), codes, scales, zero, None, noise(n)], 1, (1, 2, 3, 5),
+                             symbols=symbols, K=k, N=n, bits=bits, block_size=size, accuracy_level=level)
+
+
 def build(name, op, inputs, n_out, constants, symbols, attributes, wanted):
     names = ["" if v is None else f"i{k}" for k, v in enumerate(inputs)]
     infos, tensors = [], []
@@ -309,7 +323,7 @@ def write(folder, name, model, fed):
 
 
 def main():
-    for make in (attention, quantized, multi_head, buffers, grouped, quantized_cache, embeddings, norms, blocked, halves):
+    for make in (attention, quantized, multi_head, buffers, grouped, quantized_cache, embeddings, norms, blocked, few_bits, halves):
         make()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     rows, bad = [row for row in [*map(single, CASES), *decoder()] if word in row[0]], 0

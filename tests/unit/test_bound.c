@@ -38,6 +38,13 @@ static const sample samples[] = {
     {"qconv_plain", ARGS_STORE, "OUT_V=int5_v OUT_S=int5_s XT=int8_t WT=uint8_t RO=1 RX=1 PAIRS=0 IC=1 OC=1 GROUPS=8 KD=2 KH=1 KW=3 SD=2 SH=1 SW=2 DD=1 DH=1 DW=2 PD=1 PH=0 PW=0 "
                                "ZX=(-3) ZW=9 EDGE_D=1 EDGE_H=0 EDGE_W=1 ID=(d_rows) IH=(d_rows) IW=(d_rows) OD=(d_rows) OH=(d_rows) OW=(d_rows) X_N=(8*d_rows) "
                                "X_C=(d_rows) X_D=(d_rows) X_H=(d_rows) X_W=1"},
+    {"nbits_rows", ARGS_NONE, "SIZE=32 ZERO=8 M=3 K=70 BATCH=1 LDA=70 A_AT=0"},
+    {"nbits_rows", ARGS_ROWS, "SIZE=16 ZERO=1 M=(d_rows) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) A_AT=(batch_index*d_rows)"},
+    {"nbits_int8", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=1 NV=4 MC=64 MT=1 BITS=4 SIZE=32 ZEROS=0 AHEAD=2048 M=1 N=50 BLOCKS=3 BATCH=1"},
+    {"nbits_int8", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 BITS=2 SIZE=16 ZEROS=1 AHEAD=0 M=(d_rows) N=(d_rows) BLOCKS=(d_rows) BATCH=(d_rows)"},
+    {"nbits_float", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=1 NV=4 MC=64 MT=1 BITS=8 SIZE=32 ZEROS=0 ZERO=128 AHEAD=2048 M=1 N=50 K=70 BATCH=1 LDA=70 A_AT=0"},
+    {"nbits_float", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 BITS=4 SIZE=64 ZEROS=1 ZERO=0 AHEAD=0 M=(d_rows) N=(d_rows) K=(d_rows) BATCH=(d_rows) "
+                               "LDA=(d_rows) A_AT=(batch_index*d_rows)"},
     {"qpack", ARGS_NONE, "NV=2 B_T=int8_t OFF=0 N=50 K=62 BATCH=1 B_AT=0 B_K=50 B_N=1"},
     {"qpack", ARGS_ROWS, "NV=2 B_T=uint8_t OFF=128 N=(d_rows) K=(d_rows) BATCH=(d_rows) B_AT=(batch_index*d_rows) B_K=1 B_N=(d_rows)"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 PARTS=2 LINES=7 KD=1 KH=3 KW=3 SD=1 SH=1 "

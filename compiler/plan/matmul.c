@@ -282,7 +282,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes);
     const int64_t nr = (int64_t)t.nv * unit.vl;
     uint32_t kept;
     pack_b(q, t.nv, &kept);
@@ -298,13 +298,12 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     k->kind = K_TEMPLATE;
     k->name = q->bytes ? "qgemm" : "gemm";
     k->lane = 2;
-    k->n_bind = 12;
-    k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
                             dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
                             dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", matmul_by_batch_index(p, &q->mm, base)),
-                            dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at))};
-    memcpy(k->bind, bind, sizeof bind);
+                            dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at)), dim_binding("KC", dim_const(d, t.kc))};
+    k->n_bind = (uint32_t)(sizeof bind / sizeof *bind) - (q->bytes ? 1 : 0); /* qgemm has no KC */
+    k->bind = arena_copy(p->mem, bind, sizeof bind);
     k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
     matmul_hook_axes(q, batches);
     k->hook = arena_copy(p->mem, &q->hook, sizeof q->hook);

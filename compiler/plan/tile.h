@@ -17,7 +17,8 @@ typedef struct {
 typedef struct {
     int mr, nv, mt; /* MR, NV, MT of gemm: rows, vectors, rows of the second tile */
     int64_t mc;     /* MC: rows of a cache block */
-    int ahead;      /* AHEAD: eighths of a cache line to prefetch at each k */
+    int64_t kc;     /* KC: k of a cache block; 0: all */
+    int ahead;      /* AHEAD: eighths of a cache line to prefetch at each k; whole lines from 8 on */
 } gemm_tile;
 
 typedef struct {
@@ -41,7 +42,8 @@ typedef struct {
     int ro, rv; /* RO, RV of conv_row: channels, vectors */
 } row_tile;
 
-gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k);
+/* blocks: whether the kernel has blocks of k. */
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.

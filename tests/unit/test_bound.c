@@ -20,8 +20,8 @@ typedef struct {
 #define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
 #define ENSEMBLE "Y_T=float AGGREGATE=0 TREES=9 GROUPS=3 X_AT=0 X_N=(d_rows) BOUND=0.5f "
 static const sample samples[] = {
-    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
-    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 KC=24 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 KC=0 AHEAD=16 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
                         "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=62 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) "

@@ -68,14 +68,14 @@ static void choose(const vector_unit *u, int max_rows, int64_t rows, int64_t vec
         }
 }
 
-/* Blocks of k where less than m rows of A fit into the cache with all of K: as many rows then as sums may be kept of, in equal blocks. */
+/* Blocks of k where less than m rows of A fit into half of the cache with all of K. Twice as many rows may then read a block of B, whose panel is short. */
 static void choose_blocks(gemm_tile *t, const vector_unit *u, int64_t m, int64_t k)
 {
     if (k < BLOCK_K * 4 / 3 || (m >= 0 && m <= t->mc)) return;
-    const int64_t line = 16, most = PART_BYTES / 4 / (t->nv * u->vl) / t->mr * t->mr;
+    const int64_t line = 16, sums = PART_BYTES / 4 / (t->nv * u->vl), fit = u->l2_bytes / (k * 4), most = (fit < sums ? fit : sums) / t->mr * t->mr;
     if (most <= t->mc) return;
     t->kc = ceil_of(ceil_of(k, ceil_of(k, BLOCK_K)), line) * line;
-    t->mc = m < 0 ? most : ceil_of(ceil_of(m, ceil_of(m, most)), t->mr) * t->mr;
+    t->mc = m < 2 * most ? most : ceil_of(ceil_of(m, ceil_of(m, most)), t->mr) * t->mr;
 }
 
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks)
@@ -98,6 +98,36 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
     if (m != 1) t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * tiles);
     if (t.ahead > 8) t.ahead = (int)ceil_of(t.ahead, 8) * 8;
     return t;
+}
+
+enum { BLOCK_ROWS = 40, BLOCK_KEYS = 512 };
+
+/* Equal blocks of `step` each, of about `most` together; of n < 0 of them it is not known how many there are. */
+static int64_t equal_blocks(int64_t n, int64_t most, int64_t step)
+{
+    const int64_t largest = most < step ? step : most / step * step;
+    return n < 0 ? largest : ceil_of(ceil_of(n < 1 ? 1 : n, ceil_of(n < 1 ? 1 : n, largest)), step) * step;
+}
+
+attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv)
+{
+    const int64_t rows = m < 0 ? UNKNOWN_ROWS : m, keys = n < 0 ? BLOCK_KEYS : n, depth = d < 0 ? dv : d;
+    attention_tile best = {1, 1, 1, 1, 0, 0};
+    double least = -1;
+    for (int r = 1; r <= MAX_ROWS; r++)
+        for (int kv = 1; kv <= 4; kv++)
+            for (int pv = 1; pv <= 4; pv++) {
+                if (!fits(u, r, kv) || !fits(u, r, pv)) continue;
+                const int t = second_tile(rows, r);
+                const double scores = (double)(depth * ceil_of(ceil_of(keys, u->vl), kv)) * rows_cycles(u, rows, r, t, kv);
+                const double values = (double)(keys * ceil_of(ceil_of(dv, u->vl), pv)) * rows_cycles(u, rows, r, t, pv);
+                if (least >= 0 && scores + values >= least * 0.999) continue;
+                least = scores + values;
+                best = (attention_tile){r, second_tile(m, r), kv, pv, 0, 0};
+            }
+    best.rb = equal_blocks(m, BLOCK_ROWS, best.mr);
+    best.kb = equal_blocks(n, BLOCK_KEYS, (int64_t)best.kv * u->vl);
+    return best;
 }
 
 /* Cycles for one pixel row of `width` pixels in `rows` rows together. */

@@ -22,6 +22,11 @@ typedef struct {
 } gemm_tile;
 
 typedef struct {
+    int mr, mt, kv, pv; /* MR, MT, KV, PV of attention: rows, rows of the second tile, vectors of scores, of values */
+    int64_t rb, kb;     /* RB, KB: rows and keys of a block */
+} attention_tile;
+
+typedef struct {
     int ry, rx, nv, rt, nvt; /* RY, RX, NV, RT, NVT of conv: rows, pixels, vectors, pixels of the second tile, vectors of the last channel block */
     int64_t rows;        /* ROWS: output rows that one weight block is used for */
     double cycles;       /* estimate for each input channel and tap of an image; 0 where its size is not known */
@@ -44,6 +49,8 @@ typedef struct {
 
 /* blocks: whether the kernel has blocks of k. */
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks);
+/* Of m queries, n keys, heads of d elements, values of dv. */
+attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.

@@ -1,20 +1,31 @@
 /* kernel.c - a kernel step: its hooks printed as small functions, its template bound, and the call. */
+#include <assert.h>
 #include <string.h>
 
 #include "emit/emit.h"
 
 typedef VEC(dim) dim_list;
 
+static void add_dim(const emit *e, dim_list *list, dim s)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->p[i] == s) return;
+    VEC_PUSH(e->mem, *list, s);
+}
+
+static void add_slot(const emit *e, step_signature *sig, slot s)
+{
+    for (uint32_t i = 0; i < sig->slots.n; i++)
+        if (sig->slots.p[i] == s) return;
+    VEC_PUSH(e->mem, sig->slots, s);
+}
+
 /* Sizes and turn numbers, but not the template's own variables. */
 static void add_symbol(void *ctx, dim s)
 {
     void **c = ctx;
     const emit *e = c[0];
-    dim_list *list = c[1];
-    if (dim_kind_of(e->p->dims, s) != DIM_SYMBOL || kernel_exports(e, s)) return;
-    for (uint32_t i = 0; i < list->n; i++)
-        if (list->p[i] == s) return;
-    VEC_PUSH(e->mem, *list, s);
+    if (dim_kind_of(e->p->dims, s) == DIM_SYMBOL && !kernel_exports(e, s)) add_dim(e, c[1], s);
 }
 
 /* A slot whose memory another one of the list shares, one of them written: the epilogue stores where it loads, and restrict would be a lie. */
@@ -43,30 +54,34 @@ static const char *extra_list(emit *e, const step_signature *sig, slot written, 
     return t.p;
 }
 
-/* The hook takes only its own dims; the kernel hands over all that the kernel has: a function between them drops the rest. */
-static const char *adapt_hook(emit *e, text *out, const char *hook_name, const hook *h, const step_signature *sig, const dim_list *all)
+/* What all hooks of a kernel take: f->sig.slots, and the dims. Each hook takes only its own: a function between them drops the rest. */
+static const char *adapt_hook(emit *e, text *out, const char *hook_name, const hook *h, const step_signature *sig, const step_signature *kernel_sig, slot written,
+                              const dim_list *all)
 {
-    text t = {.mem = e->mem}, index = {.mem = e->mem}, index_args = {.mem = e->mem};
-    dim_list own = {0};
-    for (uint32_t i = 0; i < sig->symbols.n; i++) VEC_PUSH(e->mem, own, sig->symbols.p[i]);
+    text t = {.mem = e->mem}, index = {.mem = e->mem}, args = {.mem = e->mem};
     for (uint32_t i = 0; i < h->n_axes; i++) {
         text_addf(&index, ", int64_t i%u", i);
-        text_addf(&index_args, ", i%u", i);
+        text_addf(&args, ", i%u", i);
     }
-    const char *params = extra_list(e, sig, h->to, all, true), *args = extra_list(e, sig, h->to, &own, false);
+    for (uint32_t i = 0; i < sig->slots.n; i++)
+        for (uint32_t k = 0; k < kernel_sig->slots.n; k++)
+            if (kernel_sig->slots.p[k] == sig->slots.p[i]) text_addf(&args, ", p%u", k);
+    for (uint32_t i = 0; i < sig->symbols.n; i++) text_addf(&args, ", %s", symbol_param(e, sig->symbols.p[i]));
+    const char *params = extra_list(e, kernel_sig, written, all, true);
     for (int vector = !on_device(e); vector >= 0; vector--) {
-        const char *acc = h->int_acc ? (vector ? "vi" : "int32_t") : (vector ? "vf" : "float");
-        text_addf(&t, "%s void HOOK_%c(%s acc%s%s)\n{\n", on_device(e) ? "OCC_DEVICE" : "static inline __attribute__((always_inline, unused))", vector ? 'v' : 's', acc,
+        const char *acc = h->int_acc ? (vector ? "vi" : "int32_t") : (vector ? "vf" : "float"), *result = h->to ? "void" : vector ? "vf" : "float";
+        text_addf(&t, "%s %s HOOK_%c(%s acc%s%s)\n{\n", on_device(e) ? "OCC_DEVICE" : "static inline __attribute__((always_inline, unused))", result, vector ? 'v' : 's', acc,
                   index.p, params);
+        for (uint32_t i = 0; i < kernel_sig->slots.n; i++) text_addf(&t, "    (void)p%u;\n", i);
         for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", symbol_param(e, all->p[i]));
-        text_addf(&t, "    %s_%c(acc%s%s);\n}\n", hook_name, vector ? 'v' : 's', index_args.p, args);
+        text_addf(&t, "    %s%s_%c(acc%s);\n}\n", h->to ? "" : "return ", hook_name, vector ? 'v' : 's', args.p);
     }
     return bind_hook(e->binder, out, t.p, "epilogue");
 }
 
-static bool needs_symbols(const dim_list *all, const step_signature *sig)
+static bool needs_adapter(const dim_list *all, const step_signature *kernel_sig, const step_signature *sig)
 {
-    return all->n != sig->symbols.n;
+    return all->n != sig->symbols.n || kernel_sig->slots.n != sig->slots.n;
 }
 
 static void kernel_args(emit *e, const kernel *k, printed *f);
@@ -142,31 +157,50 @@ void print_kernel(emit *e, step *s, text *out)
     f->sig.can_fail |= s->kernel->takes_env;
 }
 
+enum { MOST_HOOKS = 2 };
+
+/* The functions of the hooks, and what all of them take together: the slots of the first one, which is the one that stores, come first. */
+typedef struct {
+    step_signature sig[MOST_HOOKS];
+    text body[MOST_HOOKS];
+} printed_hooks;
+
+static void print_hooks(emit *e, const kernel *k, printed_hooks *h, step_signature *together, dim_list *all)
+{
+    const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math, .scalar_only = on_device(e)};
+    assert(k->n_hook <= MOST_HOOKS);
+    for (uint32_t i = 0; i < k->n_hook; i++) {
+        h->body[i] = (text){.mem = e->mem};
+        hook_print(e->p, &k->hook[i], "HOOK", k->lane, &o, &h->body[i], &h->sig[i]);
+        for (uint32_t j = 0; j < h->sig[i].slots.n; j++) add_slot(e, together, h->sig[i].slots.p[j]);
+        for (uint32_t j = 0; j < h->sig[i].symbols.n; j++) add_dim(e, all, h->sig[i].symbols.p[j]);
+    }
+}
+
 static void print_template(emit *e, step *s, text *out)
 {
-    enum { HOOKS = 6 /* OUT_V, OUT_S, HOOK_PARAMS, HOOK_ARGS, MUL_ACC, PART_ARGS */ };
+    enum { MORE = 8 /* OUT_V, OUT_S, the same of another hook, HOOK_PARAMS, HOOK_ARGS, MUL_ACC, PART_ARGS */ };
     const kernel *k = s->kernel;
-    const hook *h = k->n_hook ? &k->hook[0] : NULL;
     printed *f = &e->by_step[s->id];
     dim_list all = {0};
     const dim_list none = {0};
-    text body = {.mem = e->mem};
-    const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math, .scalar_only = on_device(e)};
-    if (h) hook_print(e->p, h, "HOOK", k->lane, &o, &body, &f->sig);
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) VEC_PUSH(e->mem, all, f->sig.symbols.p[i]);
+    printed_hooks h = {0};
+    print_hooks(e, k, &h, &f->sig, &all);
     note_symbols(e, k->name, k->n_bind, k->bind, &all);
     for (uint32_t i = 0; i < k->n_part; i++) note_symbols(e, k->part[i].name, k->part[i].n_bind, k->part[i].bind, &all);
-    binding *bind = bindings_of(e, k->name, k->n_bind, k->bind, HOOKS + k->n_part);
+    binding *bind = bindings_of(e, k->name, k->n_bind, k->bind, MORE + k->n_part);
+    const slot written = k->n_hook ? k->hook[0].to : 0;
     uint32_t n = k->n_bind;
-    if (h) {
-        const char *name = bind_hook(e->binder, out, body.p, "epilogue");
-        if (needs_symbols(&all, &f->sig)) name = adapt_hook(e, out, name, h, &f->sig, &all);
-        bind[n++] = text_binding("OUT_V", arena_printf(e->mem, "%s_v", name));
-        bind[n++] = text_binding("OUT_S", arena_printf(e->mem, "%s_s", name));
+    for (uint32_t i = 0; i < k->n_hook; i++) {
+        const char *name = bind_hook(e->binder, out, h.body[i].p, k->hook[i].map ? "map" : "epilogue");
+        if (needs_adapter(&all, &f->sig, &h.sig[i])) name = adapt_hook(e, out, name, &k->hook[i], &h.sig[i], &f->sig, written, &all);
+        const char *called = k->hook[i].map ? k->hook[i].name : "OUT";
+        bind[n++] = text_binding(arena_printf(e->mem, "%s_V", called), arena_printf(e->mem, "%s_v", name));
+        bind[n++] = text_binding(arena_printf(e->mem, "%s_S", called), arena_printf(e->mem, "%s_s", name));
     }
-    if (h || all.n) {
-        bind[n++] = text_binding("HOOK_PARAMS", extra_list(e, &f->sig, h ? h->to : 0, &all, true));
-        bind[n++] = text_binding("HOOK_ARGS", extra_list(e, &f->sig, h ? h->to : 0, &all, false));
+    if (k->n_hook || all.n) {
+        bind[n++] = text_binding("HOOK_PARAMS", extra_list(e, &f->sig, written, &all, true));
+        bind[n++] = text_binding("HOOK_ARGS", extra_list(e, &f->sig, written, &all, false));
     }
     const kernel_def *def = kernel_find(k->name);
     const kernel_part mul_acc = {.param = "MUL_ACC", .name = "mul_acc"}; /* of the cells of recurrent networks */

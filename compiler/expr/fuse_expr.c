@@ -136,6 +136,28 @@ bool fuse_is_axis(const fuser *f, ex e, dim *axis)
     return ex_is_dim(f->x, e, axis) && dim_is_axis(f->t, *axis);
 }
 
+typedef struct {
+    const fuser *f;
+    dim axis;
+    bool found;
+} stride_search;
+
+static void look_for_stride(void *ctx, ex e)
+{
+    stride_search *c = ctx;
+    const ex_node *n = ex_at(c->f->x, e);
+    dim d;
+    for (uint32_t i = 0; n->op == EX_LOAD && i + 1 < n->n; i++)
+        if (ex_is_dim(c->f->x, n->idx[i], &d) && dim_has(c->f->t, d, c->axis)) c->found = true;
+}
+
+bool fuse_strided(const fuser *f, ex e, dim axis)
+{
+    stride_search c = {f, axis, false};
+    ex_walk(f->x, e, look_for_stride, &c);
+    return c.found;
+}
+
 bool fuse_is_zero(const fuser *f, ex e)
 {
     dim d;

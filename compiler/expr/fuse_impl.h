@@ -119,6 +119,7 @@ void fuse_rewrite_ex(void *rewrite, ex *e); /* a fuse_visitor */
 void fuse_rename_arg(kernel *k, slot from, slot to); /* ARG_IN: of a matmul, whose arguments name what its operands load */
 bool fuse_fits(fuser *f, step *s, ex extra, uint32_t times);
 bool fuse_is_axis(const fuser *f, ex e, dim *axis); /* exactly one axis */
+bool fuse_strided(const fuser *f, ex e, dim axis);    /* neighbours along the axis are not neighbours in something that e loads */
 bool fuse_is_zero(const fuser *f, ex e);
 bool fuse_affine(const fuser *f, ex e); /* a DIM without division, modulo, minimum, maximum and selection of axes */
 bool fuse_uses_acc(fuser *f, ex e, const sink *k, uint32_t n); /* reads an accumulator that one of the n sinks folds */

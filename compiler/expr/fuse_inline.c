@@ -13,6 +13,7 @@ typedef struct {
     elem stored;
     bool movement; /* a bare load at DIM indexes */
     bool cheap, costly;
+    bool strided;  /* neighbours of what it stores are not neighbours in something that it loads */
     uint32_t taken_off; /* adds that its cost is less, see note_cost */
     ex value;      /* as a reader of the slot sees it: rounded to the stored type */
     uint32_t n_from;
@@ -74,6 +75,8 @@ static bool find_producer(fuser *f, uint32_t item, producer *p)
     p->value = ex_round(f->x, p->stored, k->value);
     p->movement = is_movement(f, p->value);
     ex_walk(f->x, p->value, note_cost, p);
+    dim inner;
+    p->strided = k->n && fuse_is_axis(f, k->at[k->n - 1], &inner) && fuse_strided(f, p->value, inner);
     p->cheap = !p->costly && ex_cost(f->x, p->value) - p->taken_off <= FUSE_CHEAP;
     return true;
 }
@@ -222,13 +225,14 @@ static bool reader_takes(const producer *p, uint32_t reader, demand *total)
     return fuse_fits(f, s, p->value, d.sites);
 }
 
-/* Computing again must cost less than storing and loading. */
+/* Computing again must cost less than storing and loading, and must not load from far apart again. */
 static bool is_wanted(const producer *p, const demand *d)
 {
     enum { AGAIN = 4 };
     const double elems = fuse_elems(p->f, p->slot);
     if (d->sites == 1 && (d->injective || (d->evaluated > 0 && d->evaluated <= elems * 1.01))) return true;
     if (!p->cheap) return false;
+    if (p->strided && !p->movement && !d->uniform && d->sites > 1) return false;
     return p->movement || d->uniform || d->evaluated <= AGAIN * elems;
 }
 

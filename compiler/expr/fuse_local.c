@@ -92,12 +92,13 @@ static bool has_stage_axis(const fuser *f, const stage *g, ex e)
     return false;
 }
 
-/* A cheap value may be computed again in later stages, if that makes the store needless. */
+/* A cheap value may be computed again in later stages, if that makes the store needless. What it loads must lie together. */
 static bool may_recompute(forward *w, bool private)
 {
     fuser *f = w->f;
     const stage *g = &w->nest->stage[w->stage];
     if (!private || stores_to(w->nest, w->store->to) != 1 || ex_cost(f->x, w->value) > FUSE_CHEAP) return false;
+    if (g->n_axes && fuse_strided(f, w->value, g->axis[g->n_axes - 1])) return false;
     /* Running values differ from final ones; without a loop only those folded after the store do. */
     const uint32_t from = g->n_axes ? 0 : w->sink + 1;
     if (fuse_uses_acc(f, w->value, g->sink + from, g->n_sinks - from)) return false;

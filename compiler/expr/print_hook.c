@@ -1,7 +1,7 @@
 /* print_hook.c - the hook of a kernel as two small functions: NAME_v for the lanes of a vector and NAME_s for one element.
  *
- * An epilogue gets the accumulator and stores its result; a prologue returns an element. Parameters: the accumulator (epilogues), the index of
- * lane 0 for each hook axis in order (int64_t; an axis of extent 1 too), the slots' pointers (written ones first), the run-time dims. */
+ * An epilogue gets the accumulator and stores its result; a prologue returns an element; a map gets one and returns one. Parameters: the accumulator
+ * (not of prologues), the index of lane 0 for each hook axis in order (int64_t; an axis of extent 1 too), the slots' pointers (written ones first), the run-time dims. */
 #include <assert.h>
 
 #include "expr/print.h"
@@ -13,13 +13,18 @@ typedef struct {
     const char *index[MAX_RANK]; /* parameter of each axis */
 } hook_print_state;
 
+static bool takes_acc(const hook *h)
+{
+    return h->to || h->map;
+}
+
 static void print_head(hook_print_state *c, text *out, bool lanes)
 {
     printer *w = c->w;
     const ctype t = ex_type(w->x, c->h->value);
     const char *result = c->h->to ? "void" : lanes ? t == CT_F32 ? "vf" : "vi" : ctype_name(t), *comma = "";
     text_addf(out, "SIMD_FN %s %s%s_%c(", result, w->o->prefix ? w->o->prefix : "", c->name, lanes ? 'v' : 's');
-    if (c->h->to) {
+    if (takes_acc(c->h)) {
         text_addf(out, "%s acc", c->h->int_acc ? (lanes ? "vi" : "int32_t") : (lanes ? "vf" : "float"));
         comma = ", ";
     }
@@ -34,7 +39,7 @@ static void print_by_element(hook_print_state *c, uint32_t lane)
 {
     printer *w = c->w;
     const bool one = w->o->vl == 1;
-    const char *args = c->h->to ? one ? "acc" : "acc[lane]" : "", *comma = c->h->to ? ", " : "";
+    const char *args = takes_acc(c->h) ? one ? "acc" : "acc[lane]" : "", *comma = takes_acc(c->h) ? ", " : "";
     for (uint32_t i = 0; i < c->h->n_axes; i++, comma = ", ")
         args = arena_printf(w->mem, i == lane && !one ? "%s%s%s + lane" : "%s%s%s", args, comma, c->index[i]);
     for (uint32_t i = 0; i < w->param.n; i++, comma = ", ") args = arena_printf(w->mem, "%s%s%s", args, comma, w->param.p[i].name);
@@ -82,7 +87,7 @@ static void print_function(hook_print_state *c, text *out, const sink *k, uint32
     w->out = out;
     w->indent = 1;
     print_head(c, out, lanes);
-    if (c->h->to && !mentions(body.p, "acc")) line(w, "(void)acc;");
+    if (takes_acc(c->h) && !mentions(body.p, "acc")) line(w, "(void)acc;");
     for (uint32_t i = 0; i < c->h->n_axes; i++)
         if (!mentions(body.p, c->index[i])) line(w, "(void)%s;", c->index[i]);
     silence_unused(w, body.p, false);

@@ -79,9 +79,11 @@ typedef struct {
 } kernel_arg;
 
 /* A small function printed above the kernel: value at logical index axis[0..n), which the kernel calls with the index of lane 0.
- * An epilogue gets the accumulator as EX_ACC 0 and stores to `to`; a prologue gives the element instead of a plain load. */
+ * An epilogue gets the accumulator as EX_ACC 0 and stores to `to`; a prologue gives the element instead of a plain load; a map (`to` 0, too) gets the
+ * accumulator and gives what the kernel goes on with. */
 typedef struct {
     const char *name; /* identifier in the template: OUT, A_LOAD, ... */
+    bool map;
     uint8_t n_axes;
     dim axis[MAX_RANK];
     ex value;

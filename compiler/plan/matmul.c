@@ -243,7 +243,7 @@ void matmul_hook_axes(matmul_plan *q, dim batches)
         const dim e = matmul_extent(q->p, q->mm.batch[i]);
         if (dim_is_axis(d, q->mm.batch[i])) {
             from[n] = q->mm.batch[i];
-            to[n++] = dim_mod(d, index, e);
+            to[n++] = i ? dim_mod(d, index, e) : index;
         }
         index = dim_fdiv(d, index, e);
     }
@@ -260,7 +260,7 @@ static void pack_b(matmul_plan *q, int nv, uint32_t *kept_batch)
 {
     program *p = q->p;
     const int64_t nr = (int64_t)nv * q->o->target->vl;
-    const char *name = arena_printf(p->mem, "%s_panels", slot_at(p, q->hook.to)->name);
+    const char *name = arena_printf(p->mem, "%s_panels", q->name ? q->name : slot_at(p, q->hook.to)->name);
     const bool constant = ex_is_constant(p, q->mm.b);
     block steps = {0};
     if (!constant && q->bytes && (q->b = qmatmul_pack(q, name, nv, kept_batch)) != 0) return;
@@ -275,36 +275,49 @@ dim matmul_batches(const matmul_plan *q)
     return batches;
 }
 
+/* k that a lane takes at once. */
+static int64_t together_of(const matmul_plan *q)
+{
+    return q->bytes ? 4 : 1;
+}
+
+dim matmul_panels(matmul_plan *q, int nv)
+{
+    program *p = q->p;
+    dims *d = p->dims;
+    const int64_t nr = (int64_t)nv * q->o->target->vl, together = together_of(q);
+    uint32_t kept;
+    pack_b(q, nv, &kept);
+    plan_layout(p);
+    const dim panels = dim_cdiv(d, matmul_extent(p, q->mm.n), dim_const(d, nr)), k_steps = dim_cdiv(d, matmul_extent(p, q->mm.k), dim_const(d, together));
+    dim at = dim_const(d, 0), stride = dim_mulc(d, dim_mul(d, panels, dim_mulc(d, k_steps, together)), nr);
+    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
+        if (!(kept >> i & 1)) continue;
+        at = dim_add(d, at, dim_mul(d, q->mm.batch[i], stride));
+        stride = dim_mul(d, stride, matmul_extent(p, q->mm.batch[i]));
+    }
+    return at;
+}
+
 static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
     dims *d = p->dims;
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
-    const dim together = dim_const(d, q->bytes ? 4 : 1), k_steps = dim_cdiv(d, kk, together); /* k that a lane takes at once */
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps));
-    const int64_t nr = (int64_t)t.nv * unit.vl;
-    uint32_t kept;
-    pack_b(q, t.nv, &kept);
-    plan_layout(p);
-    const dim panels = dim_cdiv(d, n, dim_const(d, nr)), matrix = dim_mulc(d, dim_mul(d, panels, dim_mul(d, k_steps, together)), nr);
-    dim b_at = dim_const(d, 0), stride = matrix;
-    for (uint32_t i = q->mm.n_batch; i-- > 0;) {
-        if (!(kept >> i & 1)) continue;
-        b_at = dim_add(d, b_at, dim_mul(d, q->mm.batch[i], stride));
-        stride = dim_mul(d, stride, matmul_extent(p, q->mm.batch[i]));
-    }
+    const dim k_steps = dim_cdiv(d, kk, dim_const(d, together_of(q)));
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes);
+    const dim b_at = matmul_panels(q, t.nv), panels = dim_cdiv(d, n, dim_const(d, (int64_t)t.nv * unit.vl));
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;
     k->name = q->bytes ? "qgemm" : "gemm";
     k->lane = 2;
-    k->n_bind = 12;
-    k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
                             dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
                             dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", matmul_by_batch_index(p, &q->mm, base)),
-                            dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at))};
-    memcpy(k->bind, bind, sizeof bind);
+                            dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at)), dim_binding("KC", dim_const(d, t.kc))};
+    k->n_bind = (uint32_t)(sizeof bind / sizeof *bind) - (q->bytes ? 1 : 0); /* qgemm has no KC */
+    k->bind = arena_copy(p->mem, bind, sizeof bind);
     k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
     matmul_hook_axes(q, batches);
     k->hook = arena_copy(p->mem, &q->hook, sizeof q->hook);
@@ -320,11 +333,17 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     VEC_PUSH(p->mem, q->out->steps, s);
 }
 
+bool matmul_lines(matmul_plan *q, matmul_operand *a)
+{
+    if (!read_a(q, a) || (dim_is_axis(q->p->dims, q->mm.k) && !dim_is(q->p->dims, a->k, 1)))
+        q->mm.a = matmul_rows(q->p, q->out, q->what, &q->mm, q->mm.a, q->mm.m, a_elem(q));
+    return read_a(q, a);
+}
+
 bool matmul_step(matmul_plan *q)
 {
     matmul_operand a;
-    if (!read_a(q, &a) || (dim_is_axis(q->p->dims, q->mm.k) && !dim_is(q->p->dims, a.k, 1)))
-        q->mm.a = matmul_rows(q->p, q->out, q->what, &q->mm, q->mm.a, q->mm.m, a_elem(q));
+    (void)matmul_lines(q, &a);
     while (matmul_join_batch(q)) {}
     if (!read_a(q, &a)) return false;
     gemm_step(q, a.line, a.base);

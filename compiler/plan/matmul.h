@@ -12,6 +12,7 @@ typedef struct {
     hook hook;
     bool bytes; /* qgemm: a is in the range of uint8, b in that of int8, the accumulator int32. Else gemm, all float */
     slot a, b;  /* A as read; B in panels: both set by matmul_step */
+    const char *name; /* that the panels' begins with; NULL: the result's */
 } matmul_plan;
 
 /* Appends the kernel's step, before it those that copy A to rows (where it is no plain load or its elements do not follow each other along k)
@@ -23,6 +24,10 @@ typedef struct {
     slot slot;
     dim line, k, base;
 } matmul_operand;
+/* The parts of matmul_step: A as rows that lie in place, copied where they don't; and B in panels of nv vectors, which returns the element that each matrix
+ * begins at, over the batch axes. */
+bool matmul_lines(matmul_plan *q, matmul_operand *a);
+dim matmul_panels(matmul_plan *q, int nv);
 /* Of a or b, `line` being m or n. False when it is no plain load of that type, or not affine. */
 bool matmul_read(program *p, const matmul_params *mm, ex e, dim line, elem stored, matmul_operand *out);
 /* A load of a copy [batch..., line, k] of what e gives, without the batch axes that it does not depend on; constants are copied now. */

@@ -50,6 +50,9 @@ void kernel_note_loads(program *p, kernel *k, ex element);
 /* The packed operands and templates for one K_MATMUL: fills *out with the steps that replace it. False: no kernel fits, use a nest. */
 bool select_matmul(program *p, const plan_options *o, const step *s, block *out);
 
+/* Products around a softmax in b as one step each (attention.c). Its sums depend on the vectors, so not in strict mode. */
+void select_attention(program *p, const plan_options *o, block *b);
+
 /* The same for one K_CONV (conv.c). */
 bool select_conv(program *p, const plan_options *o, const step *s, block *out);
 /* Of bytes, without vectors (qconv_plain.c). */

@@ -48,6 +48,7 @@ static bool select_step(program *p, const plan_options *o, const step *s, block 
 static bool select_block(program *p, const plan_options *o, block *b)
 {
     block out = {.graph = b->graph};
+    if (o->target->language == LANGUAGE_C && o->math != MATH_STRICT) select_attention(p, o, b);
     for (uint32_t i = 0; i < b->steps.n; i++) {
         step *s = b->steps.p[i];
         if (s->kind == STEP_IF || s->kind == STEP_LOOP) {

@@ -17,8 +17,14 @@ typedef struct {
 typedef struct {
     int mr, nv, mt; /* MR, NV, MT of gemm: rows, vectors, rows of the second tile */
     int64_t mc;     /* MC: rows of a cache block */
-    int ahead;      /* AHEAD: eighths of a cache line to prefetch at each k */
+    int64_t kc;     /* KC: k of a cache block; 0: all */
+    int ahead;      /* AHEAD: eighths of a cache line to prefetch at each k; whole lines from 8 on */
 } gemm_tile;
+
+typedef struct {
+    int mr, mt, kv, pv; /* MR, MT, KV, PV of attention: rows, rows of the second tile, vectors of scores, of values */
+    int64_t rb, kb;     /* RB, KB: rows and keys of a block */
+} attention_tile;
 
 typedef struct {
     int ry, rx, nv, rt, nvt; /* RY, RX, NV, RT, NVT of conv: rows, pixels, vectors, pixels of the second tile, vectors of the last channel block */
@@ -41,7 +47,10 @@ typedef struct {
     int ro, rv; /* RO, RV of conv_row: channels, vectors */
 } row_tile;
 
-gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k);
+/* blocks: whether the kernel has blocks of k. */
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks);
+/* Of m queries, n keys, heads of d elements, values of dv. */
+attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.

@@ -30,7 +30,9 @@ INLINE void qgemm_tile(const int rows, const uint8_t *restrict a, const int8_t *
     }
     for (int64_t k = 0; k < K / 4; k++) {
         vb bk[NV];
-        if (AHEAD > 0) SIMD_PREFETCH(ahead + k * AHEAD / 8 * 64);
+        if (AHEAD > 0 && AHEAD < 8) SIMD_PREFETCH(ahead + k * AHEAD / 8 * 64);
+#pragma GCC unroll 32
+        for (int line = 0; line < AHEAD / 8; line++) SIMD_PREFETCH(ahead + (k * (AHEAD / 8) + line) * 64);
 #pragma GCC unroll 8
         for (int j = 0; j < NV; j++) bk[j] = vb_ld_s8(b + (k * NV + j) * VL * 4);
 #pragma GCC unroll 32

@@ -14,7 +14,7 @@
 #define SIMD_PREFETCH(p) ((void)(p))
 #elif defined(__GNUC__)
 #define SIMD_FN static inline __attribute__((always_inline, unused))
-#define SIMD_PREFETCH(p) __builtin_prefetch(p)
+#define SIMD_PREFETCH(p) __builtin_prefetch(p, 0, 2) /* into the second cache: what is prefetched is more than the first one holds */
 #else
 #define SIMD_FN static inline
 #define SIMD_PREFETCH(p) ((void)(p))

@@ -48,6 +48,10 @@ SIMD_FN vi vi_gather(const int32_t *p, vi i) { return p[i]; }
 #define vf_scale sf_scale
 #define vi_to_f si_to_f
 #define vf_exp sf_exp
+#define vf_bits sf_bits
+#define vi_pow2 si_pow2
+#define vf_hmax(v) (v)
+#define vf_hsum(v) (v)
 #define vf_log sf_log
 #define vf_erf sf_erf
 #define vf_tanh sf_tanh
@@ -722,12 +726,14 @@ SIMD_FN float vf_row_prod(vf a) { return vf_mul_8(_mm256_mul_ps(LOW8(a), HIGH8(a
 SIMD_FN int vf_any_nan(vf a) { return _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_UNORD_Q) != 0; }
 SIMD_FN float vf_hmax(vf a) { return vf_any_nan(a) ? NAN : vf_hmax_fast_8(_mm256_max_ps(LOW8(a), HIGH8(a))); }
 SIMD_FN float vf_hmin(vf a) { return vf_any_nan(a) ? NAN : vf_hmin_fast_8(_mm256_min_ps(LOW8(a), HIGH8(a))); }
+SIMD_FN float vf_hsum(vf a) { return vf_row_sum(a); }
 #elif defined(SIMD_AVX2)
 SIMD_FN float vf_row_sum(vf a, vf b) { return vf_add_8((__m256)(a + b)); }
 SIMD_FN float vf_row_prod(vf a, vf b) { return vf_mul_8((__m256)(a * b)); }
 SIMD_FN int vf_any_nan(vf a) { return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)a, _CMP_UNORD_Q)) != 0; }
 SIMD_FN float vf_hmax(vf a) { return vf_any_nan(a) ? NAN : vf_hmax_fast_8((__m256)a); }
 SIMD_FN float vf_hmin(vf a) { return vf_any_nan(a) ? NAN : vf_hmin_fast_8((__m256)a); }
+SIMD_FN float vf_hsum(vf a) { return vf_add_8((__m256)a); }
 #else
 #if VL == 16
 SIMD_FN float vf_row_sum(vf a) { float l[16]; vf_st(l, a); return sf_row_sum(l); }
@@ -741,6 +747,7 @@ SIMD_FN float vf_row_prod(vf a, vf b, vf c, vf d) { const vf s = (a * c) * (b * 
 #endif
 SIMD_FN float vf_hmax(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_max(s, v[k]); return s; }
 SIMD_FN float vf_hmin(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s = sf_min(s, v[k]); return s; }
+SIMD_FN float vf_hsum(vf v) { float s = v[0]; for (int k = 1; k < VL; ++k) s += v[k]; return s; }
 #endif
 /* Whether a lane of the mask is set. */
 #if defined(SIMD_AVX512)

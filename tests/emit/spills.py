@@ -58,6 +58,9 @@ def text():
         else:
             nodes.append(f"c{i} = Conv <{more}> (x{i}, w{i})" if kind == "conv" else f"c{i} = MatMul(x{i}, w{i})")
         nodes.append(f"y{i} = Relu(c{i})")
+    inputs += ", float[1,4,100,64] q, float[1,4,64,100] k, float[1,4,100,64] v"
+    outputs += ", float[?,?,?,?] attention"
+    nodes += ["scores = MatMul(q, k)", "shares = Softmax <axis = -1> (scores)", "attention = MatMul(shares, v)"]
     return f'<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>\nlayers ({inputs}) => ({outputs})\n<{constants}, int64[2] blocks = {{256, 24}}>\n{{\n    ' + "\n    ".join(nodes) + "\n}\n"
 
 

@@ -5,7 +5,10 @@ typedef struct {
     int64_t batch, m, n, k, lda;
 } shape;
 
+#ifndef KC
+#define KC 0
 #define AHEAD 3
+#endif
 #define M (s->m)
 #define N (s->n)
 #define K (s->k)

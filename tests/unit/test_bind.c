@@ -46,12 +46,12 @@ static binding text_binding(const char *name, const char *s)
     return (binding){.name = name, .kind = BIND_TEXT, .text = s};
 }
 
-enum { GEMM_BINDINGS = 16, AT_M = 5, AT_ARGS = 15 };
+enum { GEMM_BINDINGS = 17, AT_M = 6, AT_ARGS = 16 };
 
 static void gemm_bindings(fixture *f, binding *b)
 {
     const binding all[GEMM_BINDINGS] = {
-        dim_binding(f, "MR", 8), dim_binding(f, "NV", 3), dim_binding(f, "MC", 64), dim_binding(f, "MT", 4), dim_binding(f, "AHEAD", 0),
+        dim_binding(f, "MR", 8), dim_binding(f, "NV", 3), dim_binding(f, "MC", 64), dim_binding(f, "MT", 4), dim_binding(f, "KC", 0), dim_binding(f, "AHEAD", 0),
         dim_binding(f, "M", 128), dim_binding(f, "N", 768), dim_binding(f, "K", 64), dim_binding(f, "BATCH", 1), dim_binding(f, "LDA", 64),
         text_binding("A_AT", "0"), text_binding("B_AT", "0"), text_binding("OUT_V", "out_v"), text_binding("OUT_S", "out_s"),
         text_binding("HOOK_PARAMS", ", float *restrict y"), text_binding("HOOK_ARGS", ", y")};
@@ -65,7 +65,7 @@ static void parameters_become_literals_and_functions_get_the_instance_name(void 
     gemm_bindings(f, b);
     assert_string_equal(bind_kernel(f->binder, &f->out, "gemm", b, GEMM_BINDINGS, NULL), "net_gemm_1");
     assert_non_null(strstr(f->out.p, "static void net_gemm_1(const float *restrict a, const float *restrict b, int64_t lo, int64_t hi , float *restrict y)"));
-    assert_non_null(strstr(f->out.p, "net_gemm_1_tile(8, am, bn"));
+    assert_non_null(strstr(f->out.p, "net_gemm_1_tile(8, a, b, ahead"));
     assert_non_null(strstr(f->out.p, "vf acc[8][3];"));
     assert_null(strstr(f->out.p, "HOOK_"));
     assert_null(strstr(f->out.p, "#include"));

@@ -20,9 +20,12 @@ typedef struct {
 #define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
 #define ENSEMBLE "Y_T=float AGGREGATE=0 TREES=9 GROUPS=3 X_AT=0 X_N=(d_rows) BOUND=0.5f "
 static const sample samples[] = {
-    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
-    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 KC=24 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
+    {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 KC=0 AHEAD=16 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
                         "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
+    {"attention", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s SCORE_V=map3_v SCORE_S=map3_s MR=4 MT=3 KV=2 PV=1 RB=8 KB=16 DV=8 EMPTY=0 M=131 N=50 D=64 LDQ=64 Q_AT=0 K_AT=0 V_AT=0"},
+    {"attention", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s SCORE_V=map3_v SCORE_S=map3_s MR=4 MT=2 KV=2 PV=2 RB=8 KB=16 DV=13 EMPTY=2 M=(d_rows) N=(d_rows+1) D=(d_rows) LDQ=(d_rows) "
+     "Q_AT=(batch_index*d_rows) K_AT=(batch_index*d_rows) V_AT=(batch_index*d_rows)"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=62 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) "
                          "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
@@ -118,6 +121,8 @@ static const char prelude[] =
     "INLINE vf act(vf x) { return x * x; }\n"
     "INLINE void out3_v(vf a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { vf_st(y + (b + m) * d_rows + n, a); }\n"
     "INLINE void out3_s(float a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { y[(b + m) * d_rows + n] = a; }\n"
+    "INLINE vf map3_v(vf a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { (void)y, (void)b, (void)m, (void)n, (void)d_rows; return a + a; }\n"
+    "INLINE float map3_s(float a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { (void)y, (void)b, (void)m, (void)n, (void)d_rows; return a + a; }\n"
     "INLINE void int3_v(vi a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { vf_st(y + (b + m) * d_rows + n, vi_to_f(a)); }\n"
     "INLINE void int3_s(int32_t a, int64_t b, int64_t m, int64_t n, float *restrict y, int64_t d_rows) { y[(b + m) * d_rows + n] = (float)a; }\n"
     "INLINE void out4_v(vf a, int64_t n, int64_t c, int64_t r, int64_t w, float *restrict y, int64_t d_rows) { vf_st(y + (n + c + r) * d_rows + w, a); }\n"

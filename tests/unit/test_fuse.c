@@ -74,6 +74,26 @@ static void bias_residual_and_layernorm_are_one_step(void **state)
     check(build_residual_layernorm, 1);
 }
 
+/* Channels first, as a convolution leaves them. */
+static void build_transposed_layernorm(world *w)
+{
+    const slot x = make(w, "x", SLOT_INPUT, SHAPE(48, 5)), r = make(w, "r", SLOT_INPUT, SHAPE(5, 48)), g = make(w, "g", SLOT_INPUT, SHAPE(48)), b = make(w, "b", SLOT_INPUT, SHAPE(48));
+    const slot t = make(w, "t", SLOT_TEMP, SHAPE(5, 48));
+    transpose(w, x, t, (int[]){1, 0}, "transpose");
+    layernorm_nodes(w, binary(w, EX_ADD, t, r, "residual", SLOT_TEMP), g, b, make(w, "y", SLOT_OUTPUT, SHAPE(5, 48)), 48);
+}
+
+static void what_is_far_apart_is_loaded_once(void **state)
+{
+    (void)state;
+    world w = check_with(build_transposed_layernorm, &ALL, 1, 1e-6, 0);
+    text t = {.mem = w.mem};
+    program_text(w.p, &t);
+    assert_non_null(strstr(t.p, "{ for i15 < 48: residual[i15] = r[i14,i15] + x[i15,i14];")); /* and not in the later stages */
+    assert_null(strstr(strstr(t.p, "a2 = "), "x[i15,i14]"));
+    arena_free(w.mem);
+}
+
 static void build_chain(world *w)
 {
     const slot x = make(w, "x", SLOT_INPUT, SHAPE(3, 7)), s = make(w, "s", SLOT_INPUT, SHAPE(7));
@@ -438,6 +458,7 @@ int main(void)
         cmocka_unit_test(softmax_from_five_nodes_is_one_step),
         cmocka_unit_test(layernorm_from_nine_nodes_is_one_step),
         cmocka_unit_test(bias_residual_and_layernorm_are_one_step),
+        cmocka_unit_test(what_is_far_apart_is_loaded_once),
         cmocka_unit_test(chain_of_six_maps_is_one_step),
         cmocka_unit_test(transpose_slice_pad_and_gather_are_one_step),
         cmocka_unit_test(producers_of_a_concat_write_in_place),

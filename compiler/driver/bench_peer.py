@@ -28,16 +28,23 @@ def prepare_onnxruntime(model, inputs, threads):
     return ort.__version__, lambda: session.run_with_iobinding(binding), lambda: {o.name: v.numpy() for o, v in zip(outputs, binding.get_outputs())}
 
 
-def prepare_openvino(model, inputs, threads):
+def prepare_openvino(model, inputs, threads, precision="f32"):
     import openvino as ov
     core = ov.Core()
     network = core.read_model(model)
     network.reshape({name: list(array.shape) for name, array in inputs.items()})
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
     request = compiled.create_infer_request()
     for name, array in inputs.items():
         request.set_tensor(name, ov.Tensor(array))
     return ov.__version__, request.infer, lambda: {o.any_name: request.get_tensor(o).data for o in compiled.outputs if o.names}
+
+
+def prepare_openvino_bf16(model, inputs, threads):
+    return prepare_openvino(model, inputs, threads, "bf16")
+
+
+PREPARE = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino, "openvino-bf16": prepare_openvino_bf16}
 
 
 def main():
@@ -45,7 +52,7 @@ def main():
     try:
         import numpy
         inputs = {name.replace("\\", "/"): array for name, array in numpy.load(path).items()}
-        version, run, outputs = {"onnxruntime": prepare_onnxruntime, "openvino": prepare_openvino}[engine](model, inputs, int(threads))
+        version, run, outputs = PREPARE[engine](model, inputs, int(threads))
         run()
         numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
     except Exception as problem:

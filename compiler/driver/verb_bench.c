@@ -187,8 +187,8 @@ static bool start_peers(bench *b)
             peer *p = &b->peer[b->n_peers++];
             p->name = arena_strndup(c->mem, s, n);
             s += n + (s[n] == ',');
-            if (strcmp(p->name, "onnxruntime") && strcmp(p->name, "openvino"))
-                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime and openvino, not '%s'", p->name);
+            if (strcmp(p->name, "onnxruntime") && strcmp(p->name, "openvino") && strcmp(p->name, "openvino-bf16"))
+                return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino and openvino-bf16, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
             peer_start(c->mem, p, script, b->path, npz, b->threads);

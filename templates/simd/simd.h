@@ -66,6 +66,11 @@ SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 SIMD_FN vb vb_turn(const uint8_t *p) { return vb_set_u8(p); }
+SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return bf16_to_f(*p); }
+typedef struct { float even, odd; } vh;
+SIMD_FN vh vh_set(const uint16_t *p) { const vh r = {bf16_to_f(p[0]), bf16_to_f(p[1])}; return r; }
+SIMD_FN vh vh_ld(const uint16_t *p) { return vh_set(p); }
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b) { return sf_fma(a.even, b.even, sf_fma(a.odd, b.odd, acc)); }
 SIMD_FN void vb_lookup(uint8_t *y, const uint8_t *x, int64_t n, const uint8_t *table, int flip)
 {
     for (int64_t i = 0; i < n; ++i) y[i] = table[x[i] ^ flip];
@@ -673,6 +678,27 @@ SIMD_FN vi vi_dot4(vi acc, vb a, vb b)
 {
     return vi_add(acc, vi_add(vi_dot2(vb_even_u8(a), vb_even_s8(b)), vi_dot2(vb_odd_u8(a), vb_odd_s8(b))));
 }
+#endif
+
+/* ---- products of bfloat16: a vh holds two to a lane, in the order of the memory ---- */
+typedef int32_t vh __attribute__((vector_size(4 * VL)));
+typedef int32_t vh_any __attribute__((vector_size(4 * VL), aligned(2), may_alias));
+/* The same two in every lane. */
+SIMD_FN vh vh_set(const uint16_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
+SIMD_FN vh vh_ld(const uint16_t *p) { return *(const vh_any *)(const void *)p; }
+/* acc[k] + the product of the second numbers of lane k, then + that of the first ones, each rounded once. The instruction takes subnormal numbers for zero and
+ * gives none; an asm, because gcc 12 spills accumulators of the intrinsic's types. */
+#if VL == 16 && defined(__AVX512BF16__)
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b) { __asm__("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b)); return acc; }
+#else
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vf vh_first(vh a) { return (vf)(a & (int32_t)0xffff0000u); }
+SIMD_FN vf vh_second(vh a) { return (vf)((vu)a << 16); }
+#else
+SIMD_FN vf vh_first(vh a) { return (vf)((vu)a << 16); }
+SIMD_FN vf vh_second(vh a) { return (vf)(a & (int32_t)0xffff0000u); }
+#endif
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b) { return vf_fma(vh_first(a), vh_first(b), vf_fma(vh_second(a), vh_second(b), acc)); }
 #endif
 
 /* ---- across the lanes ---- */

@@ -1,10 +1,10 @@
 #!/bin/sh
 # run.sh COMPILER VL KERNEL SOURCE_DIR BINARY_DIR - compiles one kernel test for vectors of VL floats, with sanitizers, and runs it.
-# VL is 1, 4, 8 or 16, or 8-vnni or 16-vnni with the instructions for products of bytes too.
+# VL is 1, 4, 8 or 16, or 8-vnni or 16-vnni with the instructions for products of bytes too, or 16-bf16 with that for products of bfloat16.
 # Exit 77: skipped, because the machine lacks the instructions or the compiler.
 set -eu
 cc=$1 units=$2 kernel=$3 source=$4 build=$5
-vl=${units%-vnni}
+vl=${units%-*}
 
 command -v "$cc" >/dev/null || { echo "SKIPPED: no $cc"; exit 77; }
 has() { grep -qw "$1" /proc/cpuinfo; }
@@ -18,10 +18,12 @@ if [ "$(uname -m)" = x86_64 ]; then
     16) has avx512bw || { echo "SKIPPED: this CPU has no AVX-512"; exit 77; }
         arch="-march=x86-64-v4 -mprefer-vector-width=512" ;;
     esac
-    if [ "$units" != "$vl" ]; then
-        has avx512_vnni || { echo "SKIPPED: this CPU has no VNNI"; exit 77; }
-        arch="$arch -mavx512vnni"
-    fi
+    case $units in
+    *-vnni) has avx512_vnni || { echo "SKIPPED: this CPU has no VNNI"; exit 77; }
+            arch="$arch -mavx512vnni" ;;
+    *-bf16) has avx512_bf16 || { echo "SKIPPED: this CPU has no products of bfloat16"; exit 77; }
+            arch="$arch -mavx512bf16" ;;
+    esac
 elif [ "$vl" -gt 4 ]; then
     echo "SKIPPED: vectors of $vl floats are x86 only"
     exit 77

@@ -23,6 +23,9 @@ static const sample samples[] = {
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
                         "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
+    {"gemm_bf16", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=63 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
+    {"gemm_bf16", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
+                        "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=62 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) "
                          "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},

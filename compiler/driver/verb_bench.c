@@ -8,6 +8,7 @@
 #include "base/embedded.h"
 #include "driver/build.h"
 #include "driver/command.h"
+#include "driver/compare.h"
 #include "driver/data_set.h"
 #include "driver/inputs.h"
 #include "driver/output_distance.h"
@@ -199,16 +200,6 @@ static bool start_peers(bench *b)
 
 /* ---- whether both computed the same ---- */
 
-static double largest_magnitude(const tensor *t)
-{
-    double most = 0;
-    for (int64_t i = 0; i < tensor_count(t); i++) {
-        const double x = fabs(elem_get_double(t->type, t->data, (size_t)i));
-        if (isfinite(x)) most = fmax(most, x);
-    }
-    return most;
-}
-
 static void compare_answers(bench *b, peer *p, const tensor_set *ours)
 {
     command *c = b->c;
@@ -222,7 +213,7 @@ static void compare_answers(bench *b, peer *p, const tensor_set *ours)
             if (!want || got->type == ELEM_STRING || elem_of(got->type)->kind == 'c') continue;
             output_distance d = {.name = got->name};
             distance_add(&d, want, got);
-            const double range = largest_magnitude(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
+            const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
             p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
         }
     }

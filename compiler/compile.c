@@ -149,9 +149,17 @@ static void note_state(program *p, const char *in, compiled *out)
     }
 }
 
+/* "native" is the target on which the products of the precision that is asked for are fast. */
+static const target *chosen_target(const compile_options *o)
+{
+    const bool native = !o->target || !strcmp(o->target, "native");
+    const target *t = !native || o->precision == PRECISION_FP32 ? NULL : o->precision == PRECISION_BF16 ? target_native_dot2() : target_native_fma16();
+    return t ? t : target_find(o->target);
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
-    const target *t = target_find(o->target);
+    const target *t = chosen_target(o);
     if (!t) {
         diag_error(m->diag, EXIT_USAGE, "", "target", "there is no target '%s'", o->target);
         return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
@@ -171,8 +179,9 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         plan_alias(p);
     }
     dump_plan(p, o, out, "fuse");
-    const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize};
+    const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize, o->precision};
     plan_widen(p, &plan);
+    plan_narrow(p, &plan);
     plan_tables(p, &plan);
     plan_pairs(p, &plan);
     plan_phases(p);

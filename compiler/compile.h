@@ -42,7 +42,6 @@ typedef struct {
 } state_pair;
 
 typedef enum { WEIGHTS_AUTO, WEIGHTS_C, WEIGHTS_INCBIN, WEIGHTS_STRING, WEIGHTS_FILE, WEIGHTS_POINTER } weights_mode;
-typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
 
 /* Files beside NAME.h, NAME.c and the weights, which are always made. */
 enum { EMIT_CMAKE = 1, EMIT_MANIFEST = 2, EMIT_MAIN = 4, EMIT_SHARED = 8 /* a library, which the command line builds of the others */ };

@@ -49,12 +49,12 @@ def prepare_onnxruntime(model, sets, threads, state):
     return ort.__version__, runs, lambda: {o.name: v.numpy() for o, v in zip(outputs, bindings[0].get_outputs())}
 
 
-def prepare_openvino(model, sets, threads, _):
+def prepare_openvino(model, sets, threads, precision):
     import openvino as ov
     core = ov.Core()
     network = core.read_model(model)
     network.reshape({name: list(array.shape) for name, array in sets[0].items()})
-    compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
+    compiled = core.compile_model(network, "CPU", {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision})
     requests = [compiled.create_infer_request() for _ in sets]
     for request, inputs in zip(requests, sets):
         for name, array in inputs.items():
@@ -127,7 +127,8 @@ def prepare_emx(model, sets, flags):
 
 ENGINES = {
     "onnxruntime": prepare_onnxruntime,
-    "openvino": prepare_openvino,
+    "openvino": lambda model, sets, threads, state: prepare_openvino(model, sets, threads, "f32"),
+    "openvino-bf16": lambda model, sets, threads, state: prepare_openvino(model, sets, threads, "bf16"),
     "emx": lambda model, sets, threads, state: prepare_emx(model, sets, []),
     "emx-fast-math": lambda model, sets, threads, state: prepare_emx(model, sets, ["-ffast-math"]),
 }

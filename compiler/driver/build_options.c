@@ -193,12 +193,22 @@ static bool refuse_unsupported(command *c, const compile_options *o)
         bool given;
         const char *what;
     } refused[] = {
-        {o->precision != PRECISION_FP32, "--precision other than fp32"},
         {o->explain, "--explain"},
     };
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (refused[i].given) diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported", "%s is not supported yet", refused[i].what);
     return !c->diag->errors;
+}
+
+static bool check_precision(command *c, const compile_options *o)
+{
+    if (o->precision == PRECISION_FP32) return true;
+    if (target_is_cuda(o->target) || (o->target && !strcmp(o->target, "auto"))) {
+        diag_error(c->diag, EXIT_USAGE, "", "precision", "--precision is for targets of C");
+        return diag_hint(c->diag, "--gpu-precision");
+    }
+    if (o->math == MATH_STRICT) return diag_error(c->diag, EXIT_USAGE, "", "precision", "--math=strict computes in float32: it does not go with --precision");
+    return true;
 }
 
 bool command_customs(command *c, custom_ops *to)
@@ -247,5 +257,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && refuse_unsupported(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && refuse_unsupported(c, o) && check_precision(c, o);
 }

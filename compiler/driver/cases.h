@@ -32,6 +32,8 @@ typedef struct {
     VEC(test_case) list;
 } case_run;
 
+/* What --rtol, --atol and --precision say; case.json may say otherwise. */
+tolerance tolerance_of(const options *o);
 /* cases_find.c: the folders below root that hold a case, sorted, with the tolerances of their case.json. */
 bool cases_find(case_run *r);
 /* cases_build.c: generates C for every case, each in a process of its own, and builds the libraries, many cases to each. */

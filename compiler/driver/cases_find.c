@@ -39,13 +39,19 @@ static void read_tolerance(case_run *r, test_case *t)
     file_unmap(&f);
 }
 
+tolerance tolerance_of(const options *o)
+{
+    const bool given = o->n[OPT_RTOL] || o->n[OPT_ATOL];
+    return (tolerance){.rtol = opt_real(o, OPT_RTOL, 1e-3), .atol = opt_real(o, OPT_ATOL, 1e-7), .range = opt_choice(o, OPT_PRECISION) != PRECISION_FP32 && !given ? 0x1p-5 : 0};
+}
+
 static void add_case(case_run *r, const char *dir)
 {
     const options *o = r->c->o;
     const char *only = opt_text(o, OPT_ONLY, NULL), *shown = dir + strlen(r->root);
     shown += strspn(shown, "/");
     if (only && !strstr(shown, only)) return;
-    test_case t = {.dir = dir, .shown = *shown ? shown : dir, .tol = {opt_real(o, OPT_RTOL, 1e-3), opt_real(o, OPT_ATOL, 1e-7), false}};
+    test_case t = {.dir = dir, .shown = *shown ? shown : dir, .tol = tolerance_of(o)};
     read_tolerance(r, &t);
     VEC_PUSH(r->c->mem, r->list, t);
 }

@@ -38,10 +38,21 @@ static bool compare_number(double got, double want, tolerance tol, int64_t index
     return false;
 }
 
+double tensor_largest(const tensor *t)
+{
+    double most = 0;
+    for (int64_t i = 0; i < tensor_count(t); i++) {
+        const double x = fabs(elem_get_double(t->type, t->data, (size_t)i));
+        if (isfinite(x)) most = fmax(most, x);
+    }
+    return most;
+}
+
 static void compare_floats(const tensor *got, const tensor *want, int64_t n, tolerance tol, difference *d)
 {
     int64_t wrong = 0;
     if (want->type == ELEM_BFLOAT16) tol.rtol = fmax(tol.rtol, 0x1p-6);
+    tol.atol += tol.range > 0 ? tol.range * tensor_largest(want) : 0;
     const bool complex = elem_of(want->type)->kind == 'c';
     const elem part = want->type == ELEM_COMPLEX64 ? ELEM_FLOAT : want->type == ELEM_COMPLEX128 ? ELEM_DOUBLE : want->type;
     if (complex) n *= 2;

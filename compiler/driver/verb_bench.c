@@ -10,6 +10,7 @@
 #include "driver/bench_inputs.h"
 #include "driver/build.h"
 #include "driver/command.h"
+#include "driver/compare.h"
 #include "driver/data_set.h"
 #include "driver/inputs.h"
 #include "driver/output_distance.h"
@@ -97,7 +98,7 @@ static bool measure(bench *b)
 
 static bool is_engine(const char *name) /* that bench_peer.py knows */
 {
-    static const char *const known[] = {"onnxruntime", "openvino", "emx", "emx-fast-math"};
+    static const char *const known[] = {"onnxruntime", "openvino", "openvino-bf16", "emx", "emx-fast-math"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(name, known[i])) return true;
     return false;
@@ -120,7 +121,7 @@ static bool start_peers(bench *b)
             peer *p = &b->peer[b->n_peers++];
             p->name = arena_strndup(c->mem, s, n);
             s += n + (s[n] == ',');
-            if (!is_engine(p->name)) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino, emx and emx-fast-math, not '%s'", p->name);
+            if (!is_engine(p->name)) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not '%s'", p->name);
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
             peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
@@ -130,16 +131,6 @@ static bool start_peers(bench *b)
 }
 
 /* ---- whether both computed the same ---- */
-
-static double largest_magnitude(const tensor *t)
-{
-    double most = 0;
-    for (int64_t i = 0; i < tensor_count(t); i++) {
-        const double x = fabs(elem_get_double(t->type, t->data, (size_t)i));
-        if (isfinite(x)) most = fmax(most, x);
-    }
-    return most;
-}
 
 static void compare_answers(bench *b, peer *p, const tensor_set *ours)
 {
@@ -154,7 +145,7 @@ static void compare_answers(bench *b, peer *p, const tensor_set *ours)
             if (!want || got->type == ELEM_STRING || elem_of(got->type)->kind == 'c') continue;
             output_distance d = {.name = got->name};
             distance_add(&d, want, got);
-            const double range = largest_magnitude(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
+            const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
             p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
         }
     }

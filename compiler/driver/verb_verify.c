@@ -139,7 +139,7 @@ exit_code verb_verify(command *c)
         diag_error(c->diag, EXIT_USAGE, "", "arguments", "'verify' needs a model, or --cases DIR");
         return EXIT_USAGE;
     }
-    verification v = {.c = c, .path = c->o->args.p[0], .tol = {opt_real(c->o, OPT_RTOL, 1e-3), opt_real(c->o, OPT_ATOL, 1e-7), false}};
+    verification v = {.c = c, .path = c->o->args.p[0], .tol = tolerance_of(c->o)};
     if (!read_sets(&v)) return diag_exit(c->diag);
     bool temporary;
     const char *folder = build_folder(c, &temporary);

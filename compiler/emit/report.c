@@ -79,6 +79,21 @@ static void note_step(void *ctx, step *s)
 
 static const char *const weights_words[] = {"auto", "c", "incbin", "string", "file", "pointer"};
 
+static void count_narrow(void *ctx, step *s)
+{
+    const char *name = s->kind == STEP_KERNEL ? s->kernel->name : NULL;
+    if (name && (!strcmp(name, "gemm_half") || !strcmp(name, "conv_half"))) ++*(int *)ctx;
+}
+
+/* How many steps multiply numbers of 16 bits, where that was permitted. */
+static void json_precision(emit *e, text *out)
+{
+    int n = 0;
+    if (e->o->precision == PRECISION_FP32) return;
+    program_steps(e->p, count_narrow, &n);
+    text_addf(out, "  \"half_steps\": %d,\n", n);
+}
+
 static void emit_manifest(emit *e, const compiled *done, text *out)
 {
     model *m = e->p->model;
@@ -91,6 +106,7 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
         text_addf(out, ": %d", m->opsets.p[i].version);
     }
     text_add(out, "},\n");
+    json_precision(e, out);
     json_io(e, true, out);
     json_io(e, false, out);
     text_add(out, "  \"dims\": [");

@@ -58,6 +58,8 @@ ex slot_address(program *p, slot s, uint32_t n, const ex *index); /* element ind
 /* ---- print ---- */
 typedef enum { MATH_DEFAULT, MATH_STRICT, MATH_FAST } math_mode;
 typedef enum { OPTIMIZE_BALANCED, OPTIMIZE_SPEED, OPTIMIZE_SIZE } optimize_mode;
+/* The least precision of operands of products and convolutions that were float32. */
+typedef enum { PRECISION_FP32, PRECISION_BF16, PRECISION_FP16 } precision_mode;
 /* What products of float32 on a GPU are computed with: tensor cores with operands as sums of two tf32 numbers, fused multiply-adds, tensor cores with
  * operands as one tf32 number, float16, bfloat16. Sums are float32. */
 typedef enum { GPU_TF32X3, GPU_FP32, GPU_TF32, GPU_FP16, GPU_BF16 } gpu_precision;

@@ -116,6 +116,7 @@ typedef struct {
     int64_t kernel[3], stride[3], dilation[3], pad_lo[3], pad_hi[3];
     int64_t group;
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
+    elem narrow; /* the type that the input lies in memory as, set by plan_narrow; ELEM_NONE: float32, or bytes */
     int winograd; /* set by plan_winograd: side of the tiles, 4 or 2; 0: it is another way */
     bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
@@ -128,6 +129,7 @@ typedef struct {
     ex a, b;             /* loads (or prologue expressions) over those axes */
     int64_t block;       /* b is integers of a few bits with a scale for each of these many k; 0: it is not */
     bool bytes;          /* such blocks of a may be rounded to int8 */
+    elem narrow;         /* the type that operands are rounded to, set by plan_narrow; ELEM_NONE: what they are */
 } matmul_params;
 
 typedef struct kernel {

@@ -38,7 +38,7 @@ static bool image_border(program *p, block *out, slot s)
         const char *name;
         int64_t number;
         dim size;
-    } list[] = {{"L", lanes, 0}, {"VALUE", i.type == ELEM_FLOAT ? 0 : i.halo_value, 0}, {"TOP", v[2].halo_lo, 0}, {"BOTTOM", v[2].halo_hi, 0}, {"LEFT", v[3].halo_lo, 0}, {"RIGHT", v[3].halo_hi, 0},
+    } list[] = {{"L", lanes, 0}, {"VALUE", elem_of(i.type)->kind == 'f' ? 0 : i.halo_value, 0}, {"TOP", v[2].halo_lo, 0}, {"BOTTOM", v[2].halo_hi, 0}, {"LEFT", v[3].halo_lo, 0}, {"RIGHT", v[3].halo_hi, 0},
                 {"BLOCKS", blocks, 0}, {"H", 0, i.extent[2]}, {"W", 0, i.extent[3]}, {"Y_AT", 0, dim_mulc(d, i.view.offset, -1)}, {"Y_N", 0, v[0].stride}, {"Y_C", 0, v[1].stride}, {"Y_H", 0, v[2].stride}};
     enum { N = sizeof list / sizeof *list };
     binding bind[N + 1] = {{.name = "T", .kind = BIND_TYPE, .type = i.type}};
@@ -73,7 +73,7 @@ static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, ui
         else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, i.extent[k], v[k].halo_lo + v[k].halo_hi)), -v[k].halo_lo);
         at[k] = ex_dim(p->ex, index);
     }
-    stage_store(b, s, i.rank, at, i.type == ELEM_FLOAT ? ex_f(p->ex, CT_F32, 0) : ex_i(p->ex, CT_I32, i.halo_value));
+    stage_store(b, s, i.rank, at, elem_of(i.type)->kind == 'f' ? ex_f(p->ex, CT_F32, 0) : ex_i(p->ex, CT_I32, i.halo_value));
 }
 
 static void write_border(program *p, block *out, slot s)

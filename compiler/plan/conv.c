@@ -1,4 +1,4 @@
-/* conv.c - a convolution by the direct kernels (templates/cpu/conv.c, conv_dw.c; of bytes qconv.c, qconv_dw.c).
+/* conv.c - a convolution by the direct kernels (templates/cpu/conv.c, conv_half.c, conv_dw.c; of bytes qconv.c, qconv_dw.c).
  *
  * in:  a K_CONV step whose slots have views, its input with the halo that its padding needs
  * out: a K_TEMPLATE step with packed weights */
@@ -297,6 +297,14 @@ void conv_bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjo
     conv_bind(b, "X_C", c->x_c);
 }
 
+void conv_bind_input(bindings *b, const conv_plan *c)
+{
+    const elem stored = slot_at(c->p, c->k->arg[1].slot)->type;
+    assert(b->n + 2 <= MOST_BINDINGS);
+    b->list[b->n++] = (binding){.name = "X_T", .kind = BIND_TYPE, .type = stored};
+    b->list[b->n++] = (binding){.name = "X_LD", .kind = BIND_TEXT, .text = stored == ELEM_BFLOAT16 ? "vf_ld_bf16" : stored == ELEM_FLOAT16 ? "vf_ld_f16" : "vf_ld"};
+}
+
 static bool depthwise(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
@@ -310,6 +318,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const dw_tile t = dw_tile_choose(&unit, conv_known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     bindings b = {.d = d};
+    if (!c->hook.int_acc) conv_bind_input(&b, c);
     conv_bind_number(&b, "RX", t.rx);
     conv_bind_number(&b, "RT", t.rt);
     conv_bind_number(&b, "C", channels);
@@ -344,17 +353,20 @@ static bool direct(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
     dims *d = p->dims;
-    const bool bytes = c->hook.int_acc;
+    const bool bytes = c->hook.int_acc, narrow = c->k->conv.narrow != ELEM_NONE;
     const int vl = c->o->target->vl;
     vector_unit unit = conv_unit(c);
     if (bytes && weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
-    const int64_t width = conv_known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : 4);
+    const int64_t width = conv_known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : narrow ? 2 : 4);
     const conv_tile t = conv_tile_choose(&unit, c->oc, conv_known(p, c->out[1]), width, row);
     /* Strict: every target adds up in the order of the longest vectors. */
-    const int64_t channels = !bytes && c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block, group = c->k->conv.group, nr = (int64_t)t.nv * vl;
+    const int64_t channels = !bytes && !narrow && c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block, group = c->k->conv.group, nr = (int64_t)t.nv * vl;
     const slot w = c->k->arg[2].slot;
     block steps = {0};
-    const slot weights = bytes ? pack_qconv(p, &steps, conv_weights_name(c), w, group, channels, nr) : pack_conv(p, &steps, conv_weights_name(c), w, group, channels, nr);
+    const char *name = conv_weights_name(c);
+    const slot weights = bytes    ? pack_qconv(p, &steps, name, w, group, channels, nr)
+                         : narrow ? pack_conv_half(p, &steps, name, w, group, channels, nr, c->k->conv.narrow)
+                                  : pack_conv(p, &steps, name, w, group, channels, nr);
     if (!conv_pack(c, out, &steps, weights)) return false;
     bindings b = {.d = d};
     conv_bind_number(&b, "NV", t.nv);
@@ -370,9 +382,12 @@ static bool direct(conv_plan *c, const step *s, block *out)
     conv_bind_window(&b, c, 0, false);
     conv_bind_number(&b, "ROWS", t.rows);
     if (bytes) conv_bind_number(&b, "WZ", weight_offset(c));
-    else {
-        conv_bind_number(&b, "CB", channels);
-        conv_bind_number(&b, "AHEAD", conv_ahead(&unit, &t, channels, conv_known(p, c->out[1]), width));
+    else conv_bind_number(&b, "AHEAD", conv_ahead(&unit, &t, narrow ? channels / 2 : channels, conv_known(p, c->out[1]), width));
+    if (!bytes && !narrow) conv_bind_number(&b, "CB", channels);
+    if (narrow) {
+        assert(b.n + NARROW_BINDINGS <= MOST_BINDINGS);
+        narrow_bindings(p, c->o, c->k->conv.narrow, b.list + b.n);
+        b.n += NARROW_BINDINGS;
     }
     const dim rows = dim_mul(d, dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[0]), c->out[1]);
     const int64_t parts = shares(c, group * ((c->oc + nr - 1) / nr), rows);
@@ -380,7 +395,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
         conv_bind_number(&b, "PARTS", parts);
         conv_bind(&b, "LINES", rows);
     }
-    conv_append(c, s, out, bytes ? "qconv" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : rows_together(c, t.ry, conv_known(p, rows));
+    conv_append(c, s, out, bytes ? "qconv" : narrow ? "conv_half" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : rows_together(c, t.ry, conv_known(p, rows));
     return true;
 }
 

@@ -66,9 +66,10 @@ int conv_input_block(program *p, const kernel *k, int vl)
 
 static bool blockable(const layouter *l, slot s)
 {
+    const bool narrow = l->o->precision != PRECISION_FP32;
     const slot_info *i = slot_at(l->p, s);
     int64_t c;
-    return i->kind == SLOT_TEMP && (i->type == ELEM_FLOAT || i->type == ELEM_UINT8 || i->type == ELEM_INT8) && i->rank >= 3 && i->rank <= 5 && !i->view.buf && dim_is_const(l->p->dims, i->extent[1], &c) &&
+    return i->kind == SLOT_TEMP && (i->type == ELEM_FLOAT || (narrow && (i->type == ELEM_BFLOAT16 || i->type == ELEM_FLOAT16)) || i->type == ELEM_UINT8 || i->type == ELEM_INT8) && i->rank >= 3 && i->rank <= 5 && !i->view.buf && dim_is_const(l->p->dims, i->extent[1], &c) &&
            c >= l->vl / 2;
 }
 
@@ -192,7 +193,7 @@ static bool has_halo(const slot_info *i)
 
 static elem input_type(const kernel *k)
 {
-    return k->hook[0].int_acc ? ELEM_UINT8 : ELEM_FLOAT;
+    return k->hook[0].int_acc ? ELEM_UINT8 : k->conv.narrow ? k->conv.narrow : ELEM_FLOAT;
 }
 
 /* Does the slot lie in blocks of `lanes`, with a border that is no one's or has the right value? */

@@ -30,6 +30,8 @@ typedef struct {
 
 void conv_bind(bindings *b, const char *name, dim v);
 void conv_bind_number(bindings *b, const char *name, int64_t v);
+/* X_T and X_LD: the type that the input lies in memory as, of a kernel that computes with floats. */
+void conv_bind_input(bindings *b, const conv_plan *c);
 /* The window along the axes from `first` on: 0 depth, 1 height, 2 width. `adjoining`: the kernel knows that the pixels of a row do. */
 void conv_bind_window(bindings *b, const conv_plan *c, uint32_t first, bool adjoining);
 

@@ -1,4 +1,4 @@
-/* matmul.c - a matrix product by a packed kernel (templates/cpu/gemm.c, templates/cpu/qgemm.c).
+/* matmul.c - a matrix product by a packed kernel (templates/cpu/gemm.c, gemm_half.c, qgemm.c).
  *
  * in:  a K_MATMUL step whose slots have views
  * out: a K_TEMPLATE step with B in panels - packed now when it is constant, by a nest before the step otherwise - and A read in place,
@@ -87,7 +87,7 @@ static void append(program *p, block *out, const block *steps)
 
 static elem a_elem(const matmul_plan *q)
 {
-    return q->bytes ? ELEM_UINT8 : ELEM_FLOAT;
+    return q->bytes ? ELEM_UINT8 : q->mm.narrow ? q->mm.narrow : ELEM_FLOAT;
 }
 
 bool matmul_read(program *p, const matmul_params *mm, ex e, dim line, elem stored, matmul_operand *out)
@@ -278,7 +278,7 @@ dim matmul_batches(const matmul_plan *q)
 /* k that a lane takes at once. */
 static int64_t together_of(const matmul_plan *q)
 {
-    return q->bytes ? 4 : 1;
+    return q->bytes ? 4 : q->mm.narrow ? 2 : 1;
 }
 
 dim matmul_panels(matmul_plan *q, int nv)
@@ -306,18 +306,21 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim k_steps = dim_cdiv(d, kk, dim_const(d, together_of(q)));
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes);
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow);
     const dim b_at = matmul_panels(q, t.nv), panels = dim_cdiv(d, n, dim_const(d, (int64_t)t.nv * unit.vl));
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;
-    k->name = q->bytes ? "qgemm" : "gemm";
+    k->name = q->bytes ? "qgemm" : q->mm.narrow ? "gemm_half" : "gemm";
     k->lane = 2;
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
                             dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),
                             dim_binding("BATCH", batches), dim_binding("LDA", dim_is(d, lda, 0) ? kk : lda), dim_binding("A_AT", matmul_by_batch_index(p, &q->mm, base)),
                             dim_binding("B_AT", matmul_by_batch_index(p, &q->mm, b_at)), dim_binding("KC", dim_const(d, t.kc))};
-    k->n_bind = (uint32_t)(sizeof bind / sizeof *bind) - (q->bytes ? 1 : 0); /* qgemm has no KC */
-    k->bind = arena_copy(p->mem, bind, sizeof bind);
+    const uint32_t shared = (uint32_t)(sizeof bind / sizeof *bind) - (q->bytes || q->mm.narrow ? 1 : 0); /* only gemm has KC */
+    k->n_bind = shared + (q->mm.narrow ? NARROW_BINDINGS : 0);
+    k->bind = ARENA_ARRAY(p->mem, binding, k->n_bind);
+    memcpy(k->bind, bind, shared * sizeof *bind);
+    if (q->mm.narrow) narrow_bindings(p, q->o, q->mm.narrow, k->bind + shared);
     k->range = dim_mul(d, dim_mul(d, batches, dim_cdiv(d, m, dim_const(d, t.mc))), panels);
     matmul_hook_axes(q, batches);
     k->hook = arena_copy(p->mem, &q->hook, sizeof q->hook);

@@ -10,7 +10,7 @@ typedef struct {
     block *out; /* gets the steps */
     matmul_params mm;
     hook hook;
-    bool bytes; /* qgemm: a is in the range of uint8, b in that of int8, the accumulator int32. Else gemm, all float */
+    bool bytes; /* qgemm: a is in the range of uint8, b in that of int8, the accumulator int32. Else gemm, all float, or with mm.narrow gemm_half */
     slot a, b;  /* A as read; B in panels: both set by matmul_step */
     const char *name; /* that the panels' begins with; NULL: the result's */
 } matmul_plan;

@@ -1,4 +1,4 @@
-/* pack.c - the packing nests; see pack.h. The layouts are those that templates/cpu/{gemm,conv,conv_dw}.c describe. */
+/* pack.c - the packing nests; see pack.h. The layouts are those that templates/cpu/{gemm,conv,conv_dw,gemm_half,conv_half}.c describe. */
 #include "plan/pack.h"
 
 #include <assert.h>
@@ -73,7 +73,7 @@ static bool depends_on(const program *p, ex e, dim axis)
 }
 
 /* Panels of `together` successive k for each column. */
-static slot pack_panels(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, int64_t together, uint32_t *kept_batch)
+static slot pack_panels(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, int64_t together, elem stored, uint32_t *kept_batch)
 {
     const dim n_extent = extent_of(p, mm->n), lanes = dim_const(p->dims, nr);
     packer pk = packer_begin(p);
@@ -100,19 +100,19 @@ static slot pack_panels(program *p, block *to, const char *name, const matmul_pa
         with[pairs++] = n;
     }
     const ex element = zero_beyond(p, n, n_extent, zero_beyond(p, k, k_extent, ex_map(p->ex, mm->b, pairs, from, with)));
-    return packer_end_as(&pk, to, name, together > 1 ? ELEM_INT8 : ELEM_FLOAT, element);
+    return packer_end_as(&pk, to, name, stored, element);
 }
 
 slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
 {
     assert(ex_type(p->ex, mm->b) == CT_F32);
-    return pack_panels(p, to, name, mm, nr, 1, kept_batch);
+    return mm->narrow ? pack_panels(p, to, name, mm, nr, 2, mm->narrow, kept_batch) : pack_panels(p, to, name, mm, nr, 1, ELEM_FLOAT, kept_batch);
 }
 
 slot pack_qgemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch)
 {
     assert(ex_type(p->ex, mm->b) == CT_I32);
-    return pack_panels(p, to, name, mm, nr, 4, kept_batch);
+    return pack_panels(p, to, name, mm, nr, 4, ELEM_INT8, kept_batch);
 }
 
 slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t cb, int64_t nr)
@@ -158,11 +158,12 @@ static ex weight_byte(program *p, slot w, const ex *at)
     return info.type == ELEM_UINT8 ? ex_bin(p->ex, EX_SUB, element, ex_i(p->ex, CT_I32, 128)) : element;
 }
 
-slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr)
+/* Weights in blocks of xb channels, `together` successive channels for each output in one lane, as floats or bytes. */
+static slot pack_lanes(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr, int64_t together, elem stored)
 {
     const slot_info info = *slot_at(p, w);
     dims *t = p->dims;
-    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, group)), ic = info.extent[1], four = dim_const(t, 4);
+    const dim oc = dim_div_exact(t, info.extent[0], dim_const(t, group)), ic = info.extent[1], some = dim_const(t, together);
     assert(oc && info.rank + 3 <= MAX_RANK);
     packer pk = packer_begin(p);
     ex at[MAX_RANK];
@@ -170,13 +171,23 @@ slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, 
     const dim oc_block = packer_axis(&pk, dim_cdiv(t, oc, dim_const(t, nr)));
     const dim ic_block = packer_axis(&pk, dim_cdiv(t, ic, dim_const(t, xb)));
     for (uint32_t i = 2; i < info.rank; i++) at[i] = ex_dim(p->ex, packer_axis(&pk, info.extent[i]));
-    const dim quad = packer_axis(&pk, dim_const(t, xb / 4)), lane = packer_axis(&pk, dim_const(t, nr * 4));
-    const dim c = dim_add(t, dim_mulc(t, ic_block, xb), dim_add(t, dim_mulc(t, quad, 4), dim_mod(t, lane, four)));
-    const dim o = dim_add(t, dim_mulc(t, oc_block, nr), dim_fdiv(t, lane, four)), own = dim_add(t, dim_mul(t, g, oc), o);
+    const dim part = packer_axis(&pk, dim_const(t, xb / together)), lane = packer_axis(&pk, dim_const(t, nr * together));
+    const dim c = dim_add(t, dim_mulc(t, ic_block, xb), dim_add(t, dim_mulc(t, part, together), dim_mod(t, lane, some)));
+    const dim o = dim_add(t, dim_mulc(t, oc_block, nr), dim_fdiv(t, lane, some)), own = dim_add(t, dim_mul(t, g, oc), o);
     at[0] = ex_dim(p->ex, own);
     at[1] = ex_dim(p->ex, c);
-    const ex element = weight_byte(p, w, at);
-    return packer_end_as(&pk, to, name, ELEM_INT8, zero_beyond(p, o, oc, zero_beyond(p, c, ic, element)));
+    const ex element = stored == ELEM_INT8 ? weight_byte(p, w, at) : ex_load(p->ex, w, info.type, info.rank, at);
+    return packer_end_as(&pk, to, name, stored, zero_beyond(p, o, oc, zero_beyond(p, c, ic, element)));
+}
+
+slot pack_qconv(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr)
+{
+    return pack_lanes(p, to, name, w, group, xb, nr, 4, ELEM_INT8);
+}
+
+slot pack_conv_half(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr, elem stored)
+{
+    return pack_lanes(p, to, name, w, group, xb, nr, 2, stored);
 }
 
 slot pack_qconv_dw(program *p, block *to, const char *name, slot w, int64_t vl)

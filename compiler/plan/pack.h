@@ -6,7 +6,8 @@
 #define ONNXCC_PLAN_PACK_H
 #include "expr/nest.h"
 
-/* B of gemm: [batch...][ceil(n / nr)][k][nr], columns beyond n zero, from mm->b (type F32). Of the batch axes only those that b depends on are
+/* B of gemm: [batch...][ceil(n / nr)][k][nr], columns beyond n zero, from mm->b (type F32); of gemm_half, where mm->narrow says so:
+ * [batch...][ceil(n / nr)][ceil(k / 2)][nr][2], zero beyond n and k. Of the batch axes only those that b depends on are
  * kept; bit i of *kept_batch says that axis i is. */
 slot pack_gemm_b(program *p, block *to, const char *name, const matmul_params *mm, int64_t nr, uint32_t *kept_batch);
 
@@ -16,6 +17,9 @@ slot pack_qgemm_b(program *p, block *to, const char *name, const matmul_params *
 /* Weights of conv: [group][ceil(oc / nr)][ceil(ic / cb)][kernel...][cb][nr] with oc and ic per group, zero beyond them; from w
  * [group * oc][ic][kernel...]. */
 slot pack_conv(program *p, block *to, const char *name, slot w, int64_t group, int64_t cb, int64_t nr);
+
+/* Weights of conv_half, of type `stored`: [group][ceil(oc / nr)][ceil(ic / xb)][kernel...][xb / 2][nr * 2], zero beyond them; lane n * 2 + c is channel c of the two for output n. */
+slot pack_conv_half(program *p, block *to, const char *name, slot w, int64_t group, int64_t xb, int64_t nr, elem stored);
 
 /* Weights of conv_dw: [ceil(c / vl)][kernel...][vl], zero beyond c; from w [c][1][kernel...]. */
 slot pack_conv_dw(program *p, block *to, const char *name, slot w, int64_t vl);

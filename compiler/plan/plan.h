@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_widen, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
+ * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -13,6 +13,7 @@ typedef struct {
     int threads;
     gpu_precision gpu_precision;
     optimize_mode optimize;
+    precision_mode precision;
 } plan_options;
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */
@@ -20,6 +21,15 @@ bool plan_limits(program *p);
 
 /* Keeps float16 and bfloat16 around products and convolutions as rounded float32 (widen.c). After fuse, before any layout. */
 void plan_widen(program *p, const plan_options *o);
+
+/* After the type of slots has changed, each from was[slot] (ELEM_NONE: it has not): loads follow, and with `round`, values are rounded to the type that they had
+ * before they are stored. */
+void plan_retype(program *p, const elem *was, bool round);
+/* With --precision: which products and convolutions read operands of 16 bits, and what lies in memory so for them (narrow.c). After plan_widen. */
+void plan_narrow(program *p, const plan_options *o);
+/* The parameters ACC_T, DOT2, TOTAL and CHAIN of gemm_half and conv_half for operands of that type. */
+enum { NARROW_BINDINGS = 4 };
+void narrow_bindings(program *p, const plan_options *o, elem narrow, binding *to);
 
 /* Computes what lookups in tables of bytes would give, where that is cheaper (table.c). After fuse, before any layout. */
 void plan_tables(program *p, const plan_options *o);

@@ -5,6 +5,69 @@
  *      the same values, which the kernels of float32 then read and write as they are. Twice the memory for them; not with --optimize=size. */
 #include "plan/plan.h"
 
+/* ---- other types in memory ---- */
+
+typedef struct {
+    program *p;
+    const elem *was;
+    bool round;
+} retyper;
+
+static ex retyped_load(void *ctx, ex e)
+{
+    const retyper *r = ctx;
+    exprs *x = r->p->ex;
+    const ex_node n = *ex_at(x, e);
+    if (n.op != EX_LOAD || r->was[n.slot] == ELEM_NONE) return 0;
+    ex at[MAX_RANK];
+    for (uint32_t i = 0; i < n.n; i++) at[i] = ex_subst(x, n.idx[i], retyped_load, ctx);
+    return ex_load(x, n.slot, slot_at(r->p, n.slot)->type, n.n, at);
+}
+
+static ex retyped(retyper *r, ex e)
+{
+    return e ? ex_subst(r->p->ex, e, retyped_load, r) : 0;
+}
+
+/* What is stored to slot `to`: rounded, unless it is of that type already. */
+static ex retyped_store(retyper *r, slot to, ex stored)
+{
+    const ex_node *n = ex_at(r->p->ex, stored);
+    const elem was = r->was[to];
+    const bool rounded = (n->op == EX_ROUND || n->op == EX_LOAD) && n->elem == was;
+    const ex v = retyped(r, stored);
+    return !r->round || was == ELEM_NONE || rounded ? v : ex_round(r->p->ex, was, v);
+}
+
+static void rewrite(void *ctx, step *s)
+{
+    retyper *r = ctx;
+    for (uint32_t i = 0; s->nest && i < s->nest->n_stages; i++)
+        for (uint32_t k = 0; k < s->nest->stage[i].n_sinks; k++) {
+            sink *to = &s->nest->stage[i].sink[k];
+            to->value = to->to ? retyped_store(r, to->to, to->value) : retyped(r, to->value);
+            to->guard = retyped(r, to->guard);
+            for (uint32_t a = 0; a < to->n; a++) to->at[a] = retyped(r, to->at[a]);
+        }
+    for (uint32_t i = 0; s->kernel && i < s->kernel->n_hook; i++) {
+        hook *h = &s->kernel->hook[i];
+        h->value = h->to ? retyped_store(r, h->to, h->value) : retyped(r, h->value);
+        for (uint32_t a = 0; a < h->n; a++) h->at[a] = retyped(r, h->at[a]);
+    }
+    if (s->kernel && s->kernel->kind == K_MATMUL) {
+        s->kernel->matmul.a = retyped(r, s->kernel->matmul.a);
+        s->kernel->matmul.b = retyped(r, s->kernel->matmul.b);
+    }
+}
+
+void plan_retype(program *p, const elem *was, bool round)
+{
+    retyper r = {p, was, round};
+    program_steps(p, rewrite, &r);
+}
+
+/* ---- which ---- */
+
 typedef struct {
     program *p;
     uint8_t *wanted, *refused; /* by slot */
@@ -40,53 +103,6 @@ static void look(void *ctx, step *s)
         }
 }
 
-static ex wide_load(void *ctx, ex e)
-{
-    const widener *w = ctx;
-    exprs *x = w->p->ex;
-    const ex_node n = *ex_at(x, e);
-    if (n.op != EX_LOAD || w->was[n.slot] == ELEM_NONE) return 0;
-    ex at[MAX_RANK];
-    for (uint32_t i = 0; i < n.n; i++) at[i] = ex_subst(x, n.idx[i], wide_load, ctx);
-    return ex_load(x, n.slot, ELEM_FLOAT, n.n, at);
-}
-
-static ex wide(widener *w, ex e)
-{
-    return e ? ex_subst(w->p->ex, e, wide_load, w) : 0;
-}
-
-/* What is stored to slot `to`: rounded, unless it is of that type already. */
-static ex wide_store(widener *w, slot to, ex stored)
-{
-    const ex_node *n = ex_at(w->p->ex, stored);
-    const elem was = w->was[to];
-    const bool rounded = (n->op == EX_ROUND || n->op == EX_LOAD) && n->elem == was;
-    const ex v = wide(w, stored);
-    return was == ELEM_NONE || rounded ? v : ex_round(w->p->ex, was, v);
-}
-
-static void rewrite(void *ctx, step *s)
-{
-    widener *w = ctx;
-    for (uint32_t i = 0; s->nest && i < s->nest->n_stages; i++)
-        for (uint32_t k = 0; k < s->nest->stage[i].n_sinks; k++) {
-            sink *to = &s->nest->stage[i].sink[k];
-            to->value = to->to ? wide_store(w, to->to, to->value) : wide(w, to->value);
-            to->guard = wide(w, to->guard);
-            for (uint32_t a = 0; a < to->n; a++) to->at[a] = wide(w, to->at[a]);
-        }
-    for (uint32_t i = 0; s->kernel && i < s->kernel->n_hook; i++) {
-        hook *h = &s->kernel->hook[i];
-        h->value = h->to ? wide_store(w, h->to, h->value) : wide(w, h->value);
-        for (uint32_t a = 0; a < h->n; a++) h->at[a] = wide(w, h->at[a]);
-    }
-    if (s->kernel && s->kernel->kind == K_MATMUL) {
-        s->kernel->matmul.a = wide(w, s->kernel->matmul.a);
-        s->kernel->matmul.b = wide(w, s->kernel->matmul.b);
-    }
-}
-
 void plan_widen(program *p, const plan_options *o)
 {
     if (o->target->language != LANGUAGE_C || o->optimize == OPTIMIZE_SIZE) return;
@@ -102,6 +118,6 @@ void plan_widen(program *p, const plan_options *o)
         i->type = ELEM_FLOAT;
         any = true;
     }
-    if (any) program_steps(p, rewrite, &w);
+    if (any) plan_retype(p, w.was, true);
     arena_free(scratch);
 }

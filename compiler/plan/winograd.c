@@ -10,6 +10,7 @@
 enum { LEAST_CHANNELS = 16, SIDES = 2 };
 static const int side_of[SIDES] = {2, 4};
 static const double LEAST_GAIN = 1.15;
+static const double HALF_RATE = 2.5; /* direct sums of float16 against float32, less what Intel's processors, which have them, gain less by tiles than this model says; measured */
 static const double MOST_GROWTH = 0.58;          /* of the weights, balanced; other packing adds a little too */
 static const double L3_BYTES = 16e6;             /* what of the third cache is likely ours */
 static const double L3_RATE = 40, DRAM_RATE = 14; /* bytes in one of tile.c's cycles (two multiply-adds of a vector), one thread, prefetched; measured on Zen 4 */
@@ -67,7 +68,7 @@ static void estimate(const chooser *c, const kernel *k, double *direct, double *
     }
     const int64_t oc = conv_known(p, w->extent[0]), ic = conv_known(p, w->extent[1]);
     const conv_tile ct = conv_tile_choose(&unit, oc, size[0], size[1], size[1] * ic * 4);
-    *direct = ct.cycles * (double)ic * 9;
+    *direct = ct.cycles * (double)ic * 9 / (!k->conv.narrow ? 1 : t->dot2 ? 2 : t->fma16 ? HALF_RATE : 1);
     for (int i = 0; i < SIDES; i++) {
         const int side = side_of[i];
         const int64_t tiles = (size[0] + side - 1) / side * ((size[1] + side - 1) / side);
@@ -204,6 +205,7 @@ bool conv_winograd(conv_plan *c, const step *s, block *out)
     const slot weights = pack_winograd(p, conv_weights_name(c), c->k->arg[2].slot, side, (int64_t)t.nv * vl);
     const int64_t scratch = points_of(side) * (t.tb * ((c->ic + vl - 1) / vl * vl + t.nv * vl) + 2 * vl);
     bindings b = {.d = d};
+    conv_bind_input(&b, c);
     conv_bind_number(&b, "SIDE", side);
     conv_bind_number(&b, "MR", t.mr);
     conv_bind_number(&b, "MT", t.mt);

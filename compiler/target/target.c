@@ -10,16 +10,22 @@
 #define V4_GUARD "defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)"
 #define V3_GUARD "defined(__AVX2__) && defined(__FMA__)"
 static const target TABLE[] = {
-    {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
+    {"x86-64-v4-fp16", "x86-64 with AVX-512, VNNI and FP16, for --precision=fp16 (Intel Sapphire Rapids and later)", 16, 32, true, false, true, ENDIAN_LITTLE,
+     "-march=x86-64-v4 -mavx512vnni -mavx512fp16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512FP16__)",
+     "-march=x86-64-v4 -mavx512vnni -mavx512fp16", 32768, 1048576, LANGUAGE_C},
+    {"x86-64-v4-bf16", "x86-64 with AVX-512, VNNI and BF16, for --precision=bf16 (AMD Zen 4 and later)", 16, 32, true, true, false, ENDIAN_LITTLE,
+     "-march=x86-64-v4 -mavx512vnni -mavx512bf16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512BF16__)",
+     "-march=x86-64-v4 -mavx512vnni -mavx512bf16", 32768, 1048576, LANGUAGE_C},
+    {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
      V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", 32768, 1048576, LANGUAGE_C},
-    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576, LANGUAGE_C},
-    {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
+    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576, LANGUAGE_C},
+    {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
      V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", 32768, 524288, LANGUAGE_C},
-    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288, LANGUAGE_C},
-    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144, LANGUAGE_C},
-    {"aarch64", "64-bit ARM with NEON", 4, 32, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288, LANGUAGE_C},
-    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, ENDIAN_ANY, "", "", "", 16384, 131072, LANGUAGE_C},
-    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, LANGUAGE_CUDA},
+    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288, LANGUAGE_C},
+    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, false, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144, LANGUAGE_C},
+    {"aarch64", "64-bit ARM with NEON", 4, 32, false, false, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288, LANGUAGE_C},
+    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, false, false, ENDIAN_ANY, "", "", "", 16384, 131072, LANGUAGE_C},
+    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, false, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, LANGUAGE_CUDA},
 };
 enum { N_TARGETS = sizeof TABLE / sizeof *TABLE };
 
@@ -52,6 +58,27 @@ static const char *native(void)
 #else
     return "generic-c99";
 #endif
+}
+
+const target *target_native_fma16(void)
+{
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1) && !strcmp(native(), "x86-64-v4-vnni")) return target_find("x86-64-v4-fp16");
+#endif
+    return NULL;
+}
+
+/* Intel's processors take longer for one instruction of it than for four multiply-adds of float32; theirs is AMX. */
+const target *target_native_dot2(void)
+{
+#if defined(__x86_64__)
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    __builtin_cpu_init();
+    const bool has = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+    if (has && __builtin_cpu_is("amd") && !strcmp(native(), "x86-64-v4-vnni")) return target_find("x86-64-v4-bf16");
+#endif
+    return NULL;
 }
 
 const target *target_find(const char *name)

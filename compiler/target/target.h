@@ -12,6 +12,8 @@ typedef struct target {
     int vl;             /* float lanes of a vector register; 1: scalar code */
     int registers;      /* vector registers */
     bool dot4;          /* one instruction multiplies bytes and adds four products to a lane (simd.h: vi_dot4) */
+    bool dot2;          /* the same of bfloat16, two products (vf_dot2), as fast as a multiply-add */
+    bool fma16;         /* multiply-adds of float16 (vk_dot2) */
     endian endian;      /* ANY: the same C runs everywhere, so weights are typed numbers */
     const char *cflags; /* for gcc and clang */
     const char *guard;  /* condition of the preprocessor that must hold; "" when anything will do */
@@ -23,6 +25,9 @@ typedef struct target {
 /* NULL: there is no target of that name. "native" is the best one that the machine running the compiler can execute. */
 const target *target_find(const char *name);
 const target *target_table(uint32_t *n);
+/* The ones with dot2 and with fma16 that the machine running the compiler can execute, where those instructions are faster than two of float32; else NULL. */
+const target *target_native_dot2(void);
+const target *target_native_fma16(void);
 bool target_is_cuda(const char *name); /* NULL and unknown: false */
 /* Whether code for the target called so can run on the machine that onnxcc runs on: its architecture, not its extensions. NULL and unknown: true. */
 bool target_runs_here(const char *name);

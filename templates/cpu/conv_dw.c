@@ -7,14 +7,15 @@
  * arguments  x  [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H, X_W in elements; the first cell is element X_AT
  *            w  [ceil(C / VL)][KH][KW][VL], zero where c is beyond C
  * range      [lo, hi) of rows of images: row = n * OH + oh, in all blocks of channels
- * fixed      RX, RT  pixels of the register tile and of the second one, for what RX leaves over
+ * fixed      X_T X_LD  type of the elements of x and what loads a vector of them as floats: float and vf_ld, or uint16_t and vf_ld_bf16
+ *            RX, RT  pixels of the register tile and of the second one, for what RX leaves over
  *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
 #include "kernel.h"
 #include "simd/simd.h"
 
 /* `px` pixels, a constant at every call. The loop over kh stays a loop, and with few registers each tap loads its pixels again: else the
  * compiler would keep loads for later taps and spill them. */
-INLINE void conv_dw_tile(const int px, const float *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh,
+INLINE void conv_dw_tile(const int px, const X_T *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh,
                          int64_t ow HOOK_PARAMS)
 {
     vf acc[RX];
@@ -22,13 +23,13 @@ INLINE void conv_dw_tile(const int px, const float *restrict x, const float *res
     for (int p = 0; p < px; p++) acc[p] = vf_set(0.0f);
 #pragma GCC unroll 1
     for (int64_t kh = 0; kh < KH; kh++) {
-        const float *xk = x + kh * DH * X_H;
+        const X_T *xk = x + kh * DH * X_H;
 #pragma GCC unroll 8
         for (int64_t kw = 0; kw < KW; kw++) {
             const vf wk = vf_ld(w + (kh * KW + kw) * VL);
             if (VL < 16) SIMD_FORGET(xk);
 #pragma GCC unroll 32
-            for (int p = 0; p < px; p++) acc[p] = vf_fma(vf_ld(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
+            for (int p = 0; p < px; p++) acc[p] = vf_fma(X_LD(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
         }
     }
     if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
@@ -44,7 +45,7 @@ INLINE void conv_dw_tile(const int px, const float *restrict x, const float *res
     }
 }
 
-INLINE void conv_dw_row(const float *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh HOOK_PARAMS)
+INLINE void conv_dw_row(const X_T *restrict x, const float *restrict w, int64_t n, int64_t block, int64_t oh HOOK_PARAMS)
 {
     int64_t ow = 0;
     for (; ow + RX <= OW; ow += RX) conv_dw_tile(RX, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
@@ -54,13 +55,14 @@ INLINE void conv_dw_row(const float *restrict x, const float *restrict w, int64_
     for (; ow < OW; ow++) conv_dw_tile(1, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
 }
 
-KERNEL void conv_dw(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void conv_dw(const X_T *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     for (int64_t row = lo, end; row < hi; row = end) {
         const int64_t n = row / OH;
         end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
         for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
-            const float *xb = x + X_AT + n * X_N + block * X_C, *wb = w + block * (KH * KW * VL);
+            const X_T *xb = x + X_AT + n * X_N + block * X_C;
+            const float *wb = w + block * (KH * KW * VL);
             for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) conv_dw_row(xb + oh * SH * X_H, wb, n, block, oh HOOK_ARGS);
         }
     }

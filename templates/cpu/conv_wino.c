@@ -11,7 +11,8 @@
  *            scratch  POINTS * ((TB * ICP + VL) + (TB * NR + VL)) floats, ICP being IC rounded up to whole vectors; the odd vectors keep the parts
  *               from falling into one set of the cache
  * range      [lo, hi) of parts: part = block of TB tiles * PARTS + share of the output channels. Each share transforms the block's input itself
- * fixed      SIDE   4 or 2
+ * fixed      X_T X_LD  as in conv_dw.c
+ *            SIDE   4 or 2
  *            MR NV  tiles and output vectors of the register tile     MT  tiles of the second one, for what MR leaves over of TB; then single tiles
  *            NVT    vectors used of a group's last NR channels, 1..NV
  *            AHEAD  eighths of a cache line of the next weights to prefetch at each channel, so that all of them are there when they are needed
@@ -24,10 +25,10 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* Bt d: SIDE + 2 values that lie `step` elements apart. */
-INLINE void conv_wino_bt(const float *d, int64_t step, vf *r)
+/* Bt d: SIDE + 2 values. */
+INLINE void conv_wino_bt(const vf *d, vf *r)
 {
-    const vf d0 = vf_ld(d), d1 = vf_ld(d + step), d2 = vf_ld(d + 2 * step), d3 = vf_ld(d + 3 * step);
+    const vf d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
     if (SIDE == 2) {
         r[0] = d0 - d2;
         r[1] = d1 + d2;
@@ -35,7 +36,7 @@ INLINE void conv_wino_bt(const float *d, int64_t step, vf *r)
         r[3] = d1 - d3;
         return;
     }
-    const vf d4 = vf_ld(d + 4 * step), d5 = vf_ld(d + 5 * step);
+    const vf d4 = d[4], d5 = d[5];
     const vf two = vf_set(2.0f), four = vf_set(4.0f), five = vf_set(-5.0f);
     const vf even = vf_fma(vf_set(-4.0f), d2, d4), odd = vf_fma(vf_set(-4.0f), d1, d3), apart = d4 - d2, twice = two * (d3 - d1);
     r[0] = vf_fma(four, d0, vf_fma(five, d2, d4));
@@ -65,31 +66,33 @@ INLINE void conv_wino_at(const float *m, int64_t step, vf *o)
 }
 
 /* `count` tiles from tile `first` on of an output of oh x ow pixels: Bt X B into v [POINTS][TB][ICP]. Where a tile reaches beyond the halo there are zeros. */
-INLINE void conv_wino_input(const float *restrict x, float *restrict v, int64_t first, int64_t count, int64_t oh, int64_t ow, int64_t x_n, int64_t x_c, int64_t x_h)
+INLINE void conv_wino_input(const X_T *restrict x, float *restrict v, int64_t first, int64_t count, int64_t oh, int64_t ow, int64_t x_n, int64_t x_c, int64_t x_h)
 {
     const int64_t across = (ow + SIDE - 1) / SIDE, down = (oh + SIDE - 1) / SIDE, channels = (IC + VL - 1) / VL * VL, part = TB * channels + VL;
     for (int64_t t = 0; t < count; t++) {
         const int64_t n = (first + t) / across / down, top = (first + t) / across % down * SIDE, left = (first + t) % across * SIDE;
         const int64_t rows = oh + 2 - top < SIDE + 2 ? oh + 2 - top : SIDE + 2, columns = ow + 2 - left < SIDE + 2 ? ow + 2 - left : SIDE + 2;
         for (int64_t c = 0; c < channels; c += VL) {
-            const float *from = x + n * x_n + c / VL * x_c + top * x_h + left * VL;
+            const X_T *from = x + n * x_n + c / VL * x_c + top * x_h + left * VL;
             float edge[(SIDE + 2) * (SIDE + 2) * VL], half[(SIDE + 2) * (SIDE + 2) * VL];
-            int64_t line = x_h;
-            if (rows < SIDE + 2 || columns < SIDE + 2) {
+            const int whole = rows >= SIDE + 2 && columns >= SIDE + 2;
+            if (!whole) {
                 for (int64_t y = 0; y < SIDE + 2; y++)
-                    for (int64_t i = 0; i < SIDE + 2; i++) vf_st(edge + (y * (SIDE + 2) + i) * VL, y < rows && i < columns ? vf_ld(from + y * x_h + i * VL) : vf_set(0.0f));
-                from = edge;
-                line = (SIDE + 2) * VL;
+                    for (int64_t i = 0; i < SIDE + 2; i++) vf_st(edge + (y * (SIDE + 2) + i) * VL, y < rows && i < columns ? X_LD(from + y * x_h + i * VL) : vf_set(0.0f));
             }
             for (int64_t i = 0; i < SIDE + 2; i++) {
-                vf r[6];
-                conv_wino_bt(from + i * VL, line, r);
+                vf d[6], r[6];
+#pragma GCC unroll 6
+                for (int k = 0; k < SIDE + 2; k++) d[k] = whole ? X_LD(from + k * x_h + i * VL) : vf_ld(edge + (k * (SIDE + 2) + i) * VL);
+                conv_wino_bt(d, r);
 #pragma GCC unroll 6
                 for (int k = 0; k < SIDE + 2; k++) vf_st(half + (k * (SIDE + 2) + i) * VL, r[k]);
             }
             for (int64_t i = 0; i < SIDE + 2; i++) {
-                vf r[6];
-                conv_wino_bt(half + i * (SIDE + 2) * VL, VL, r);
+                vf d[6], r[6];
+#pragma GCC unroll 6
+                for (int k = 0; k < SIDE + 2; k++) d[k] = vf_ld(half + (i * (SIDE + 2) + k) * VL);
+                conv_wino_bt(d, r);
 #pragma GCC unroll 6
                 for (int k = 0; k < SIDE + 2; k++) vf_st(v + (i * (SIDE + 2) + k) * part + t * channels + c, r[k]);
             }
@@ -173,7 +176,7 @@ INLINE void conv_wino_output(const float *restrict m, int64_t first, int64_t cou
     }
 }
 
-KERNEL void conv_wino(const float *restrict x, const float *restrict u, float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
+KERNEL void conv_wino(const X_T *restrict x, const float *restrict u, float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     const int64_t groups = (OC + NV * VL - 1) / (NV * VL), channels = (IC + VL - 1) / VL * VL;
     float *v = scratch, *m = scratch + (SIDE + 2) * (SIDE + 2) * (TB * channels + VL);

@@ -83,6 +83,15 @@ SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }
 SIMD_FN vi vi_dot4(vi acc, vb a, vb b) { return si_add(acc, a.b0 * b.b0 + a.b1 * b.b1 + a.b2 * b.b2 + a.b3 * b.b3); }
 SIMD_FN vb vb_turn(const uint8_t *p) { return vb_set_u8(p); }
+SIMD_FN vf vf_ld_bf16(const uint16_t *p) { return bf16_to_f(*p); }
+typedef struct { uint16_t even, odd; } vh;
+SIMD_FN vh vh_set(const uint16_t *p) { const vh r = {p[0], p[1]}; return r; }
+SIMD_FN vh vh_ld(const uint16_t *p) { return vh_set(p); }
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b) { return sf_fma(bf16_to_f(a.even), bf16_to_f(b.even), sf_fma(bf16_to_f(a.odd), bf16_to_f(b.odd), acc)); }
+typedef vf vk;
+SIMD_FN vk vk_dot2(vk acc, vh a, vh b) { return sf_fma(f16_to_f(a.even), f16_to_f(b.even), sf_fma(f16_to_f(a.odd), f16_to_f(b.odd), acc)); }
+SIMD_FN vf vk_total(vk acc) { return acc; }
+SIMD_FN vf vf_ld_f16(const uint16_t *p) { return f16_to_f(*p); }
 SIMD_FN void vb_lookup(uint8_t *y, const uint8_t *x, int64_t n, const uint8_t *table, int flip)
 {
     for (int64_t i = 0; i < n; ++i) y[i] = table[x[i] ^ flip];
@@ -563,9 +572,14 @@ SIMD_FN vi vf_to_f16(vf v)
 }
 SIMD_FN vi vf_to_bf16(vf v)
 {
-    const vi u = vf_bits(v), a = u & vi_set(0x7fffffff), sign = (vi)((vu)u >> 16) & vi_set(0x8000);
-    const vi r = (vi)((vu)vi_add(vi_add(a, vi_set(0x7fff)), (vi)((vu)a >> 16) & vi_set(1)) >> 16);
-    return vi_sel(a > vi_set(0x7f800000), vi_set(0x7fc0), r) | sign;
+    const vu u = (vu)v, high = u >> 16, r = (u + 0x7fff + (high & 1)) >> 16;
+#if defined(SIMD_AVX512)
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    const __m512i sign = _mm512_mask_and_epi32((__m512i)r, nan, (__m512i)high, _mm512_set1_epi32(0x8000));
+    return (vi)_mm512_mask_or_epi32(sign, nan, sign, _mm512_set1_epi32(0x7fc0));
+#else
+    return vi_sel(vf_isnan(v), (vi)((high & 0x8000) | 0x7fc0), (vi)r);
+#endif
 }
 SIMD_FN vf vf_of_f16(vi b) /* exact: the power of two makes numbers of subnormal ones */
 {
@@ -582,7 +596,16 @@ SIMD_FN void vf_st_bf16(uint16_t *p, vf v) { vi_st_u16(p, vf_to_bf16(v)); }
 SIMD_FN vf vf_round_bf16(vf v) { return (vf)((vu)vf_to_bf16(v) << 16); }
 #if defined(SIMD_AVX512) || (defined(SIMD_AVX2) && defined(__F16C__))
 /* Every NaN as the one that vf_to_f16 makes: the instructions keep some of its bits. */
+#if defined(SIMD_AVX512)
+SIMD_FN vf vf_one_nan(vf v)
+{
+    const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+    const __m512i sign = _mm512_mask_and_epi32((__m512i)v, nan, (__m512i)v, _mm512_set1_epi32(INT32_MIN));
+    return (vf)_mm512_mask_or_epi32(sign, nan, sign, _mm512_set1_epi32(0x7fc00000));
+}
+#else
 SIMD_FN vf vf_one_nan(vf v) { return vf_sel(vf_isnan(v), vi_float((vf_bits(v) & vi_set(INT32_MIN)) | vi_set(0x7fc00000)), v); }
+#endif
 #endif
 #if defined(SIMD_AVX512)
 SIMD_FN void vf_st_f16(uint16_t *p, vf v) { _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph((__m512)vf_one_nan(v), 8)); }
@@ -702,6 +725,55 @@ SIMD_FN vi vi_dot4(vi acc, vb a, vb b)
 {
     return vi_add(acc, vi_add(vi_dot2(vb_even_u8(a), vb_even_s8(b)), vi_dot2(vb_odd_u8(a), vb_odd_s8(b))));
 }
+#endif
+
+/* ---- products of bfloat16 and float16: a vh holds two to a lane, in the order of the memory ---- */
+typedef int32_t vh __attribute__((vector_size(4 * VL)));
+typedef int32_t vh_any __attribute__((vector_size(4 * VL), aligned(2), may_alias));
+/* The same two in every lane. */
+SIMD_FN vh vh_set(const uint16_t *p) { int32_t r; memcpy(&r, p, sizeof r); return vi_set(r); }
+SIMD_FN vh vh_ld(const uint16_t *p) { return *(const vh_any *)(const void *)p; }
+/* The bits of the first and of the second number of each lane. */
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+SIMD_FN vi vh_second_bits(vh a) { return a & 0xffff; }
+SIMD_FN vi vh_first_bits(vh a) { return (vi)((vu)a >> 16); }
+#else
+SIMD_FN vi vh_first_bits(vh a) { return a & 0xffff; }
+SIMD_FN vi vh_second_bits(vh a) { return (vi)((vu)a >> 16); }
+#endif
+/* acc[k] + the product of the second numbers of lane k, then + that of the first ones, each rounded once. The instruction takes subnormal numbers for zero and
+ * gives none. */
+#if VL == 16 && defined(__AVX512BF16__)
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b) { return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b); }
+#else
+SIMD_FN vf vh_float(vi bits) { return (vf)((vu)bits << 16); }
+SIMD_FN vf vf_dot2(vf acc, vh a, vh b)
+{
+    acc = vf_fma(vh_float(vh_second_bits(a)), vh_float(vh_second_bits(b)), acc);
+    return vf_fma(vh_float(vh_first_bits(a)), vh_float(vh_first_bits(b)), acc);
+}
+#endif
+/* The same of float16 in an accumulator vk, of which vk_total makes floats. Where there are multiply-adds of float16 it holds two of them to a lane, for the first
+ * products and the second ones: sums of few products. Else it is a vf. */
+#if VL == 16 && defined(__AVX512FP16__)
+typedef vh vk;
+/* An asm, because gcc 12 spills accumulators of the intrinsic's type. */
+SIMD_FN vk vk_dot2(vk acc, vh a, vh b) { __asm__("vfmadd231ph %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b)); return acc; }
+SIMD_FN vf vk_total(vk acc)
+{
+    static const uint16_t even[32] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+    const vh turned = (vh)((vu)acc >> 16 | (vu)acc << 16);
+    const __m512h both = _mm512_add_ph((__m512h)acc, (__m512h)turned);
+    return (vf)_mm512_cvtph_ps(_mm512_castsi512_si256(_mm512_permutexvar_epi16((__m512i)vh_ld(even), (__m512i)both)));
+}
+#else
+typedef vf vk;
+SIMD_FN vk vk_dot2(vk acc, vh a, vh b)
+{
+    acc = vf_fma(vf_of_f16(vh_second_bits(a)), vf_of_f16(vh_second_bits(b)), acc);
+    return vf_fma(vf_of_f16(vh_first_bits(a)), vf_of_f16(vh_first_bits(b)), acc);
+}
+SIMD_FN vf vk_total(vk acc) { return acc; }
 #endif
 
 /* ---- across the lanes ---- */

@@ -15,13 +15,11 @@ import subprocess
 import sys
 import tempfile
 
+V4 = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+TARGETS = [("x86-64-v4", V4, "fp32"), ("x86-64-v4-vnni", V4 + ["-mavx512vnni"], "fp32"), ("x86-64-v3", ["-march=x86-64-v3"], "fp32"), ("x86-64-v4-bf16", V4 + ["-mavx512vnni", "-mavx512bf16"], "bf16"),
+           ("x86-64-v4-fp16", V4 + ["-mavx512vnni", "-mavx512fp16"], "fp16")]
 FMAS = 6
 SHARE = 0.4
-TARGETS = [
-    ("x86-64-v4", ["-march=x86-64-v4", "-mprefer-vector-width=512"]),
-    ("x86-64-v4-vnni", ["-march=x86-64-v4", "-mavx512vnni", "-mprefer-vector-width=512"]),
-    ("x86-64-v3", ["-march=x86-64-v3"]),
-]
 # name, input, output, nodes; weights are made by ConstantOfShape, which the compiler folds.
 LAYERS = [
     ("direct", "1,64,28,28", "conv", "64,64,1,1", "kernel_shape = [1, 1]"),
@@ -92,7 +90,7 @@ def innermost_loops(body):
 
 def looked_at(body):
     for loop in innermost_loops(body):
-        fmas = [line for line in loop if re.match(r"vfn?m(add|sub)\d+ps|vpdpbusd", line)]
+        fmas = [line for line in loop if re.match(r"vfn?m(add|sub)\d+p[sh]|vpdpbusd|vdpbf16ps", line)]
         if len(fmas) >= max(FMAS, SHARE * len(loop)):
             yield loop, [line for line in loop if re.search(r"%[xyz]mm", line) and re.search(r"\(%rsp|\(%rbp\)", line)]
 
@@ -114,11 +112,11 @@ def main():
         model = os.path.join(work, "layers.onnxtxt")
         with open(model, "w") as f:
             f.write(text())
-        for target, flags in TARGETS:
+        for target, flags, precision in TARGETS:
             if a.target and target not in a.target:
                 continue
             out = os.path.join(work, target)
-            subprocess.run([a.onnxcc, "compile", model, "-o", out, "--name", "layers", "--target", target, "--optimize=speed", "-q"], check=True)
+            subprocess.run([a.onnxcc, "compile", model, "-o", out, "--name", "layers", "--target", target, "--optimize=speed", f"--precision={precision}", "-q"], check=True)
             for cc in compilers:
                 asm = os.path.join(work, f"{target}-{cc}.s")
                 subprocess.run([cc, "-std=c99", "-O2", *flags, "-S", os.path.join(out, "layers.c"), "-o", asm], check=True)

@@ -1,6 +1,9 @@
 /* conv_dw on random shapes: channels that fill no vector, strides, dilations, all remainders of pixels. */
 #include "check.h"
 
+#define X_T float
+#define X_LD vf_ld
+
 typedef struct {
     int64_t n, c, lanes, oh, ow, kh, kw, sh, sw, dh, dw, x_n, x_c, x_h;
 } shape;

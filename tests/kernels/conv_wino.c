@@ -1,6 +1,9 @@
 /* conv_wino on random shapes: all remainders of tiles, channels and pixels, blocks and shares of the channels; lanes beyond the channels are NaN. */
 #include "check.h"
 
+#define X_T float
+#define X_LD vf_ld
+
 typedef struct {
     int64_t n, ic, oc, oc_lanes, nvt, tb, parts, oh, ow, x_n, x_c, x_h;
 } shape;

@@ -26,6 +26,9 @@ static const sample samples[] = {
     {"attention", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s SCORE_V=map3_v SCORE_S=map3_s MR=4 MT=3 KV=2 PV=1 RB=8 KB=16 DV=8 EMPTY=0 M=131 N=50 D=64 LDQ=64 Q_AT=0 K_AT=0 V_AT=0"},
     {"attention", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s SCORE_V=map3_v SCORE_S=map3_s MR=4 MT=2 KV=2 PV=2 RB=8 KB=16 DV=13 EMPTY=2 M=(d_rows) N=(d_rows+1) D=(d_rows) LDQ=(d_rows) "
      "Q_AT=(batch_index*d_rows) K_AT=(batch_index*d_rows) V_AT=(batch_index*d_rows)"},
+    {"gemm_half", ARGS_STORE, "ACC_T=vf DOT2=vf_dot2 TOTAL= CHAIN=0 OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=63 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
+    {"gemm_half", ARGS_STORE, "ACC_T=vf DOT2=vf_dot2 TOTAL= CHAIN=0 OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=64 BATCH=(d_rows) LDA=(d_rows) "
+                        "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=3 AHEAD=2 M=131 N=50 K=62 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
     {"qgemm", ARGS_STORE, "OUT_V=int3_v OUT_S=int3_s MR=4 NV=2 MC=64 MT=2 AHEAD=0 M=(d_rows) N=(d_rows+1) K=(d_rows) BATCH=(d_rows) LDA=(d_rows) "
                          "A_AT=(batch_index*64*d_rows) B_AT=(batch_index*64)"},
@@ -54,13 +57,17 @@ static const sample samples[] = {
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
     {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 IC=3 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
                         "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
+    {"conv_half", ARGS_STORE, "ACC_T=vk DOT2=vk_dot2 TOTAL=vk_total CHAIN=16 OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 PARTS=2 LINES=7 KD=1 KH=3 KW=3 SD=1 SH=1 "
+                        "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
+    {"conv_half", ARGS_STORE, "ACC_T=vk DOT2=vk_dot2 TOTAL=vk_total CHAIN=16 OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=4 IC=4 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
+                        "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=5 RV=3 IC=6 OC=10 GROUPS=2 KD=1 KH=3 KW=3 SD=1 SH=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=81 X_D=0 X_H=9"},
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=7 RV=1 IC=6 OC=7 GROUPS=3 KD=2 KH=1 KW=1 SD=1 SH=1 DD=1 DH=1 DW=1 OD=(d_rows) OH=(d_rows) OW=(d_rows) X_AT=(-2) "
                             "X_N=(d_rows) X_C=(d_rows) X_D=(d_rows) X_H=(d_rows)"},
-    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s SIDE=4 MR=4 MT=1 NV=2 NVT=1 TB=9 PARTS=2 AHEAD=3 IC=18 OC=10 OC_LANES=10 OH=12 OW=12 TILES=9 X_AT=0 X_N=4032 X_C=784 X_H=56"},
-    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s SIDE=2 MR=3 MT=2 NV=1 NVT=1 TB=8 PARTS=1 AHEAD=0 IC=16 OC=16 OC_LANES=16 OH=(d_rows) OW=(d_rows) TILES=(d_rows) X_AT=(-16) "
+    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=float X_LD=vf_ld SIDE=4 MR=4 MT=1 NV=2 NVT=1 TB=9 PARTS=2 AHEAD=3 IC=18 OC=10 OC_LANES=10 OH=12 OW=12 TILES=9 X_AT=0 X_N=4032 X_C=784 X_H=56"},
+    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=uint16_t X_LD=vf_ld_bf16 SIDE=2 MR=3 MT=2 NV=1 NVT=1 TB=8 PARTS=1 AHEAD=0 IC=16 OC=16 OC_LANES=16 OH=(d_rows) OW=(d_rows) TILES=(d_rows) X_AT=(-16) "
      "X_N=(d_rows*64) X_C=(d_rows*16) X_H=(d_rows*4)"},
-    {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
+    {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=float X_LD=vf_ld RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
     {"mul_acc", ARGS_NONE, ""},
     {"coupling", ARGS_NONE, "CLASSES=3"},
     {"nms", ARGS_ROWS, "CENTER=0 BATCH=1 CLASSES=(d_rows) BOXES=80"},

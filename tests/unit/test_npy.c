@@ -53,7 +53,7 @@ static void every_type_survives_npy(void **state)
         const tensor *t = make((elem)e, 2, (int64_t[]){2, 3});
         tensor *back = tensor_as(mem, through_npy(t), (elem)e);
         assert_non_null(back);
-        const difference d = compare(back, t, (tolerance){0, 0, false});
+        const difference d = compare(back, t, (tolerance){0});
         if (!d.ok) fail_msg("%s: %s", elem_of((elem)e)->name, d.reason);
     }
 }
@@ -138,7 +138,7 @@ static void an_npz_holds_tensors_by_name_and_slashes_survive(void **state)
     assert_true(npz_parse(&back, (const unsigned char *)bytes.p, bytes.n, &why));
     assert_int_equal(back.list.n, 2);
     assert_non_null(tensor_set_find(&back, "a/b"));
-    assert_true(compare(tensor_set_find(&back, "c"), b, (tolerance){0, 0, false}).ok);
+    assert_true(compare(tensor_set_find(&back, "c"), b, (tolerance){0}).ok);
     bytes.p[70] ^= 1; /* in the first member */
     assert_false(npz_parse(&back, (const unsigned char *)bytes.p, bytes.n, &why));
 }
@@ -215,7 +215,7 @@ static tensor *floats(int n, const float *v)
 static void floats_compare_within_tolerance_and_nan_equals_nan(void **state)
 {
     (void)state;
-    const tolerance tol = {1e-3, 1e-7, false};
+    const tolerance tol = {.rtol = 1e-3, .atol = 1e-7};
     const float inf = __builtin_inff(), nan = __builtin_nanf("");
     const tensor *a = floats(4, (float[]){1, inf, nan, 0});
     assert_true(compare(floats(4, (float[]){1.0009f, inf, nan, 1e-8f}), a, tol).ok);
@@ -224,12 +224,15 @@ static void floats_compare_within_tolerance_and_nan_equals_nan(void **state)
     assert_int_equal(compare(floats(4, (float[]){1, inf, 0, 0}), a, tol).index, 2);
     assert_int_equal(compare(floats(4, (float[]){1, inf, nan, 1e-6f}), a, tol).index, 3);
     assert_int_equal(compare(floats(4, (float[]){1, 3e38f, nan, 0}), a, tol).index, 1);
+    const tolerance of_range = {.range = 0.5};
+    assert_true(compare(floats(4, (float[]){0.6f, inf, nan, 0.5f}), a, of_range).ok);
+    assert_int_equal(compare(floats(4, (float[]){1, inf, nan, 0.6f}), a, of_range).index, 3);
 }
 
 static void types_and_shapes_must_agree_and_integers_be_equal(void **state)
 {
     (void)state;
-    const tolerance tol = {1, 1, false}, form = {0, 0, true};
+    const tolerance tol = {.rtol = 1, .atol = 1}, form = {.shapes_only = true};
     const tensor *a = make(ELEM_INT32, 2, (int64_t[]){2, 3}), *b = make(ELEM_INT32, 2, (int64_t[]){3, 2});
     assert_false(compare(a, b, tol).ok);
     assert_false(compare(a, b, form).ok);

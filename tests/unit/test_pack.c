@@ -65,6 +65,26 @@ static void weights_of_a_grouped_convolution(void **state)
                         }
 }
 
+/* Two channels of an output lie together. */
+static void weights_of_a_convolution_of_bfloat16(void **state)
+{
+    fixture *f = *state;
+    enum { G = 2, OC = 5, IC = 6, K = 3, XB = 4, NR = 4 };
+    const slot w = counting(f, 3, (const int64_t[]){G * OC, IC, K});
+    block steps = {0};
+    const slot packed = pack_conv_half(f->p, &steps, "packed", w, G, XB, NR, ELEM_BFLOAT16);
+    const void *data = packed_data(f, &steps, packed);
+    size_t at = 0;
+    for (int g = 0; g < G; g++)
+        for (int o0 = 0; o0 < 8; o0 += NR)
+            for (int i0 = 0; i0 < 8; i0 += XB)
+                for (int tap = 0; tap < K; tap++)
+                    for (int i = i0; i < i0 + XB; i += 2)
+                        for (int o = o0; o < o0 + NR; o++)
+                            for (int c = i; c < i + 2; c++)
+                                assert_int_equal((int)elem_get_double(ELEM_BFLOAT16, data, at++), o < OC && c < IC ? ((g * OC + o) * IC + c) * K + tap + 1 : 0);
+}
+
 static void weights_of_a_depthwise_convolution(void **state)
 {
     fixture *f = *state;
@@ -118,10 +138,31 @@ static void an_operand_of_bytes(void **state)
                 for (int k = k0; k < k0 + 4; k++) assert_int_equal(*at++, n < N && k < K ? k * N + n + 1 : 0);
 }
 
+/* Two k of a column lie together, a zero behind an odd last one. */
+static void an_operand_of_bfloat16(void **state)
+{
+    fixture *f = *state;
+    enum { N = 6, K = 5, NR = 4 };
+    dims *d = f->p->dims;
+    exprs *x = f->p->ex;
+    const slot w = counting(f, 2, (const int64_t[]){K, N});
+    matmul_params mm = {.m = dim_axis(d, dim_const(d, 3)), .n = dim_axis(d, dim_const(d, N)), .k = dim_axis(d, dim_const(d, K)), .narrow = ELEM_BFLOAT16};
+    mm.b = ex_load(x, w, ELEM_FLOAT, 2, (const ex[]){ex_dim(x, mm.k), ex_dim(x, mm.n)});
+    block steps = {0};
+    uint32_t kept;
+    const slot packed = pack_gemm_b(f->p, &steps, "packed", &mm, NR, &kept);
+    const void *data = packed_data(f, &steps, packed);
+    size_t at = 0;
+    for (int n0 = 0; n0 < 8; n0 += NR)
+        for (int k0 = 0; k0 < 6; k0 += 2)
+            for (int n = n0; n < n0 + NR; n++)
+                for (int k = k0; k < k0 + 2; k++) assert_int_equal((int)elem_get_double(ELEM_BFLOAT16, data, at++), n < N && k < K ? k * N + n + 1 : 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(weights_of_a_grouped_convolution), T(weights_of_a_depthwise_convolution), T(a_transposed_operand_without_its_batch),
-                                       T(an_operand_of_bytes)};
+    const struct CMUnitTest tests[] = {T(weights_of_a_grouped_convolution), T(weights_of_a_convolution_of_bfloat16), T(weights_of_a_depthwise_convolution), T(a_transposed_operand_without_its_batch),
+                                       T(an_operand_of_bytes), T(an_operand_of_bfloat16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,8 +106,8 @@ static void dims_come_from_the_inputs_and_outputs_have_their_final_shape(void **
     double ms;
     assert_true(session_bind(&s, &in) && session_call(&s, &ms) && session_outputs(&s, &out));
     assert_int_equal(out.list.n, 2);
-    assert_true(compare(tensor_set_find(&out, "sum"), floats(NULL, 1, (int64_t[]){2}, (float[]){6, 15}), (tolerance){0, 0, false}).ok);
-    assert_true(compare(tensor_set_find(&out, "big"), floats(NULL, 1, (int64_t[]){2}, (float[]){5, 6}), (tolerance){0, 0, false}).ok);
+    assert_true(compare(tensor_set_find(&out, "sum"), floats(NULL, 1, (int64_t[]){2}, (float[]){6, 15}), (tolerance){0}).ok);
+    assert_true(compare(tensor_set_find(&out, "big"), floats(NULL, 1, (int64_t[]){2}, (float[]){5, 6}), (tolerance){0}).ok);
 }
 
 static void one_library_runs_several_sizes(void **state)

@@ -1,0 +1,33 @@
+# --precision=bf16 and fp16 (all but the first convolution, which has one channel): what it changes in the generated files, where it is refused, what verify then allows.
+. "$(dirname "$0")/lib.sh"
+digits=$here/../../samples/digits
+
+for precision in bf16 fp16; do
+    expect 0 compile "$digits/digits.onnx" -o $precision --dim batch=1 --precision=$precision --target=x86-64-v4-$precision
+    says $precision/digits.json '"half_steps": 2' "\"target\": \"x86-64-v4-$precision\""
+    expect 0 compile "$digits/digits.onnx" -o wide --dim batch=1 --target=x86-64-v4-$precision
+    ! grep -q half_steps wide/digits.json && ! grep -q dot2 wide/digits.c || fail "float32 was rounded without --precision"
+done
+says bf16/digits.c __AVX512BF16__ vf_dot2
+says fp16/digits.c __AVX512FP16__ vk_dot2
+
+# Without the instruction: a warning and float32, or half the bytes.
+expect 0 compile "$digits/digits.onnx" -o v3 --dim batch=1 --precision=bf16 --target=x86-64-v3
+says err 'warning: x86-64-v3 has no products of bfloat16' '[precision]'
+expect 0 compile "$digits/digits.onnx" -o v3 --dim batch=1 --precision=fp16 --target=x86-64-v4-bf16
+says err 'warning: x86-64-v4-bf16 has no products of float16' '[precision]'
+says v3/digits.json '"half_steps": 0'
+for target in x86-64-v3 x86-64; do for precision in bf16 fp16; do
+    expect 0 compile "$digits/digits.onnx" -o small --dim batch=1 --precision=$precision --optimize=size --target=$target
+    says small/digits.json '"half_steps": 2'
+    expect 0 verify "$digits/digits.onnx" --inputs "$digits/inputs.npz" --expect "$digits/expected.npz" --precision=$precision --optimize=size --target=$target
+    expect 1 verify "$digits/digits.onnx" --inputs "$digits/inputs.npz" --expect "$digits/expected.npz" --precision=$precision --optimize=size --target=$target --rtol=1e-6
+done; done
+
+# Refused.
+for target in cuda auto; do
+    expect 2 compile "$digits/digits.onnx" -o bad --precision=bf16 --target=$target
+    says err 'precision is for targets of C' 'hint: --gpu-precision'
+done
+expect 2 compile "$digits/digits.onnx" -o bad --precision=bf16 --math=strict
+[ ! -e bad ] || fail "a refused compilation left files"

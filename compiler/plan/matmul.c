@@ -299,13 +299,13 @@ dim matmul_panels(matmul_plan *q, int nv)
     return at;
 }
 
-/* Whether constants, with what they are packed to, are more than stays in the third cache from run to run. */
+/* Whether the model's constants are more than stays in the third cache from run to run. */
 static bool weights_are_far(const program *p)
 {
     enum { LIKELY_OURS = 32000000 };
     int64_t bytes = 0;
     for (slot s = 1; s < p->slot.n; s++)
-        if (p->slot.p[s].kind == SLOT_CONST && p->slot.p[s].data) bytes += (int64_t)p->slot.p[s].data->bytes;
+        if (p->slot.p[s].value && p->slot.p[s].kind == SLOT_CONST && p->slot.p[s].data) bytes += (int64_t)p->slot.p[s].data->bytes;
     return bytes > LIKELY_OURS;
 }
 

@@ -272,12 +272,14 @@ static int64_t known(program *p, dim d)
     return dim_is_const(p->dims, d, &v) ? v : -1;
 }
 
-/* A single query reads keys and values once, and packing them costs as much as the rest; the sums of values of a block of rows must stay in the first caches. */
+/* With few queries the time is that of packing keys and values and of reading them once, which products do in wider panels; measured. Unknown sizes may be
+ * large. The sums of values of a block of rows must stay in the first caches. */
 static bool worth_it(program *p, const matmul_plan *values)
 {
-    enum { MOST_VALUES = 512 };
-    const int64_t m = known(p, matmul_extent(p, values->mm.m)), n = known(p, matmul_extent(p, values->mm.n));
-    return m != 1 && n > 0 && n <= MOST_VALUES;
+    enum { LEAST_ROWS = 8, FEW_ROWS = 32, MANY_KEYS_A_ROW = 4, MOST_VALUES = 512 };
+    const int64_t m = known(p, matmul_extent(p, values->mm.m)), n = known(p, matmul_extent(p, values->mm.k)), width = known(p, matmul_extent(p, values->mm.n));
+    if (width <= 0 || width > MOST_VALUES) return false;
+    return m < 0 || m >= FEW_ROWS || (m >= LEAST_ROWS && n <= MANY_KEYS_A_ROW * m);
 }
 
 static kernel_arg *attention_args(program *p, const matmul_plan *scores, const matmul_plan *values, int64_t threads, int64_t scratch)

@@ -299,6 +299,16 @@ dim matmul_panels(matmul_plan *q, int nv)
     return at;
 }
 
+/* Whether the model's constants are more than stays in the third cache from run to run. */
+static bool weights_are_far(const program *p)
+{
+    enum { LIKELY_OURS = 32000000 };
+    int64_t bytes = 0;
+    for (slot s = 1; s < p->slot.n; s++)
+        if (p->slot.p[s].value && p->slot.p[s].kind == SLOT_CONST && p->slot.p[s].data) bytes += (int64_t)p->slot.p[s].data->bytes;
+    return bytes > LIKELY_OURS;
+}
+
 static void gemm_step(matmul_plan *q, dim lda, dim base)
 {
     program *p = q->p;
@@ -306,7 +316,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim k_steps = dim_cdiv(d, kk, dim_const(d, together_of(q)));
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow);
+    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow, weights_are_far(p));
     const dim b_at = matmul_panels(q, t.nv), panels = dim_cdiv(d, n, dim_const(d, (int64_t)t.nv * unit.vl));
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;

@@ -78,7 +78,7 @@ static void choose_blocks(gemm_tile *t, const vector_unit *u, int64_t m, int64_t
     t->mc = m < 2 * most ? most : ceil_of(ceil_of(m, ceil_of(m, most)), t->mr) * t->mr;
 }
 
-gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks)
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far)
 {
     gemm_tile t = {1, 1, 1, 1, 0, 0};
     /* Rows a multiple of 4 KiB apart fall into the same set of the first cache, which has 8 ways or a few more. */
@@ -93,9 +93,10 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
     if (blocks) choose_blocks(&t, u, m, k);
     /* Less than two blocks are better one: B is read once. */
     if (m > t.mc && m < 2 * t.mc) t.mc = ceil_of(m, t.mr) * t.mr;
-    /* All row tiles of a block together prefetch the next panel once. A single row has nothing to do meanwhile. */
+    /* All row tiles of a block together prefetch the next panel once. One or two of them stream it, which is as fast from a cache; a single row has nothing
+     * to do meanwhile. */
     const int64_t rows = m < 0 || m > t.mc ? t.mc : m, tiles = ceil_of(rows, t.mr);
-    if (m != 1) t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * tiles);
+    if (m != 1 && (tiles > 2 || far)) t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * tiles);
     if (t.ahead > 8) t.ahead = (int)ceil_of(t.ahead, 8) * 8;
     return t;
 }

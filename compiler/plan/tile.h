@@ -47,8 +47,8 @@ typedef struct {
     int ro, rv; /* RO, RV of conv_row: channels, vectors */
 } row_tile;
 
-/* blocks: whether the kernel has blocks of k. */
-gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks);
+/* blocks: whether the kernel has blocks of k. far: whether B comes from memory rather than from a cache. */
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far);
 /* Of m queries, n keys, heads of d elements, values of dv. */
 attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */

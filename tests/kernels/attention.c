@@ -1,9 +1,11 @@
 /* attention against softmax(Q K' + mask) V in double: all remainders of rows, keys and values, masks, rows without keys, one block of keys and several, ranges. */
 #include "check.h"
 
+enum { PLAIN, FINITE, CAUSAL, SOME_ROWS_EMPTY, MASKS };
+
 typedef struct {
     int64_t batch, m, n, d, ldq;
-    enum { PLAIN, FINITE, CAUSAL, SOME_ROWS_EMPTY, MASKS } mask;
+    int mask;
 } shape;
 
 static shape now;

@@ -13,7 +13,7 @@ static void a_tile_fits_the_registers_and_keeps_the_units_busy(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        const gemm_tile t = gemm_tile_choose(&units[i], 128, 768, 768, true);
+        const gemm_tile t = gemm_tile_choose(&units[i], 128, 768, 768, true, true);
         assert_true(t.mr * t.nv < units[i].registers);
         assert_true(t.mr * t.nv >= 8);
         assert_int_equal(t.mc % t.mr, 0);
@@ -35,7 +35,7 @@ static void products_by_halves_leave_two_registers_for_each_vector(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof by_halves / sizeof *by_halves; i++) {
-        const gemm_tile t = gemm_tile_choose(&by_halves[i], 128, 768, 192, true);
+        const gemm_tile t = gemm_tile_choose(&by_halves[i], 128, 768, 192, true, true);
         assert_true(t.mr * t.nv + 2 * t.nv + 3 <= by_halves[i].registers);
         assert_true(t.mr * t.nv >= 6);
     }
@@ -44,7 +44,7 @@ static void products_by_halves_leave_two_registers_for_each_vector(void **state)
 static void a_single_row_is_computed_in_many_columns(void **state)
 {
     (void)state;
-    const gemm_tile t = gemm_tile_choose(&units[0], 1, 1000, 2048, true);
+    const gemm_tile t = gemm_tile_choose(&units[0], 1, 1000, 2048, true, true);
     assert_int_equal(t.mr, 1);
     assert_true(t.nv >= 2);
 }
@@ -52,13 +52,13 @@ static void a_single_row_is_computed_in_many_columns(void **state)
 static void a_long_sum_goes_in_blocks_where_its_rows_would_fill_the_cache(void **state)
 {
     (void)state;
-    const gemm_tile t = gemm_tile_choose(&units[0], 128, 768, 3072, true), few = gemm_tile_choose(&units[0], 16, 768, 3072, true);
+    const gemm_tile t = gemm_tile_choose(&units[0], 128, 768, 3072, true, true), few = gemm_tile_choose(&units[0], 16, 768, 3072, true, true);
     assert_int_equal(t.kc, 768);
     assert_int_equal(t.mc, 128);
     assert_int_equal(few.kc, 0);
-    assert_int_equal(gemm_tile_choose(&units[0], 128, 768, 768, true).kc, 0);
-    assert_int_equal(gemm_tile_choose(&units[0], 128, 768, 3072, false).kc, 0);
-    assert_true(gemm_tile_choose(&units[0], -1, 768, 3072, true).kc > 0);
+    assert_int_equal(gemm_tile_choose(&units[0], 128, 768, 768, true, true).kc, 0);
+    assert_int_equal(gemm_tile_choose(&units[0], 128, 768, 3072, false, true).kc, 0);
+    assert_true(gemm_tile_choose(&units[0], -1, 768, 3072, true, true).kc > 0);
 }
 
 static void attention_has_whole_tiles_in_a_block_and_equal_blocks(void **state)
@@ -79,9 +79,11 @@ static void attention_has_whole_tiles_in_a_block_and_equal_blocks(void **state)
 static void few_rows_prefetch_whole_lines(void **state)
 {
     (void)state;
-    assert_int_equal(gemm_tile_choose(&units[0], 8, 768, 768, true).ahead % 8, 0);
-    assert_true(gemm_tile_choose(&units[0], 8, 768, 768, true).ahead >= 8);
-    assert_int_equal(gemm_tile_choose(&units[0], 1, 768, 768, true).ahead, 0);
+    assert_int_equal(gemm_tile_choose(&units[0], 8, 768, 768, true, true).ahead % 8, 0);
+    assert_true(gemm_tile_choose(&units[0], 8, 768, 768, true, true).ahead >= 8);
+    assert_int_equal(gemm_tile_choose(&units[0], 1, 768, 768, true, true).ahead, 0);
+    assert_int_equal(gemm_tile_choose(&units[0], 8, 768, 768, true, false).ahead, 0);
+    assert_true(gemm_tile_choose(&units[0], 128, 768, 768, true, false).ahead > 0);
 }
 
 static void channels_that_fill_no_block_choose_a_block_that_they_fill(void **state)
@@ -96,7 +98,7 @@ static void channels_that_fill_no_block_choose_a_block_that_they_fill(void **sta
 static void unknown_extents_leave_a_second_tile_for_the_rest(void **state)
 {
     (void)state;
-    const gemm_tile t = gemm_tile_choose(&units[1], -1, -1, -1, true);
+    const gemm_tile t = gemm_tile_choose(&units[1], -1, -1, -1, true, true);
     assert_true(t.mt > 1 && t.mt < t.mr);
 }
 

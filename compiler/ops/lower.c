@@ -145,8 +145,9 @@ static void copy_out(program *p, slot *of_value, block *to, value_id id, uint32_
 static bool io_supported(model *m, value_id id, const char *what)
 {
     const value *v = value_at(m, id);
-    if (v->data) return true;
-    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank <= MAX_RANK && strchr("fiubsc", elem_of(v->type.elem)->kind)) return true;
+    const bool pairs = elem_of(v->data ? v->data->type : v->type.elem)->kind == 'c'; /* one more dimension */
+    if (v->data && v->data->rank + pairs <= MAX_RANK) return true;
+    if (v->type.kind == TYPE_TENSOR && v->type.rank >= 0 && v->type.rank + pairs <= MAX_RANK && strchr("fiubsc", elem_of(v->type.elem)->kind)) return true;
     if (v->type.kind == TYPE_TENSOR && v->type.rank < 0) {
         diag_error(m->diag, EXIT_UNSUPPORTED, at_value(m, id), "rank-unknown", "the number of dimensions is not known");
         return !v->producer && diag_hint(m->diag, "give its shape: --shape %s=1x3x224x224, for example; ? is a size that the run says", v->name);

@@ -77,7 +77,6 @@ SIMD_FN vb vb_field(vb a, int at, int bits)
 }
 SIMD_FN vi vb_from(vb a, int at) { return (at < 8 ? a.b0 : at < 16 ? a.b1 : at < 24 ? a.b2 : a.b3) >> at % 8; }
 SIMD_FN vi vb_number(vb a, int at, int bits) { return vb_from(a, at) & ((1 << bits) - 1); }
-SIMD_FN float vf_hmax(vf a) { return a; }
 SIMD_FN vb vb_rows_u8(const uint8_t *p, int64_t s) { const vb r = {p[0], p[s], p[2 * s], p[3 * s]}; return r; }
 SIMD_FN vb vb_flip(vb a) { const vb r = {a.b0 ^ 128, a.b1 ^ 128, a.b2 ^ 128, a.b3 ^ 128}; return r; }
 SIMD_FN void vb_st_s8(int8_t *p, vb a) { p[0] = (int8_t)a.b0; p[1] = (int8_t)a.b1; p[2] = (int8_t)a.b2; p[3] = (int8_t)a.b3; }

@@ -34,6 +34,7 @@ static void operand_index(lower_ctx *c, const operand *o, dim b, dim h, dim i, d
 /* Heads, length and size of input i; `heads` is the attribute for the joined form. False when the attribute is missing. */
 static bool operand_shape(dims *d, const dim *shape, int32_t rank, int64_t heads, operand *o)
 {
+    if (rank < 3) return false;
     o->joined = rank == 3;
     o->batch = shape[0];
     if (rank == 4) {

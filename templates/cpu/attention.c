@@ -106,14 +106,14 @@ INLINE void attention_values(const int rows, const float *restrict s, const floa
         for (int j = 0; j < PV; j++) acc[r][j] = vf_set(0.0f);
     }
     for (int64_t k = 0; k < keys; k++) {
-        vf vk[PV];
+        vf value[PV];
 #pragma GCC unroll 8
-        for (int j = 0; j < PV; j++) vk[j] = vf_ld(v + (k * PV + j) * VL);
+        for (int j = 0; j < PV; j++) value[j] = vf_ld(v + (k * PV + j) * VL);
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {
             const vf sr = vf_set(s[r * (KB + VL) + k]);
 #pragma GCC unroll 8
-            for (int j = 0; j < PV; j++) acc[r][j] = vf_fma(sr, vk[j], acc[r][j]);
+            for (int j = 0; j < PV; j++) acc[r][j] = vf_fma(sr, value[j], acc[r][j]);
         }
     }
     if (!first) {

@@ -335,7 +335,8 @@ void session_close(session *s)
 
 bool session_bind(session *s, const tensor_set *inputs)
 {
-    s->turns.n = s->next_turn = 0;
+    memset(&s->turns, 0, sizeof s->turns); /* what it held was the arena's of that time */
+    s->next_turn = 0;
     if (!bind_inputs(s, inputs) || !allocate(s)) return false;
     VEC_PUSH(s->mem, s->turns, s->in);
     return true;

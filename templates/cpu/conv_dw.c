@@ -24,6 +24,7 @@ INLINE void conv_dw_tile(const int px, const X_T *restrict x, const float *restr
 #pragma GCC unroll 1
     for (int64_t kh = 0; kh < KH; kh++) {
         const X_T *xk = x + kh * DH * X_H;
+        SIMD_FORGET(xk); /* one pointer and displacements, not an index for each pixel */
 #pragma GCC unroll 8
         for (int64_t kw = 0; kw < KW; kw++) {
             const vf wk = vf_ld(w + (kh * KW + kw) * VL);

@@ -89,10 +89,12 @@ def innermost_loops(body):
 
 
 def looked_at(body):
+    frame = any(re.match(r"movq?\s+%rsp, %rbp", line) for line in body)  # else %rbp is a register like any other
+    stack = r"\(%rsp|\(%rbp" if frame else r"\(%rsp"
     for loop in innermost_loops(body):
         fmas = [line for line in loop if re.match(r"vfn?m(add|sub)\d+p[sh]|vpdpbusd|vdpbf16ps", line)]
         if len(fmas) >= max(FMAS, SHARE * len(loop)):
-            yield loop, [line for line in loop if re.search(r"%[xyz]mm", line) and re.search(r"\(%rsp|\(%rbp\)", line)]
+            yield loop, [line for line in loop if re.search(r"%[xyz]mm", line) and re.search(stack, line)]
 
 
 def main():

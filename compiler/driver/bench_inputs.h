@@ -7,7 +7,7 @@
 
 typedef VEC(tensor_set) input_sets;
 
-/* The sets of --data; or that of --input; or invented ones, up to 256 or 1 MiB together. Each has a tensor for every input, all sets have the shapes of the
+/* The sets of --data; or that of --input; or invented ones, up to 256 or 1 MiB together, with --state one. Each has a tensor for every input, all sets have the shapes of the
  * first, and the options pin the model's inputs to them. Reports and returns false on failure. */
 bool bench_inputs(command *c, model *m, compile_options *o, input_sets *sets);
 #endif

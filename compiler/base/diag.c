@@ -103,7 +103,7 @@ void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ..
 
 bool diag_hint(diag *d, const char *fmt, ...)
 {
-    if (d->last >= d->list.n) return false;
+    if (d->last >= d->list.n || (d->list.p[d->last].times > 1 && d->list.p[d->last].hint)) return false;
     va_list ap;
     va_start(ap, fmt);
     d->list.p[d->last].hint = one_line(d, arena_vprintf(d->mem, fmt, ap));

@@ -65,7 +65,7 @@ diag *diag_new(arena *a, const char *file);
 /* Adds a problem. `where` may be NULL or "". Always returns false. */
 bool diag_error(diag *d, exit_code exit, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void diag_warn(diag *d, const char *where, const char *code, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* Adds a hint to the problem reported last. Returns false, so that `return diag_hint(...)` may follow diag_error. */
+/* Adds a hint to the problem reported last, unless it folded into one that has a hint. Returns false, so that `return diag_hint(...)` may follow diag_error. */
 bool diag_hint(diag *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Notes with the problem reported last an option that would help. Returns false. */

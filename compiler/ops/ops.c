@@ -134,9 +134,12 @@ bool need_rank(infer_ctx *c, uint32_t i)
     const char *name = value_at(c->m, c->n->in[i])->name;
     if (t->kind != TYPE_TENSOR && t->kind != TYPE_UNKNOWN) return infer_error(c, "type-kind", "input %u '%s' is not a tensor", i, name);
     if (t->kind == TYPE_TENSOR && t->rank >= 0) return true;
+    if (value_at(c->m, c->n->in[i])->producer && infer_is_partial(c)) { /* one line for all that follows from what was said of the nodes before */
+        infer_unsupported(c, "rank-unknown", "an input has an unknown number of dimensions, because of what computes it");
+        return diag_hint(c->m->diag, "give the shape of '%s' with --infer-hint %s=...", name, name);
+    }
     infer_unsupported(c, "rank-unknown", "input %u '%s' has an unknown number of dimensions", i, name);
-    const bool computed = value_at(c->m, c->n->in[i])->producer && infer_is_partial(c);
-    return diag_hint(c->m->diag, "give its shape with --%s %s=...", computed ? "infer-hint" : "shape", name);
+    return diag_hint(c->m->diag, "give its shape with --shape %s=...", name);
 }
 
 bool fix_axis(infer_ctx *c, int64_t axis, int32_t rank, uint32_t *out)

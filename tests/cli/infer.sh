@@ -130,3 +130,7 @@ says err "--infer-hint d: the operators give int64"
 [ ! -e no.onnxtxt ] || fail "a refused hint, and a file"
 expect 0 infer asked.onnxtxt -o said.onnxtxt --strict
 says err "--infer-hint u="
+printf '<ir_version: 8, opset_import: ["" : 17]>\ng (float[n,12] x, int64[k] s) => (float y)\n{\n    t = Reshape(x, s)\n    u = Transpose(t)\n    v = Softmax(u)\n    y = Shape(v)\n}\n' |
+    sed 's/float y/int64[r] y/' > behind.onnxtxt
+expect 0 check --full behind.onnxtxt
+says err "node #1 (Transpose): an input has an unknown number of dimensions, because of what computes it (and 2 more like it) [rank-unknown]" "hint: give the shape of 't' with --infer-hint t=..."

@@ -157,6 +157,14 @@ static const target *chosen_target(const compile_options *o)
     return t ? t : target_find(o->target);
 }
 
+/* Whatever was computed from sizes after inference could be made (DIM_LONGEST). */
+static bool sizes_made(model *m)
+{
+    if (!dims_too_long(m->dims)) return true;
+    diag_error(m->diag, EXIT_UNSUPPORTED, "", "size-formula", "what follows from the sizes takes formulas of more than %d parts", DIM_LONGEST);
+    return diag_hint(m->diag, "give sizes of the inputs as numbers, with --dim or --shape");
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = chosen_target(o);
@@ -202,7 +210,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < o->states.n; i++) note_state(p, o->states.p[i].in, out);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;
-    return dumped(m, o, out) && emit_c(p, &memory, o, t, out);
+    return dumped(m, o, out) && emit_c(p, &memory, o, t, out) && sizes_made(m);
 }
 
 bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, compiled *out)

@@ -43,6 +43,11 @@ set_target_properties(replay PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_
 add_test(NAME fuzz/replay COMMAND replay ${FUZZ}/cases)
 set_tests_properties(fuzz/replay PROPERTIES LABELS "fuzz;quick")
 
+# Every operator with hostile shapes, types and attributes.
+add_executable(sweep ${FUZZ}/sweep.c)
+target_link_libraries(sweep PRIVATE fuzz_parts)
+set_target_properties(sweep PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+
 # libFuzzer: cmake -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link -DONNXCC_SANITIZE=ON -DONNXCC_FUZZ=ON; tests/fuzz/run.sh does it.
 option(ONNXCC_FUZZ "Build the fuzz targets (clang only)" OFF)
 if(ONNXCC_FUZZ)

@@ -16,7 +16,8 @@ typedef struct {
     interval range;
     dim_term self; /* what dim_poly returns for an atom: one term with the atom itself */
     dim id;
-    bool axis; /* mentions an axis */
+    uint32_t length; /* dim_length */
+    bool axis;       /* mentions an axis */
 } dnode;
 
 struct dims {
@@ -25,7 +26,7 @@ struct dims {
     dim *slot;
     uint32_t cap;
     uint32_t fresh;
-    bool overflow;
+    bool overflow, too_long;
 };
 
 static const interval EVERYTHING = {INT64_MIN, INT64_MAX};
@@ -41,6 +42,18 @@ bool dims_overflowed(dims *t)
     const bool was = t->overflow;
     t->overflow = false;
     return was;
+}
+
+bool dims_too_long(dims *t)
+{
+    const bool was = t->too_long;
+    t->too_long = false;
+    return was;
+}
+
+uint32_t dim_length(const dims *t, dim d)
+{
+    return at(t, d)->length;
 }
 
 /* ---- interning ---- */
@@ -84,10 +97,32 @@ static void table_put(dims *t, dim d)
     t->slot[h] = d;
 }
 
+static uint32_t arg_count(dim_kind k)
+{
+    return k == DIM_SELECT ? 4 : k >= DIM_FDIV ? 2 : 0;
+}
+
+static uint32_t length_of(const dims *t, const dnode *n)
+{
+    uint32_t length = 1; /* no more than DIM_LONGEST each, of few parts: no overflow */
+    for (uint32_t i = 0; i < n->n_terms && length <= DIM_LONGEST; i++) {
+        length++;
+        for (uint32_t k = 0; k < n->term[i].n_atoms && length <= DIM_LONGEST; k++) length += at(t, n->term[i].atom[k])->length;
+    }
+    for (uint32_t i = 0; i < arg_count(n->kind); i++) length += at(t, n->arg[i])->length;
+    return length;
+}
+
 static dim node_add(dims *t, const dnode *n)
 {
+    const uint32_t length = length_of(t, n);
+    if (length > DIM_LONGEST) {
+        t->too_long = true;
+        return dim_const(t, 0);
+    }
     dnode *own = arena_copy(t->mem, n, sizeof *n);
     own->id = t->node.n;
+    own->length = length;
     own->self = (dim_term){1, &own->id, 1};
     VEC_PUSH(t->mem, t->node, own);
     if (t->node.n * 2 > t->cap) {
@@ -212,11 +247,6 @@ int64_t dim_poly(const dims *t, dim d, const dim_term **terms, uint32_t *n_terms
     return 0;
 }
 
-static uint32_t arg_count(dim_kind k)
-{
-    return k == DIM_SELECT ? 4 : k >= DIM_FDIV ? 2 : 0;
-}
-
 bool dim_has_axis(const dims *t, dim d)
 {
     return at(t, d)->axis;
@@ -308,7 +338,7 @@ static interval range_atom(const dims *t, const dnode *n)
         r.hi = a.hi >= 0 ? sat_fdiv(a.hi, b.lo) : far == INT64_MAX ? -1 : sat_fdiv(a.hi, far);
         return r;
     }
-    case DIM_MOD: return (interval){0, b.hi == INT64_MAX ? (a.lo >= 0 ? a.hi : INT64_MAX) : b.hi - 1};
+    case DIM_MOD: return (interval){0, b.hi == INT64_MAX ? (a.lo >= 0 ? a.hi : INT64_MAX) : b.hi > 0 ? b.hi - 1 : 0};
     case DIM_MIN: return (interval){a.lo < b.lo ? a.lo : b.lo, a.hi < b.hi ? a.hi : b.hi};
     case DIM_MAX: return (interval){a.lo > b.lo ? a.lo : b.lo, a.hi > b.hi ? a.hi : b.hi};
     case DIM_SELECT: {
@@ -529,6 +559,8 @@ static void merge_atoms(const dim_term *a, const dim_term *b, dim *out)
     }
 }
 
+enum { MOST_PRODUCTS = 1 << 10 }; /* of terms, each added to the sum of those before */
+
 dim dim_mul(dims *t, dim a, dim b)
 {
     int64_t c;
@@ -537,6 +569,10 @@ dim dim_mul(dims *t, dim a, dim b)
     const dim_term *ta, *tb;
     uint32_t na, nb;
     const int64_t ca = dim_poly(t, a, &ta, &na), cb = dim_poly(t, b, &tb, &nb);
+    if ((uint64_t)na * nb > MOST_PRODUCTS || dim_length(t, a) + dim_length(t, b) > DIM_LONGEST) {
+        t->too_long = true;
+        return dim_const(t, 0);
+    }
     dim sum = dim_add(t, dim_mulc(t, poly_intern(t, 0, (dim_term *)(uintptr_t)ta, na), cb), dim_mulc(t, b, ca));
     for (uint32_t i = 0; i < na; i++)
         for (uint32_t j = 0; j < nb; j++) {
@@ -560,7 +596,7 @@ dim dim_product(dims *t, const dim *d, uint32_t n)
 /* The monomial a / b, or false. */
 static bool divide_term(dims *t, const dim_term *a, const dim_term *b, dim_term *q)
 {
-    if (a->coef % b->coef || a->n_atoms < b->n_atoms) return false;
+    if ((b->coef == -1 && a->coef == INT64_MIN) || a->coef % b->coef || a->n_atoms < b->n_atoms) return false;
     dim *atoms = ARENA_ARRAY(t->mem, dim, a->n_atoms + 1);
     uint32_t n = 0, j = 0;
     for (uint32_t i = 0; i < a->n_atoms; i++) {

@@ -31,6 +31,12 @@ typedef struct {
 
 dims *dims_new(arena *a);
 bool dims_overflowed(dims *t); /* since the last call; clears the mark */
+/* Every use of a dim looks at all of it, and what it shares with itself counts each time: one that refers twice to one that refers twice to another is 2^n long. Those of
+ * more than DIM_LONGEST numbers and names are not made: 0 stands for them, and the mark is set. What inference gives has at most DIM_LONG, so that what is computed
+ * from it can be made. */
+enum { DIM_LONG = 1 << 14, DIM_LONGEST = 1 << 18 };
+uint32_t dim_length(const dims *t, dim d);
+bool dims_too_long(dims *t); /* since the last call; clears the mark */
 
 dim dim_const(dims *t, int64_t v);
 /* The symbol of that name; made with the interval when new. Names are unique per table; the interval can be narrowed later. */

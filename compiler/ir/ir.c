@@ -63,6 +63,12 @@ int64_t node_int(const node *n, const char *name, int64_t otherwise)
     return a && a->kind == ATTR_INT ? a->u.i : otherwise;
 }
 
+elem node_elem(const node *n, const char *name, elem otherwise)
+{
+    const int64_t to = node_int(n, name, (int64_t)otherwise);
+    return to > 0 && to < ELEM_COUNT ? (elem)to : ELEM_NONE;
+}
+
 float node_float(const node *n, const char *name, float otherwise)
 {
     const attr *a = node_attr(n, name);

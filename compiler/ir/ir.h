@@ -212,6 +212,7 @@ static inline graph *graph_at(model *m, graph_id g)
 
 const attr *node_attr(const node *n, const char *name); /* NULL when absent */
 int64_t node_int(const node *n, const char *name, int64_t otherwise);
+elem node_elem(const node *n, const char *name, elem otherwise); /* an element type by its number; ELEM_NONE: that of none */
 float node_float(const node *n, const char *name, float otherwise);
 const char *node_string(const node *n, const char *name, const char *otherwise);
 const int64_t *node_ints(const node *n, const char *name, uint32_t *count); /* NULL and 0 when absent */

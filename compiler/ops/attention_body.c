@@ -164,8 +164,8 @@ static bool flex_attention(edit *e)
     const value_id q = input_of(e, 0), k = input_of(e, 1), v = input_of(e, 2);
     const elem own = elem_type_of(e, q);
     if (own == ELEM_NONE) return true; /* later, when types are known */
-    const elem precise = (elem)node_int(edited(e), "softmax_precision", own == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT);
-    if (!elem_known((int)precise) || elem_of(precise)->kind != 'f')
+    const elem precise = node_elem(edited(e), "softmax_precision", own == ELEM_DOUBLE ? ELEM_DOUBLE : ELEM_FLOAT);
+    if (elem_of(precise)->kind != 'f')
         return version_error(e, "attr-value", "softmax_precision is no type of real numbers");
     const attr *given = node_attr(edited(e), "scale");
     const float scale = given ? given->u.f : 1;

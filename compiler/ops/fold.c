@@ -428,7 +428,7 @@ static bool run_symbols(folder *f, node_id id, const block *b, uint32_t first_sl
         const nest *n = b->steps.p[i]->nest;
         symbolic_walk(&s, n->axis, n->n_axes, symbolic_stages, n);
     }
-    if (s.failed) return false;
+    if (s.failed || dims_too_long(f->m->dims)) return false;
     const node *n = node_at(f->m, id);
     infer_ctx c = {f->m, f->m->dims, id, node_at(f->m, id), NULL, false};
     for (uint32_t i = 0; i < n->n_out; i++) {
@@ -436,7 +436,7 @@ static bool run_symbols(folder *f, node_id id, const block *b, uint32_t first_sl
         if (!k) continue;
         const uint32_t count = (uint32_t)slot_count(f, k);
         for (uint32_t j = 0; j < count; j++)
-            if (!s.content[k - first_slot][j]) return false;
+            if (!s.content[k - first_slot][j] || dim_length(f->m->dims, s.content[k - first_slot][j]) > DIM_LONG) return false;
         out_content(&c, i, s.content[k - first_slot], count);
     }
     return true;

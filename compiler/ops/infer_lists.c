@@ -168,7 +168,7 @@ bool infer_list_types(infer_ctx *c)
     if (node_is(c->n, "ai.onnx.ml", "CastMap")) return infer_set_type(c, 0, cast_map(c)), true;
     if (node_is(c->n, "ai.onnx.ml", "DictVectorizer")) return infer_set_type(c, 0, vector_of_map(c)), true;
     if (*c->n->domain) return false;
-    if (!strcmp(op, "SequenceEmpty")) infer_set_type(c, 0, infer_sequence_of(c, type_tensor((elem)node_int(c->n, "dtype", ELEM_FLOAT), -1, NULL)));
+    if (!strcmp(op, "SequenceEmpty")) infer_set_type(c, 0, infer_sequence_of(c, type_tensor(node_elem(c->n, "dtype", ELEM_FLOAT), -1, NULL)));
     else if (!strcmp(op, "SequenceConstruct")) infer_set_type(c, 0, infer_sequence_of(c, all_inputs(c, 0)));
     else if (!strcmp(op, "SequenceInsert")) {
         const type of = element_of(c, 0), *put = in_type(c, 1);

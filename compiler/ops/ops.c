@@ -253,6 +253,12 @@ bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape
         own = shape_new(c->m, (uint32_t)rank);
         if (rank) memcpy(own, shape, (size_t)rank * sizeof *own);
     }
+    bool is_long = dims_too_long(c->d);
+    for (int32_t k = 0; k < rank; k++) is_long |= dim_length(c->d, own[k]) > DIM_LONG;
+    if (is_long) {
+        infer_unsupported(c, "size-formula", "the formula of a size of output %u '%s' has more than %d parts", i, v->name, DIM_LONG);
+        return diag_hint(c->m->diag, "give sizes of the inputs as numbers, with --dim or --shape when compiling");
+    }
     if (dims_overflowed(c->d)) return infer_error(c, "size-overflow", "the size of output %u '%s' does not fit 64 bits", i, v->name);
     v = value_at(c->m, c->n->out[i]);
     v->type = type_tensor(e, rank, own);

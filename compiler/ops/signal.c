@@ -265,7 +265,8 @@ bool lower_MelWeightMatrix(lower_ctx *c)
 
 bool infer_window(infer_ctx *c)
 {
-    const elem e = (elem)node_int(c->n, "output_datatype", ELEM_FLOAT);
+    const elem e = node_elem(c->n, "output_datatype", ELEM_FLOAT);
+    if (e == ELEM_NONE) return infer_error(c, "attribute-value", "attribute 'output_datatype' is %lld, which is no element type", (long long)node_int(c->n, "output_datatype", 0));
     dim size;
     if (in_scalar(c, 0, &size)) return out_tensor(c, 0, e, 1, &size);
     size = out_unknown(c, "window");

@@ -186,8 +186,8 @@ static bool attention_body(edit *e)
     attention a;
     if (!attention_of(e, &a)) return false;
     const int64_t mode = node_int(edited(e), "qk_matmul_output_mode", 0);
-    const elem precise = (elem)node_int(edited(e), "softmax_precision", a.own), values = elem_type_of(e, input_of(e, V));
-    if (values == ELEM_NONE || !elem_known((int)precise) || elem_of(precise)->kind != 'f') return version_error(e, "version-lower", "the type of the values or of softmax_precision is not known");
+    const elem precise = node_elem(edited(e), "softmax_precision", a.own), values = elem_type_of(e, input_of(e, V));
+    if (values == ELEM_NONE || elem_of(precise)->kind != 'f') return version_error(e, "version-lower", "the type of the values or of softmax_precision is not known");
     value_id stage[4]; /* by mode */
     stage[0] = scores(e, &a);
     stage[1] = capped(e, stage[0]);

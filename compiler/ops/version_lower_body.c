@@ -47,8 +47,9 @@ static bool normalization_of(edit *e, normalization *n)
 {
     const value_id x = input_of(e, 0);
     n->own = elem_type_of(e, x);
-    n->stash = (elem)node_int(edited(e), "stash_type", ELEM_FLOAT);
+    n->stash = node_elem(edited(e), "stash_type", ELEM_FLOAT);
     n->axes = last_axes(e, x, node_int(edited(e), "axis", -1));
+    if (elem_of(n->stash)->kind != 'f') return version_error(e, "attr-value", "stash_type is no type of real numbers");
     if (n->own == ELEM_NONE || !n->axes) return version_error(e, "version-lower", "type and number of dimensions have to be known to say it with older operators");
     n->x = n->own == n->stash ? x : cast(e, x, n->stash);
     return true;
@@ -132,9 +133,10 @@ enum { MOST_GROUPS = 1 << 16 };
 static bool group_norm_from_21(edit *e)
 {
     const value_id x = input_of(e, 0);
-    const elem own = elem_type_of(e, x), stash = (elem)node_int(edited(e), "stash_type", ELEM_FLOAT);
+    const elem own = elem_type_of(e, x), stash = node_elem(edited(e), "stash_type", ELEM_FLOAT);
     const int64_t groups = node_int(edited(e), "num_groups", 0);
     const int32_t rank = rank_of(e, x);
+    if (elem_of(stash)->kind != 'f') return version_error(e, "attr-value", "stash_type is no type of real numbers");
     if (own == ELEM_NONE || rank < 2 || groups < 1 || groups > MOST_GROUPS) return version_error(e, "version-lower", "type and number of dimensions have to be known to say it with older operators");
     int64_t *axes = ARENA_ARRAY(e->m->mem, int64_t, (uint32_t)rank);
     for (int32_t i = 0; i + 2 < rank; i++) axes[i] = i + 1;

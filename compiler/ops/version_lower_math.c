@@ -177,6 +177,7 @@ static bool softmax_from_13(edit *e)
     int64_t axis = node_int(edited(e), "axis", -1);
     if (rank <= 0 && axis != -1)
         return version_error(e, "version-lower", "the number of dimensions is not known; before version 13 the last axis has to be meant");
+    if (rank > 0 && (axis < -rank || axis >= rank)) return version_error(e, "version-lower", "axis %lld is outside [%d, %d)", (long long)axis, -rank, rank);
     if (axis < 0 && rank > 0) axis += rank;
     const type *t = tensor_type(e, x);
     bool last = axis == -1 || axis == rank - 1;

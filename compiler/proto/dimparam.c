@@ -123,9 +123,9 @@ dim dim_of_param(dims *t, arena *a, const char *param)
         reader r = {.t = t, .a = a, .p = param};
         const dim d = sum(&r);
         while (*r.p == ' ') r.p++;
-        const bool overflow = dims_overflowed(t);
+        const bool overflow = dims_overflowed(t), too_long = dims_too_long(t) || dim_length(t, d) > DIM_LONG;
         /* "batch-size" is a name, not a difference: what could be negative is no size. */
-        if (!r.bad && !*r.p && !overflow && !dim_is_const(t, d, NULL) && dim_range(t, d).lo >= 0) return d;
+        if (!r.bad && !*r.p && !overflow && !too_long && !dim_is_const(t, d, NULL) && dim_range(t, d).lo >= 0) return d;
     }
     return dim_symbol(t, param, 1, INT64_MAX);
 }

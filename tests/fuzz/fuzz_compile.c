@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     compiled out;
     arena *mem = arena_new();
-    (void)judge_compile(mem, data, size, &out);
+    (void)judge_compile(mem, data, size, "generic-c99", &out);
     arena_free(mem);
     return 0;
 }

@@ -111,11 +111,11 @@ void judge_rewrite(const unsigned char *data, size_t size)
     arena_free(mem);
 }
 
-bool judge_compile(arena *mem, const unsigned char *data, size_t size, compiled *out)
+bool judge_compile(arena *mem, const unsigned char *data, size_t size, const char *target, compiled *out)
 {
     diag *d = diag_new(mem, "fuzz");
     compile_options o = compile_defaults();
-    o.target = "generic-c99";
+    o.target = target;
     o.name = "fuzz_model";
     o.emit |= EMIT_MAIN;
     *out = (compiled){.mem = mem};

@@ -20,6 +20,6 @@ void judge_load(const unsigned char *data, size_t size);
 void judge_check(const unsigned char *data, size_t size);
 /* What `optimize` and `convert` do, the latter to an old, a middle and a new version; what they write loads. */
 void judge_rewrite(const unsigned char *data, size_t size);
-/* Compiles to memory, for generic C99. True: into `out`, which lives in `mem`. */
-bool judge_compile(arena *mem, const unsigned char *data, size_t size, compiled *out);
+/* Compiles to memory, for a target ("generic-c99"). True: into `out`, which lives in `mem`. */
+bool judge_compile(arena *mem, const unsigned char *data, size_t size, const char *target, compiled *out);
 #endif

@@ -72,7 +72,7 @@ static void work(progress *p, long end)
         judge_load(bytes, size);
         judge_check(bytes, size);
         judge_rewrite(bytes, size);
-        if (judge_compile(mem, bytes, size, &out)) {
+        if (judge_compile(mem, bytes, size, "generic-c99", &out)) {
             if (++p->compiled % every == 0) keep(p, &out);
         } else p->refused++;
         arena_free(mem);

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
         judge_load(f.data, f.size);
         judge_check(f.data, f.size);
         judge_rewrite(f.data, f.size);
-        (void)judge_compile(mem, f.data, f.size, &out);
+        (void)judge_compile(mem, f.data, f.size, "generic-c99", &out);
         arena_free(mem);
         file_unmap(&f);
         n++;

@@ -5,6 +5,7 @@
  * out: every value has its type; constants are folded; small integer tensors have their content as dims */
 #include <string.h>
 
+#include "ops/contrib.h"
 #include "ops/custom.h"
 #include "ops/fold.h"
 #include "ops/infer_partial.h"
@@ -115,6 +116,7 @@ static bool inputs_given(walk *w, const node *n)
 {
     model *m = w->m;
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
+    if (!strcmp(n->domain, CONTRIB_DOMAIN) && !node_in(n, 0)) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input 0 is required but left out"); /* those have no schema */
     for (uint32_t i = 0; s && i < n->n_in; i++) {
         const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
         if (!p || p->option == PARAM_OPTIONAL) continue;

@@ -135,6 +135,7 @@ bool contrib_expand(edit *e)
     if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
     const contrib_row *r = row_of(edited(e)->op);
     const node before = *edited(e);
+    if (r && !before.n_out) return version_error(e, "output-count", "%s has no outputs here", before.op);
     return !r || (r->run(e) && outputs_made(e, &before));
 }
 

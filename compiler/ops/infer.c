@@ -110,7 +110,7 @@ static void settle(model *m, node_id id)
     }
 }
 
-/* Inputs that an operator needs are there. The checker has seen to that, but a function call may leave out what its body needs, and a list
+/* Inputs that an operator needs are there, outputs are those that it has. The checker has seen to that, but a function call may leave out what its body needs, and a list
  * of any number of inputs may have holes. */
 static bool inputs_given(walk *w, const node *n)
 {
@@ -124,6 +124,8 @@ static bool inputs_given(walk *w, const node *n)
         if (w->o->strict && p->option == PARAM_VARIADIC && i) diag_allow_last(m->diag); /* onnx does not look at holes in lists */
         return false;
     }
+    for (uint32_t i = 0; s && i < n->n_out; i++)
+        if (n->out[i] && !schema_output(s, i)) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "output-count", "%s has no output %u", n->op, i);
     return true;
 }
 

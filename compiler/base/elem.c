@@ -37,8 +37,10 @@ size_t elem_bytes(elem t, size_t n)
 
 /* ---- bits of one element, little-endian ---- */
 
+/* A type that is no number has no bits: 0. */
 static uint64_t get_bits(int bits, const unsigned char *p, size_t i)
 {
+    if (!bits) return 0;
     if (bits < 8) {
         const size_t at = i * (size_t)bits, shift = at % 8;
         const unsigned next = shift + (size_t)bits > 8 ? p[at / 8 + 1] : 0;
@@ -52,6 +54,7 @@ static uint64_t get_bits(int bits, const unsigned char *p, size_t i)
 
 static void set_bits(int bits, unsigned char *p, size_t i, uint64_t v)
 {
+    if (!bits) return;
     if (bits < 8) {
         const size_t at = i * (size_t)bits, shift = at % 8;
         const unsigned mask = ((1u << bits) - 1) << shift, put = (unsigned)(v << shift) & mask;

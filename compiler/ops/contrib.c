@@ -114,6 +114,19 @@ void contrib_names(model *m)
     if (used && !imported) VEC_PUSH(m->mem, m->opsets, ((opset){.domain = domain, .version = 1}));
 }
 
+/* Each output of the node as it was is one of the node as it is or of what was made for it: the operator has no more than it knows. */
+static bool outputs_made(edit *e, const node *before)
+{
+    for (uint32_t i = 0; i < before->n_out; i++) {
+        const value_id v = before->out[i];
+        const node *n = v ? node_at(e->m, value_at(e->m, v)->producer) : NULL;
+        bool made = !v;
+        for (uint32_t k = 0; n && k < n->n_out; k++) made |= n->out[k] == v;
+        if (!made) return version_error(e, "output-count", "%s has no output %u", before->op, i);
+    }
+    return true;
+}
+
 bool contrib_expand(edit *e)
 {
     if (!strcmp(edited(e)->domain, "com.ms.internal.nhwc")) return nhwc_expand(e);
@@ -121,7 +134,9 @@ bool contrib_expand(edit *e)
         return version_error(e, "contrib", "has weights in the layout of the processor that the file was saved on; save it with onnxruntime's optimization level 'extended' or below");
     if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
     const contrib_row *r = row_of(edited(e)->op);
-    return !r || r->run(e);
+    const node before = *edited(e);
+    if (r && !before.n_out) return version_error(e, "output-count", "%s has no outputs here", before.op);
+    return !r || (r->run(e) && outputs_made(e, &before));
 }
 
 void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)

@@ -11,6 +11,7 @@
 static int64_t per_batch(edit *e, value_id mask, value_id x)
 {
     model *m = e->m;
+    if (value_at(m, mask)->type.rank != 1 || value_at(m, x)->type.rank < 1) return 1;
     const dim n = value_at(m, mask)->type.shape[0], batch = value_at(m, x)->type.shape[0];
     if (n == dim_mulc(m->dims, batch, 2)) return 2;
     return n == dim_addc(m->dims, dim_mulc(m->dims, batch, 3), 2) ? 3 : 1;
@@ -259,7 +260,7 @@ int64_t turned_width(edit *e, value_id cosines)
 {
     const type *t = &value_at(e->m, cosines)->type;
     int64_t half;
-    return t->rank == 2 && dim_is_const(e->m->dims, t->shape[1], &half) ? 2 * half : 0;
+    return t->rank == 2 && dim_is_const(e->m->dims, t->shape[1], &half) && half <= INT32_MAX ? 2 * half : 0;
 }
 
 value_id positions_from(edit *e, value_id first, value_id x, value_id length)

@@ -226,6 +226,7 @@ bool group_query(edit *e)
                    k_norm = input_of(e, G_K_NORM);
     const bool causal = node_int(edited(e), "causal", 1) != 0;
     if (rank_of(e, input_of(e, G_QUERY)) < 0 || (past_k && rank_of(e, past_k) < 0)) return true; /* later */
+    if (past_k && (value_at(e->m, past_k)->type.rank != 4 || !past_v || !input_of(e, G_TOTAL))) return version_error(e, "contrib", "past keys have 4 dimensions, and values and a total sequence length with them");
     if (!check_cache(&g)) return false;
     unpack_grouped(&g);
     if (q_norm) c->q = head_norm(e, c->q, c->heads, q_norm, "q_norm_epsilon");

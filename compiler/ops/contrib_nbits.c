@@ -193,6 +193,20 @@ static bool become_product(const nbits *b, value_id bias)
     return true;
 }
 
+enum { MOST_WEIGHTS_LOG2 = 36 };
+#define MOST_WEIGHTS ((int64_t)1 << MOST_WEIGHTS_LOG2)
+
+/* The bytes of weights, where it is known how many there are, are as many as the attributes say; none stand for zeros. */
+static bool weights_fit(const nbits *b)
+{
+    model *m = b->e->m;
+    const type *t = &value_at(m, input_of(b->e, 1))->type;
+    int64_t shape[MAX_RANK], count = 1;
+    if (t->kind != TYPE_TENSOR || t->rank < 0 || t->rank > MAX_RANK || !shape_is_static(m, t, shape)) return true;
+    for (int32_t i = 0; i < t->rank; i++) count = sat_mul(count, shape[i]);
+    return !count || count == b->rows * b->blocks * (b->size * b->bits / 8);
+}
+
 bool matmul_nbits(edit *e)
 {
     const node *n = edited(e);
@@ -204,10 +218,12 @@ bool matmul_nbits(edit *e)
     if (input_of(e, 4)) return version_error(e, "contrib", "g_idx, an input that is deprecated, is not supported");
     if (node_int(n, "weight_prepacked", 0))
         return version_error(e, "contrib", "weights in the layout of a GPU (weight_prepacked) are not supported yet");
-    if (b.k < 1 || b.rows < 1 || b.size < 2 || b.size * b.bits % 8) return version_error(e, "contrib", "K, N or block_size is wrong");
+    if (b.k < 1 || b.rows < 1 || b.size < 2 || b.k > INT32_MAX || b.rows > INT32_MAX || b.size > INT32_MAX || b.size * b.bits % 8) return version_error(e, "contrib", "K, N or block_size is wrong");
     if (elem_type_of(e, x) == ELEM_NONE || (input_of(e, 3) && elem_type_of(e, input_of(e, 3)) == ELEM_NONE))
         return true; /* later, when types are known */
     b.blocks = (b.k + b.size - 1) / b.size;
+    if (sat_mul(sat_mul(b.rows, b.blocks), b.size) > MOST_WEIGHTS) return version_error(e, "contrib", "N rows of K weights in blocks are more than 2^%d", MOST_WEIGHTS_LOG2);
+    if (!weights_fit(&b)) return version_error(e, "contrib", "the size of the weights is not that of N rows of K numbers in blocks");
     if (codes && !tensor_count(codes)) {
         become_zeros(&b, bias);
         return true;

@@ -383,6 +383,8 @@ bool infer_Loop(infer_ctx *c)
     if (most > 0 && most < INT64_MAX) dim_narrow(c->d, turn, 0, most - 1); /* the body sees no other */
     set_content(c, g->inputs.p[0], turn);
     if (!carried_inputs(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
+    const type *go = value_type(c->m, g->outputs.p[0]);
+    if (!infer_only_checks(c) && (go->kind != TYPE_TENSOR || go->elem != ELEM_BOOL)) return infer_error(c, "type-mismatch", "the body's condition '%s' is no bool", value_at(c->m, g->outputs.p[0])->name);
     dim trip = loop_trip(c->m, c->n, g);
     if (!trip && stacks(c->n, t.n_state)) trip = stack_symbol(c->m, c->id, most);
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) {
@@ -504,7 +506,7 @@ bool infer_Scan(infer_ctx *c)
 {
     const turns t = scan_turns(c->n);
     const graph *g = t.body ? graph_at(c->m, t.body) : NULL;
-    if (!g || t.n_state >= c->n->n_in || g->inputs.n != c->n->n_in || g->outputs.n < c->n->n_out)
+    if (!g || t.n_state >= c->n->n_in || g->inputs.n != c->n->n_in || g->outputs.n < c->n->n_out || g->outputs.n < t.n_state)
         return infer_error(c, "subgraph-inputs", "the body does not fit the scan");
     if (!carried_inputs(c, &t) || !scan_slices(c, &t) || !infer_subgraph(c, t.body) || !carried_outputs(c, &t)) return false;
     const dim trip = scan_trip(c->n, in_type(c, t.n_state));

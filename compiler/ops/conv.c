@@ -21,11 +21,12 @@ bool window_read(dims *d, const node *n, uint32_t rank, const dim *input, const 
     const bool same_upper = !strcmp(automatic, "SAME_UPPER"), same_lower = !strcmp(automatic, "SAME_LOWER");
     const bool ceil_mode = node_int(n, "ceil_mode", 0) != 0;
     for (uint32_t i = 0; i < rank; i++) {
-        const int64_t s = list_at(stride, n_stride, i, 1), l = list_at(dilation, n_dilation, i, 1), reach = (taps[i] - 1) * l + 1;
+        const int64_t s = list_at(stride, n_stride, i, 1), l = list_at(dilation, n_dilation, i, 1);
         w->kernel[i] = taps[i];
         w->stride[i] = s;
         w->dilation[i] = l;
-        if (s < 1 || l < 1 || taps[i] < 1) return false;
+        if (s < 1 || l < 1 || taps[i] < 1 || l > INT32_MAX || taps[i] > INT32_MAX) return false;
+        const int64_t reach = (taps[i] - 1) * l + 1;
         const dim zero = dim_const(d, 0);
         if (same_upper || same_lower) {
             w->out[i] = dim_cdiv(d, input[i], dim_const(d, s));

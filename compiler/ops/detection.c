@@ -181,7 +181,7 @@ bool lower_RoiAlign(lower_ctx *c)
     sum = ex_select(c->x, either(c, v.outside, h.outside), num(c, like, 0), sum);
     const ex all = stage_fold(&b, max ? FOLD_MAX : FOLD_SUM, sum);
     nest_stage(&b);
-    store_axes(c, &b, y, 4, idx, max ? all : divide(c, all, num(c, all, (double)(samples * samples))));
+    store_axes(c, &b, y, 4, idx, max ? all : divide(c, all, num(c, all, (double)samples * (double)samples)));
     low_end(c, &b);
     return true;
 }

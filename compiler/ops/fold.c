@@ -10,7 +10,12 @@ struct folder {
     program *p; /* scratch: slots and steps of folded nodes pile up here, all small */
     slot *of_value;
     uint32_t cap;
+    int64_t points; /* of nests that may still be run */
 };
+
+/* Points of nests that folding runs: a part of a second for a model without constants, and more where the file brings more. What is not folded is computed by the
+ * program. A point on dims costs as much as many on numbers. */
+enum { MOST_POINTS = 1 << 24, POINTS_PER_ELEMENT = 32, POINTS_PER_DIMS = 64 };
 
 folder *folder_new(arena *mem, model *m)
 {
@@ -18,6 +23,11 @@ folder *folder_new(arena *mem, model *m)
     f->mem = mem;
     f->m = m;
     f->p = program_new(mem, m);
+    f->points = MOST_POINTS;
+    for (value_id v = 1; v < m->values.n; v++) {
+        const tensor *t = value_at(m, v)->data;
+        if (t) f->points = sat_add(f->points, sat_mul(tensor_count(t), POINTS_PER_ELEMENT));
+    }
     return f;
 }
 
@@ -48,6 +58,30 @@ static bool only_nests(const block *b)
     for (uint32_t i = 0; i < b->steps.n; i++)
         if (b->steps.p[i]->kind != STEP_NEST) return false;
     return b->steps.n > 0;
+}
+
+static int64_t axes_points(const dims *d, const dim *axis, uint32_t n)
+{
+    int64_t points = 1, extent;
+    for (uint32_t i = 0; i < n; i++)
+        if (dim_is_axis(d, axis[i]) && dim_is_const(d, dim_extent(d, axis[i]), &extent)) points = sat_mul(points, extent);
+    return points;
+}
+
+/* Takes what the nests cost, each point `each`; false, with nothing taken, when they cost more than there is. */
+static bool afford(folder *f, const block *b, int64_t each)
+{
+    const dims *d = f->p->dims;
+    int64_t all = 0;
+    for (uint32_t i = 0; i < b->steps.n; i++) {
+        const nest *n = b->steps.p[i]->nest;
+        int64_t inner = 1;
+        for (uint32_t k = 0; k < n->n_stages; k++) inner = sat_add(inner, axes_points(d, n->stage[k].axis, n->stage[k].n_axes));
+        all = sat_add(all, sat_mul(sat_mul(axes_points(d, n->axis, n->n_axes), inner), each));
+    }
+    if (all > f->points) return false;
+    f->points -= all;
+    return true;
 }
 
 /* ---- on numbers ---- */
@@ -153,7 +187,7 @@ bool fold_numbers(folder *f, node_id id, int64_t limit)
     if (!foldable_sizes(f, n, limit)) return false;
     block b = {0};
     const uint32_t first = f->p->slot.n;
-    const bool ok = lower_alone(f, id, &b) && only_nests(&b) && fold_block(f, id, &b, first);
+    const bool ok = lower_alone(f, id, &b) && only_nests(&b) && afford(f, &b, 1) && fold_block(f, id, &b, first);
     forget(f, id);
     return ok;
 }
@@ -447,7 +481,7 @@ bool fold_symbols(folder *f, node_id id)
     if (!content_inputs(f, node_at(f->m, id))) return false;
     block b = {0};
     const uint32_t first = f->p->slot.n;
-    const bool ok = lower_alone(f, id, &b) && only_nests(&b) && run_symbols(f, id, &b, first);
+    const bool ok = lower_alone(f, id, &b) && only_nests(&b) && afford(f, &b, POINTS_PER_DIMS) && run_symbols(f, id, &b, first);
     forget(f, id);
     return ok;
 }

@@ -9,6 +9,7 @@ bool infer_gauss(infer_ctx *c)
 {
     if (!need_rank(c, 0)) return false;
     const type *x = in_type(c, 0);
+    if (elem_of(x->elem)->kind != 'f') return infer_error(c, "input-type", "the matrices are of type %s, expected a float type", elem_of(x->elem)->name);
     if (x->rank < 2) return infer_error(c, "shape-rank", "the input has %d dimensions, fewer than 2", x->rank);
     if (!assume_equal(c, x->shape[x->rank - 2], x->shape[x->rank - 1])) return infer_error(c, "shape-mismatch", "the matrices are not square");
     return strcmp(c->n->op, "Det") ? out_like(c, 0, 0) : out_tensor(c, 0, x->elem, x->rank - 2, x->shape);

@@ -5,6 +5,7 @@
  * out: every value has its type; constants are folded; small integer tensors have their content as dims */
 #include <string.h>
 
+#include "ops/contrib.h"
 #include "ops/custom.h"
 #include "ops/fold.h"
 #include "ops/infer_partial.h"
@@ -109,12 +110,13 @@ static void settle(model *m, node_id id)
     }
 }
 
-/* Inputs that an operator needs are there. The checker has seen to that, but a function call may leave out what its body needs, and a list
+/* Inputs that an operator needs are there, outputs are those that it has. The checker has seen to that, but a function call may leave out what its body needs, and a list
  * of any number of inputs may have holes. */
 static bool inputs_given(walk *w, const node *n)
 {
     model *m = w->m;
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
+    if (!strcmp(n->domain, CONTRIB_DOMAIN) && !node_in(n, 0)) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input 0 is required but left out"); /* those have no schema */
     for (uint32_t i = 0; s && i < n->n_in; i++) {
         const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
         if (!p || p->option == PARAM_OPTIONAL) continue;
@@ -122,6 +124,8 @@ static bool inputs_given(walk *w, const node *n)
         if (w->o->strict && p->option == PARAM_VARIADIC && i) diag_allow_last(m->diag); /* onnx does not look at holes in lists */
         return false;
     }
+    for (uint32_t i = 0; s && i < n->n_out; i++)
+        if (n->out[i] && !schema_output(s, i)) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "output-count", "%s has no output %u", n->op, i);
     return true;
 }
 

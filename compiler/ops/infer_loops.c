@@ -111,7 +111,7 @@ static bool scan_types(infer_ctx *c)
         int64_t axis = i - n_state < n_in_axes ? in_axes[i - n_state] : 0;
         if (t.kind == TYPE_TENSOR && t.rank > 0) {
             if (axis < 0) axis += t.rank;
-            if (!length && axis < t.rank) length = t.shape[axis];
+            if (!length && axis >= 0 && axis < t.rank) length = t.shape[axis];
         }
         give(c, g->inputs.p[i], without_axis(c, t, axis));
     }

@@ -135,7 +135,7 @@ static const dim *known_sizes(infer_ctx *c, const partial_rule *r, int32_t rank)
         if (!half && !node_in(c->n, 1)) memcpy(size, x->shape, (size_t)rank * sizeof *size);
         size[rank - 1] = dim_const(c->d, half && node_int(c->n, "inverse", 0) ? 1 : 2);
     } else if (r->rank == IMAGES && in_rank(c, 0) == 3) size[0] = x->shape[0];
-    else if (r->rank == RANK_OF_LIST && !strcmp(r->op, "AffineGrid")) {
+    else if (r->rank == RANK_OF_LIST && rank > 0 && !strcmp(r->op, "AffineGrid")) {
         size[0] = in_rank(c, 0) == 3 ? x->shape[0] : size[0];
         size[rank - 1] = dim_const(c->d, rank - 2);
     } else return NULL;

@@ -11,32 +11,37 @@
 
 /* ---- LabelEncoder ---- */
 
-/* The numbers of "PREFIX_int64s", "PREFIX_floats" or "PREFIX_tensor", as a constant slot; 0 when there are none. */
+/* The numbers of "PREFIX_tensor", "PREFIX_int64s" or "PREFIX_floats", as a constant slot; 0 when there are none. */
 static slot number_list(lower_ctx *c, const char *prefix)
 {
     uint32_t n;
+    const attr *a = node_attr(c->n, arena_printf(c->m->mem, "%s_tensor", prefix));
+    if (a && a->kind == ATTR_TENSOR) return const_slot(c, prefix, a->u.t);
     const int64_t *ints = node_ints(c->n, arena_printf(c->m->mem, "%s_int64s", prefix), &n);
     if (n) return slot_ints(c, prefix, ELEM_INT64, 1, (const int64_t[1]){n}, ints);
     const float *floats = node_floats(c->n, arena_printf(c->m->mem, "%s_floats", prefix), &n);
-    if (n) return slot_floats(c, prefix, 1, (const int64_t[1]){n}, floats);
-    const attr *a = node_attr(c->n, arena_printf(c->m->mem, "%s_tensor", prefix));
-    return a && a->kind == ATTR_TENSOR ? const_slot(c, prefix, a->u.t) : 0;
+    return n ? slot_floats(c, prefix, 1, (const int64_t[1]){n}, floats) : 0;
 }
 
-/* The element type of "PREFIX_tensor", or of the list that there is; ELEM_NONE: none. */
-static elem list_elem(const node *n, const char *prefix)
+/* The element type of "PREFIX_tensor", or of the list that there is, and how many there are; ELEM_NONE: none. */
+static elem list_elem(const node *n, const char *prefix, int64_t *count)
 {
     char name[32];
     snprintf(name, sizeof name, "%s_tensor", prefix);
     const attr *a = node_attr(n, name);
-    if (a && a->kind == ATTR_TENSOR) return a->u.t->type;
+    *count = a && a->kind == ATTR_TENSOR ? tensor_count(a->u.t) : 0;
+    if (a && a->kind == ATTR_TENSOR) return a->u.t->data || a->u.t->strings ? a->u.t->type : ELEM_NONE;
     static const struct {
         const char *suffix;
+        attr_kind kind;
         elem type;
-    } LIST[] = {{"int64s", ELEM_INT64}, {"floats", ELEM_FLOAT}, {"strings", ELEM_STRING}};
+    } LIST[] = {{"int64s", ATTR_INTS, ELEM_INT64}, {"floats", ATTR_FLOATS, ELEM_FLOAT}, {"strings", ATTR_STRINGS, ELEM_STRING}};
     for (size_t i = 0; i < sizeof LIST / sizeof *LIST; i++) {
         snprintf(name, sizeof name, "%s_%s", prefix, LIST[i].suffix);
-        if (attr_count(n, name)) return LIST[i].type;
+        a = node_attr(n, name);
+        if (!a || a->kind != LIST[i].kind || !a->n) continue;
+        *count = a->n;
+        return LIST[i].type;
     }
     return ELEM_NONE;
 }
@@ -58,8 +63,10 @@ bool infer_LabelEncoder(infer_ctx *c)
 {
     const type *t = in_type(c, 0);
     if (!need_rank(c, 0)) return false;
-    const elem keys = list_elem(c->n, "keys"), values = list_elem(c->n, "values");
+    int64_t n_keys, n_values;
+    const elem keys = list_elem(c->n, "keys", &n_keys), values = list_elem(c->n, "values", &n_values);
     if (!keys || !values) return infer_error(c, "attribute-missing", "the keys or values are missing");
+    if (n_keys != n_values && !infer_only_checks(c)) return infer_error(c, "attribute-value", "there are %lld keys and %lld values", (long long)n_keys, (long long)n_values);
     if ((keys == ELEM_STRING) != (t->elem == ELEM_STRING))
         return infer_error(c, "type-mismatch", "the input is of type %s, the keys are of type %s", elem_of(t->elem)->name, elem_of(keys)->name);
     const attr *otherwise = node_attr(c->n, "default_tensor");
@@ -125,8 +132,10 @@ static bool lower_mapping(lower_ctx *c, slot found, slot numbers, slot values, e
 bool lower_LabelEncoder(lower_ctx *c)
 {
     uint32_t n, n_values;
-    const char *const *keys = string_values(c->n, "keys_strings", "keys_tensor", &n);
-    const char *const *strings = string_values(c->n, "values_strings", "values_tensor", &n_values);
+    int64_t count;
+    const bool from_strings = list_elem(c->n, "keys", &count) == ELEM_STRING, to_strings = list_elem(c->n, "values", &count) == ELEM_STRING;
+    const char *const *keys = from_strings ? string_values(c->n, "keys_strings", "keys_tensor", &n) : NULL;
+    const char *const *strings = to_strings ? string_values(c->n, "values_strings", "values_tensor", &n_values) : NULL;
     const slot values = strings ? slot_strings(c, "values", 1, (const int64_t[1]){n_values}, strings) : number_list(c, "values");
     const slot found = keys ? lower_find(c, in_slot(c, 0), n, keys) : 0, numbers = keys ? 0 : number_list(c, "keys");
     return lower_mapping(c, found, numbers, values, default_value(c, slot_elem(c, out_slot(c, 0))));

@@ -28,7 +28,7 @@ static const double *numbers(model *m, const node *n, const char *name, uint32_t
     const attr *a = node_attr(n, arena_printf(m->mem, "%s_as_tensor", name));
     if (!a || a->kind != ATTR_TENSOR) a = node_attr(n, name);
     *count = 0;
-    if (!a || (a->kind != ATTR_TENSOR && a->kind != ATTR_FLOATS)) return NULL;
+    if (!a || (a->kind != ATTR_TENSOR && a->kind != ATTR_FLOATS) || (a->kind == ATTR_TENSOR && !a->u.t->data)) return NULL;
     *count = a->kind == ATTR_TENSOR ? (uint32_t)tensor_count(a->u.t) : a->n;
     double *v = ARENA_ARRAY(m->mem, double, *count + 1);
     for (uint32_t i = 0; i < *count; i++) v[i] = a->kind == ATTR_TENSOR ? elem_get_double(a->u.t->type, a->u.t->data, i) : (double)a->u.floats[i];
@@ -82,7 +82,7 @@ static bool read_newer(model *m, const node *n, const char *where, ensemble *e)
     tree_attributes_5 a = {.features = e->a.features, .targets = e->a.targets};
     uint32_t splits, weights;
     const attr *modes = node_attr(n, "nodes_modes");
-    if (!modes || modes->kind != ATTR_TENSOR) return false;
+    if (!modes || modes->kind != ATTR_TENSOR || modes->u.t->type != ELEM_UINT8 || !modes->u.t->data) return false;
     a.n_nodes = (uint32_t)tensor_count(modes->u.t);
     a.mode = modes->u.t->data;
     a.feature = ints_of(n, "nodes_featureids", a.n_nodes);

@@ -42,6 +42,8 @@ bool infer_MoE(infer_ctx *c)
 {
     static const int32_t RANK[] = {0, 2, 3, 2, 3, 2, 3, 2};
     if (!need_rank(c, X)) return false;
+    for (uint32_t i = X; i <= BIAS3; i++)
+        if (node_in(c->n, i) && elem_of(in_elem(c, i))->kind != 'f') return infer_error(c, "input-type", "input %u is of type %s, expected a float type", i, elem_of(in_elem(c, i))->name);
     const int32_t rank = in_rank(c, X);
     if (rank != 2 && rank != 3) return infer_error(c, "shape-rank", "input 0 has %d dimensions, expected 2 or 3", rank);
     for (uint32_t i = ROUTER; i <= BIAS3; i++) {

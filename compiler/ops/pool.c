@@ -184,7 +184,7 @@ static ex pool_count(pool *p, ex counted, ex zero)
 {
     lower_ctx *c = p->c;
     int64_t all = 1;
-    for (uint32_t i = 0; i < p->spatial; i++) all *= p->w.kernel[i];
+    for (uint32_t i = 0; i < p->spatial; i++) all = sat_mul(all, p->w.kernel[i]);
     double always;
     if (ex_is_num(c->x, counted, &always)) return whole(c, zero, always != 0 ? all : 0);
     return stage_fold(&p->b, FOLD_SUM, ex_select(c->x, counted, whole(c, zero, 1), zero));

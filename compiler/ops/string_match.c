@@ -108,6 +108,7 @@ bool infer_Tokenizer(infer_ctx *c)
     const attr *separators = node_attr(c->n, "separators");
     if (!need_rank(c, 0)) return false;
     const type *x = in_type(c, 0);
+    if (x->elem != ELEM_STRING) return infer_error(c, "input-type", "the input is of type %s, expected string", elem_of(x->elem)->name);
     if (x->rank != 1 && x->rank != 2) return infer_error(c, "shape-rank", "the input has %d dimensions instead of 1 or 2", x->rank);
     if (node_int(c->n, "mincharnum", 0) < 1) return infer_error(c, "attribute-value", "attribute 'mincharnum' is missing or below 1");
     if (!*expression || (separators && separators->n)) return infer_unsupported(c, "tokenizer", "attribute 'separators' is not supported yet, only 'tokenexp'");

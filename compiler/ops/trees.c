@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/size.h"
+
 enum { GROUP = 4, FIELDS = 4 }; /* trees walked together; int32 per node in links */
 
 enum { UNSEEN, OPEN, DONE };
@@ -300,7 +302,7 @@ bool tree_attributes_from_5(arena *mem, diag *d, const char *where, const tree_a
     int64_t next = first_leaf + in->n_leaves;
     uint32_t member = 0;
     for (uint32_t i = 0; i < in->n_nodes; i++) {
-        const int64_t yes = in->if_true[i] + (in->true_is_leaf[i] ? first_leaf : 0), no = in->if_false[i] + (in->false_is_leaf[i] ? first_leaf : 0);
+        const int64_t yes = sat_add(in->if_true[i], in->true_is_leaf[i] ? first_leaf : 0), no = sat_add(in->if_false[i], in->false_is_leaf[i] ? first_leaf : 0);
         const bool track = in->nan_to_true && in->nan_to_true[i];
         if (in->mode[i] == 6) add_member_node(&l, in, i, yes, no, track, &member, &next);
         else if (in->mode[i] < 6) node_list_add(&l, i, modes[in->mode[i]], in->feature[i], in->split[i], yes, no, track);

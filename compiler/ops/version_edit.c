@@ -217,7 +217,7 @@ const tensor *data_of(edit *e, value_id v)
     const value *x = value_at(e->m, v);
     const tensor *t = x->data;
     if (!t && x->producer && node_is(node_at(e->m, x->producer), "", "Constant")) t = data_of_constant(e->m, node_at(e->m, x->producer));
-    return t && elem_of(t->type)->kind != 's' && elem_of(t->type)->kind != 'c' ? t : NULL;
+    return t && elem_of(t->type)->kind != 's' && elem_of(t->type)->kind != 'c' && (t->data || !tensor_count(t)) ? t : NULL; /* a file beside the model may not be there */
 }
 
 int32_t rank_of(edit *e, value_id v)

@@ -2,6 +2,7 @@
  * bears its name, where it can. */
 #include <string.h>
 
+#include "base/size.h"
 #include "ops/version_edit.h"
 #include "schema/schema.h"
 
@@ -239,7 +240,8 @@ static bool windows_start_inside(edit *e, uint32_t k, int64_t window, int64_t st
     const type *x = tensor_type(e, input_of(e, 0));
     int64_t in;
     if (stride < 1 || (tail <= 0 && stride <= window)) return true;
-    if (!x || (int32_t)k + 2 >= x->rank || !dim_is_const(e->m->dims, x->shape[k + 2], &in)) return false;
+    if (stride > INT32_MAX || head != (int32_t)head || tail != (int32_t)tail) return false;
+    if (!x || (int32_t)k + 2 >= x->rank || !dim_is_const(e->m->dims, x->shape[k + 2], &in) || in > INT64_MAX / 4) return false;
     const int64_t room = in + head + tail - window, steps = (room + stride - 1) / stride;
     return room <= 0 || steps * stride < in + head;
 }
@@ -253,7 +255,7 @@ static bool pool_from_22(edit *e)
     const int64_t *pads = node_ints(edited(e), "pads", &n_pads), *dilations = node_ints(edited(e), "dilations", &n_dilations);
     bool inside = true;
     for (uint32_t i = 0; i < n && inside; i++)
-        inside = windows_start_inside(e, i, (window[i] - 1) * (i < n_dilations ? dilations[i] : 1) + 1, i < n_stride ? stride[i] : 1,
+        inside = windows_start_inside(e, i, sat_add(sat_mul(sat_add(window[i], -1), i < n_dilations ? dilations[i] : 1), 1), i < n_stride ? stride[i] : 1,
                                       n_pads == 2 * n ? pads[i] : 0, n_pads == 2 * n ? pads[n + i] : 0);
     return inside || version_error(e, "version-lower", "with ceil_mode=1, the last window may start behind the data; older versions count it");
 }

@@ -232,6 +232,7 @@ static bool split_from_18(edit *e)
     const int64_t parts = node_int(edited(e), "num_outputs", 0);
     if (!given) return true;
     if (given->ref || parts < 1) return version_error(e, "version-lower", "num_outputs is not known");
+    if (parts != edited(e)->n_out) return version_error(e, "version-lower", "num_outputs is %lld, but there are %u outputs", (long long)parts, edited(e)->n_out);
     const type *t = &value_at(m, input_of(e, 0))->type;
     const int32_t rank = rank_of(e, input_of(e, 0));
     int64_t axis = node_int(edited(e), "axis", 0), size;
@@ -241,7 +242,7 @@ static bool split_from_18(edit *e)
     node_drop_attr(edited(e), "num_outputs");
     if (size % parts == 0) return true;
     int64_t *length = ARENA_ARRAY(m->mem, int64_t, parts);
-    const int64_t most = (size + parts - 1) / parts;
+    const int64_t most = size / parts + 1;
     for (int64_t i = 0; i < parts; i++) {
         length[i] = size < most ? size : most;
         size -= length[i];

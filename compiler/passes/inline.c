@@ -13,7 +13,8 @@
 #include "proto/load.h"
 #include "schema/schema.h"
 
-enum { MAX_NODES = 400000 }; /* that a model may expand to: a chain of functions that call the next one twice is 2^n */
+/* What calls may add, nodes for each that the file has: a chain of functions that call the next one twice is 2^n. Names tell the way to a node through all calls. */
+enum { MOST_NODES = 1 << 16, NODES_EACH = 16, MOST_DEPTH = 200, MOST_NAME_BYTES = 1 << 25 };
 
 /* What a call is replaced by. */
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
 typedef struct frame {
     const function *function;
     const struct frame *outer;
+    uint32_t depth;
 } frame;
 
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
     inline_predicate want; /* NULL: expand local functions; else function operators */
     void *ctx;
     uint32_t expanded;
+    uint64_t most_nodes, name_bytes;
     VEC(loaded_body) bodies;
     VEC(value_id) map;     /* of the body that is being copied: by value id there; 0: not copied */
     VEC(value_id) touched; /* entries of map to clear */
@@ -86,7 +89,9 @@ static void map_clear(inliner *x)
 
 static const char *scoped_name(copier *c, const char *name)
 {
-    return arena_printf(c->x->m->mem, "%s.%s", c->prefix, name);
+    const char *scoped = arena_printf(c->x->m->mem, "%s.%s", c->prefix, name);
+    c->x->name_bytes += strlen(scoped);
+    return scoped;
 }
 
 /* Element types stay, shapes do not: a body's symbols mean something else in each call, and ids of dims belong to the body's model. */
@@ -206,8 +211,8 @@ static bool copy_node(copier *c, node_id from, graph_id g, bool top, node_list *
 {
     model *m = c->x->m;
     const node src = *node_at(c->from, from);
-    if (m->nodes.n >= MAX_NODES) {
-        diag_error(m->diag, EXIT_LIMIT, at_node(m, &c->call), "function-size", "function calls expand to more than %d nodes", MAX_NODES);
+    if (m->nodes.n >= c->x->most_nodes || c->x->name_bytes > MOST_NAME_BYTES) {
+        diag_error(m->diag, EXIT_LIMIT, at_node(m, &c->call), "function-size", "function calls expand to more than %llu nodes, or to names of more than %d bytes", (unsigned long long)c->x->most_nodes, MOST_NAME_BYTES);
         return diag_hint(m->diag, "functions that call others several times multiply");
     }
     const node_id id = node_new(m, g, src.domain, src.op, src.n_in, src.n_out, src.n_attr);
@@ -419,7 +424,8 @@ static bool expand_node(inliner *x, node_id id, const frame *stack, node_list *o
     for (const frame *f = stack; f; f = f->outer)
         if (f->function == what.function) return report_recursion(x, &n, what.function, stack);
     node_list body = {0};
-    const frame inner = {what.function, stack};
+    const frame inner = {what.function, stack, stack ? stack->depth + 1 : 1};
+    if (inner.depth > MOST_DEPTH) return diag_error(m->diag, EXIT_LIMIT, at_node(m, &n), "function-size", "functions call each other more than %d deep", MOST_DEPTH);
     if (!copy_body(x, id, &what, &body)) return false;
     bool ok = true;
     for (uint32_t i = 0; ok && i < body.n; i++) ok = expand_node(x, body.p[i], &inner, out);
@@ -439,10 +445,15 @@ static bool expand_graph(inliner *x, graph_id g, const frame *stack)
     return true;
 }
 
+static uint64_t most_nodes(const model *m)
+{
+    return MOST_NODES + (uint64_t)m->nodes.n * NODES_EACH;
+}
+
 bool inline_functions(model *m)
 {
     if (!m->functions.n) return true;
-    inliner x = {.m = m, .scratch = arena_new()};
+    inliner x = {.m = m, .scratch = arena_new(), .most_nodes = most_nodes(m)};
     const bool ok = expand_graph(&x, 1, NULL);
     arena_free(x.scratch);
     return ok;
@@ -450,7 +461,7 @@ bool inline_functions(model *m)
 
 bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expanded)
 {
-    inliner x = {.m = m, .scratch = arena_new(), .want = want, .ctx = ctx};
+    inliner x = {.m = m, .scratch = arena_new(), .most_nodes = most_nodes(m), .want = want, .ctx = ctx};
     const bool ok = expand_graph(&x, 1, NULL);
     arena_free(x.scratch);
     if (expanded) *expanded = x.expanded;
@@ -459,7 +470,7 @@ bool inline_operators(model *m, inline_predicate want, void *ctx, uint32_t *expa
 
 bool inline_body(model *m, graph_id body, const node *call, const char *prefix, uint32_t i)
 {
-    inliner x = {.m = m, .scratch = arena_new()};
+    inliner x = {.m = m, .scratch = arena_new(), .most_nodes = most_nodes(m)};
     node_list list = {0};
     const bool ok = copy_nodes((copier){.x = &x, .from = m, .call = *call, .prefix = prefix, .outer_values = true}, body, &list);
     graph *g = graph_at(m, call->graph);

@@ -8,7 +8,7 @@
  * else the attribute is left out; an input that the call leaves out is left out inside. Values and nodes from a body are named
  * CALL.NAME; their origin names the body's node and has the call's origin as caller; outputs of the call keep their names. Types of new
  * values are left to inference.
- * False after reporting [function-recursion] or, when a model expands to millions of nodes, [function-size]. */
+ * False after reporting [function-recursion] or, when calls multiply or nest without measure, [function-size]. */
 bool inline_functions(model *m);
 
 /* Whether this node, an operator that the standard defines by a body, should be replaced by that body. */

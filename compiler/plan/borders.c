@@ -23,7 +23,8 @@ static double halo_ns(program *p, const slot_info *i, int64_t blocks)
     const struct view_dim *v = i->view.d;
     int64_t n, h, w;
     if (!dim_is_const(p->dims, i->extent[0], &n) || !dim_is_const(p->dims, i->extent[2], &h) || !dim_is_const(p->dims, i->extent[3], &w)) return 0;
-    return CELL_NS * (double)(n * blocks * (h * (v[3].halo_lo + v[3].halo_hi) + (w + v[3].halo_lo + v[3].halo_hi) * (v[2].halo_lo + v[2].halo_hi)));
+    const double across = (double)v[3].halo_lo + v[3].halo_hi, down = (double)v[2].halo_lo + v[2].halo_hi;
+    return CELL_NS * (double)n * (double)blocks * ((double)h * across + ((double)w + across) * down);
 }
 
 static bool image_border(program *p, block *out, slot s)
@@ -70,7 +71,7 @@ static void border_stage(program *p, nest_builder *b, slot s, const ex *lead, ui
         dim index;
         if (k == side) index = dim_add(p->dims, stage_axis(b, dim_const(p->dims, width)), low ? dim_const(p->dims, -width) : i.extent[k]);
         else if (k < side) index = stage_axis(b, i.extent[k]);
-        else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, i.extent[k], v[k].halo_lo + v[k].halo_hi)), -v[k].halo_lo);
+        else index = dim_addc(p->dims, stage_axis(b, dim_addc(p->dims, dim_addc(p->dims, i.extent[k], v[k].halo_lo), v[k].halo_hi)), -(int64_t)v[k].halo_lo);
         at[k] = ex_dim(p->ex, index);
     }
     stage_store(b, s, i.rank, at, elem_of(i.type)->kind == 'f' ? ex_f(p->ex, CT_F32, 0) : ex_i(p->ex, CT_I32, i.halo_value));

@@ -24,7 +24,7 @@ static dim place_view(program *p, slot_info *s)
         k->stride = stride;
         k->inner = dim_const(d, 1);
         offset = dim_add(d, offset, dim_mulc(d, stride, k->halo_lo));
-        const dim cells = k->block > 1 ? dim_cdiv(d, s->extent[i], dim_const(d, k->block)) : dim_addc(d, s->extent[i], k->halo_lo + k->halo_hi);
+        const dim cells = k->block > 1 ? dim_cdiv(d, s->extent[i], dim_const(d, k->block)) : dim_addc(d, dim_addc(d, s->extent[i], k->halo_lo), k->halo_hi);
         stride = dim_mul(d, stride, cells);
     }
     v->offset = offset;

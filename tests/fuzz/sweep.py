@@ -255,8 +255,22 @@ def lists_like(values, hostile):
     yield hostile[3:4] * 70
 
 
+def in_no_file(t):
+    t.data_location = TensorProto.EXTERNAL
+    t.external_data.add(key="location", value="no-such-file")
+    t.external_data.add(key="length", value="16")
+
+
+def set_external(name, kind, dims):
+    def change(m):
+        set_tensor(name, kind, dims, [])(m)
+        in_no_file(tensor_of(m, name))
+    return change
+
+
 def tensors_like(name, kind, dims, values):
     """Constants of this type: (name, change)"""
+    yield "external", set_external(name, kind, dims)
     if kind == TensorProto.STRING:
         for k, row in enumerate(lists_like([bytes(v) for v in values], WORDS)):
             yield f"words{k}", set_tensor(name, kind, [len(row)], row)
@@ -339,6 +353,12 @@ def tensor_attributes(name):
         a.t.dims.extend(dims)
         {1: a.t.float_data, 7: a.t.int64_data, 8: a.t.string_data}[kind].extend(values)
         yield a
+        if kind != 8:
+            a = AttributeProto(name=name, type=AttributeProto.TENSOR)
+            a.t.data_type = kind
+            a.t.dims.extend(dims)
+            in_no_file(a.t)
+            yield a
     for kind, dims, raw in ((14, [1], b"\0" * 8), (22, [3], b"\x21\x03"), (9, [1], b"\2"), (11, [1], b"\xff" * 8), (1, [], b"\0" * 3), (0, [1], b""), (99, [1], b"\0")):
         a = AttributeProto(name=name, type=AttributeProto.TENSOR)
         a.t.data_type, a.t.raw_data = kind, raw

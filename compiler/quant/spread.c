@@ -43,7 +43,7 @@ static bool read_dimension(const node *n, const tensor *w, spread *s, uint32_t i
     s->pads[i + s->rank] = behind;
     s->first[i] = lo - skip * stride;
     s->cut[i] = (behind + 1) * stride - reach;
-    s->phases *= stride;
+    s->phases = sat_mul(s->phases, stride);
     return true;
 }
 

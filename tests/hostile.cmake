@@ -47,6 +47,10 @@ set_tests_properties(fuzz/replay PROPERTIES LABELS "fuzz;quick")
 add_executable(sweep ${FUZZ}/sweep.c)
 target_link_libraries(sweep PRIVATE fuzz_parts)
 set_target_properties(sweep PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+if(PYTHON3)
+  add_test(NAME fuzz/sweep COMMAND ${PYTHON3} ${FUZZ}/sweep.py $<TARGET_FILE:sweep> --newest --every 199 --pairs 20 --found ${CMAKE_BINARY_DIR}/sweep)
+  set_tests_properties(fuzz/sweep PROPERTIES LABELS "fuzz" SKIP_RETURN_CODE 77 TIMEOUT 1800)
+endif()
 
 # libFuzzer: cmake -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-fsanitize=fuzzer-no-link -DONNXCC_SANITIZE=ON -DONNXCC_FUZZ=ON; tests/fuzz/run.sh does it.
 option(ONNXCC_FUZZ "Build the fuzz targets (clang only)" OFF)

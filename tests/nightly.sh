@@ -4,7 +4,7 @@
 #   sh tests/nightly.sh [ctest arguments]        for example: sh tests/nightly.sh -L cli
 #
 # Takes gcc with libasan and what tests/run.sh installs (run that first; its Python with the onnx package is used, and without one the tests
-# that need it are skipped by name), about 12 GB of disk, 2 GB of memory, and two to three hours on two processors.
+# that need it are skipped by name), about 12 GB of disk, 2 GB of memory, and three to four hours on two processors.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${ONNXCC_BUILD:-$top/build-nightly}
@@ -22,8 +22,9 @@ export ASAN_OPTIONS UBSAN_OPTIONS XDG_CACHE_HOME
 cd "$build"
 failed=0
 ctest --output-on-failure --timeout 7200 "$@" || failed=1
-# Only what was asked for, when something was: else two minutes of each fuzz target, and every allocation instead of some (without sanitizers, which have their own).
+# Only what was asked for, when something was: else the whole sweep, two minutes of each fuzz target, and every allocation instead of some (without sanitizers, which have their own).
 if [ $# -eq 0 ]; then
+    "$python" "$top/tests/fuzz/sweep.py" "$build/fuzz/sweep" --newest --pairs 20 --found "$build/sweep-all" || [ $? -eq 77 ] || failed=1
     ONNXCC_TEST_PYTHON=$python sh "$top/tests/fuzz/run.sh" 120 || [ $? -eq 77 ] || failed=1
     plain=${ONNXCC_PLAIN_BUILD:-$top/build}
     if [ -x "$plain/onnxcc" ] && [ -e "$plain/tests/libfaults.so" ]; then

@@ -294,7 +294,11 @@ bool infer_RotaryEmbedding(infer_ctx *c)
         return infer_error(c, "shape-rank", "the input has %d dimensions; with 3 'num_heads' is needed", in_rank(c, 0));
     if (in_rank(c, 1) != (node_in(c->n, 3) ? 2 : 3)) return infer_error(c, "shape-rank", "the cosines have %d dimensions", in_rank(c, 1));
     if (!shape_fits(c, 2, in_rank(c, 1), in_type(c, 1)->shape)) return false;
-    const dim places[3] = {o.batch, o.length, in_dim(c, 1, in_rank(c, 1) - 1)};
+    const int64_t part = node_int(c->n, "rotary_embedding_dim", 0);
+    const dim cosines = in_dim(c, 1, in_rank(c, 1) - 1), turned = part ? dim_const(c->d, part) : o.size;
+    if (!infer_only_checks(c) && (part < 0 || dim_lt(c->d, o.size, turned))) return infer_error(c, "attribute-value", "rotary_embedding_dim is %lld, which is no part of a head", (long long)part);
+    if (!infer_only_checks(c) && dim_lt(c->d, cosines, dim_fdiv(c->d, turned, dim_const(c->d, 2)))) return infer_error(c, "shape-mismatch", "there are fewer cosines than half of the numbers that are turned");
+    const dim places[3] = {o.batch, o.length, cosines};
     if (node_in(c->n, 3) ? !shape_fits(c, 3, 2, places) : !shape_stretches(c, 1, 3, places)) return false;
     return out_like(c, 0, 0);
 }

@@ -28,6 +28,16 @@ static bool tensor_known(infer_ctx *c, value_id v)
     return infer_unsupported(c, "type-unsupported", "'%s' in a subgraph is no tensor of known rank", value_at(c->m, v)->name);
 }
 
+/* Input i, where it is given, is one number, whatever its shape. */
+static bool is_one(infer_ctx *c, uint32_t i)
+{
+    const type *t = in_type(c, i);
+    int64_t count = 1, size;
+    if (!t || t->kind != TYPE_TENSOR || infer_only_checks(c)) return true;
+    for (int32_t k = 0; k < t->rank; k++) count = sat_mul(count, dim_is_const(c->d, t->shape[k], &size) ? size : 1);
+    return count == 1 || infer_error(c, "shape-mismatch", "input %u '%s' has %lld elements instead of one", i, value_at(c->m, c->n->in[i])->name, (long long)count);
+}
+
 /* ---- If ---- */
 
 /* An output has the dimensions on which both branches agree; a symbol stands for each other one. */
@@ -109,6 +119,7 @@ bool infer_If(infer_ctx *c)
     if (infer_is_strict(c) && (graph_at(c->m, then)->inputs.n || graph_at(c->m, otherwise)->inputs.n)) return infer_error(c, "subgraph-inputs", "a branch has inputs");
     dim condition;
     int64_t known;
+    if (!is_one(c, 0)) return false;
     if (in_scalar(c, 0, &condition) && dim_is_const(c->d, condition, &known)) return infer_taken(c, known ? then : otherwise);
     const bool first = infer_subgraph(c, then), second = infer_subgraph(c, otherwise);
     if (!first || !second || !infer_branches(c, then, otherwise)) return false;
@@ -374,6 +385,7 @@ bool infer_Loop(infer_ctx *c)
     const graph *g = t.body ? graph_at(c->m, t.body) : NULL;
     if (g && !g->outputs.n && infer_is_strict(c)) return infer_unsupported(c, "subgraph-outputs", "the body has no outputs"); /* of which onnx infers nothing */
     if (!g || g->inputs.n != t.n_state + 2 || g->outputs.n < t.n_state + 1) return infer_error(c, "subgraph-inputs", "the body does not fit the loop");
+    if (!is_one(c, 0) || !is_one(c, 1)) return false;
     set_type(c, g->inputs.p[0], ELEM_INT64, 0, NULL);
     set_type(c, g->inputs.p[1], ELEM_BOOL, 0, NULL);
     const dim turn = turn_symbol(c->d, c->id);

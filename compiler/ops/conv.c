@@ -165,6 +165,8 @@ static bool conv_nest(lower_ctx *c, const window *w)
     return true;
 }
 
+enum { MOST_STEPS = 1 << 24 }; /* of pads and dilations: kernels want memory for the cells around the image, counted in 32 bits with the lanes of a block */
+
 bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p)
 {
     p->rank = rank;
@@ -174,6 +176,7 @@ bool window_params(lower_ctx *c, const window *w, uint32_t rank, conv_params *p)
         p->kernel[i] = w->kernel[i];
         p->stride[i] = w->stride[i];
         p->dilation[i] = w->dilation[i];
+        if (p->pad_lo[i] > MOST_STEPS || p->pad_hi[i] > MOST_STEPS || p->dilation[i] > MOST_STEPS) return false;
     }
     return true;
 }

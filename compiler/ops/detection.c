@@ -61,7 +61,7 @@ bool infer_RoiAlign(infer_ctx *c)
 {
     if (!need_rank(c, 0) || !need_rank(c, 1)) return false;
     if (in_rank(c, 0) != 4 || in_rank(c, 1) != 2) return infer_error(c, "shape-rank", "inputs have %d and %d dimensions instead of 4 and 2", in_rank(c, 0), in_rank(c, 1));
-    if (!dim_fits(c, 1, 1, dim_const(c->d, 4)) || !dim_fits(c, 2, 0, in_dim(c, 1, 0))) return false;
+    if (!dim_fits(c, 1, 1, dim_const(c->d, 4)) || !dim_fits(c, 2, 0, in_dim(c, 1, 0)) || !needs_elements(c, 0, in_dim(c, 0, 2)) || !needs_elements(c, 0, in_dim(c, 0, 3))) return false;
     const dim out[4] = {in_dim(c, 1, 0), in_dim(c, 0, 1), dim_const(c->d, node_int(c->n, "output_height", 1)), dim_const(c->d, node_int(c->n, "output_width", 1))};
     return out_tensor(c, 0, in_elem(c, 0), 4, out);
 }

@@ -20,6 +20,8 @@ bool infer_GridSample(infer_ctx *c)
     if (strcmp(mode, "linear") && strcmp(mode, "nearest") && strcmp(mode, "cubic")) return infer_error(c, "attribute-value", "attribute 'mode' is '%s'", mode);
     dim out[SPATIAL + 2] = {x->shape[0], x->shape[1]};
     for (int32_t k = 2; k < x->rank; k++) out[k] = g->shape[k - 1];
+    for (int32_t k = 2; k < x->rank; k++)
+        if (!needs_elements(c, 0, x->shape[k])) return false;
     return out_tensor(c, 0, x->elem, x->rank, out);
 }
 

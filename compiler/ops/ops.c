@@ -344,6 +344,14 @@ void assume_at_least(infer_ctx *c, dim a, int64_t least)
     if (!dim_is_const(c->d, a, NULL) && !dim_le(c->d, b, a) && !claimed(c, SIZE_AT_LEAST, a, b)) claim(c, SIZE_AT_LEAST, a, b);
 }
 
+bool needs_elements(infer_ctx *c, uint32_t i, dim size)
+{
+    if (infer_only_checks(c)) return true;
+    if (dim_is(c->d, size, 0)) return infer_error(c, "shape-mismatch", "input %u '%s' has no elements where some are read", i, value_at(c->m, c->n->in[i])->name);
+    assume_at_least(c, size, 1);
+    return true;
+}
+
 typedef struct {
     const model *m;
     bool found;

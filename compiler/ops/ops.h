@@ -79,6 +79,8 @@ bool dim_fits(infer_ctx *c, uint32_t i, int32_t axis, dim size);
 bool shape_stretches(infer_ctx *c, uint32_t i, int32_t rank, const dim *shape);
 /* A size that has to be `least` or more, where that is not proved: the run checks it. */
 void assume_at_least(infer_ctx *c, dim a, int64_t least);
+/* Input i is read at places that are clamped into a dimension of this size, which is not 0: false after a report. */
+bool needs_elements(infer_ctx *c, uint32_t i, dim size);
 /* Is a size this number, where the answer decides about a shape? One that has been assumed equal to it is; another that could be is taken not to be,
  * and the run checks it. Open: data decides the size, or nothing may be taken for granted. */
 typedef enum { SIZE_IS_NOT, SIZE_IS, SIZE_IS_OPEN } size_is;

@@ -57,6 +57,8 @@ bool infer_Pad(infer_ctx *c)
         return diag_hint(c->m->diag, "make inputs 'pads' and 'axes' constants");
     }
     for (int32_t k = 0; k < t->rank; k++) assume_at_least(c, out[k] = dim_add(c->d, t->shape[k], dim_add(c->d, lo[k], hi[k])), 0);
+    for (int32_t k = 0; k < t->rank && pad_mode_of(c->n) != PAD_CONSTANT; k++)
+        if (out[k] != t->shape[k] && !needs_elements(c, 0, t->shape[k])) return false;
     return out_tensor(c, 0, t->elem, t->rank, out);
 }
 

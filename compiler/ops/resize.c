@@ -125,6 +125,8 @@ bool infer_Resize(infer_ctx *c)
     if (!p.ok) return infer_unsupported(c, "resize-scale", "%s", p.why);
     dim out[MAX_RANK];
     for (int32_t k = 0; k < t->rank; k++) out[k] = p.axis[k].out;
+    for (int32_t k = 0; k < t->rank; k++)
+        if (out[k] != t->shape[k] && !dim_is(c->d, out[k], 0) && !needs_elements(c, 0, t->shape[k])) return false;
     return out_tensor(c, 0, t->elem, t->rank, out);
 }
 

@@ -240,7 +240,7 @@ static bool windows_start_inside(edit *e, uint32_t k, int64_t window, int64_t st
     const type *x = tensor_type(e, input_of(e, 0));
     int64_t in;
     if (stride < 1 || (tail <= 0 && stride <= window)) return true;
-    if (stride > INT32_MAX || head != (int32_t)head || tail != (int32_t)tail) return false;
+    if (stride > INT32_MAX || window != (int32_t)window || head != (int32_t)head || tail != (int32_t)tail) return false;
     if (!x || (int32_t)k + 2 >= x->rank || !dim_is_const(e->m->dims, x->shape[k + 2], &in) || in > INT64_MAX / 4) return false;
     const int64_t room = in + head + tail - window, steps = (room + stride - 1) / stride;
     return room <= 0 || steps * stride < in + head;

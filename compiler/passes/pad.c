@@ -20,6 +20,8 @@ static bool fill_of(model *m, const node *pad, double *fill)
     return true;
 }
 
+enum { MOST_PAD = INT32_MAX / 4 }; /* windows are reckoned in 32 bits (infer.c) */
+
 /* pads[i], pads[n + i]: cells before and after spatial axis i. */
 static bool spatial_pads(model *m, const node *pad, int64_t *pads, uint32_t *n)
 {
@@ -31,7 +33,7 @@ static bool spatial_pads(model *m, const node *pad, int64_t *pads, uint32_t *n)
     const uint32_t rank = (uint32_t)t->rank;
     if (!list_param(m, pad, "pads", 1, &list, &count) || !list || count != 2 * rank) return false;
     for (uint32_t i = 0; i < count; i++)
-        if (list[i] < 0 || (i % rank < 2 && list[i])) return false;
+        if (list[i] < 0 || list[i] > MOST_PAD || (i % rank < 2 && list[i])) return false;
     *n = rank - 2;
     memcpy(pads, list + 2, *n * sizeof *pads);
     memcpy(pads + *n, list + rank + 2, *n * sizeof *pads);
@@ -51,6 +53,8 @@ static bool into_window(rewrite *r, node_id id, bool wants_lowest)
     if ((strcmp(automatic, "NOTSET") && strcmp(automatic, "VALID")) || node_int(n, "ceil_mode", 0)) return false;
     const int64_t *own = node_ints(n, "pads", &count);
     if (own && count != 2 * spatial) return false;
+    for (uint32_t i = 0; own && i < count; i++)
+        if (own[i] < 0 || own[i] > MOST_PAD) return false;
     for (uint32_t i = 0; own && i < count && !strcmp(automatic, "NOTSET"); i++) pads[i] += own[i];
     rewrite_set_input(r, id, 0, pad->in[0]);
     node_drop_attr(node_at(m, id), "auto_pad");
@@ -73,7 +77,7 @@ static bool into_pool(rewrite *r, node_id id, bool wants_lowest)
     int64_t pads[2 * MANY];
     if (!pad || !window || !spatial_pads(r->m, pad, pads, &spatial) || n != spatial || (own && count != 2 * spatial)) return false;
     for (uint32_t i = 0; i < 2 * spatial; i++)
-        if (pads[i] + (own ? own[i] : 0) >= window[i % spatial]) return false;
+        if (sat_add(pads[i], own ? own[i] : 0) >= window[i % spatial]) return false;
     return into_window(r, id, wants_lowest);
 }
 

@@ -196,7 +196,7 @@ static int32_t *zero_shares(conv_plan *c)
 {
     const conv_params *params = &c->k->conv;
     const tensor *w = slot_at(c->p, c->k->arg[2].slot)->data;
-    const int64_t channels = w->shape[0], per = tensor_count(w) / channels;
+    const int64_t channels = w->shape[0], per = channels ? tensor_count(w) / channels : 0;
     int32_t *share = ARENA_ARRAY(c->p->mem, int32_t, channels);
     for (int64_t o = 0; o < channels; o++) {
         int64_t sum = 0;

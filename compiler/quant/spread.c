@@ -23,6 +23,8 @@ typedef struct {
     quantization w;
 } spread;
 
+enum { MOST_PHASES = 1024 }; /* each has weights of its own */
+
 static int64_t number_of(const node *n, const char *name, uint32_t i, int64_t otherwise)
 {
     uint32_t count;
@@ -43,7 +45,7 @@ static bool read_dimension(const node *n, const tensor *w, spread *s, uint32_t i
     s->pads[i + s->rank] = behind;
     s->first[i] = lo - skip * stride;
     s->cut[i] = (behind + 1) * stride - reach;
-    s->phases *= stride;
+    s->phases = sat_mul(s->phases, stride);
     return true;
 }
 
@@ -68,7 +70,7 @@ static bool read_spread(region *r, node_id id, spread *s)
     s->in_channels = w->shape[0] / s->group;
     for (uint32_t i = 0; i < s->rank; i++)
         if (!read_dimension(n, w, s, i)) return false;
-    return true;
+    return s->phases <= MOST_PHASES;
 }
 
 /* DepthToSpace interleaves two dimensions alike, of any size. */

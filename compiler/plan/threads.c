@@ -15,7 +15,7 @@
 /* In ns; measured on processors with 2 MiB of second cache a core and a common third one. */
 static const double ASK_NS = 60;     /* to hand out a share of a job; the thread with it begins START_NS later, and the caller hears in HEAR_NS that it is done */
 static const double START_NS = 250, HEAR_NS = 100;
-static const double LINE_NS = 9;     /* a cache line from another core, among many */
+static const double LINE_NS = 12;    /* a cache line from another core, among many */
 static const double LEAST_GAIN_NS = 150; /* what a split must gain: other processors' cores are further apart */
 static const double LATE_NS = 4000;  /* pieces of this length may be several for each thread, so that those that come late leave the rest to others */
 static const double SHORT_ROWS = 1.5; /* rows that are too few for a kernel's tile take so much longer */

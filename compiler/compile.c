@@ -208,6 +208,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < o->states.n; i++)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     for (uint32_t i = 0; i < o->states.n; i++) note_state(p, o->states.p[i].in, out);
+    plan_threads(p, &plan);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;
     return dumped(m, o, out) && emit_c(p, &memory, o, t, out) && sizes_made(m);

@@ -98,8 +98,7 @@ dim capacity_of(const emit *e, dim symbol); /* 0: not decided by the run */
 dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capacity */
 
 /* threads.c */
-bool step_splits(const emit *e, const step *s);
-bool step_is_joined(const emit *e, const step *s); /* done by the parts of the step before */
+bool step_is_joined(const step *s); /* done by the parts of the step before */
 void print_part(emit *e, const step *s, text *out);
 void call_split(emit *e, const step *s, const char *indent, text *out);
 void print_for(emit *e, text *out);

@@ -229,13 +229,13 @@ void call_block(emit *e, const block *b, const char *indent, text *out)
         const step *s = b->steps.p[i];
         if (on_device(e)) host_section_begin(e, b, i, indent, out);
         e->host_step = s->host;
-        const bool joined = !s->host && step_is_joined(e, s);
+        const bool joined = !s->host && step_is_joined(s);
         text_addf(out, "%s/* %u  %s%s */\n", indent, s->id, comment_text(e->mem, s->what ? s->what : ""), joined ? ": in the parts of the step before" : "");
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 0);\n", indent, s->id);
         if (joined) {
         } else if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
         else if (on_device(e) && !s->host) cuda_call(e, s, indent, out);
-        else if (!s->host && step_splits(e, s)) call_split(e, s, indent, out);
+        else if (!s->host && s->grain) call_split(e, s, indent, out);
         else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
         else call_kernel(e, s, indent, out);
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 1);\n", indent, s->id);

@@ -1,51 +1,8 @@
 /* threads.c - a step split over threads: its arguments in a struct, a function over a range, and the call that hands it to the environment.
- * Only with --threads 2 or more; each part computes whole rows, so results do not depend on how the range is cut. */
+ * Which steps and in what pieces plan/threads.c has decided. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "emit/emit.h"
-
-/* Handing a step to threads takes most of a microsecond. A piece for each thread is best where the step is short (LEAST_NS each); longer ones get more
- * (of LATE_NS), so that threads that come late leave the rest to others. */
-static const double LEAST_NS = 700, WHOLE_NS = 1500, LATE_NS = 4000;
-enum { PIECES_PER_THREAD = 4 };
-
-/* How many of n units make a piece, of a step that takes that long: as small as is worth it, but so that no thread gets more units than it must. */
-static int64_t grain_for(int64_t n, double ns, int threads)
-{
-    int64_t best = n, least = n;
-    if (ns >= 0 && ns < WHOLE_NS) return n;
-    if (ns >= 0 && ns / LEAST_NS < threads) threads = (int)(ns / LEAST_NS);
-    for (int64_t each = 1; each <= PIECES_PER_THREAD; each++) { /* pieces for each thread */
-        const int64_t grain = (n + each * threads - 1) / (each * threads), pieces = (n + grain - 1) / grain, most = (pieces + threads - 1) / threads * grain;
-        if (each > 1 && ns >= 0 && ns / (double)pieces < LATE_NS) break;
-        if (most <= least) {
-            best = grain;
-            least = most;
-        }
-    }
-    return best;
-}
-
-/* The least part of the range that is worth a call, where the sizes are known; 0: the whole. Chosen here because the axis that a nest is split along
- * still is (print_nest.c); both belong to plan/. */
-static int64_t grain_of(const emit *e, const step *s)
-{
-    const printed *f = &e->by_step[s->id];
-    const int64_t unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
-    int64_t n;
-    if (!dim_is_const(e->p->dims, f->sig.range, &n)) return unit;
-    /* of most kernels it is not known what they compute */
-    const double ns = s->kernel && s->kernel->ns ? s->kernel->ns : s->kernel && !s->work ? -1 : step_ns(e->p, s, e->target->vl);
-    const int64_t grain = grain_for((n + unit - 1) / unit, ns, e->o->threads) * unit;
-    return grain < n ? grain : 0;
-}
-
-bool step_splits(const emit *e, const step *s)
-{
-    const printed *f = &e->by_step[s->id];
-    return e->o->threads >= 2 && f->name && f->sig.ranged && !f->sig.can_fail && grain_of(e, s) > 0;
-}
 
 /* Elements of scratch memory that each thread has; 0: none. */
 static int64_t thread_scratch(const step *s)
@@ -64,9 +21,9 @@ static const step *joined_to(const step *s)
     return s->kernel ? s->kernel->joined : NULL;
 }
 
-bool step_is_joined(const emit *e, const step *s)
+bool step_is_joined(const step *s)
 {
-    return s->kernel && s->kernel->leader && step_splits(e, s->kernel->leader);
+    return s->kernel && s->kernel->leader && s->kernel->leader->grain;
 }
 
 /* The members of NAME_args for one step, whose names begin with `letter`. */
@@ -118,8 +75,8 @@ static void print_job(emit *e, const step *s, text *out)
 
 void print_part(emit *e, const step *s, text *out)
 {
-    if (step_is_joined(e, s)) print_job(e, s->kernel->leader, out); /* which calls both, so it comes behind both */
-    else if (step_splits(e, s) && !joined_to(s)) print_job(e, s, out);
+    if (step_is_joined(s)) print_job(e, s->kernel->leader, out); /* which calls both, so it comes behind both */
+    else if (s->grain && !joined_to(s)) print_job(e, s, out);
 }
 
 static void job_arguments(emit *e, const step *s, const char **sep, text *out)
@@ -145,7 +102,7 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);
-    text_addf(out, ", %" PRId64 ");\n%s}\n", grain_of(e, s), indent);
+    text_addf(out, ", %" PRId64 ");\n%s}\n", s->grain, indent);
 }
 
 /* The one place that knows env->parallel_for. */

@@ -129,7 +129,8 @@ typedef struct {
 
 typedef struct nest {
     uint8_t n_axes;
-    dim axis[NEST_AXES]; /* parallel; the first is the one that ranges and threads split */
+    dim axis[NEST_AXES]; /* parallel */
+    dim split;           /* the one that ranges and threads split, set by plan_threads; 0: the first */
     uint32_t n_stages;
     stage *stage;
     bool can_fail; /* holds an INDEX */

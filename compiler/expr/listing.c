@@ -212,6 +212,7 @@ static void list_step(listing *l, const step *s, int depth)
     text_addf(l->out, "%-4u", s->id ? s->id : l->step);
     indent(l, depth);
     text_addf(l->out, "%-6s  %s  ", STEP[s->kind], s->what ? s->what : "");
+    if (s->grain) text_addf(l->out, "(threads: pieces of %lld)  ", (long long)s->grain);
     if (s->nest) list_nest(l, s->nest, depth);
     else if (s->kernel) list_kernel(l, s->kernel, depth);
     else list_control(l, s->kind, s->control, depth);

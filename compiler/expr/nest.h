@@ -77,12 +77,14 @@ typedef struct {
 typedef struct {
     VEC(slot) slots;   /* written ones first */
     VEC(dim) symbols;
-    bool ranged;       /* has parameters int64_t lo, hi over one parallel axis: the first, or the longest when the first is short */
+    bool ranged;       /* has parameters int64_t lo, hi over one parallel axis: nest.split */
     dim range;         /* its extent; dim 1 when not ranged */
     bool can_fail;     /* returns int (0 or a negative code), else void */
 } step_signature;
 /* static void PREFIXname(float *restrict y, const float *restrict x, int64_t batch, int64_t lo, int64_t hi) { ... } on flattened nests. */
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig);
+/* The axis of a flattened, placed nest that (lo, hi) had better bound, given how it will be printed; 0: it has none. To be kept in nest.split. */
+dim nest_range(program *p, const nest *n, const print_options *o);
 /* The same as a kernel of CUDA, __global__ void PREFIXname(...), without lo and hi; one that can fail takes `int *fail` last, where it leaves the code.
  * Either each thread computes one point of the parallel axes, or each block one point with its threads sharing the stages' axes. */
 void nest_print_cuda(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig, launch_shape *launch);

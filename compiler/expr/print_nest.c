@@ -145,9 +145,14 @@ void silence_unused(printer *w, const char *body, bool ranged)
     if (ranged && !mentions(body, "hi")) line(w, "(void)hi;");
 }
 
+static bool is_ranged(const nest *n)
+{
+    return n->n_axes > 0 && !in_order(n);
+}
+
 void print_signature_of(printer *w, const nest *n, step_signature *sig)
 {
-    *sig = (step_signature){.can_fail = n->can_fail, .ranged = n->n_axes > 0 && !in_order(n), .range = dim_const(w->t, 1)};
+    *sig = (step_signature){.can_fail = n->can_fail, .ranged = is_ranged(n), .range = dim_const(w->t, 1)};
     if (sig->ranged) sig->range = dim_extent(w->t, n->axis[0]);
     for (int written = 1; written >= 0; written--)
         for (uint32_t i = 0; i < w->param.n; i++)
@@ -164,9 +169,9 @@ static int64_t few(void *ctx, dim symbol)
     return r.lo > FEW ? r.lo : r.hi < FEW ? r.hi : FEW;
 }
 
-/* Moves the longest axis to the front when the first one is too short to be shared among threads. Not the one in the lanes, nor the innermost
- * of a copy, which is walked in the order of memory, nor those that a copy turns by tiles. */
-static void choose_range(printer *w, nest *n, const choice *c)
+/* The longest axis, where the first one is too short to be shared among threads. Not the one in the lanes, nor the innermost of a copy, which is walked in
+ * the order of memory, nor those that a copy turns by tiles. */
+static dim choose_range(printer *w, const nest *n, const choice *c)
 {
     enum { ENOUGH = 16 };
     uint32_t best = 0;
@@ -184,10 +189,32 @@ static void choose_range(printer *w, nest *n, const choice *c)
         }
         if (longest >= ENOUGH) break;
     }
-    const dim axis = n->axis[best];
-    memmove(&n->axis[1], &n->axis[0], sizeof axis * best);
-    n->axis[0] = axis;
+    return n->axis[best];
 }
+
+dim nest_range(program *p, const nest *n, const print_options *o)
+{
+    printer w;
+    if (!is_ranged(n)) return 0;
+    printer_init(&w, p, o, NULL);
+    print_collect(&w, n);
+    const nest *work = nest_copy(&w, n);
+    const choice c = choose_vector(&w, work);
+    const dim axis = choose_range(&w, work, &c);
+    printer_end(&w);
+    return axis;
+}
+
+/* The axis that is split becomes the outermost loop. */
+static void move_range(nest *n)
+{
+    uint32_t at = 0;
+    while (at < n->n_axes && n->axis[at] != n->split) at++;
+    if (!at || at == n->n_axes) return;
+    memmove(&n->axis[1], &n->axis[0], sizeof *n->axis * at);
+    n->axis[0] = n->split;
+}
+
 
 void nest_print(program *p, const nest *n, const char *name, const print_options *o, text *out, step_signature *sig)
 {
@@ -199,7 +226,7 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     print_collect(&w, n);
     nest *work = nest_copy(&w, n);
     const choice c = choose_vector(&w, work);
-    if (work->n_axes > 1 && !in_order(work)) choose_range(&w, work, &c);
+    if (is_ranged(work)) move_range(work);
     print_signature_of(&w, work, sig);
     w.indent = 1;
     const dim ranged = sig->ranged ? work->axis[0] : 0;

@@ -148,7 +148,8 @@ typedef struct kernel {
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
-    double ns;     /* about how long it takes, where step_ns can't say; 0: it can, or it is not known */
+    bool by_rows;  /* (lo, hi) are rows of the images that it writes, and of those that it reads, as far as strides let them be */
+    double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
     struct step *joined, *leader; /* the next step, whose range is split with this one's and done in the same parts; in that step, this one. NULL: none */
     launch_shape launch;
 } kernel;
@@ -180,6 +181,7 @@ typedef struct step {
     uint32_t id; /* position in the linear order, from 1; set by plan */
     bool host;   /* CUDA: it runs on the host, because it touches strings */
     dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
+    int64_t grain; /* the least part of its range that is worth a thread's time, set by plan_threads; 0: one thread does it all */
 } step;
 
 struct block {

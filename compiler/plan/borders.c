@@ -16,15 +16,14 @@ static bool has_halo(const slot_info *i)
 
 /* ---- images: a kernel ---- */
 
-/* About how long it takes when the cells are in the cache of another core, which is where threads matter. 0: it is not known. */
-static double halo_ns(program *p, const slot_info *i, int64_t blocks)
+/* Of all images; 0: it is not known. */
+static double halo_cells(program *p, const slot_info *i, int64_t blocks)
 {
-    static const double CELL_NS = 10;
     const struct view_dim *v = i->view.d;
     int64_t n, h, w;
     if (!dim_is_const(p->dims, i->extent[0], &n) || !dim_is_const(p->dims, i->extent[2], &h) || !dim_is_const(p->dims, i->extent[3], &w)) return 0;
     const double across = (double)v[3].halo_lo + v[3].halo_hi, down = (double)v[2].halo_lo + v[2].halo_hi;
-    return CELL_NS * (double)n * (double)blocks * ((double)h * across + ((double)w + across) * down);
+    return (double)n * (double)blocks * ((double)h * across + ((double)w + across) * down);
 }
 
 static bool image_border(program *p, block *out, slot s)
@@ -47,7 +46,7 @@ static bool image_border(program *p, block *out, slot s)
     const kernel_arg arg = {s, ARG_INOUT};
     kernel *k = ARENA_NEW(p->mem, kernel);
     *k = (kernel){.kind = K_TEMPLATE, .name = "halo", .n_bind = N + 1, .bind = arena_copy(p->mem, bind, sizeof bind), .n_arg = 1, .arg = arena_copy(p->mem, &arg, sizeof arg),
-                  .range = dim_mul(d, i.extent[0], i.extent[2]), .ns = halo_ns(p, &i, blocks)};
+                  .range = dim_mul(d, i.extent[0], i.extent[2]), .by_rows = true, .cells = halo_cells(p, &i, blocks)};
     step *made = ARENA_NEW(p->mem, step);
     *made = (step){.kind = STEP_KERNEL, .what = arena_printf(p->mem, "padding of '%s'", i.name), .kernel = k};
     VEC_PUSH(p->mem, out->steps, made);

@@ -326,7 +326,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     conv_bind_window(&b, c, 1, c->hook.int_acc);
     if (c->hook.int_acc) conv_bind_number(&b, "WZ", weight_offset(c));
     const dim rows = dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[1]);
-    conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
+    conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows)->by_rows = true;
     return true;
 }
 
@@ -340,13 +340,6 @@ static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
     if (lines >= 3 * threads && (lines < 4 * threads || weights > input) ? weights * 8 <= c->o->target->l2 : lines >= 4 * threads) return 1;
     const int64_t most = blocks < 4 * threads ? blocks : 4 * threads;
     return most - most % threads > 0 ? most - most % threads : 1;
-}
-
-/* Rows that a thread's part is a multiple of: those of a tile, but where few tiles do not go into as many threads. */
-static int64_t rows_together(const conv_plan *c, int64_t tile, int64_t lines)
-{
-    const int64_t tiles = lines / tile, threads = c->o->threads;
-    return lines > 0 && tiles < 4 * threads && tiles % threads ? 1 : tile;
 }
 
 static bool direct(conv_plan *c, const step *s, block *out)
@@ -395,7 +388,9 @@ static bool direct(conv_plan *c, const step *s, block *out)
         conv_bind_number(&b, "PARTS", parts);
         conv_bind(&b, "LINES", rows);
     }
-    conv_append(c, s, out, bytes ? "qconv" : narrow ? "conv_half" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts))->unit = parts > 1 ? conv_known(p, rows) : rows_together(c, t.ry, conv_known(p, rows));
+    kernel *made = conv_append(c, s, out, bytes ? "qconv" : narrow ? "conv_half" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts));
+    made->by_rows = parts == 1;
+    made->unit = parts > 1 ? conv_known(p, rows) : t.ry;
     return true;
 }
 

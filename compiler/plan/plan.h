@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
+ * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory, plan_threads.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -99,8 +99,8 @@ dim matrix_work(program *p, const kernel *k);
 dim step_work(program *p, const step *s);
 dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
-/* About how long a step takes on one thread of a fast processor with vectors of vl floats, in ns, for what is worth handing to threads; -1: its sizes aren't known. */
-double step_ns(program *p, const step *s, int vl);
+/* About how long a step takes on one thread of a fast processor with the target's vectors, in ns, for what is worth handing to threads; -1: not known. */
+double step_ns(program *p, const step *s, const target *t);
 
 /* After a run, buffer `from` is copied over buffer `to`, both in the state; from == to: the run works in place. */
 typedef struct {
@@ -131,6 +131,8 @@ typedef struct {
 void plan_memory(program *p, memory_plan *out);
 /* After plan_memory: output `out` becomes input `in` of the next run, both in the state (state.c). False after reporting. */
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan);
+/* After plan_memory: the axis that a nest is split along (nest.split) and, with o->threads of 2 or more, which steps are split and in what pieces (step.grain; threads.c). */
+void plan_threads(program *p, const plan_options *o);
 /* Is the arena, with the state, at most `limit` bytes? Else false after reporting the step in which most is alive, what is, and what would help (ram.c). */
 bool plan_fits(program *p, const memory_plan *plan, int64_t limit);
 /* CUDA, after plan_flatten: which steps run on the host (host.c). After plan_in_place, in plan_memory: who uses which buffer. */

@@ -193,7 +193,7 @@ enum { WINO_LEAST_TILES = 4, WINO_MOST_TILES = 288 };
 static const double WINO_INPUT_CYCLES = 4.2, WINO_OUTPUT_CYCLES = 3.4; /* for the channels of a vector and each of a tile's points; measured */
 
 /* A block's transformed input and products take three quarters of the L2 cache at most; the rest is for weights. Blocks are equally long, and where there are
- * several, a multiple of the threads; where there is one, threads share the channels. */
+ * several, a multiple of the threads; where there is one, threads share the channels, or few channels' tiles. */
 wino_tile wino_tile_choose(const vector_unit *u, int side, int64_t tiles, int64_t ic, int64_t oc, int threads)
 {
     const int64_t points = (int64_t)(side + 2) * (side + 2);
@@ -208,6 +208,7 @@ wino_tile wino_tile_choose(const vector_unit *u, int side, int64_t tiles, int64_
         int64_t blocks = ceil_of(tiles, most);
         if (blocks > 1) blocks = ceil_of(blocks, threads) * threads;
         else if (vectors / t.nv >= threads) t.parts = threads;
+        else if (tiles >= 2 * WINO_LEAST_TILES * threads) blocks = threads;
         t.tb = ceil_of(tiles, blocks);
     }
     choose(u, ALIASED_ROWS + 6 * (ic % 256 != 0), t.tb, vectors, &t.mr, &t.nv);

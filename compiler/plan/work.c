@@ -2,6 +2,8 @@
  *
  * in:  steps of a program, products and convolutions not yet bound (matrix_work) or everything placed (step_work, step_bytes)
  * out: sizes, in the run-time dimensions */
+#include <string.h>
+
 #include "plan/plan.h"
 
 static dim extents(dims *d, const dim *axis, uint32_t n)
@@ -78,19 +80,23 @@ static double nest_adds(program *p, const nest *n)
     return all;
 }
 
-double step_ns(program *p, const step *s, int vl)
+/* A processor with two multiply-adds of a vector a cycle, less what is lost around them. */
+double step_ns(program *p, const step *s, const target *t)
 {
-    static const double ADDS = 2, BYTES = 20, MULTIPLY_ADDS = 2.5; /* per ns: of a lane, of all, of a lane */
+    static const double CELL_NS = 1.2, ADDS = 2, MULTIPLY_ADDS = 5, NEAR = 50, FAR = 16; /* per ns: of a lane; bytes, of the second cache and beyond it */
     int64_t bytes, work;
+    if (s->kernel && s->kernel->cells > 0) return CELL_NS * s->kernel->cells;
     if ((s->kind != STEP_NEST && s->kind != STEP_KERNEL) || !dim_is_const(p->dims, step_bytes(p, s), &bytes) || !dim_is_const(p->dims, step_work(p, s), &work)) return -1;
-    const bool bytes_products = s->kernel && s->kernel->n_hook && s->kernel->hook[0].int_acc;
-    double busy = (double)work / (MULTIPLY_ADDS * vl * (bytes_products ? 4 : 1));
+    if (s->kernel && !s->work) return -1; /* of most kernels it is not known what they compute */
+    const bool bytes_products = s->kernel && s->kernel->n_hook && s->kernel->hook[0].int_acc, by_tiles = s->kernel && !strcmp(s->kernel->name, "conv_wino");
+    double busy = (double)work / (MULTIPLY_ADDS * t->vl * (bytes_products ? 4 : by_tiles ? 2 : 1));
     if (s->kind == STEP_NEST) {
         const double adds = nest_adds(p, s->nest);
         if (adds < 0) return -1;
-        if (adds / (ADDS * vl) > busy) busy = adds / (ADDS * vl);
+        if (adds / (ADDS * t->vl) > busy) busy = adds / (ADDS * t->vl);
     }
-    return busy > (double)bytes / BYTES ? busy : (double)bytes / BYTES;
+    const double moved = (double)bytes / (bytes < t->l2 ? NEAR : FAR);
+    return busy > moved ? busy : moved;
 }
 
 static void add_work(void *ctx, step *s)

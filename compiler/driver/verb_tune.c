@@ -20,7 +20,7 @@
 
 static const double LEAST_GAIN = 1.03; /* less is left to the plan */
 static const double ROUND_MS = 20, SPLIT_NS = 60000; /* steps that take longer than that are split in any case */
-enum { ROUNDS = 12, MOST_RUNS = 200 };
+enum { ROUNDS = 12, MOST_RUNS = 200, SET_BACK = 3 };
 
 /* The model, built with one choice for each question. */
 typedef struct {
@@ -38,6 +38,7 @@ typedef struct {
     compile_options o;
     input_sets inputs;
     uint32_t n_built;
+    int rounds;
     double tolerance; /* of outputs, of their range */
     VEC(tuning_result) results;
 } tuner;
@@ -112,9 +113,9 @@ static bool time_round(variant *v, bool steps)
     return true;
 }
 
-static bool time_all(variant *v, uint32_t n, bool steps)
+static bool time_all(const tuner *t, variant *v, uint32_t n, bool steps)
 {
-    for (int r = 0; r < ROUNDS; r++)
+    for (int r = 0; r < t->rounds; r++)
         for (uint32_t i = 0; i < n; i++)
             if (!time_round(&v[i], steps)) return false;
     return true;
@@ -183,7 +184,7 @@ static bool tune_kernels(tuner *t, tuning *best)
         }
         ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
     }
-    ok = ok && time_all(v, n, true);
+    ok = ok && time_all(t, v, n, true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
         if (!is_split(&v[0].choices->questions.p[i])) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
     for (uint32_t i = 0; i < n; i++) close_variant(&v[i]);
@@ -201,7 +202,7 @@ static bool try_splits(tuner *t, const tuning_question *q, variant *pair)
         pair[1] = (variant){.choices = with_choice(t, pair[0].choices, q->shape, q->word[k])};
         if (!build(t, &pair[1], false) || !check_outputs(t, &pair[0], &pair[1])) return false;
         pair[0].run = INFINITY;
-        if (!time_all(pair, 2, false)) return false;
+        if (!time_all(t, pair, 2, false)) return false;
         const bool better = !pair[1].differs && pair[1].run * LEAST_GAIN < pair[0].run;
         if (better) {
             gain *= pair[0].run / pair[1].run;
@@ -232,25 +233,54 @@ static bool tune_splits(tuner *t, tuning *best)
 
 /* ---- the whole ---- */
 
+static bool build_tuned(tuner *t, variant *v)
+{
+    *v = (variant){.choices = no_choices(t)};
+    for (uint32_t i = 0; i < t->results.n; i++) VEC_PUSH(v->choices->mem, v->choices->entries, ((tuning_entry){.shape = t->results.p[i].shape, .choice = t->results.p[i].choice}));
+    return build(t, v, false);
+}
+
+/* Choices that can't be followed together are set back to the plan's: each may have fitted alone into what --optimize leaves for weights. True: there was one. */
+static bool set_back(tuner *t, const variant *v)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < t->results.n; i++) {
+        tuning_result *r = &t->results.p[i];
+        if (!v->choices->entries.p[i].refused || r->choice == r->over) continue;
+        r->choice = r->over;
+        r->gain = 1;
+        any = true;
+    }
+    return any;
+}
+
+static void print_report(tuner *t, double before, double after)
+{
+    const command *c = t->c;
+    uint32_t changed = 0;
+    for (uint32_t i = 0; i < t->results.n; i++) changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
+    if (c->json) {
+        fputs("{\"model\":", c->json);
+        json_string(c->json, t->path);
+        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%.6g,\"tuned\":%.6g}}\n", t->o.threads, t->results.n, changed, before, after);
+    }
+    if (!c->quiet && c->json != stdout) fprintf(c->out, "%u shapes, %u of them better otherwise: %.4g ms, before %.4g ms\n", t->results.n, changed, after, before);
+}
+
 /* The model with all choices against the model without. */
 static bool report(tuner *t)
 {
-    variant pair[2] = {{.choices = no_choices(t)}, {.choices = no_choices(t)}};
-    for (uint32_t i = 0; i < t->results.n; i++) VEC_PUSH(t->c->mem, pair[1].choices->entries, ((tuning_entry){.shape = t->results.p[i].shape, .choice = t->results.p[i].choice}));
-    const bool ok = build(t, &pair[0], false) && build(t, &pair[1], false) && time_all(pair, 2, false);
-    const double before = pair[0].run, after = pair[1].run;
+    variant pair[2] = {{.choices = no_choices(t)}, {0}};
+    bool ok = build(t, &pair[0], false) && build_tuned(t, &pair[1]);
+    for (int k = 0; ok && k < SET_BACK && set_back(t, &pair[1]); k++) {
+        close_variant(&pair[1]);
+        ok = build_tuned(t, &pair[1]);
+    }
+    ok = ok && time_all(t, pair, 2, false);
+    if (ok) print_report(t, pair[0].run, pair[1].run);
     close_variant(&pair[0]);
     close_variant(&pair[1]);
-    if (!ok) return false;
-    uint32_t changed = 0;
-    for (uint32_t i = 0; i < t->results.n; i++) changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
-    if (t->c->json) {
-        fputs("{\"model\":", t->c->json);
-        json_string(t->c->json, t->path);
-        fprintf(t->c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%.6g,\"tuned\":%.6g}}\n", t->o.threads, t->results.n, changed, before, after);
-    }
-    if (!t->c->quiet && t->c->json != stdout) fprintf(t->c->out, "%u shapes, %u of them better otherwise: %.4g ms, before %.4g ms\n", t->results.n, changed, after, before);
-    return true;
+    return ok;
 }
 
 static bool tune_in(tuner *t, const char *output)
@@ -260,6 +290,7 @@ static bool tune_in(tuner *t, const char *output)
     if (!command_compile_options(c, &t->o)) return false;
     const char *name = t->o.target;
     if (target_is_cuda(name) || (name && !strcmp(name, "auto"))) return diag_error(c->diag, EXIT_USAGE, "", "target", "tune is for targets of C");
+    t->rounds = (int)opt_int(c->o, OPT_REPEAT, ROUNDS);
     t->tolerance = t->o.precision == PRECISION_FP32 ? 1e-3 : 1.0 / 32;
     model *m = load_for_build(c->mem, c->diag, t->path);
     if (!m || !bench_inputs(c, m, &t->o, &t->inputs)) return false;

@@ -16,7 +16,7 @@
 #include "passes/passes.h"
 #include "passes/sequence.h"
 #include "passes/verify.h"
-#include "plan/plan.h"
+#include "plan/tuning.h"
 #include "quant/quant.h"
 #include "target/target.h"
 
@@ -165,6 +165,12 @@ static bool sizes_made(model *m)
     return diag_hint(m->diag, "give sizes of the inputs as numbers, with --dim or --shape");
 }
 
+const char *compile_target(const compile_options *o)
+{
+    const target *t = chosen_target(o);
+    return t ? t->name : "";
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = chosen_target(o);
@@ -172,6 +178,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         diag_error(m->diag, EXIT_USAGE, "", "target", "there is no target '%s'", o->target);
         return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
     }
+    struct tuning *measured = o->tuning && tuning_is_for(o->tuning, m->diag, t) ? o->tuning : NULL;
     out->name = model_name(m, o, out->mem);
     if (!out->name) return false;
     out->n_nodes = model_main(m)->nodes.n;
@@ -187,7 +194,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         plan_alias(p);
     }
     dump_plan(p, o, out, "fuse");
-    const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize, o->precision};
+    const plan_options plan = {t, o->math, o->threads, o->gpu_precision, o->optimize, o->precision, measured};
     plan_widen(p, &plan);
     plan_narrow(p, &plan);
     plan_tables(p, &plan);
@@ -209,6 +216,8 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         if (!plan_state(p, o->states.p[i].out, o->states.p[i].in, &memory)) return false;
     for (uint32_t i = 0; i < o->states.n; i++) note_state(p, o->states.p[i].in, out);
     plan_threads(p, &plan);
+    tuning_steps(measured, p);
+    tuning_warn(measured, m->diag);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;
     return dumped(m, o, out) && emit_c(p, &memory, o, t, out) && sizes_made(m);

@@ -70,6 +70,7 @@ typedef struct {
     bool explain;     /* say in notes what was fused, chosen and refused */
     bool whole_helpers; /* copy all of the vector header, which then can stand in one translation unit with that of another model */
     bool no_fuse;     /* one step per node: to find out where a difference comes from */
+    struct tuning *tuning; /* measured choices, see plan/tuning.h, which then also lists what was asked; NULL: the plan's own */
     const char *dump; /* NULL, or the pass after which the model (or the plan) is written to compiled.dump */
 } compile_options;
 
@@ -124,6 +125,7 @@ typedef struct {
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
  * an operator or attribute that onnxcc cannot compile is EXIT_UNSUPPORTED. The result does not depend on time, memory layout or the host. */
 bool compile_model(model *m, const compile_options *o, compiled *out);
+const char *compile_target(const compile_options *o); /* the name of the target that it compiles for: not "native" */
 
 /* `--target=auto`: the model, loaded twice, for this processor and for CUDA, and files that choose between them when they run. */
 bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, compiled *out);

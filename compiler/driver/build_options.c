@@ -6,6 +6,7 @@
 
 #include "driver/command.h"
 #include "driver/data_set.h"
+#include "driver/tuning_file.h"
 #include "target/target.h"
 
 static bool parse_number(const char **s, int64_t *v)
@@ -186,6 +187,12 @@ static bool parse_gpu_arch(command *c, compile_options *o)
     return true;
 }
 
+static bool parse_tuning(command *c, compile_options *o)
+{
+    const char *path = opt_text(c->o, OPT_TUNING, NULL);
+    return !path || (o->tuning = tuning_read(c->mem, c->diag, path)) != NULL;
+}
+
 /* Options whose effect is not there yet are refused rather than ignored. Remove a line when the compiler follows the option. */
 static bool refuse_unsupported(command *c, const compile_options *o)
 {
@@ -257,5 +264,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && refuse_unsupported(c, o) && check_precision(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && parse_tuning(c, o) && refuse_unsupported(c, o) && check_precision(c, o);
 }

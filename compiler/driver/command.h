@@ -26,6 +26,7 @@ exit_code verb_quantize(command *c);
 exit_code verb_run(command *c);
 exit_code verb_verify(command *c);
 exit_code verb_bench(command *c);
+exit_code verb_tune(command *c);
 exit_code verb_ops(command *c);
 exit_code verb_text(command *c);
 exit_code verb_merge(command *c);

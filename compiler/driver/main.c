@@ -8,7 +8,7 @@
 
 static exit_code (*const RUN[VERB_COUNT])(command *) = {
     [VERB_COMPILE] = verb_compile, [VERB_CHECK] = verb_check, [VERB_INFER] = verb_infer, [VERB_CONVERT] = verb_convert, [VERB_INSPECT] = verb_inspect, [VERB_OPTIMIZE] = verb_optimize, [VERB_QUANTIZE] = verb_quantize, [VERB_RUN] = verb_run,       [VERB_VERIFY] = verb_verify,
-    [VERB_BENCH] = verb_bench,     [VERB_OPS] = verb_ops,     [VERB_TEXT] = verb_text,       [VERB_DOCTOR] = verb_doctor, [VERB_MERGE] = verb_merge, [VERB_EXTRACT] = verb_extract, [VERB_INLINE] = verb_inline, [VERB_PREFIX] = verb_prefix, [VERB_WEIGHTS] = verb_weights,
+    [VERB_BENCH] = verb_bench, [VERB_TUNE] = verb_tune, [VERB_OPS] = verb_ops,     [VERB_TEXT] = verb_text,       [VERB_DOCTOR] = verb_doctor, [VERB_MERGE] = verb_merge, [VERB_EXTRACT] = verb_extract, [VERB_INLINE] = verb_inline, [VERB_PREFIX] = verb_prefix, [VERB_WEIGHTS] = verb_weights,
 };
 
 static bool want_color(const options *o)

@@ -62,20 +62,38 @@ static void print(const profile *p, FILE *out)
     }
 }
 
+/* One run with a timer around each step, whose times go to `run` and `calls`. */
+static bool run_timed(session *s, profile *p, double *ms)
+{
+    s->env.timer = note;
+    s->env.timer_ctx = p;
+    for (uint32_t i = 0; i < p->n; i++) p->step[i].run = p->step[i].calls = 0;
+    const bool ok = session_call(s, ms);
+    s->env.timer = NULL;
+    return ok;
+}
+
+bool profile_least(session *s, uint32_t n, double *least, double *ms)
+{
+    arena *scratch = arena_new();
+    profile p = {ARENA_ARRAY(scratch, step_time, n + 1), n};
+    const bool ok = run_timed(s, &p, ms);
+    for (uint32_t i = 0; ok && i < n; i++)
+        if (p.step[i].run < least[i]) least[i] = p.step[i].run;
+    arena_free(scratch);
+    return ok;
+}
+
 bool profile_print(session *s, const compiled *built, int runs, FILE *out)
 {
     profile p = {ARENA_ARRAY(s->mem, step_time, built->n_steps + 1), built->n_steps};
     for (uint32_t i = 0; i < built->steps.n; i++) p.step[built->steps.p[i].id - 1].fact = &built->steps.p[i];
-    s->env.timer = note;
-    s->env.timer_ctx = &p;
     bool ok = true;
     for (int r = 0; r < runs && ok; r++) {
-        for (uint32_t i = 0; i < p.n; i++) p.step[i].run = p.step[i].calls = 0;
-        ok = session_call(s, NULL);
+        ok = run_timed(s, &p, NULL);
         for (uint32_t i = 0; i < p.n; i++)
             if (!r || p.step[i].run < p.step[i].least) p.step[i].least = p.step[i].run;
     }
-    s->env.timer = NULL;
     if (!ok) return false;
     qsort(p.step, p.n, sizeof *p.step, longest_first);
     print(&p, out);

@@ -34,6 +34,11 @@ static bool write_depfile(command *c, const char *path, const char *folder, cons
         text_add(&rule, " ");
         make_name(&rule, c->o->values[OPT_CUSTOM][i]);
     }
+    const char *tuning = opt_text(c->o, OPT_TUNING, NULL);
+    if (tuning) {
+        text_add(&rule, " ");
+        make_name(&rule, tuning);
+    }
     text_add(&rule, "\n");
     return file_write(path, rule.p, rule.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
 }

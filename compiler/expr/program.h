@@ -118,6 +118,7 @@ typedef struct {
     int32_t x_zero, w_zero; /* of integers: what is subtracted from each element; padding is x_zero. 0 for floats */
     elem narrow; /* the type that the input lies in memory as, set by plan_narrow; ELEM_NONE: float32, or bytes */
     int winograd; /* set by plan_winograd: side of the tiles, 4 or 2; 0: it is another way */
+    int sides;    /* those that it might have, added up */
     bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
 
@@ -150,6 +151,7 @@ typedef struct kernel {
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
     bool by_rows;  /* (lo, hi) are rows of the images that it writes, and of those that it reads, as far as strides let them be */
     double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
+    const char *shape; /* what tuning files call it (plan/tuning.h); NULL: nothing */
     struct step *joined, *leader; /* the next step, whose range is split with this one's and done in the same parts; in that step, this one. NULL: none */
     launch_shape launch;
 } kernel;

@@ -7,6 +7,7 @@
 
 #include "plan/conv_plan.h"
 #include "plan/pack.h"
+#include "plan/tuning.h"
 
 enum { STRICT_BLOCK = 16 /* channels; a multiple of every target's block */, MOST_VECTORS = 8 /* of a tile */ };
 
@@ -315,7 +316,8 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     const slot weights = c->hook.int_acc ? pack_qconv_dw(p, &steps, conv_weights_name(c), w, vl) : pack_conv_dw(p, &steps, conv_weights_name(c), w, vl);
     if (!conv_pack(c, out, &steps, weights)) return false;
     const vector_unit unit = conv_unit(c);
-    const dw_tile t = dw_tile_choose(&unit, conv_known(p, c->out[2]));
+    const char *shape = tuning_conv_shape(p, c->o, c->k);
+    const dw_tile t = tuning_dw_tile(p, c->o, shape, &unit, conv_known(p, c->out[2]));
     const int64_t channels = c->k->conv.group;
     bindings b = {.d = d};
     if (!c->hook.int_acc) conv_bind_input(&b, c);
@@ -326,7 +328,9 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     conv_bind_window(&b, c, 1, c->hook.int_acc);
     if (c->hook.int_acc) conv_bind_number(&b, "WZ", weight_offset(c));
     const dim rows = dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[1]);
-    conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows)->by_rows = true;
+    kernel *made = conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
+    made->by_rows = true;
+    made->shape = shape;
     return true;
 }
 
@@ -342,7 +346,8 @@ static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
     return most - most % threads > 0 ? most - most % threads : 1;
 }
 
-static bool direct(conv_plan *c, const step *s, block *out)
+/* The direct sum, or tiles of Winograd's algorithm. */
+static bool tiles(conv_plan *c, const step *s, block *out)
 {
     program *p = c->p;
     dims *d = p->dims;
@@ -351,7 +356,13 @@ static bool direct(conv_plan *c, const step *s, block *out)
     vector_unit unit = conv_unit(c);
     if (bytes && weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
     const int64_t width = conv_known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : narrow ? 2 : 4);
-    const conv_tile t = conv_tile_choose(&unit, c->oc, conv_known(p, c->out[1]), width, row);
+    int side = c->k->conv.winograd;
+    const char *shape = tuning_conv_shape(p, c->o, c->k);
+    const conv_tile t = tuning_conv_tile(p, c->o, c->k, shape, &unit, c->oc, conv_known(p, c->out[1]), width, row, &side);
+    if (side && conv_winograd(c, s, out)) {
+        out->steps.p[out->steps.n - 1]->kernel->shape = shape;
+        return true;
+    }
     /* Strict: every target adds up in the order of the longest vectors. */
     const int64_t channels = !bytes && !narrow && c->o->math == MATH_STRICT ? STRICT_BLOCK : c->block, group = c->k->conv.group, nr = (int64_t)t.nv * vl;
     const slot w = c->k->arg[2].slot;
@@ -389,6 +400,7 @@ static bool direct(conv_plan *c, const step *s, block *out)
         conv_bind(&b, "LINES", rows);
     }
     kernel *made = conv_append(c, s, out, bytes ? "qconv" : narrow ? "conv_half" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts));
+    made->shape = shape;
     made->by_rows = parts == 1;
     made->unit = parts > 1 ? conv_known(p, rows) : t.ry;
     return true;
@@ -413,7 +425,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
         return made;
     }
     hook_axes(&c);
-    const bool done = lanes ? depthwise(&c, s, out) : (k->conv.winograd && conv_winograd(&c, s, out)) || direct(&c, s, out);
+    const bool done = lanes ? depthwise(&c, s, out) : tiles(&c, s, out);
     plan_layout(p);
     return done;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "plan/pack.h"
-#include "plan/tile.h"
+#include "plan/tuning.h"
 
 dim matmul_extent(program *p, dim axis)
 {
@@ -316,11 +316,13 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
     const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
     const dim k_steps = dim_cdiv(d, kk, dim_const(d, together_of(q)));
-    const gemm_tile t = gemm_tile_choose(&unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow, weights_are_far(p));
+    const char *name = q->bytes ? "qgemm" : q->mm.narrow ? "gemm_half" : "gemm", *shape = tuning_gemm_shape(p, q->o, name, known(p, batches), known(p, m), known(p, n), known(p, kk));
+    const gemm_tile t = tuning_gemm_tile(p, q->o, shape, &unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow, weights_are_far(p));
     const dim b_at = matmul_panels(q, t.nv), panels = dim_cdiv(d, n, dim_const(d, (int64_t)t.nv * unit.vl));
     kernel *k = ARENA_NEW(p->mem, kernel);
     k->kind = K_TEMPLATE;
-    k->name = q->bytes ? "qgemm" : q->mm.narrow ? "gemm_half" : "gemm";
+    k->name = name;
+    k->shape = shape;
     k->lane = 2;
     const binding bind[] = {dim_binding("MR", dim_const(d, t.mr)), dim_binding("NV", dim_const(d, t.nv)), dim_binding("MT", dim_const(d, t.mt)),
                             dim_binding("MC", dim_const(d, t.mc)), dim_binding("AHEAD", dim_const(d, t.ahead)), dim_binding("M", m), dim_binding("N", n), dim_binding("K", kk),

@@ -14,6 +14,7 @@ typedef struct {
     gpu_precision gpu_precision;
     optimize_mode optimize;
     precision_mode precision;
+    struct tuning *tuning; /* measured choices (tuning.h); NULL: none */
 } plan_options;
 
 /* Refuses values whose size in bytes leaves the 64-bit range: EXIT_LIMIT. Right after lowering. */

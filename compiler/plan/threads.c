@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plan/plan.h"
+#include "plan/tuning.h"
 
 /* In ns; measured on processors with 2 MiB of second cache a core and a common third one. */
 static const double ASK_NS = 60;     /* to hand out a share of a job; the thread with it begins START_NS later, and the caller hears in HEAR_NS that it is done */
@@ -159,6 +159,35 @@ static int64_t even_grain(const item *i, int threads)
     return best * i->unit;
 }
 
+/* What tuning files call the ways of a step, where they speak of it; the shape, or NULL. */
+static const char *name_ways(const chooser *c, const item *i, const char **word)
+{
+    arena *mem = c->p->mem;
+    if (!c->o->tuning || !i->s->kernel || !i->s->kernel->shape) return NULL;
+    for (uint32_t k = 0; k < i->n_ways; k++) word[k] = i->way[k].grain ? arena_printf(mem, "pieces of %lld", (long long)i->way[k].grain) : "one thread";
+    return arena_printf(mem, "split of %s", i->s->kernel->shape);
+}
+
+static void take_measured(const chooser *c, item *i)
+{
+    const char *word[MOST_WAYS], *shape = name_ways(c, i, word);
+    const int found = shape ? tuning_find(c->o->tuning, shape, i->n_ways, word) : -1;
+    if (found < 0) return;
+    i->way[0] = i->way[found];
+    i->n_ways = 1;
+}
+
+/* Keeps the question, with the way that was taken first. */
+static void note_taken(const chooser *c, const item *i, uint32_t taken)
+{
+    const char *word[MOST_WAYS], *shape = name_ways(c, i, word);
+    if (!shape || i->n_ways < 2 || i->n_ways > TUNING_WORDS) return;
+    const char *first = word[taken];
+    word[taken] = word[0];
+    word[0] = first;
+    tuning_note(c->o->tuning, shape, i->n_ways, word, 0, i->ns);
+}
+
 static void find_ways(const chooser *c, item *i)
 {
     const int threads = c->o->threads;
@@ -169,6 +198,7 @@ static void find_ways(const chooser *c, item *i)
         for (int few = threads / 2; few >= 2 && i->ns >= 0; few /= 2) add_way(i, up(up(i->n, i->unit), few) * i->unit, threads);
     }
     if (!i->n_ways) i->way[i->n_ways++] = (way){.step = i->n, .pieces = 1, .shares = 1};
+    take_measured(c, i);
 }
 
 /* ---- costs ---- */
@@ -287,7 +317,10 @@ static void choose_ways(chooser *c)
     uint32_t k = 0;
     for (uint32_t w = 1; n && w < c->items.p[n - 1].n_ways; w++)
         if (c->items.p[n - 1].cost[w] < c->items.p[n - 1].cost[k]) k = w;
-    for (int i = n; i-- > 0; k = c->items.p[i].before[k]) c->items.p[i].s->grain = c->items.p[i].way[k].grain;
+    for (int i = n; i-- > 0; k = c->items.p[i].before[k]) {
+        c->items.p[i].s->grain = c->items.p[i].way[k].grain;
+        note_taken(c, &c->items.p[i], k);
+    }
     c->items.n = 0;
     for (uint32_t b = 0; b < c->p->buf.n; b++) c->writer[b] = -1;
 }

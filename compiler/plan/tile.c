@@ -45,21 +45,24 @@ static int second_tile(int64_t rows, int r)
     return rows % r ? (int)(rows % r) : 1;
 }
 
-/* The best r by v, r <= max_rows, for `rows` rows and `vectors` vectors (-1: unknown). */
-static void choose(const vector_unit *u, int max_rows, int64_t rows, int64_t vectors, int *r_out, int *v_out)
+/* Cycles of a step over k with tiles of r by v, for `rows` rows and `vectors` vectors (-1: unknown). */
+static double shape_cycles(const vector_unit *u, int64_t rows, int64_t vectors, int r, int v)
 {
     const int64_t known_rows = rows < 0 ? UNKNOWN_ROWS : rows;
+    const int t = second_tile(known_rows, r);
+    if (vectors < 0) return rows_cycles(u, known_rows, r, t, v) / v;
+    const double cycles = (double)(vectors / v) * rows_cycles(u, known_rows, r, t, v);
+    return vectors % v ? cycles + rows_cycles(u, known_rows, r, t, (int)(vectors % v)) : cycles;
+}
+
+/* The best r by v, r <= max_rows. */
+static void choose(const vector_unit *u, int max_rows, int64_t rows, int64_t vectors, int *r_out, int *v_out)
+{
     double best = -1;
     for (int v = 1; v <= MAX_VECTORS; v++)
         for (int r = 1; r <= max_rows; r++) {
             if (!fits(u, r, v) || (r > 1 && v > 4)) continue;
-            const int t = second_tile(known_rows, r);
-            double cycles;
-            if (vectors < 0) cycles = rows_cycles(u, known_rows, r, t, v) / v;
-            else {
-                cycles = (double)(vectors / v) * rows_cycles(u, known_rows, r, t, v);
-                if (vectors % v) cycles += rows_cycles(u, known_rows, r, t, (int)(vectors % v));
-            }
+            const double cycles = shape_cycles(u, rows, vectors, r, v);
             if (best < 0 || cycles < best * 0.999) {
                 best = cycles;
                 *r_out = r;
@@ -78,13 +81,16 @@ static void choose_blocks(gemm_tile *t, const vector_unit *u, int64_t m, int64_t
     t->mc = m < 2 * most ? most : ceil_of(ceil_of(m, ceil_of(m, most)), t->mr) * t->mr;
 }
 
-gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far)
+/* Rows a multiple of 4 KiB apart fall into the same set of the first cache, which has 8 ways or a few more. */
+static int gemm_rows(int64_t k)
 {
-    gemm_tile t = {1, 1, 1, 1, 0, 0};
-    /* Rows a multiple of 4 KiB apart fall into the same set of the first cache, which has 8 ways or a few more. */
-    const int max_rows = k > 0 && k % 1024 == 0 ? ALIASED_ROWS : MAX_ROWS;
-    choose(u, max_rows, m, n < 0 ? -1 : ceil_of(n, u->vl), &t.mr, &t.nv);
-    t.mt = second_tile(m, t.mr);
+    return k > 0 && k % 1024 == 0 ? ALIASED_ROWS : MAX_ROWS;
+}
+
+/* What follows from mr and nv. */
+static gemm_tile gemm_tile_of(const vector_unit *u, int mr, int nv, int64_t m, int64_t k, bool blocks, bool far)
+{
+    gemm_tile t = {.mr = mr, .nv = nv, .mt = second_tile(m, mr)};
     /* Half of the cache for the rows of A, at least a few tiles of them. */
     const int64_t fit = k > 0 ? u->l2_bytes / 2 / (k * 4) : UNKNOWN_ROWS;
     t.mc = fit / t.mr * t.mr;
@@ -99,6 +105,13 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
     if (m != 1 && (tiles > 2 || far)) t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * tiles);
     if (t.ahead > 8) t.ahead = (int)ceil_of(t.ahead, 8) * 8;
     return t;
+}
+
+gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far)
+{
+    int mr = 1, nv = 1;
+    choose(u, gemm_rows(k), m, n < 0 ? -1 : ceil_of(n, u->vl), &mr, &nv);
+    return gemm_tile_of(u, mr, nv, m, k, blocks, far);
 }
 
 enum { BLOCK_ROWS = 40, BLOCK_KEYS = 512 };
@@ -153,6 +166,17 @@ static double map_cycles(const vector_unit *u, const conv_tile *t, int64_t vecto
     return cycles;
 }
 
+/* What follows from ry, rx and nv. */
+static void conv_tile_fill(const vector_unit *u, conv_tile *t, int64_t vectors, int64_t oh, int64_t ow, int64_t row_bytes)
+{
+    t->rt = second_tile(ow, t->rx);
+    t->nvt = (int)((vectors - 1) % t->nv) + 1;
+    t->rows = row_bytes > 0 ? u->l2_bytes / 2 / row_bytes : 1;
+    if (t->rows < 4) t->rows = 4;
+    t->rows = (t->rows + t->ry - 1) / t->ry * t->ry;
+    if (oh > 0 && ow > 0) t->cycles = map_cycles(u, t, vectors, oh, ow, t->rt);
+}
+
 /* Rows are joined where one of them leaves registers unused or weights are read too often for it: maps of 14 pixels and less. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes)
 {
@@ -172,12 +196,7 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
                 t.rx = rx;
                 t.nv = v;
             }
-    t.rt = second_tile(ow, t.rx);
-    t.nvt = (int)((vectors - 1) % t.nv) + 1;
-    t.rows = row_bytes > 0 ? u->l2_bytes / 2 / row_bytes : 1;
-    if (t.rows < 4) t.rows = 4;
-    t.rows = (t.rows + t.ry - 1) / t.ry * t.ry;
-    if (oh > 0 && ow > 0) t.cycles = map_cycles(u, &t, vectors, oh, ow, t.rt);
+    conv_tile_fill(u, &t, vectors, oh, ow, row_bytes);
     return t;
 }
 
@@ -236,4 +255,88 @@ row_tile row_tile_choose(const vector_unit *u, int64_t oc, int64_t ow)
     row_tile t = {1, 1};
     choose(u, MAX_ROWS, oc, ow < 0 ? -1 : ceil_of(ow, u->vl), &t.ro, &t.rv);
     return t;
+}
+
+/* ---- what else is worth trying ---- */
+
+/* The cheapest by the model, in order. */
+typedef struct {
+    uint32_t n, most;
+    double cycles[TILES_TO_TRY];
+    int shape[TILES_TO_TRY][3];
+} ranking;
+
+static const double WORTH = 1.35; /* of the best one's cycles */
+
+static void rank(ranking *k, double cycles, int a, int b, int c)
+{
+    uint32_t at = k->n;
+    while (at > 0 && cycles < k->cycles[at - 1] * 0.999) at--;
+    if (at >= k->most) return;
+    if (k->n < k->most) k->n++;
+    for (uint32_t i = k->n - 1; i > at; i--) {
+        k->cycles[i] = k->cycles[i - 1];
+        for (int j = 0; j < 3; j++) k->shape[i][j] = k->shape[i - 1][j];
+    }
+    k->cycles[at] = cycles;
+    k->shape[at][0] = a;
+    k->shape[at][1] = b;
+    k->shape[at][2] = c;
+}
+
+static bool is_worth(const ranking *k, uint32_t i)
+{
+    return k->cycles[i] <= WORTH * k->cycles[0];
+}
+
+static ranking rank_shapes(const vector_unit *u, int max_rows, int64_t rows, int64_t vectors, int max_vectors)
+{
+    ranking k = {.most = TILES_TO_TRY};
+    for (int v = 1; v <= max_vectors; v++)
+        for (int r = 1; r <= max_rows; r++)
+            if (fits(u, r, v) && (r == 1 || v <= 4)) rank(&k, shape_cycles(u, rows, vectors, r, v), r, v, 0);
+    return k;
+}
+
+uint32_t gemm_tiles(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far, gemm_tile *to)
+{
+    const ranking best = rank_shapes(u, gemm_rows(k), m, n < 0 ? -1 : ceil_of(n, u->vl), MAX_VECTORS);
+    uint32_t count = 0;
+    to[count++] = gemm_tile_choose(u, m, n, k, blocks, far);
+    for (uint32_t i = 0; i < best.n && count < TILES_TO_TRY && is_worth(&best, i); i++) {
+        if (best.shape[i][0] == to[0].mr && best.shape[i][1] == to[0].nv) continue;
+        to[count++] = gemm_tile_of(u, best.shape[i][0], best.shape[i][1], m, k, blocks, far);
+    }
+    return count;
+}
+
+uint32_t conv_tiles(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes, conv_tile *to)
+{
+    const int64_t vectors = ceil_of(oc, u->vl);
+    ranking best = {.most = TILES_TO_TRY};
+    uint32_t count = 0;
+    to[count++] = conv_tile_choose(u, oc, oh, ow, row_bytes);
+    for (int ry = 1; ry <= 4 && oh > 0 && ow > 0 && (ry == 1 || (ow <= MAX_ROWS && ry <= oh)); ry++)
+        for (int v = 1; v <= 4 && v <= vectors; v++)
+            for (int rx = 1; rx <= MAX_ROWS && rx <= ow; rx++) {
+                const conv_tile tried = {.ry = ry, .rx = rx, .nv = v};
+                if (fits(u, ry * rx, v)) rank(&best, map_cycles(u, &tried, vectors, oh, ow, second_tile(ow, rx)), ry, rx, v);
+            }
+    for (uint32_t i = 0; i < best.n && count < TILES_TO_TRY && is_worth(&best, i); i++) {
+        conv_tile t = {.ry = best.shape[i][0], .rx = best.shape[i][1], .nv = best.shape[i][2]};
+        if (t.ry == to[0].ry && t.rx == to[0].rx && t.nv == to[0].nv) continue;
+        conv_tile_fill(u, &t, vectors, oh, ow, row_bytes);
+        to[count++] = t;
+    }
+    return count;
+}
+
+uint32_t dw_tiles(const vector_unit *u, int64_t ow, dw_tile *to)
+{
+    const ranking best = rank_shapes(u, MAX_ROWS, ow, 1, 1);
+    uint32_t count = 0;
+    to[count++] = dw_tile_choose(u, ow);
+    for (uint32_t i = 0; i < best.n && count < TILES_TO_TRY && is_worth(&best, i); i++)
+        if (best.shape[i][0] != to[0].rx) to[count++] = (dw_tile){best.shape[i][0], second_tile(ow, best.shape[i][0])};
+    return count;
 }

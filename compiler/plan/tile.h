@@ -47,6 +47,12 @@ typedef struct {
     int ro, rv; /* RO, RV of conv_row: channels, vectors */
 } row_tile;
 
+/* For `onnxcc tune`: the tile that is chosen, and behind it others that the model finds nearly as good; `to` has TILES_TO_TRY. Returns how many. */
+enum { TILES_TO_TRY = 5 };
+uint32_t gemm_tiles(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far, gemm_tile *to);
+uint32_t conv_tiles(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes, conv_tile *to);
+uint32_t dw_tiles(const vector_unit *u, int64_t ow, dw_tile *to);
+
 /* blocks: whether the kernel has blocks of k. far: whether B comes from memory rather than from a cache. */
 gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k, bool blocks, bool far);
 /* Of m queries, n keys, heads of d elements, values of dv. */

@@ -6,10 +6,12 @@
  * are faster, and --optimize how much more weights may be in all: balanced MOST_GROWTH of what the model has, given to what gains most for its bytes; speed as
  * much as is wanted; size nothing. The choice doesn't depend on the number of threads, for results must not. */
 #include "plan/conv_plan.h"
+#include "plan/tuning.h"
 
 enum { LEAST_CHANNELS = 16, SIDES = 2 };
 static const int side_of[SIDES] = {2, 4};
 static const double LEAST_GAIN = 1.15;
+static const double MEASURED = 1e30; /* gain of what a tuning file wants: it comes first */
 static const double HALF_RATE = 2.5; /* direct sums of float16 against float32, less what Intel's processors, which have them, gain less by tiles than this model says; measured */
 static const double MOST_GROWTH = 0.58;          /* of the weights, balanced; other packing adds a little too */
 static const double L3_BYTES = 16e6;             /* what of the third cache is likely ours */
@@ -109,6 +111,13 @@ static void add_choices(const chooser *c, candidates *list, kernel *k)
 {
     double direct, winograd[SIDES];
     estimate(c, k, &direct, winograd);
+    const int tuned = tuning_winograd(c->p, c->o, k);
+    for (int i = 0; i < SIDES; i++) {
+        if (winograd[i] <= 0) continue;
+        k->conv.sides |= side_of[i];
+        if (tuned == side_of[i]) add_candidate(c, list, k, tuned, 0, MEASURED);
+    }
+    if (tuned >= 0) return;
     const double small = winograd[0] > 0 && direct > winograd[0] * LEAST_GAIN ? direct - winograd[0] : 0;
     const double large = winograd[1] > 0 && direct > winograd[1] * LEAST_GAIN ? direct - winograd[1] : 0;
     if (small > 0) add_candidate(c, list, k, 2, 0, small);

@@ -1,0 +1,105 @@
+/* tuning_file.c - see tuning_file.h.
+ *
+ *     target: x86-64-v4
+ *     choices:
+ *       - shape: conv 64 to 64 channels, kernel 1x1, output 1x25x5
+ *         choice: tile 1x5x4
+ *         over: tile 5x5x1
+ *         gain: 1.08
+ *
+ * `over` and `gain` are for people. */
+#include "driver/tuning_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/yaml_file.h"
+
+typedef struct {
+    arena *mem;
+    diag *d;
+    const char *path;
+    yaml_document_t doc;
+    tuning *to;
+} reader;
+
+static bool complain(reader *r, const yaml_node_t *n, const char *what)
+{
+    return diag_error(r->d, EXIT_USAGE, arena_printf(r->mem, "%s:%zu", r->path, n ? n->start_mark.line + 1 : 1), "tuning-file", "%s", what);
+}
+
+static const char *scalar(reader *r, const yaml_node_t *n)
+{
+    return n && n->type == YAML_SCALAR_NODE && n->data.scalar.length ? arena_strndup(r->mem, (const char *)n->data.scalar.value, n->data.scalar.length) : NULL;
+}
+
+/* The values of a mapping for these keys, NULL where one is not there; `wanted` of them have to be. */
+static bool read_keys(reader *r, const yaml_node_t *map, const char *what, const char *const *key, uint32_t n, uint32_t wanted, const yaml_node_t **given)
+{
+    if (!map || map->type != YAML_MAPPING_NODE) return complain(r, map, arena_printf(r->mem, "%s is a mapping with the keys %s and %s", what, key[0], key[1]));
+    for (uint32_t i = 0; i < n; i++) given[i] = NULL;
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
+        const yaml_node_t *at = yaml_document_get_node(&r->doc, p->key);
+        const char *name = scalar(r, at);
+        uint32_t i = 0;
+        while (i < n && (!name || strcmp(name, key[i]))) i++;
+        if (i == n) return complain(r, at, arena_printf(r->mem, "%s has no key '%s'", what, name ? name : "?"));
+        if (given[i]) return complain(r, at, arena_printf(r->mem, "'%s' is given twice", name));
+        given[i] = yaml_document_get_node(&r->doc, p->value);
+    }
+    for (uint32_t i = 0; i < wanted; i++)
+        if (!given[i]) return complain(r, map, arena_printf(r->mem, "%s has the key '%s'", what, key[i]));
+    return true;
+}
+
+static bool read_entry(reader *r, const yaml_node_t *map)
+{
+    static const char *const key[] = {"shape", "choice", "over", "gain"};
+    enum { KEYS = sizeof key / sizeof *key };
+    const yaml_node_t *given[KEYS];
+    const char *word[KEYS];
+    char *end;
+    if (!read_keys(r, map, "a choice", key, KEYS, 2, given)) return false;
+    for (uint32_t i = 0; i < KEYS; i++) {
+        word[i] = scalar(r, given[i]);
+        if (given[i] && !word[i]) return complain(r, given[i], arena_printf(r->mem, "'%s' takes one value", key[i]));
+    }
+    if (word[3] && ((void)strtod(word[3], &end), *end)) return complain(r, given[3], "'gain' is a number");
+    if (tuning_word(r->to, word[0])) return complain(r, given[0], arena_printf(r->mem, "a second choice for '%s'", word[0]));
+    const tuning_entry e = {.shape = word[0], .choice = word[1], .line = (uint32_t)given[0]->start_mark.line + 1};
+    VEC_PUSH(r->mem, r->to->entries, e);
+    return true;
+}
+
+static bool read_document(void *ctx)
+{
+    static const char *const key[] = {"target", "choices"};
+    reader *r = ctx;
+    const yaml_node_t *given[2];
+    if (!read_keys(r, yaml_document_get_root_node(&r->doc), "a tuning file", key, 2, 2, given)) return false;
+    if (!(r->to->target = scalar(r, given[0]))) return complain(r, given[0], "'target' is the name of a target");
+    if (given[1]->type != YAML_SEQUENCE_NODE) return complain(r, given[1], "'choices' is a list");
+    for (yaml_node_item_t *i = given[1]->data.sequence.items.start; i < given[1]->data.sequence.items.top; i++)
+        if (!read_entry(r, yaml_document_get_node(&r->doc, *i))) return false;
+    return true;
+}
+
+tuning *tuning_read(arena *a, diag *d, const char *path)
+{
+    reader r = {.mem = a, .d = d, .path = path, .to = ARENA_NEW(a, tuning)};
+    *r.to = (tuning){.mem = a, .path = path};
+    return yaml_file_read(a, d, path, "tuning-file", &r.doc, read_document, &r) ? r.to : NULL;
+}
+
+static int by_shape(const void *a, const void *b)
+{
+    return strcmp(((const tuning_result *)a)->shape, ((const tuning_result *)b)->shape);
+}
+
+void tuning_text(tuning_result *list, uint32_t n, const char *measured_on, text *out)
+{
+    if (n) qsort(list, n, sizeof *list, by_shape);
+    text_addf(out, "# Measured by `onnxcc tune`, for `onnxcc compile --tuning=FILE` (docs/tune.md).\ntarget: %s\nchoices:%s\n", measured_on, n ? "" : " []");
+    for (uint32_t i = 0; i < n; i++)
+        text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", list[i].shape, list[i].choice, list[i].over, list[i].gain);
+}

@@ -1,0 +1,16 @@
+/* tuning_file.h - the text file of `onnxcc tune` (docs/tune.md): YAML, sorted by shape. */
+#ifndef ONNXCC_DRIVER_TUNING_FILE_H
+#define ONNXCC_DRIVER_TUNING_FILE_H
+#include "plan/tuning.h"
+
+/* Reads the file; NULL after reporting, with the line: EXIT_USAGE "tuning-file", EXIT_IO. */
+tuning *tuning_read(arena *a, diag *d, const char *path);
+
+/* What was measured of one shape. */
+typedef struct {
+    const char *shape, *choice, *over; /* over: what the plan would do */
+    double gain;                       /* time of that over time of the choice */
+} tuning_result;
+/* The file's text; sorts the results. */
+void tuning_text(tuning_result *list, uint32_t n, const char *measured_on, text *out);
+#endif

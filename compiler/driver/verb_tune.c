@@ -1,0 +1,317 @@
+/* verb_tune.c - `onnxcc tune MODEL -o FILE`: times the ways that the plan has for each step, on this machine, and writes the best ones to a text file.
+ *
+ * A first compilation lists the questions (plan/tuning.h). Then variants are built: in the v-th, every shape is computed in its v-th way. All are loaded, run in
+ * turns, and each step is timed, so that every way is measured in the model, with caches as they are there. How steps are split over threads shows only in the
+ * whole run, for what one thread writes another one reads: those ways are tried one after the other, against the best so far. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/bench_inputs.h"
+#include "driver/build.h"
+#include "driver/command.h"
+#include "driver/compare.h"
+#include "driver/data_set.h"
+#include "driver/inputs.h"
+#include "driver/output_distance.h"
+#include "driver/profile.h"
+#include "driver/tuning_file.h"
+#include "target/target.h"
+
+static const double LEAST_GAIN = 1.03; /* less is left to the plan */
+static const double ROUND_MS = 20, SPLIT_NS = 60000; /* steps that take longer than that are split in any case */
+enum { ROUNDS = 12, MOST_RUNS = 200, SET_BACK = 3 };
+
+/* The model, built with one choice for each question. */
+typedef struct {
+    tuning *choices;
+    compiled built;
+    session s;
+    double *least; /* ms of each step, by id - 1 */
+    double run;    /* ms of the shortest whole run */
+    bool open, differs;
+} variant;
+
+typedef struct {
+    command *c;
+    const char *path, *folder;
+    compile_options o;
+    input_sets inputs;
+    uint32_t n_built;
+    int rounds;
+    double tolerance; /* of outputs, of their range */
+    VEC(tuning_result) results;
+} tuner;
+
+/* ---- variants ---- */
+
+static tuning *no_choices(const tuner *t)
+{
+    tuning *made = ARENA_NEW(t->c->mem, tuning);
+    *made = (tuning){.mem = t->c->mem};
+    return made;
+}
+
+static tuning *with_choice(const tuner *t, const tuning *others, const char *shape, const char *choice)
+{
+    tuning *made = no_choices(t);
+    for (uint32_t i = 0; others && i < others->entries.n; i++)
+        if (!shape || strcmp(others->entries.p[i].shape, shape)) VEC_PUSH(made->mem, made->entries, ((tuning_entry){.shape = others->entries.p[i].shape, .choice = others->entries.p[i].choice}));
+    if (shape) VEC_PUSH(made->mem, made->entries, ((tuning_entry){.shape = shape, .choice = choice}));
+    return made;
+}
+
+static bool build(tuner *t, variant *v, bool profile)
+{
+    command *c = t->c;
+    const char *library, *why, *folder = arena_printf(c->mem, "%s/%u", t->folder, t->n_built++);
+    compile_options o = t->o;
+    model *m = load_for_build(c->mem, c->diag, t->path);
+    o.tuning = v->choices;
+    o.profile = profile;
+    if (!m) return false;
+    if (!folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+    if (!build_library(c->mem, m, &o, folder, "", CUDA_DEVICE, &v->built, &library)) return false;
+    v->open = true;
+    v->run = INFINITY;
+    v->least = ARENA_ARRAY(c->mem, double, v->built.n_steps + 1);
+    for (uint32_t i = 0; i < v->built.n_steps; i++) v->least[i] = INFINITY;
+    return session_open(&v->s, c->mem, c->diag, library, v->built.name, o.threads) && session_bind(&v->s, &t->inputs.p[0]) && session_call(&v->s, NULL);
+}
+
+static void close_variant(variant *v)
+{
+    if (v->open) session_close(&v->s);
+    v->open = false;
+}
+
+/* Does it compute what the first one does, within the tolerance? */
+static bool check_outputs(tuner *t, variant *first, variant *v)
+{
+    tensor_set want = {.mem = t->c->mem}, got = {.mem = t->c->mem};
+    if (!session_outputs(&first->s, &want) || !session_outputs(&v->s, &got)) return false;
+    for (uint32_t i = 0; i < want.list.n && i < got.list.n; i++) {
+        output_distance d = {0};
+        if (want.list.p[i]->type == ELEM_STRING || elem_of(want.list.p[i]->type)->kind == 'c') continue;
+        distance_add(&d, want.list.p[i], got.list.p[i]);
+        const double range = tensor_largest(want.list.p[i]);
+        v->differs |= d.other_shapes || d.largest > t->tolerance * (range > 0 ? range : 1);
+    }
+    if (v->differs) diag_warn(t->c->diag, "", "tune-differs", "a way was left out that computes something else; please report it with the model");
+    return true;
+}
+
+/* A round of one variant: its shortest run, and with `steps` that of each step. */
+static bool time_round(variant *v, bool steps)
+{
+    double ms, spent = 0;
+    if (!session_call(&v->s, &ms)) return false; /* wakes threads, fills caches */
+    for (int i = 0; i < MOST_RUNS && spent < ROUND_MS; i++, spent += ms) {
+        if (steps ? !profile_least(&v->s, v->built.n_steps, v->least, &ms) : !session_call(&v->s, &ms)) return false;
+        v->run = fmin(v->run, ms);
+    }
+    return true;
+}
+
+static bool time_all(const tuner *t, variant *v, uint32_t n, bool steps)
+{
+    for (int r = 0; r < t->rounds; r++)
+        for (uint32_t i = 0; i < n; i++)
+            if (!time_round(&v[i], steps)) return false;
+    return true;
+}
+
+/* ---- ways to compute a step ---- */
+
+static bool is_split(const tuning_question *q)
+{
+    return !strncmp(q->shape, "split of ", 9);
+}
+
+static const tuning_question *question_of(const variant *v, const char *shape)
+{
+    for (uint32_t i = 0; i < v->choices->questions.n; i++)
+        if (!strcmp(v->choices->questions.p[i].shape, shape)) return &v->choices->questions.p[i];
+    return NULL;
+}
+
+static double step_time(const variant *v, const char *shape)
+{
+    const tuning_question *q = question_of(v, shape);
+    double sum = 0;
+    for (uint32_t i = 0; q && i < q->steps.n; i++) sum += v->least[q->steps.p[i] - 1];
+    return q && q->steps.n ? sum : INFINITY;
+}
+
+static void note_result(tuner *t, const char *shape, const char *choice, const char *over, double gain)
+{
+    if (t->c->verbose) fprintf(stderr, "%s: %s over %s, %.2f\n", shape, choice, over, gain);
+    VEC_PUSH(t->c->mem, t->results, ((tuning_result){shape, choice, over, gain}));
+}
+
+/* The best way for the question: variant number k has its k-th. */
+static void choose_way(tuner *t, const tuning_question *q, const variant *v, uint32_t n, tuning *best)
+{
+    uint32_t least = 0;
+    for (uint32_t k = 1; k < n && k < q->n; k++) {
+        const tuning_question *own = question_of(&v[k], q->shape);
+        const bool taken = own && !strcmp(own->word[own->taken], q->word[k]); /* it may have had no room for its weights */
+        if (taken && !v[k].differs && step_time(&v[k], q->shape) < step_time(&v[least], q->shape)) least = k;
+    }
+    double gain = step_time(&v[0], q->shape) / step_time(&v[least], q->shape);
+    if (!isfinite(gain)) return;
+    if (gain < LEAST_GAIN) {
+        least = 0;
+        gain = 1;
+    }
+    note_result(t, q->shape, q->word[least], q->word[0], gain);
+    VEC_PUSH(best->mem, best->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[least]}));
+}
+
+/* The plan's own variant is v[0]; the others are built of its questions. */
+static bool tune_kernels(tuner *t, tuning *best)
+{
+    variant v[TUNING_WORDS] = {{.choices = no_choices(t)}};
+    uint32_t n = 1, most = 1;
+    bool ok = build(t, &v[0], true);
+    for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
+        if (!is_split(&v[0].choices->questions.p[i]) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
+    for (; ok && n < most; n++) {
+        v[n].choices = no_choices(t);
+        for (uint32_t i = 0; i < v[0].choices->questions.n; i++) {
+            const tuning_question *q = &v[0].choices->questions.p[i];
+            if (!is_split(q) && n < q->n) VEC_PUSH(v[n].choices->mem, v[n].choices->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[n]}));
+        }
+        ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
+    }
+    ok = ok && time_all(t, v, n, true);
+    for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
+        if (!is_split(&v[0].choices->questions.p[i])) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
+    for (uint32_t i = 0; i < n; i++) close_variant(&v[i]);
+    return ok;
+}
+
+/* ---- threads ---- */
+
+/* Each way of splitting steps of one shape, against the best so far (pair[0]), which becomes the better one. */
+static bool try_splits(tuner *t, const tuning_question *q, variant *pair)
+{
+    double gain = 1;
+    const char *choice = q->word[0];
+    for (uint32_t k = 1; k < q->n; k++) {
+        pair[1] = (variant){.choices = with_choice(t, pair[0].choices, q->shape, q->word[k])};
+        if (!build(t, &pair[1], false) || !check_outputs(t, &pair[0], &pair[1])) return false;
+        pair[0].run = INFINITY;
+        if (!time_all(t, pair, 2, false)) return false;
+        const bool better = !pair[1].differs && pair[1].run * LEAST_GAIN < pair[0].run;
+        if (better) {
+            gain *= pair[0].run / pair[1].run;
+            choice = q->word[k];
+            const variant last = pair[0];
+            pair[0] = pair[1];
+            pair[1] = last;
+        }
+        close_variant(&pair[1]);
+    }
+    note_result(t, q->shape, choice, q->word[0], gain);
+    return true;
+}
+
+static bool tune_splits(tuner *t, tuning *best)
+{
+    variant pair[2] = {{.choices = with_choice(t, best, NULL, NULL)}, {0}};
+    bool ok = build(t, &pair[0], false);
+    const tuning asked = *pair[0].choices;
+    for (uint32_t i = 0; ok && i < asked.questions.n; i++) {
+        const tuning_question *q = &asked.questions.p[i];
+        if (is_split(q) && q->ns < SPLIT_NS) ok = try_splits(t, q, pair);
+    }
+    close_variant(&pair[0]);
+    close_variant(&pair[1]);
+    return ok;
+}
+
+/* ---- the whole ---- */
+
+static bool build_tuned(tuner *t, variant *v)
+{
+    *v = (variant){.choices = no_choices(t)};
+    for (uint32_t i = 0; i < t->results.n; i++) VEC_PUSH(v->choices->mem, v->choices->entries, ((tuning_entry){.shape = t->results.p[i].shape, .choice = t->results.p[i].choice}));
+    return build(t, v, false);
+}
+
+/* Choices that can't be followed together are set back to the plan's: each may have fitted alone into what --optimize leaves for weights. True: there was one. */
+static bool set_back(tuner *t, const variant *v)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < t->results.n; i++) {
+        tuning_result *r = &t->results.p[i];
+        if (!v->choices->entries.p[i].refused || r->choice == r->over) continue;
+        r->choice = r->over;
+        r->gain = 1;
+        any = true;
+    }
+    return any;
+}
+
+static void print_report(tuner *t, double before, double after)
+{
+    const command *c = t->c;
+    uint32_t changed = 0;
+    for (uint32_t i = 0; i < t->results.n; i++) changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
+    if (c->json) {
+        fputs("{\"model\":", c->json);
+        json_string(c->json, t->path);
+        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%.6g,\"tuned\":%.6g}}\n", t->o.threads, t->results.n, changed, before, after);
+    }
+    if (!c->quiet && c->json != stdout) fprintf(c->out, "%u shapes, %u of them better otherwise: %.4g ms, before %.4g ms\n", t->results.n, changed, after, before);
+}
+
+/* The model with all choices against the model without. */
+static bool report(tuner *t)
+{
+    variant pair[2] = {{.choices = no_choices(t)}, {0}};
+    bool ok = build(t, &pair[0], false) && build_tuned(t, &pair[1]);
+    for (int k = 0; ok && k < SET_BACK && set_back(t, &pair[1]); k++) {
+        close_variant(&pair[1]);
+        ok = build_tuned(t, &pair[1]);
+    }
+    ok = ok && time_all(t, pair, 2, false);
+    if (ok) print_report(t, pair[0].run, pair[1].run);
+    close_variant(&pair[0]);
+    close_variant(&pair[1]);
+    return ok;
+}
+
+static bool tune_in(tuner *t, const char *output)
+{
+    command *c = t->c;
+    const char *why;
+    if (!command_compile_options(c, &t->o)) return false;
+    const char *name = t->o.target;
+    if (target_is_cuda(name) || (name && !strcmp(name, "auto"))) return diag_error(c->diag, EXIT_USAGE, "", "target", "tune is for targets of C");
+    t->rounds = (int)opt_int(c->o, OPT_REPEAT, ROUNDS);
+    t->tolerance = t->o.precision == PRECISION_FP32 ? 1e-3 : 1.0 / 32;
+    model *m = load_for_build(c->mem, c->diag, t->path);
+    if (!m || !bench_inputs(c, m, &t->o, &t->inputs)) return false;
+    tuning *best = no_choices(t);
+    if (!tune_kernels(t, best) || (t->o.threads > 1 && !tune_splits(t, best)) || !report(t)) return false;
+    text out = {.mem = c->mem};
+    tuning_text(t->results.p, t->results.n, compile_target(&t->o), &out);
+    return file_write(output, out.p, out.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
+}
+
+exit_code verb_tune(command *c)
+{
+    tuner t = {.c = c, .path = c->o->args.p[0]};
+    bool temporary;
+    const char *output = opt_text(c->o, OPT_OUTPUT, NULL);
+    if (!output) {
+        diag_error(c->diag, EXIT_USAGE, "", "output", "'tune' needs -o FILE to write to");
+        return EXIT_USAGE;
+    }
+    if (!(t.folder = build_folder(c, &temporary))) return diag_exit(c->diag);
+    const bool ok = tune_in(&t, output);
+    if (temporary) folder_remove(t.folder);
+    return ok ? EXIT_OK : diag_exit(c->diag);
+}

@@ -1,0 +1,80 @@
+# tune writes what it measured; --tuning FILE is followed, whole or not at all. No test depends on what was faster.
+. "$(dirname "$0")/lib.sh"
+cat > net.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[1,16,12,12] x) => (float[1,16,12,12] y)
+<int64[4] shape = {16, 16, 3, 3}>
+{
+    w = ConstantOfShape <value = float[1] {0.01}> (shape)
+    a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, w)
+    y = Relu (a)
+}
+T
+conv='conv 16 to 16 channels, kernel 3x3, output 1x12x12'
+
+# What it writes can be read, every time with the same result.
+expect 0 tune net.onnxtxt -o net.yaml --repeat 1 --json
+says out '"model":"net.onnxtxt","threads":1,"shapes":1,' '"ms":{"plan":'
+says net.yaml 'target: ' "shape: $conv" 'choice: ' 'over: ' 'gain: '
+expect 0 compile net.onnxtxt -o one --tuning net.yaml
+[ ! -s err ] || fail "a warning about what was just measured"
+expect 0 compile net.onnxtxt -o two --tuning net.yaml
+diff -r one two > out || fail "not the same twice"
+expect 0 tune net.onnxtxt -o net2.yaml --repeat 1 --threads 2
+expect 0 bench net.onnxtxt --tuning net2.yaml --threads 2 --repeat 1
+[ ! -s err ] || fail "a warning about what was just measured, with threads"
+
+# The choice decides.
+choose() {
+    printf 'target: x86-64-v3\nchoices:\n  - shape: %s\n    choice: %s\n' "$conv" "$1" > hand.yaml
+}
+for side in 2 4; do
+    choose "winograd $side"
+    expect 0 compile net.onnxtxt -o side$side --target x86-64-v3 --optimize speed --tuning hand.yaml --dump plan --depfile dep
+    [ ! -s err ] || fail "a warning about winograd $side"
+    says out 'conv_wino(' "SIDE=$side"
+    says dep ' hand.yaml'
+done
+
+# Not what the mode forbids, not what there is not, not what was measured elsewhere.
+expect 0 compile net.onnxtxt -o strict --target x86-64-v3 --math strict --tuning hand.yaml --dump plan
+says err 'hand.yaml:3: ' "'winograd 4' is no way to compute $conv here" 'tuning-stale'
+! grep -q conv_wino out || fail "Winograd's algorithm in strict mode"
+choose 'tile 99x99x99'
+expect 0 compile net.onnxtxt -o stale --target x86-64-v3 --tuning hand.yaml
+says err 'hand.yaml:3: ' 'tuning-stale'
+expect 0 compile net.onnxtxt -o other --target x86-64-v4 --tuning hand.yaml
+says err 'measured on x86-64-v3: not used for x86-64-v4' 'tuning-target'
+printf 'target: x86-64-v3\nchoices:\n  - shape: product 3x4 by 4x5\n    choice: tile 1x1\n' > hand.yaml
+expect 0 compile net.onnxtxt -o unknown --target x86-64-v3 --tuning hand.yaml
+says err 'hand.yaml:3: ' 'the model has no product 3x4 by 4x5 (1 such choices)' 'tuning-unknown'
+expect 0 compile net.onnxtxt -o plain --target x86-64-v3
+diff -r unknown plain > out || fail "a file without choices for the model changes something"
+
+# Mistakes.
+bad() {
+    expect 2 compile net.onnxtxt -o bad --tuning bad.yaml
+    says err "bad.yaml:$1: " "$2" tuning-file
+    [ ! -e bad ] || fail "files in spite of an error"
+}
+printf 'target: [\n' > bad.yaml
+bad 2 ''
+printf 'choices: []\n' > bad.yaml
+bad 1 "has the key 'target'"
+printf 'target: any\nchoices: none\n' > bad.yaml
+bad 2 'is a list'
+printf 'target: any\nchoices:\n  - shape: a\n    chioce: b\n' > bad.yaml
+bad 4 "no key 'chioce'"
+printf 'target: any\nchoices:\n  - shape: a\n' > bad.yaml
+bad 3 "has the key 'choice'"
+printf 'target: any\nchoices:\n  - {shape: a, choice: b}\n  - {shape: a, choice: c}\n' > bad.yaml
+bad 4 "a second choice for 'a'"
+printf 'target: any\nchoices:\n  - {shape: a, choice: b, gain: much}\n' > bad.yaml
+bad 3 "'gain' is a number"
+printf 'target: any\nchoices:\n  - {shape: a, choice: [b]}\n' > bad.yaml
+bad 3 "'choice' takes one value"
+expect 5 compile net.onnxtxt -o bad --tuning missing.yaml
+expect 2 tune net.onnxtxt
+expect 2 tune net.onnxtxt -o t.yaml --target cuda
+expect 5 tune missing.onnx -o t.yaml
+[ ! -e t.yaml ] || fail "a file in spite of an error"

@@ -12,6 +12,7 @@ typedef struct {
     int registers;    /* vector registers */
     int64_t l2_bytes; /* cache of one core that a block should stay in */
     bool halves;      /* products of bytes by 16-bit halves: two registers for a vector of each operand, seven instructions in place of one */
+    double l3_rate;   /* bytes from the third cache in the time of two multiply-adds of vectors; only Winograd's tiles depend on it */
 } vector_unit;
 
 typedef struct {
@@ -35,8 +36,9 @@ typedef struct {
 typedef struct {
     int mr, mt, nv, nvt; /* MR, MT, NV, NVT of conv_wino: tiles, vectors, tiles of the second register tile, vectors of the last group of channels */
     int64_t tb, parts;   /* TB, PARTS: tiles of a block, shares of the channels */
-    int ahead;           /* AHEAD: eighths of a cache line to prefetch at each channel */
-    double cycles;       /* estimate for everything but reading the weights */
+    int64_t gb;          /* GB: groups of NV vectors of channels of which each point is computed before the next */
+    int ahead;           /* AHEAD: eighths of a cache line to prefetch at each channel; whole lines from 8 on */
+    double cycles;       /* estimate, with weights from the third cache */
 } wino_tile;
 
 typedef struct {

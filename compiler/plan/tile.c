@@ -186,7 +186,9 @@ int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64
     if (oh <= 0 || ow <= 0) return 0; /* not known, or nothing */
     const int64_t rows = t->rows < oh ? t->rows : oh;
     const int64_t lines = ceil_of(channels * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
-    return tiles > lines ? 0 : (int)ceil_of(lines, tiles);
+    if (tiles > lines) return 0;
+    const int64_t ahead = ceil_of(lines, tiles);
+    return (int)(ahead < 4 ? ahead : ceil_of(ahead, 4) * 4);
 }
 
 enum { WINO_LEAST_TILES = 4, WINO_MOST_TILES = 288, WINO_MOST_BYTES = 8 << 20 /* 2048 pages of 4 KiB: as many as a second TLB holds */, L2_RATE = 50 };

@@ -304,7 +304,7 @@ static void attention_step(search *q, const softmax *soft, matmul_plan *scores, 
 {
     program *p = q->p;
     dims *d = p->dims;
-    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, false};
+    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, false, q->o->target->l3_rate};
     const dim batches = matmul_batches(values), m = matmul_extent(p, values->mm.m), n = matmul_extent(p, values->mm.k), depth = matmul_extent(p, scores->mm.k);
     const int64_t width = known(p, matmul_extent(p, values->mm.n)), threads = q->o->threads > 1 ? q->o->threads : 1;
     const attention_tile t = attention_tile_choose(&unit, known(p, m), known(p, n), known(p, depth), width);

@@ -107,7 +107,7 @@ kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, c
 vector_unit conv_unit(const conv_plan *c)
 {
     const target *t = c->o->target;
-    return (vector_unit){t->vl, t->registers, t->l2, c->hook.int_acc && !t->dot4};
+    return (vector_unit){t->vl, t->registers, t->l2, c->hook.int_acc && !t->dot4, t->l3_rate};
 }
 
 const char *conv_weights_name(conv_plan *c)

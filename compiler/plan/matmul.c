@@ -314,7 +314,7 @@ static void gemm_step(matmul_plan *q, dim lda, dim base)
     program *p = q->p;
     dims *d = p->dims;
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), kk = matmul_extent(p, q->mm.k), batches = matmul_batches(q);
-    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4};
+    const vector_unit unit = {q->o->target->vl, q->o->target->registers, q->o->target->l2, q->bytes && !q->o->target->dot4, q->o->target->l3_rate};
     const dim k_steps = dim_cdiv(d, kk, dim_const(d, together_of(q)));
     const char *name = q->bytes ? "qgemm" : q->mm.narrow ? "gemm_half" : "gemm", *shape = tuning_gemm_shape(p, q->o, name, known(p, batches), known(p, m), known(p, n), known(p, kk));
     const gemm_tile t = tuning_gemm_tile(p, q->o, shape, &unit, known(p, m), known(p, n), known(p, k_steps), !q->bytes && !q->mm.narrow, weights_are_far(p));

@@ -205,41 +205,97 @@ int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64
     if (oh <= 0 || ow <= 0) return 0; /* not known, or nothing */
     const int64_t rows = t->rows < oh ? t->rows : oh;
     const int64_t lines = ceil_of(channels * t->nv * u->vl * 4, LINE_BYTES), tiles = ceil_of(rows, t->ry) * ceil_of(ow, t->rx);
-    return tiles > lines ? 0 : (int)ceil_of(lines, tiles);
+    if (tiles > lines) return 0;
+    const int64_t ahead = ceil_of(lines, tiles);
+    return (int)(ahead < 4 ? ahead : ceil_of(ahead, 4) * 4);
 }
 
-enum { WINO_LEAST_TILES = 4, WINO_MOST_TILES = 288 };
-static const double WINO_INPUT_CYCLES = 4.2, WINO_OUTPUT_CYCLES = 3.4; /* for the channels of a vector and each of a tile's points; measured */
+enum { WINO_LEAST_TILES = 4, WINO_MOST_TILES = 288, WINO_MOST_BYTES = 8 << 20 /* 2048 pages of 4 KiB: as many as a second TLB holds */, L2_RATE = 50 };
+static const double WINO_INPUT_CYCLES = 5, WINO_OUTPUT_CYCLES = 3.5; /* for the channels of a vector and each of a tile's points; measured */
+/* What of the time that reading from farther away takes is not hidden: weights, transformed input once more, anything that is written and read later; measured. */
+static const double SEEN_WEIGHTS = 0.3, SEEN_INPUT = 0.5, SEEN_SPILL = 0.25;
 
-/* A block's transformed input and products take three quarters of the L2 cache at most; the rest is for weights. Blocks are equally long, and where there are
- * several, a multiple of the threads; where there is one, threads share the channels, or few channels' tiles. */
+typedef struct {
+    const vector_unit *u;
+    int64_t points, tiles, ic, vectors;
+    int threads;
+} wino_shape;
+
+/* The register tile for blocks of tb tiles. Groups of channels of different lengths cost a little more than the model says. */
+static void choose_wino_registers(const wino_shape *s, wino_tile *t)
+{
+    const int most = s->ic % 256 ? MAX_ROWS : ALIASED_ROWS;
+    double best = -1;
+    for (int v = 1; v <= 4; v++)
+        for (int r = 1; r <= most && r <= t->tb; r++) {
+            const int mt = second_tile(t->tb, r), rest = (int)(s->vectors % v);
+            if (!fits(s->u, r, v)) continue;
+            double cycles = (double)(s->vectors / v) * rows_cycles(s->u, t->tb, r, mt, v);
+            if (rest) cycles = (cycles + rows_cycles(s->u, t->tb, r, mt, rest)) * 1.03;
+            if (best >= 0 && cycles >= best * 0.999) continue;
+            best = cycles;
+            t->mr = r;
+            t->mt = mt;
+            t->nv = v;
+        }
+    t->nvt = (int)((s->vectors - 1) % t->nv) + 1;
+    t->cycles = best;
+}
+
+/* Cycles of the thread that has most to do. t->cycles: of the products of one channel and point of a block. */
+static double wino_cycles(const wino_shape *s, const wino_tile *t)
+{
+    const vector_unit *u = s->u;
+    const double points = (double)s->points, groups = (double)ceil_of(s->vectors, t->nv), all_chunks = (double)ceil_of(ceil_of(s->vectors, t->nv), t->gb);
+    const double chunks = (double)ceil_of((int64_t)all_chunks, t->parts), share = chunks / all_chunks, nr = (double)t->nv * u->vl;
+    const double blocks = (double)ceil_of(s->tiles < 0 ? 1 : ceil_of(s->tiles, t->tb), t->parts > 1 ? 1 : s->threads);
+    const double channels = (double)ceil_of(s->ic, u->vl), bytes = points * 4, room = (double)u->l2_bytes * 2 / 3;
+    const double v = bytes * (double)t->tb * channels * u->vl, m = bytes * (double)(t->tb * t->gb) * nr, weights = bytes * (double)s->ic * groups * nr * share;
+    const double products = (double)s->ic * t->cycles * share, transforms = (double)t->tb * (channels * WINO_INPUT_CYCLES + (double)s->vectors * share * WINO_OUTPUT_CYCLES);
+    const double left = room - (v < room / 2 ? v : room / 2);
+    double far = 0, near = v * (chunks - 1) * SEEN_INPUT + weights * SEEN_WEIGHTS;
+    if (v > room) far += v * (2 * SEEN_SPILL + (chunks - 1) * SEEN_INPUT);
+    if (m > left) far += (m - left) * chunks * 2 * SEEN_SPILL;
+    far += weights * SEEN_WEIGHTS * (v + m + weights > room ? 1 : 1 / blocks);
+    return blocks * (points * (products + transforms) + far / u->l3_rate + near / L2_RATE);
+}
+
+/* The best share of the groups of channels for blocks of t->tb tiles, if it is better than `best`. */
+static void try_wino_block(const wino_shape *s, wino_tile t, wino_tile *best)
+{
+    const vector_unit *u = s->u;
+    choose_wino_registers(s, &t);
+    const int64_t groups = ceil_of(s->vectors, t.nv), tile_bytes = s->points * 4 * t.tb;
+    const double products = t.cycles;
+    t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * ceil_of(t.tb, t.mr));
+    if (t.ahead > 8) t.ahead = (int)ceil_of(t.ahead, 8) * 8;
+    for (int64_t chunks = t.parts; chunks <= groups; chunks++) {
+        t.gb = ceil_of(groups, chunks);
+        if (chunks > 1 && t.gb == ceil_of(groups, chunks - 1) && chunks > t.parts) continue; /* the same again */
+        if (tile_bytes * (ceil_of(s->ic, u->vl) + t.gb * t.nv) * u->vl > WINO_MOST_BYTES) continue;
+        t.cycles = products;
+        t.cycles = wino_cycles(s, &t);
+        if (!best->tb || t.cycles < best->cycles * 0.999) *best = t;
+    }
+}
+
+/* Blocks are equally long, and where there are several, a multiple of the threads; where there is one, threads share the channels. */
 wino_tile wino_tile_choose(const vector_unit *u, int side, int64_t tiles, int64_t ic, int64_t oc, int threads)
 {
-    const int64_t points = (int64_t)(side + 2) * (side + 2);
-    wino_tile t = {.mr = 1, .mt = 1, .nv = 1, .nvt = 1, .parts = 1};
-    const int64_t vectors = ceil_of(oc, u->vl), channels = ceil_of(ic, u->vl), room = u->l2_bytes * 3 / 4 / (points * 4);
-    choose(u, ALIASED_ROWS, tiles < 0 ? UNKNOWN_ROWS : tiles, vectors, &t.mr, &t.nv);
-    int64_t most = room / ((channels + t.nv) * u->vl);
-    if (most > WINO_MOST_TILES) most = WINO_MOST_TILES;
-    if (most < WINO_LEAST_TILES) return t;
-    t.tb = most;
-    if (tiles > 0) {
-        int64_t blocks = ceil_of(tiles, most);
-        if (blocks > 1) blocks = ceil_of(blocks, threads) * threads;
-        else if (vectors / t.nv >= threads) t.parts = threads;
-        else if (tiles >= 2 * WINO_LEAST_TILES * threads) blocks = threads;
-        t.tb = ceil_of(tiles, blocks);
+    const wino_shape s = {u, (int64_t)(side + 2) * (side + 2), tiles, ic, ceil_of(oc, u->vl), threads};
+    wino_tile best = {.mr = 1, .mt = 1, .nv = 1, .nvt = 1, .parts = 1, .gb = 1};
+    if (tiles < 0) {
+        const int64_t most = u->l2_bytes / 2 / (s.points * 4 * (ic + 4 * u->vl));
+        if (most >= WINO_LEAST_TILES) try_wino_block(&s, (wino_tile){.tb = most < UNKNOWN_ROWS ? most : UNKNOWN_ROWS, .parts = 1}, &best);
+        return best;
     }
-    choose(u, ALIASED_ROWS + 6 * (ic % 256 != 0), t.tb, vectors, &t.mr, &t.nv);
-    if (tiles < 0) t.tb = t.tb / t.mr * t.mr;
-    t.mt = second_tile(t.tb, t.mr);
-    t.nvt = (int)((vectors - 1) % t.nv) + 1;
-    t.ahead = (int)ceil_of(8 * t.nv * u->vl * 4, LINE_BYTES * ceil_of(t.tb, t.mr));
-    const double groups = (double)(vectors / t.nv), rest = (double)(vectors % t.nv > 0);
-    const double products = groups * rows_cycles(u, t.tb, t.mr, t.mt, t.nv) + rest * rows_cycles(u, t.tb, t.mr, t.mt, t.nvt);
-    const double blocks = tiles < 0 ? 1 : (double)ceil_of(tiles, t.tb);
-    t.cycles = blocks * (double)points * ((double)ic * products + (double)t.tb * ((double)channels * WINO_INPUT_CYCLES + (double)vectors * WINO_OUTPUT_CYCLES));
-    return t;
+    for (int64_t blocks = 1; blocks <= tiles && (blocks == 1 || ceil_of(tiles, blocks) >= WINO_LEAST_TILES); blocks++) {
+        const int64_t tb = ceil_of(tiles, blocks);
+        if (tb > WINO_MOST_TILES || (blocks > 1 && blocks % threads) || ceil_of(tiles, tb) != blocks) continue;
+        try_wino_block(&s, (wino_tile){.tb = tb, .parts = blocks > 1 ? 1 : threads}, &best);
+    }
+    if (!best.tb && threads > 1) return wino_tile_choose(u, side, tiles, ic, oc, 1); /* too few for so many: whether there are tiles depends on no thread */
+    return best;
 }
 
 dw_tile dw_tile_choose(const vector_unit *u, int64_t ow)

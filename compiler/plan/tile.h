@@ -12,6 +12,7 @@ typedef struct {
     int registers;    /* vector registers */
     int64_t l2_bytes; /* cache of one core that a block should stay in */
     bool halves;      /* products of bytes by 16-bit halves: two registers for a vector of each operand, seven instructions in place of one */
+    double l3_rate;   /* bytes from the third cache in the time of two multiply-adds of vectors; only Winograd's tiles depend on it */
 } vector_unit;
 
 typedef struct {
@@ -35,8 +36,9 @@ typedef struct {
 typedef struct {
     int mr, mt, nv, nvt; /* MR, MT, NV, NVT of conv_wino: tiles, vectors, tiles of the second register tile, vectors of the last group of channels */
     int64_t tb, parts;   /* TB, PARTS: tiles of a block, shares of the channels */
-    int ahead;           /* AHEAD: eighths of a cache line to prefetch at each channel */
-    double cycles;       /* estimate for everything but reading the weights */
+    int64_t gb;          /* GB: groups of NV vectors of channels of which each point is computed before the next */
+    int ahead;           /* AHEAD: eighths of a cache line to prefetch at each channel; whole lines from 8 on */
+    double cycles;       /* estimate, with weights from the third cache */
 } wino_tile;
 
 typedef struct {
@@ -59,7 +61,7 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
 attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
-/* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once.
+/* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once; from 4 on a multiple of 4.
  * 0 where tiles are many (weights are then read rarely) or not known. channels: that each tap adds up, CB. */
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow);
 /* Of all tiles of side x side pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */

@@ -13,9 +13,7 @@ static const int side_of[SIDES] = {2, 4};
 static const double LEAST_GAIN = 1.15;
 static const double MEASURED = 1e30; /* gain of what a tuning file wants: it comes first */
 static const double HALF_RATE = 2.5; /* direct sums of float16 against float32, less what Intel's processors, which have them, gain less by tiles than this model says; measured */
-static const double MOST_GROWTH = 0.58;          /* of the weights, balanced; other packing adds a little too */
-static const double L3_BYTES = 16e6;             /* what of the third cache is likely ours */
-static const double L3_RATE = 40, DRAM_RATE = 14; /* bytes in one of tile.c's cycles (two multiply-adds of a vector), one thread, prefetched; measured on Zen 4 */
+static const double MOST_GROWTH = 0.59; /* of the weights, balanced; other packing adds a little too */
 
 /* A convolution by tiles of one size in place of smaller ones, or of the direct sum. */
 typedef struct {
@@ -29,7 +27,7 @@ typedef struct {
     program *p;
     const plan_options *o;
     VEC(kernel *) list;
-    int64_t all; /* bytes of the weights of all of them with the largest tiles */
+    double from_l3; /* share of the weights that a run finds in the third cache */
 } chooser;
 
 static bool fits(program *p, const plan_options *o, const kernel *k)
@@ -53,13 +51,21 @@ static double weights_of(program *p, const kernel *k, int64_t points)
     return (double)tensor_count(slot_at(p, k->arg[2].slot)->data) / 9 * (double)points * sizeof(float);
 }
 
+/* Cycles of a step whose weights are prefetched while it computes. */
+static double with_weights(const chooser *c, double cycles, double bytes)
+{
+    const target *t = c->o->target;
+    const double read = bytes < (double)t->l2 / 2 ? 0 : bytes * (c->from_l3 / t->l3_rate + (1 - c->from_l3) / t->memory_rate);
+    return cycles > read ? cycles + read / 8 : read + cycles / 8;
+}
+
 /* Of one image: the cycles of the direct sum, and with tiles of each size; 0: none. */
 static void estimate(const chooser *c, const kernel *k, double *direct, double *winograd)
 {
     program *p = c->p;
     const target *t = c->o->target;
     const slot_info *w = slot_at(p, k->arg[2].slot);
-    const vector_unit unit = {t->vl, t->registers, t->l2, false};
+    const vector_unit unit = {t->vl, t->registers, t->l2, false, t->l3_rate};
     const hook *h = &k->hook[0];
     int64_t size[2];
     *direct = winograd[0] = winograd[1] = 0;
@@ -70,15 +76,13 @@ static void estimate(const chooser *c, const kernel *k, double *direct, double *
     }
     const int64_t oc = conv_known(p, w->extent[0]), ic = conv_known(p, w->extent[1]);
     const conv_tile ct = conv_tile_choose(&unit, oc, size[0], size[1], size[1] * ic * 4);
-    *direct = ct.cycles * (double)ic * 9 / (!k->conv.narrow ? 1 : t->dot2 ? 2 : t->fma16 ? HALF_RATE : 1);
+    *direct = with_weights(c, ct.cycles * (double)ic * 9 / (!k->conv.narrow ? 1 : t->dot2 ? 2 : t->fma16 ? HALF_RATE : 1), weights_of(p, k, 9));
     for (int i = 0; i < SIDES; i++) {
         const int side = side_of[i];
         const int64_t tiles = (size[0] + side - 1) / side * ((size[1] + side - 1) / side);
         const wino_tile wt = wino_tile_choose(&unit, side, tiles, ic, oc, 1);
         if (!wt.tb) continue;
-        const double bytes = weights_of(p, k, points_of(side)), blocks = (double)((tiles + wt.tb - 1) / wt.tb);
-        const double read = bytes < (double)t->l2 / 2 ? 0 : bytes / ((double)c->all > L3_BYTES ? DRAM_RATE : L3_RATE) + (blocks - 1) * bytes / L3_RATE;
-        winograd[i] = wt.cycles > read ? wt.cycles + read / 8 : read + wt.cycles / 8;
+        winograd[i] = with_weights(c, wt.cycles, weights_of(p, k, points_of(side)));
     }
 }
 
@@ -87,7 +91,6 @@ static void add_kernel(void *ctx, step *s)
     chooser *c = ctx;
     if (s->kind != STEP_KERNEL || !fits(c->p, c->o, s->kernel)) return;
     VEC_PUSH(c->p->mem, c->list, s->kernel);
-    c->all += (int64_t)weights_of(c->p, s->kernel, points_of(4));
 }
 
 static int64_t weights_bytes(program *p)
@@ -96,6 +99,13 @@ static int64_t weights_bytes(program *p)
     for (slot s = 1; s < p->slot.n; s++)
         if (slot_at(p, s)->kind == SLOT_CONST && slot_at(p, s)->data) n += (int64_t)slot_at(p, s)->data->bytes;
     return n;
+}
+
+/* A run that reads more than the cache holds finds the less there the more it is. */
+static double share_in_l3(const plan_options *o, double bytes)
+{
+    const double share = 2 - bytes * (1 + MOST_GROWTH) / (double)o->target->l3;
+    return share < 0 ? 0 : share > 1 ? 1 : share;
 }
 
 typedef VEC(candidate) candidates;
@@ -141,6 +151,7 @@ void plan_winograd(program *p, const plan_options *o)
     chooser c = {.p = p, .o = o};
     candidates list = {0};
     if (o->math == MATH_STRICT || o->optimize == OPTIMIZE_SIZE || o->target->language != LANGUAGE_C) return;
+    c.from_l3 = share_in_l3(o, (double)weights_bytes(p));
     program_steps(p, add_kernel, &c);
     for (uint32_t i = 0; i < c.list.n; i++) add_choices(&c, &list, c.list.p[i]);
     sort(&list);
@@ -170,11 +181,11 @@ static void transform(int side, const double *w, double *u)
         for (int j = 0; j < side + 2; j++) u[i * (side + 2) + j] = half[i][0] * g[j][0] + half[i][1] * g[j][1] + half[i][2] * g[j][2];
 }
 
-/* G w Gt of the weights, in double: constant [groups of nr channels][points][IC][nr]. */
-static slot pack_winograd(program *p, const char *name, slot w, int side, int64_t nr)
+/* G w Gt of the weights, in double: constant [groups of nr channels][points][IC][nr], but in each chunk of gb groups the points are the first dimension. */
+static slot pack_winograd(program *p, const char *name, slot w, int side, int64_t nr, int64_t gb)
 {
     const tensor *from = slot_at(p, w)->data;
-    const int64_t oc = from->shape[0], ic = from->shape[1], points = points_of(side), shape[4] = {(oc + nr - 1) / nr, points, ic, nr};
+    const int64_t oc = from->shape[0], ic = from->shape[1], points = points_of(side), groups = (oc + nr - 1) / nr, shape[4] = {groups, points, ic, nr};
     tensor *t = tensor_new(p->mem, ELEM_FLOAT, 4, shape);
     float *to = (void *)(uintptr_t)t->data;
     for (int64_t o = 0; o < oc; o++)
@@ -182,7 +193,8 @@ static slot pack_winograd(program *p, const char *name, slot w, int side, int64_
             double taps[9], u[36];
             for (int64_t i = 0; i < 9; i++) taps[i] = elem_get_double(from->type, from->data, (size_t)((o * ic + c) * 9 + i));
             transform(side, taps, u);
-            for (int64_t i = 0; i < points; i++) to[((o / nr * points + i) * ic + c) * nr + o % nr] = (float)u[i];
+            const int64_t g = o / nr, first = g / gb * gb, chunk = groups - first < gb ? groups - first : gb;
+            for (int64_t i = 0; i < points; i++) to[((first * points + i * chunk + g - first) * ic + c) * nr + o % nr] = (float)u[i];
         }
     dim extent[4];
     for (int i = 0; i < 4; i++) extent[i] = dim_const(p->dims, shape[i]);
@@ -211,8 +223,8 @@ bool conv_winograd(conv_plan *c, const step *s, block *out)
     const dim tiles = dim_mul(d, conv_extent(p, c->hook.axis[0]), dim_mul(d, dim_cdiv(d, c->out[1], across), dim_cdiv(d, c->out[2], across)));
     const wino_tile t = wino_tile_choose(&unit, side, conv_known(p, tiles), c->ic, c->oc, threads);
     if (!t.tb) return false;
-    const slot weights = pack_winograd(p, conv_weights_name(c), c->k->arg[2].slot, side, (int64_t)t.nv * vl);
-    const int64_t scratch = points_of(side) * (t.tb * ((c->ic + vl - 1) / vl * vl + t.nv * vl) + 2 * vl);
+    const slot weights = pack_winograd(p, conv_weights_name(c), c->k->arg[2].slot, side, (int64_t)t.nv * vl, t.gb);
+    const int64_t scratch = points_of(side) * (t.tb * ((c->ic + vl - 1) / vl * vl + t.gb * t.nv * vl) + 2 * vl);
     bindings b = {.d = d};
     conv_bind_input(&b, c);
     conv_bind_number(&b, "SIDE", side);
@@ -221,6 +233,7 @@ bool conv_winograd(conv_plan *c, const step *s, block *out)
     conv_bind_number(&b, "NV", t.nv);
     conv_bind_number(&b, "NVT", t.nvt);
     conv_bind_number(&b, "TB", t.tb);
+    conv_bind_number(&b, "GB", t.gb);
     conv_bind_number(&b, "PARTS", t.parts);
     conv_bind_number(&b, "AHEAD", t.ahead);
     conv_bind_number(&b, "IC", c->ic);

@@ -9,23 +9,28 @@
 
 #define V4_GUARD "defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__FMA__)"
 #define V3_GUARD "defined(__AVX2__) && defined(__FMA__)"
+#define ZEN4_CACHES 32768, 1048576, 16000000, 40, 14
+#define XEON_CACHES 49152, 2097152, 64000000, 10, 5 /* a vector's multiply-add takes half the time there */
+#define SMALL_CACHES(l2) 32768, l2, 16000000, 40, 14 /* l3 and rates: not measured */
 static const target TABLE[] = {
     {"x86-64-v4-fp16", "x86-64 with AVX-512, VNNI and FP16, for --precision=fp16 (Intel Sapphire Rapids and later)", 16, 32, true, false, true, ENDIAN_LITTLE,
      "-march=x86-64-v4 -mavx512vnni -mavx512fp16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512FP16__)",
-     "-march=x86-64-v4 -mavx512vnni -mavx512fp16", 32768, 1048576, LANGUAGE_C},
+     "-march=x86-64-v4 -mavx512vnni -mavx512fp16", XEON_CACHES, LANGUAGE_C},
     {"x86-64-v4-bf16", "x86-64 with AVX-512, VNNI and BF16, for --precision=bf16 (AMD Zen 4 and later)", 16, 32, true, true, false, ENDIAN_LITTLE,
      "-march=x86-64-v4 -mavx512vnni -mavx512bf16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512BF16__)",
-     "-march=x86-64-v4 -mavx512vnni -mavx512bf16", 32768, 1048576, LANGUAGE_C},
+     "-march=x86-64-v4 -mavx512vnni -mavx512bf16", ZEN4_CACHES, LANGUAGE_C},
+    {"x86-64-v4-xeon", "x86-64-v4-vnni with the caches of Intel's Sapphire Rapids and later: 2 MiB of second cache", 16, 32, true, false, false, ENDIAN_LITTLE,
+     "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", XEON_CACHES, LANGUAGE_C},
     {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
-     V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", 32768, 1048576, LANGUAGE_C},
-    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", 32768, 1048576, LANGUAGE_C},
+     V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", ZEN4_CACHES, LANGUAGE_C},
+    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", ZEN4_CACHES, LANGUAGE_C},
     {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
-     V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", 32768, 524288, LANGUAGE_C},
-    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", 32768, 524288, LANGUAGE_C},
-    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, false, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", 32768, 262144, LANGUAGE_C},
-    {"aarch64", "64-bit ARM with NEON", 4, 32, false, false, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", 32768, 524288, LANGUAGE_C},
-    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, false, false, ENDIAN_ANY, "", "", "", 16384, 131072, LANGUAGE_C},
-    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, false, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, LANGUAGE_CUDA},
+     V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", SMALL_CACHES(524288), LANGUAGE_C},
+    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", SMALL_CACHES(524288), LANGUAGE_C},
+    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, false, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", SMALL_CACHES(262144), LANGUAGE_C},
+    {"aarch64", "64-bit ARM with NEON", 4, 32, false, false, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", SMALL_CACHES(524288), LANGUAGE_C},
+    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, false, false, ENDIAN_ANY, "", "", "", 16384, 131072, 16000000, 40, 14, LANGUAGE_C},
+    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, false, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, 41943040, 1, 1, LANGUAGE_CUDA},
 };
 enum { N_TARGETS = sizeof TABLE / sizeof *TABLE };
 
@@ -44,13 +49,27 @@ static bool has_avx_vnni(void)
 }
 #endif
 
+#if defined(__x86_64__)
+/* Intel's, with at least 2 MiB of second cache: the leaves of cpuid's table of caches, one after the other. */
+static bool is_large_xeon(void)
+{
+    if (!__builtin_cpu_is("intel")) return false;
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned a = 0, b = 0, c = 0, d = 0;
+        if (!__get_cpuid_count(4, i, &a, &b, &c, &d) || !(a & 31)) return false;
+        if ((a >> 5 & 7) == 2) return (uint64_t)((b >> 22) + 1) * ((b >> 12 & 1023) + 1) * ((b & 4095) + 1) * ((uint64_t)c + 1) >= 2097152;
+    }
+    return false;
+}
+#endif
+
 static const char *native(void)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
-        return __builtin_cpu_supports("avx512vnni") ? "x86-64-v4-vnni" : "x86-64-v4";
+        return !__builtin_cpu_supports("avx512vnni") ? "x86-64-v4" : is_large_xeon() ? "x86-64-v4-xeon" : "x86-64-v4-vnni";
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return has_avx_vnni() ? "x86-64-v3-vnni" : "x86-64-v3";
     return "x86-64";
 #elif defined(__aarch64__)
@@ -64,7 +83,7 @@ const target *target_native_fma16(void)
 {
 #if defined(__x86_64__)
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1) && !strcmp(native(), "x86-64-v4-vnni")) return target_find("x86-64-v4-fp16");
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1) && target_find(NULL)->vl == 16 && target_find(NULL)->dot4) return target_find("x86-64-v4-fp16");
 #endif
     return NULL;
 }

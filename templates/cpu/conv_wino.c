@@ -6,16 +6,19 @@
  * from POINTS = (SIDE + 2)^2 of input: Y = At (sum over ic of (G W Gt) * (Bt X B)) A, the product being by elements, so POINTS matrix products of tiles by
  * channels: a quarter of the multiply-adds with SIDE 4, four ninths with SIDE 2, whose weights are less.
  *
+ * For a block of TB tiles all points of the input are computed, then the output channels, in chunks of GB groups of NR = NV * VL: the products of each point by
+ * all groups of the chunk, then what they give at all points is the chunk's output. So weights are read once for each block, in the order that they lie in.
+ *
  * arguments  x  [N][ceil(IC / VL)][OH + 2][OW + 2][VL] with strides X_N, X_C, X_H in elements; the first cell is element X_AT
- *            u  [ceil(OC / NR)][POINTS][IC][NR] with NR = NV * VL: G W Gt, zero where oc is beyond OC
- *            scratch  POINTS * ((TB * ICP + VL) + (TB * NR + VL)) floats, ICP being IC rounded up to whole vectors; the odd vectors keep the parts
+ *            u  [ceil(groups / GB)][POINTS][GB][IC][NR], the last chunk with the groups that are left: G W Gt, zero where oc is beyond OC
+ *            scratch  POINTS * ((TB * ICP + VL) + (TB * GB * NR + VL)) floats, ICP being IC rounded up to whole vectors; the odd vectors keep the parts
  *               from falling into one set of the cache
- * range      [lo, hi) of parts: part = block of TB tiles * PARTS + share of the output channels. Each share transforms the block's input itself
+ * range      [lo, hi) of parts: part = block of TB tiles * PARTS + share of the chunks. Each share transforms the block's input itself
  * fixed      X_T X_LD  as in conv_dw.c
  *            SIDE   4 or 2
  *            MR NV  tiles and output vectors of the register tile     MT  tiles of the second one, for what MR leaves over of TB; then single tiles
  *            NVT    vectors used of a group's last NR channels, 1..NV
- *            AHEAD  eighths of a cache line of the next weights to prefetch at each channel, so that all of them are there when they are needed
+ *            AHEAD  eighths of a cache line of the next weights to prefetch at each channel, or a multiple of 8, so that all of them are there when they are needed
  *            OC_LANES  channels that OUT_V may be called for; OUT_S does the others
  * free       TILES  N * ceil(OH / SIDE) * ceil(OW / SIDE)
  *
@@ -48,21 +51,52 @@ INLINE void conv_wino_bt(const vf *d, vf *r)
 }
 
 /* At m: SIDE results from SIDE + 2. */
-INLINE void conv_wino_at(const float *m, int64_t step, vf *o)
+INLINE void conv_wino_at(const vf *m, vf *o)
 {
-    const vf m0 = vf_ld(m), m1 = vf_ld(m + step), m2 = vf_ld(m + 2 * step), m3 = vf_ld(m + 3 * step);
-    const vf a = m1 + m2, b = m1 - m2;
+    const vf a = m[1] + m[2], b = m[1] - m[2];
     if (SIDE == 2) {
-        o[0] = m0 + a;
-        o[1] = b - m3;
+        o[0] = m[0] + a;
+        o[1] = b - m[3];
         return;
     }
-    const vf m4 = vf_ld(m + 4 * step), m5 = vf_ld(m + 5 * step);
-    const vf c = m3 + m4, d = m3 - m4;
-    o[0] = m0 + a + c;
+    const vf c = m[3] + m[4], d = m[3] - m[4];
+    o[0] = m[0] + a + c;
     o[1] = vf_fma(vf_set(2.0f), d, b);
     o[2] = vf_fma(vf_set(4.0f), c, a);
-    o[3] = vf_fma(vf_set(8.0f), d, b) + m5;
+    o[3] = vf_fma(vf_set(8.0f), d, b) + m[5];
+}
+
+/* Rows k to k + lines of Bt X B into `to`. */
+INLINE void conv_wino_lines(const int k, const int lines, const X_T *restrict from, int64_t x_h, float *restrict to, int64_t part)
+{
+    vf h[2][SIDE + 2];
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE + 2; i++) {
+        vf d[6], r[6];
+#pragma GCC unroll 6
+        for (int y = 0; y < SIDE + 2; y++) d[y] = X_LD(from + y * x_h + i * VL);
+        conv_wino_bt(d, r);
+#pragma GCC unroll 2
+        for (int p = 0; p < lines; p++) h[p][i] = r[k + p];
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < lines; p++) {
+        vf r[6];
+        conv_wino_bt(h[p], r);
+#pragma GCC unroll 6
+        for (int i = 0; i < SIDE + 2; i++) vf_st(to + ((k + p) * (SIDE + 2) + i) * part, r[i]);
+    }
+}
+
+INLINE void conv_wino_points(const X_T *restrict from, int64_t x_h, float *restrict to, int64_t part)
+{
+    conv_wino_lines(0, 1, from, x_h, to, part);
+    SIMD_FORGET(from);
+    conv_wino_lines(1, 2, from, x_h, to, part);
+    SIMD_FORGET(from);
+    if (SIDE == 4) conv_wino_lines(3, 2, from, x_h, to, part);
+    SIMD_FORGET(from);
+    conv_wino_lines(SIDE + 1, 1, from, x_h, to, part);
 }
 
 /* `count` tiles from tile `first` on of an output of oh x ow pixels: Bt X B into v [POINTS][TB][ICP]. Where a tile reaches beyond the halo there are zeros. */
@@ -72,38 +106,28 @@ INLINE void conv_wino_input(const X_T *restrict x, float *restrict v, int64_t fi
     for (int64_t t = 0; t < count; t++) {
         const int64_t n = (first + t) / across / down, top = (first + t) / across % down * SIDE, left = (first + t) % across * SIDE;
         const int64_t rows = oh + 2 - top < SIDE + 2 ? oh + 2 - top : SIDE + 2, columns = ow + 2 - left < SIDE + 2 ? ow + 2 - left : SIDE + 2;
+        const int whole = rows >= SIDE + 2 && columns >= SIDE + 2;
         for (int64_t c = 0; c < channels; c += VL) {
             const X_T *from = x + n * x_n + c / VL * x_c + top * x_h + left * VL;
-            float edge[(SIDE + 2) * (SIDE + 2) * VL], half[(SIDE + 2) * (SIDE + 2) * VL];
-            const int whole = rows >= SIDE + 2 && columns >= SIDE + 2;
+            X_T edge[(SIDE + 2) * (SIDE + 2) * VL];
             if (!whole) {
                 for (int64_t y = 0; y < SIDE + 2; y++)
-                    for (int64_t i = 0; i < SIDE + 2; i++) vf_st(edge + (y * (SIDE + 2) + i) * VL, y < rows && i < columns ? X_LD(from + y * x_h + i * VL) : vf_set(0.0f));
+                    for (int64_t i = 0; i < SIDE + 2; i++) {
+                        X_T *cell = edge + (y * (SIDE + 2) + i) * VL;
+                        if (y < rows && i < columns) memcpy(cell, from + y * x_h + i * VL, VL * sizeof *cell);
+                        else memset(cell, 0, VL * sizeof *cell);
+                    }
             }
-            for (int64_t i = 0; i < SIDE + 2; i++) {
-                vf d[6], r[6];
-#pragma GCC unroll 6
-                for (int k = 0; k < SIDE + 2; k++) d[k] = whole ? X_LD(from + k * x_h + i * VL) : vf_ld(edge + (k * (SIDE + 2) + i) * VL);
-                conv_wino_bt(d, r);
-#pragma GCC unroll 6
-                for (int k = 0; k < SIDE + 2; k++) vf_st(half + (k * (SIDE + 2) + i) * VL, r[k]);
-            }
-            for (int64_t i = 0; i < SIDE + 2; i++) {
-                vf d[6], r[6];
-#pragma GCC unroll 6
-                for (int k = 0; k < SIDE + 2; k++) d[k] = vf_ld(half + (i * (SIDE + 2) + k) * VL);
-                conv_wino_bt(d, r);
-#pragma GCC unroll 6
-                for (int k = 0; k < SIDE + 2; k++) vf_st(v + (i * (SIDE + 2) + k) * part + t * channels + c, r[k]);
-            }
+            conv_wino_points(whole ? from : edge, whole ? x_h : (SIDE + 2) * VL, v + t * channels + c, part);
         }
     }
 }
 
-/* m [rows][NR] = v [rows][ICP] times u [IC][NR], `nv` vectors of it; rows and nv are constants at every call. */
-INLINE void conv_wino_tile(const int rows, const int nv, const float *restrict v, const float *restrict u, const float *ahead, float *restrict m)
+/* m [rows][NV * VL] = v [rows][ICP] times u [IC][NV * VL], `nv` vectors of it; rows and nv are constants at every call. `ahead`: what of the next weights
+ * is to be prefetched meanwhile, in four parts at once: a cache fetches faster from several pages than from one. */
+INLINE void conv_wino_tile(const int rows, const int nv, const float *restrict v, const float *restrict u, const float *ahead, float *restrict m, int64_t m_t)
 {
-    const int64_t channels = (IC + VL - 1) / VL * VL;
+    const int64_t channels = (IC + VL - 1) / VL * VL, parts = 4;
     vf acc[MR][NV];
 #pragma GCC unroll 32
     for (int r = 0; r < rows; r++) {
@@ -112,7 +136,11 @@ INLINE void conv_wino_tile(const int rows, const int nv, const float *restrict v
     }
     for (int64_t k = 0; k < IC; k++) {
         vf uk[NV];
-        if (AHEAD > 0) SIMD_PREFETCH(ahead + k * AHEAD / 8 * 16);
+#pragma GCC unroll 8
+        for (int line = 0; line < AHEAD; line += 8) {
+            const int64_t at = (k * AHEAD + line) / 8;
+            SIMD_PREFETCH(ahead + (AHEAD < 8 ? k : at) % parts * (IC * NV * VL / parts) + at / parts * 16);
+        }
 #pragma GCC unroll 8
         for (int j = 0; j < nv; j++) uk[j] = vf_ld(u + (k * NV + j) * VL);
 #pragma GCC unroll 32
@@ -125,52 +153,70 @@ INLINE void conv_wino_tile(const int rows, const int nv, const float *restrict v
 #pragma GCC unroll 32
     for (int r = 0; r < rows; r++) {
 #pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) vf_st(m + (r * NV + j) * VL, acc[r][j]);
+        for (int j = 0; j < nv; j++) vf_st(m + r * m_t + j * VL, acc[r][j]);
     }
 }
 
-INLINE void conv_wino_products(const int nv, const float *restrict v, const float *restrict u, float *restrict m, int64_t count)
+/* m [count][m_t] = v [count][ICP] times u: one point and one group of channels. */
+INLINE void conv_wino_product(const int nv, const float *restrict v, const float *restrict u, const float *next, float *restrict m, int64_t m_t, int64_t count)
 {
     const int64_t channels = (IC + VL - 1) / VL * VL;
-    for (int64_t i = 0; i < (SIDE + 2) * (SIDE + 2); i++) {
-        const float *vp = v + i * (TB * channels + VL), *ui = u + i * (IC * NV * VL), *ahead = ui + IC * NV * VL;
-        float *mi = m + i * (TB * NV * VL + VL);
-        int64_t t = 0;
-        for (; t + MR <= count; t += MR, ahead += (int64_t)IC * AHEAD / 8 * 16) conv_wino_tile(MR, nv, vp + t * channels, ui, ahead, mi + t * NV * VL);
-        if (count % MR == 0) continue;
-        for (; t + MT <= count; t += MT) conv_wino_tile(MT, nv, vp + t * channels, ui, ahead, mi + t * NV * VL);
-        for (; t < count; t++) conv_wino_tile(1, nv, vp + t * channels, ui, ahead, mi + t * NV * VL);
-    }
+    int64_t t = 0;
+    for (; t + MR <= count; t += MR, next += (int64_t)IC * AHEAD / 32 * 16) conv_wino_tile(MR, nv, v + t * channels, u, next, m + t * m_t, m_t);
+    if (count % MR == 0) return;
+    for (; t + MT <= count; t += MT) conv_wino_tile(MT, nv, v + t * channels, u, next, m + t * m_t, m_t);
+    for (; t < count; t++) conv_wino_tile(1, nv, v + t * channels, u, next, m + t * m_t, m_t);
 }
 
-/* At M A of `count` tiles and the channels from oc on, `nv` vectors, to the epilogue. */
-INLINE void conv_wino_output(const float *restrict m, int64_t first, int64_t count, int64_t oc, int64_t nv HOOK_PARAMS)
+/* Rows k and k + 2, or k alone, of At M A of the points at m, to o [lines][SIDE]. */
+INLINE void conv_wino_rows(const int k, const int lines, const float *restrict m, int64_t part, vf (*o)[4])
 {
-    const int64_t across = (OW + SIDE - 1) / SIDE, down = (OH + SIDE - 1) / SIDE, part = TB * NV * VL + VL;
+    vf h[2][SIDE + 2];
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE + 2; i++) {
+        vf d[6], r[4];
+#pragma GCC unroll 6
+        for (int y = 0; y < SIDE + 2; y++) d[y] = vf_ld(m + (y * (SIDE + 2) + i) * part);
+        conv_wino_at(d, r);
+#pragma GCC unroll 2
+        for (int p = 0; p < lines; p++) h[p][i] = r[k + 2 * p];
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < lines; p++) conv_wino_at(h[p], o[p]);
+}
+
+/* One row of results to the epilogue: pixels from ow on of channels from oc on. */
+INLINE void conv_wino_store(const vf *o, int64_t n, int64_t oc, int64_t oh, int64_t ow HOOK_PARAMS)
+{
+    if (oh >= OH) return;
+    if (OC_LANES % VL == 0 || oc + VL <= OC_LANES) {
+#pragma GCC unroll 4
+        for (int k = 0; k < SIDE; k++)
+            if (ow + k < OW) OUT_V(o[k], n, oc / VL, oh, ow + k, 0 HOOK_ARGS);
+        return;
+    }
+    float lane[SIDE * VL];
+#pragma GCC unroll 4
+    for (int k = 0; k < SIDE; k++) vf_st(lane + k * VL, o[k]);
+    for (int64_t k = 0; k < SIDE && ow + k < OW; k++)
+        for (int64_t i = 0; i < VL && oc + i < OC; i++) OUT_S(lane[k * VL + i], n, oc / VL, oh, ow + k, i HOOK_ARGS);
+}
+
+/* At M A of `count` tiles and the channels from oc on, `vectors` of them, to the epilogue. */
+INLINE void conv_wino_output(const float *restrict m, int64_t first, int64_t count, int64_t oc, int64_t vectors HOOK_PARAMS)
+{
+    const int64_t across = (OW + SIDE - 1) / SIDE, down = (OH + SIDE - 1) / SIDE, part = TB * GB * NV * VL + VL;
     for (int64_t t = 0; t < count; t++) {
         const int64_t n = (first + t) / across / down, top = (first + t) / across % down * SIDE, left = (first + t) % across * SIDE;
-        for (int64_t j = 0; j < nv; j++) {
-            float half[SIDE * (SIDE + 2) * VL];
-            for (int64_t i = 0; i < SIDE + 2; i++) {
-                vf o[4];
-                conv_wino_at(m + i * part + (t * NV + j) * VL, (SIDE + 2) * part, o);
-#pragma GCC unroll 4
-                for (int k = 0; k < SIDE; k++) vf_st(half + (k * (SIDE + 2) + i) * VL, o[k]);
-            }
-            for (int64_t line = 0; line < SIDE && top + line < OH; line++) {
-                vf o[4];
-                conv_wino_at(half + line * (SIDE + 2) * VL, VL, o);
-                if (OC_LANES % VL == 0 || oc + (j + 1) * VL <= OC_LANES) {
-#pragma GCC unroll 4
-                    for (int k = 0; k < SIDE; k++)
-                        if (left + k < OW) OUT_V(o[k], n, oc / VL + j, top + line, left + k, 0 HOOK_ARGS);
-                    continue;
-                }
-                float lane[SIDE * VL];
-#pragma GCC unroll 4
-                for (int k = 0; k < SIDE; k++) vf_st(lane + k * VL, o[k]);
-                for (int64_t k = 0; k < SIDE && left + k < OW; k++)
-                    for (int64_t i = 0; i < VL && oc + j * VL + i < OC; i++) OUT_S(lane[k * VL + i], n, oc / VL + j, top + line, left + k, i HOOK_ARGS);
+        for (int64_t j = 0; j < vectors; j++) {
+            const float *from = m + (t * GB * NV + j) * VL;
+#pragma GCC unroll 2
+            for (int k = 0; k < 2; k++) {
+                vf o[2][4];
+                conv_wino_rows(k, SIDE / 2, from, part, o);
+                conv_wino_store(o[0], n, oc + j * VL, top + k, left HOOK_ARGS);
+                if (SIDE == 4) conv_wino_store(o[1], n, oc + j * VL, top + k + 2, left HOOK_ARGS);
+                SIMD_FORGET(from);
             }
         }
     }
@@ -178,19 +224,26 @@ INLINE void conv_wino_output(const float *restrict m, int64_t first, int64_t cou
 
 KERNEL void conv_wino(const X_T *restrict x, const float *restrict u, float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    const int64_t groups = (OC + NV * VL - 1) / (NV * VL), channels = (IC + VL - 1) / VL * VL;
-    float *v = scratch, *m = scratch + (SIDE + 2) * (SIDE + 2) * (TB * channels + VL);
+    const int64_t groups = (OC + NV * VL - 1) / (NV * VL), chunks = (groups + GB - 1) / GB, channels = (IC + VL - 1) / VL * VL;
+    const int64_t points = (SIDE + 2) * (SIDE + 2), v_part = TB * channels + VL, m_part = TB * GB * NV * VL + VL, size = IC * NV * VL;
+    float *v = scratch, *m = scratch + points * v_part;
     int64_t there = -1; /* the block whose input is in v */
     for (int64_t part = lo; part < hi; part++) {
         const int64_t block = part / PARTS, share = part % PARTS, first = block * TB, count = TILES - first < TB ? TILES - first : TB;
         if (block != there) conv_wino_input(x + X_AT, v, first, count, OH, OW, X_N, X_C, X_H);
         there = block;
-        for (int64_t g = groups * share / PARTS; g < groups * (share + 1) / PARTS; g++) {
-            const float *ug = u + g * ((SIDE + 2) * (SIDE + 2) * IC * NV * VL);
-            const int whole = NVT == NV || g + 1 < groups;
-            if (whole) conv_wino_products(NV, v, ug, m, count);
-            else conv_wino_products(NVT, v, ug, m, count);
-            conv_wino_output(m, first, count, g * NV * VL, whole ? NV : NVT HOOK_ARGS);
+        for (int64_t c = chunks * share / PARTS; c < chunks * (share + 1) / PARTS; c++) {
+            const int64_t from = c * GB, to = from + GB < groups ? from + GB : groups;
+            const float *next = u + from * points * size;
+            for (int64_t i = 0; i < points; i++) {
+                for (int64_t g = from; g < to; g++) {
+                    const float *ug = next;
+                    next += size;
+                    if (NVT == NV || g + 1 < groups) conv_wino_product(NV, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, count);
+                    else conv_wino_product(NVT, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, count);
+                }
+            }
+            conv_wino_output(m, first, count, from * NV * VL, (to - from) * NV - (to == groups ? NV - NVT : 0) HOOK_ARGS);
         }
     }
 }

@@ -5,7 +5,7 @@
 #define X_LD vf_ld
 
 typedef struct {
-    int64_t n, ic, oc, oc_lanes, nvt, tb, parts, oh, ow, x_n, x_c, x_h;
+    int64_t n, ic, oc, oc_lanes, nvt, tb, gb, parts, oh, ow, x_n, x_c, x_h;
 } shape;
 
 static shape of; /* what is being checked */
@@ -15,6 +15,7 @@ static shape of; /* what is being checked */
 #define OC_LANES (of.oc_lanes)
 #define NVT ((int)of.nvt)
 #define TB (of.tb)
+#define GB (of.gb)
 #define PARTS (of.parts)
 #define OH (of.oh)
 #define OW (of.ow)
@@ -59,18 +60,19 @@ static float *pack(const float *w)
 {
     static const double four[6][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6},
                                       {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}},
-                        two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}, (*const g)[3] = SIDE == 4 ? four : two;
-    const int64_t nr = NV * VL, columns = round_up(OC, nr);
+                        two[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}, (*const g_of)[3] = SIDE == 4 ? four : two;
+    const int64_t nr = NV * VL, columns = round_up(OC, nr), groups = columns / nr;
     float *u = check_floats(columns * POINTS * IC), *to = u;
-    for (int64_t o0 = 0; o0 < columns; o0 += nr)
+    for (int64_t first = 0; first < groups; first += GB)
         for (int i = 0; i < POINTS; i++)
-            for (int64_t c = 0; c < IC; c++)
-                for (int64_t o = o0; o < o0 + nr; o++) {
-                    double sum = 0;
-                    for (int a = 0; a < 3; a++)
-                        for (int b = 0; b < 3; b++) sum += o < OC ? g[i / (SIDE + 2)][a] * (double)w[((o * IC + c) * 3 + a) * 3 + b] * g[i % (SIDE + 2)][b] : 0;
-                    *to++ = (float)sum;
-                }
+            for (int64_t g = first; g < groups && g < first + GB; g++)
+                for (int64_t c = 0; c < IC; c++)
+                    for (int64_t o = g * nr; o < (g + 1) * nr; o++) {
+                        double sum = 0;
+                        for (int a = 0; a < 3; a++)
+                            for (int b = 0; b < 3; b++) sum += o < OC ? g_of[i / (SIDE + 2)][a] * (double)w[((o * IC + c) * 3 + a) * 3 + b] * g_of[i % (SIDE + 2)][b] : 0;
+                        *to++ = (float)sum;
+                    }
     return u;
 }
 
@@ -90,7 +92,7 @@ static void check_element(const float *x, const float *w, int64_t n, int64_t oc,
 int main(void)
 {
     for (int round = 0; round < 40; round++) {
-        of = (shape){.n = check_int(1, 2), .ic = check_int(1, 2 * VL + 3), .oc = check_int(1, 2 * NV * VL), .tb = check_int(1, 3 * MR), .parts = check_int(1, 2),
+        of = (shape){.n = check_int(1, 2), .ic = check_int(1, 2 * VL + 3), .oc = check_int(1, 4 * NV * VL), .tb = check_int(1, 3 * MR), .gb = check_int(1, 3), .parts = check_int(1, 2),
                      .oh = check_int(1, 11), .ow = check_int(1, 11)};
         of.oc_lanes = check_int(0, 1) ? of.oc : round_up(of.oc, VL);
         of.nvt = (of.oc - 1) / VL % NV + 1;
@@ -100,7 +102,7 @@ int main(void)
         float *x = check_floats(of.n * of.x_n), *w = check_floats(of.oc * of.ic * 9), *u = pack(w);
         for (int64_t i = 0; i < of.n * of.x_n; i++)
             if (i / of.x_c % (of.x_n / of.x_c) * VL + i % VL >= of.ic) x[i] = NAN;
-        float *scratch = check_floats(POINTS * (of.tb * (round_up(of.ic, VL) + NV * VL) + 2 * VL));
+        float *scratch = check_floats(POINTS * (of.tb * (round_up(of.ic, VL) + of.gb * NV * VL) + 2 * VL));
         check_output y = check_output_new(of.n * of.oc * of.oh * of.ow);
         CHECK_RANGES((TILES + of.tb - 1) / of.tb * of.parts, conv_wino(x, u, scratch, lo, hi, &y))
         check_written_once(&y);

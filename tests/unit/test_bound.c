@@ -64,8 +64,8 @@ static const sample samples[] = {
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=5 RV=3 IC=6 OC=10 GROUPS=2 KD=1 KH=3 KW=3 SD=1 SH=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=81 X_D=0 X_H=9"},
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=7 RV=1 IC=6 OC=7 GROUPS=3 KD=2 KH=1 KW=1 SD=1 SH=1 DD=1 DH=1 DW=1 OD=(d_rows) OH=(d_rows) OW=(d_rows) X_AT=(-2) "
                             "X_N=(d_rows) X_C=(d_rows) X_D=(d_rows) X_H=(d_rows)"},
-    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=float X_LD=vf_ld SIDE=4 MR=4 MT=1 NV=2 NVT=1 TB=9 PARTS=2 AHEAD=3 IC=18 OC=10 OC_LANES=10 OH=12 OW=12 TILES=9 X_AT=0 X_N=4032 X_C=784 X_H=56"},
-    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=uint16_t X_LD=vf_ld_bf16 SIDE=2 MR=3 MT=2 NV=1 NVT=1 TB=8 PARTS=1 AHEAD=0 IC=16 OC=16 OC_LANES=16 OH=(d_rows) OW=(d_rows) TILES=(d_rows) X_AT=(-16) "
+    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=float X_LD=vf_ld SIDE=4 MR=4 MT=1 NV=2 NVT=1 TB=9 GB=1 PARTS=2 AHEAD=3 IC=18 OC=10 OC_LANES=10 OH=12 OW=12 TILES=9 X_AT=0 X_N=4032 X_C=784 X_H=56"},
+    {"conv_wino", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=uint16_t X_LD=vf_ld_bf16 SIDE=2 MR=3 MT=2 NV=1 NVT=1 TB=8 GB=1 PARTS=1 AHEAD=0 IC=16 OC=16 OC_LANES=16 OH=(d_rows) OW=(d_rows) TILES=(d_rows) X_AT=(-16) "
      "X_N=(d_rows*64) X_C=(d_rows*16) X_H=(d_rows*4)"},
     {"conv_dw", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s X_T=float X_LD=vf_ld RX=6 RT=1 C=10 C_LANES=10 KH=3 KW=3 SH=1 SW=1 DH=1 DW=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=324 X_H=36 X_W=4"},
     {"mul_acc", ARGS_NONE, ""},

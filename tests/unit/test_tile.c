@@ -6,8 +6,8 @@
 
 #include "plan/tile.h"
 
-static const vector_unit units[] = {{16, 32, 1 << 20, false}, {8, 16, 1 << 18, false}, {4, 16, 1 << 18, false}, {4, 32, 1 << 18, false}, {1, 16, 1 << 15, false}};
-static const vector_unit by_halves[] = {{16, 32, 1 << 20, true}, {8, 16, 1 << 18, true}, {4, 16, 1 << 18, true}};
+static const vector_unit units[] = {{16, 32, 1 << 20, false, 40}, {8, 16, 1 << 18, false, 40}, {4, 16, 1 << 18, false, 40}, {4, 32, 1 << 18, false, 40}, {1, 16, 1 << 15, false, 40}};
+static const vector_unit by_halves[] = {{16, 32, 1 << 20, true, 40}, {8, 16, 1 << 18, true, 40}, {4, 16, 1 << 18, true, 40}};
 
 static void a_tile_fits_the_registers_and_keeps_the_units_busy(void **state)
 {
@@ -18,6 +18,32 @@ static void a_tile_fits_the_registers_and_keeps_the_units_busy(void **state)
         assert_true(t.mr * t.nv >= 8);
         assert_int_equal(t.mc % t.mr, 0);
     }
+}
+
+static void weights_from_afar_are_read_for_all_tiles_at_once(void **state)
+{
+    (void)state;
+    const vector_unit slow = {16, 32, 2 << 20, false, 10};
+    for (int threads = 1; threads <= 4; threads *= 2) {
+        const wino_tile far = wino_tile_choose(&slow, 4, 49, 512, 512, threads), near = wino_tile_choose(&slow, 4, 784, 64, 64, threads);
+        assert_int_equal(far.tb, 49);
+        assert_int_equal(far.parts, threads);
+        assert_true(near.tb < 784 / threads);
+        assert_true(36 * 4 * near.tb * (64 + near.gb * near.nv * 16) < 2 << 20);
+    }
+}
+
+static void blocks_of_tiles_leave_no_thread_idle_and_are_there_for_any_number_of_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        for (int64_t tiles = -1; tiles < 300; tiles += 5) {
+            const wino_tile t = wino_tile_choose(&units[i], 2, tiles, 48, 80, 3), one = wino_tile_choose(&units[i], 2, tiles, 48, 80, 1);
+            assert_int_equal(t.tb > 0, one.tb > 0);
+            if (!t.tb) continue;
+            assert_true(t.mr <= t.tb && t.nvt <= t.nv && t.gb >= 1 && (t.ahead < 8 || t.ahead % 8 == 0));
+            if (tiles >= 12) assert_true(t.parts == 3 || (tiles + t.tb - 1) / t.tb % 3 == 0);
+        }
 }
 
 static void rows_of_a_convolution_are_divided_without_a_rest_where_possible(void **state)
@@ -105,7 +131,8 @@ static void unknown_extents_leave_a_second_tile_for_the_rest(void **state)
 #define T(f) cmocka_unit_test(f)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
+    const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(weights_from_afar_are_read_for_all_tiles_at_once),
+                                       T(blocks_of_tiles_leave_no_thread_idle_and_are_there_for_any_number_of_them), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
                                        T(products_by_halves_leave_two_registers_for_each_vector), T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
                                        T(unknown_extents_leave_a_second_tile_for_the_rest),
                                        T(a_long_sum_goes_in_blocks_where_its_rows_would_fill_the_cache), T(few_rows_prefetch_whole_lines),

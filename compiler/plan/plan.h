@@ -53,6 +53,9 @@ void plan_phases(program *p);
 /* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
 void plan_winograd(program *p, const plan_options *o);
 
+/* Convolutions that go through an image together, a band of rows at a time (bands.c). After plan_winograd, before plan_borders. */
+void plan_bands(program *p, const plan_options *o);
+
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);
 /* Lists what a hook's expression loads among the kernel's arguments, each slot once. */

@@ -51,7 +51,7 @@ static void print_args(emit *e, const step *s, text *out)
 static void print_need(const band *b, uint32_t k, const char *from, const char *until, text *out)
 {
     const band_part *part = &b->part[k], *next = part + 1;
-    text_addf(out, "            const int64_t low%u = %s * %" PRId64 " - %" PRId64 ", begin%u = onnxcc_max(done%u, onnxcc_max(low%u, 0));\n", k, from, next->stride, next->pad, k, k, k);
+    text_addf(out, "            const int64_t low%u = onnxcc_max(%s * %" PRId64 " - %" PRId64 ", %" PRId64 "), begin%u = onnxcc_max(done%u, onnxcc_max(low%u, 0));\n", k, from, next->stride, next->pad, -part->top, k, k, k);
     text_addf(out, "            const int64_t until%u = onnxcc_max(begin%u, onnxcc_min((%s - 1) * %" PRId64 " + %" PRId64 ", %" PRId64 "));\n", k, k, until, next->stride,
               next->reach - next->pad, part->height);
 }

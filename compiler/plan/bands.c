@@ -6,18 +6,22 @@
  *      that the next band reads again are kept (band_part.room); none is made twice, but at the borders between the parts of an image that threads have.
  *
  * Each element is computed as it would be without, so the bits are the same. */
-#include <string.h>
-
 #include "plan/conv_plan.h"
 
 enum { MOST_PARTS = 16, MOST_ROWS = 64 /* of a band */, MOST_HEIGHT = 1 << 20, LINE = 64 /* elements */ };
 static const double L2_RATE = 60, L3_RATE = 20; /* bytes in a ns, written and read again, of one core */
+static const double MOST_LOSS = 0.015, SIZE_LOSS = 0.25; /* of the time of a run, for a smaller arena; the second with --optimize=size */
+static const double LEAST_GAIN = 0.03;                   /* of that time, to be worth a band without it */
 static const double CALL_NS = 40, MULTIPLY_ADDS = 2.5; /* of a step; of a lane in a ns */
 
 typedef struct {
     program *p;
     const plan_options *o;
+    arena *scratch;
     uint8_t *readers, *writers; /* by slot: how many steps, 2 for more */
+    uint32_t *begin, *end;      /* by buffer: steps of main, from 1, between which it is alive; 0: it is not */
+    int64_t *over;              /* by step of main: bytes that it makes in place */
+    uint32_t now;               /* the step looked at */
     dim first[MOST_PARTS];      /* the symbols, which all bands share */
 } bander;
 
@@ -29,6 +33,21 @@ typedef struct {
     int64_t weights;                /* bytes */
     double row_ns;                  /* to compute a row */
 } candidate;
+
+typedef struct {
+    double ns;
+    int64_t bytes; /* alive */
+} cost;
+
+/* Candidates each of which reads what the one before makes. */
+typedef struct {
+    uint32_t at, n; /* the first one's position in its block */
+    bool in_main;
+    candidate c[MOST_PARTS];
+    const cost *cost[MOST_PARTS * MOST_PARTS]; /* see costs_of */
+    double work_ns; /* of its arithmetic */
+    double ns;      /* that it may take beyond that, if it makes the arena smaller */
+} run;
 
 /* ---- which steps ---- */
 
@@ -58,11 +77,21 @@ static int64_t extent_of(program *p, dim axis)
     return dim_is_const(p->dims, conv_extent(p, axis), &n) ? n : -1;
 }
 
-static int64_t slot_size(program *p, slot s, uint32_t from)
+/* Bytes of a row of an image, all channels; 0: it is not known. */
+static int64_t row_bytes(program *p, slot s)
+{
+    const slot_info *i = slot_at(p, s);
+    int64_t channels, row;
+    if (i->rank != 4 || i->view.rank != 4 || !dim_is_const(p->dims, i->extent[1], &channels) || !dim_is_const(p->dims, i->view.d[2].stride, &row)) return 0;
+    const int64_t lanes = i->view.d[1].block > 1 ? i->view.d[1].block : 1;
+    return (channels + lanes - 1) / lanes * row * ((elem_of(i->type)->bits + 7) / 8);
+}
+
+static int64_t slot_bytes(program *p, slot s)
 {
     const slot_info *i = slot_at(p, s);
     int64_t size = (elem_of(i->type)->bits + 7) / 8;
-    for (uint32_t k = from; k < i->rank; k++) {
+    for (uint32_t k = 0; k < i->rank; k++) {
         int64_t n;
         if (!dim_is_const(p->dims, i->extent[k], &n)) return -1;
         size *= n;
@@ -88,9 +117,9 @@ static bool read_candidate(const bander *b, step *s, candidate *c)
     *c = (candidate){.s = s, .part = {.height = height, .stride = k->conv.stride[0], .pad = k->conv.pad_lo[0], .reach = reach, .to = h->to}};
     c->part.top = to->view.rank == 4 ? to->view.d[2].halo_lo : 0;
     c->part.bottom = to->view.rank == 4 ? to->view.d[2].halo_hi : 0;
-    c->image_bytes = slot_size(p, h->to, 1);
-    c->row_bytes = c->image_bytes / height;
-    c->weights = slot_size(p, k->arg[2].slot, 0);
+    c->row_bytes = row_bytes(p, h->to);
+    c->image_bytes = c->row_bytes * height;
+    c->weights = slot_bytes(p, k->arg[2].slot);
     int64_t work, images;
     if (!dim_is_const(p->dims, matrix_work(p, k), &work) || !dim_is_const(p->dims, conv_extent(p, h->axis[0]), &images)) work = images = 1;
     c->row_ns = (double)work / (double)(images * height) / (MULTIPLY_ADDS * vl * (h->int_acc ? 4 : 1));
@@ -131,7 +160,7 @@ static void run_rows(band_part *part, uint32_t n, int64_t rows, int64_t from, in
             const int64_t first = done[k + 1] * next->stride - next->pad, last = (until[k + 1] - 1) * next->stride - next->pad + next->reach;
             done[k] = most(done[k], most(first, 0));
             until[k] = most(done[k], last < part[k].height ? last : part[k].height);
-            const int64_t lowest = done[k] ? first : -part[k].top, highest = until[k] + (until[k] == part[k].height ? part[k].bottom : 0);
+            const int64_t lowest = done[k] ? most(first, -part[k].top) : -part[k].top, highest = until[k] + (until[k] == part[k].height ? part[k].bottom : 0);
             part[k].room = most(part[k].room, highest - lowest);
         }
         for (uint32_t k = 0; k < n; k++) done[k] = until[k];
@@ -152,26 +181,197 @@ static double between_ns(const bander *b, int64_t bytes)
     return (double)bytes / (bytes > b->o->target->l2 / 2 ? L3_RATE : L2_RATE);
 }
 
-/* About how many ns the candidates take beyond their arithmetic as one band of so many rows; -1: it does not fit the cache. */
-static double band_ns(const bander *b, const candidate *c, uint32_t n, int64_t rows)
+/* The candidates as one step that makes so many rows at a time: about how long it takes beyond its arithmetic (-1: it does not fit the cache), and the bytes
+ * of what is between them. */
+static cost band_cost(const bander *b, const candidate *c, uint32_t n, int64_t rows)
 {
     band_part part[MOST_PARTS];
-    int64_t weights = 0, memory = 0;
-    double ns = 0;
+    int64_t weights = 0;
+    cost all = {0, 0};
     for (uint32_t k = 0; k < n; k++) {
         part[k] = c[k].part;
         weights += c[k].weights;
     }
+    if (n == 1) return all;
     count_room(b, part, n, rows);
     const int64_t bands = (part[n - 1].height + rows - 1) / rows;
     for (uint32_t k = 0; k + 1 < n; k++) {
         const int64_t again = part[k + 1].reach > part[k + 1].stride ? part[k + 1].reach - part[k + 1].stride : 0;
-        memory += part[k].room * c[k].row_bytes;
-        ns += (double)(c[k].image_bytes + bands * again * c[k].row_bytes) / L2_RATE;
-        ns += (double)(b->o->threads - 1) * (double)again * c[k].row_ns;
+        all.bytes += part[k].room * c[k].row_bytes;
+        all.ns += (double)(c[k].image_bytes + bands * again * c[k].row_bytes) / L2_RATE + (double)(b->o->threads - 1) * (double)again * c[k].row_ns;
     }
-    if (n > 1 && memory + weights > b->o->target->l2 / 2) return -1;
-    return n > 1 ? ns + (double)(bands - 1) * ((double)weights / L2_RATE + CALL_NS * n) : ns;
+    all.ns += (double)(bands - 1) * ((double)weights / L2_RATE + CALL_NS * n);
+    if (all.bytes + weights > b->o->target->l2 / 2) {
+        if (b->o->optimize != OPTIMIZE_SIZE) all.ns = -1;
+        else all.ns += (double)(bands - 1) * (double)weights / L3_RATE;
+    }
+    all.bytes *= b->o->threads;
+    return all;
+}
+
+/* ---- what is alive ---- */
+
+static void touch(void *ctx, slot s, bool written)
+{
+    bander *b = ctx;
+    const uint32_t buf = slot_at(b->p, s)->view.buf;
+    (void)written;
+    if (!buf || b->p->buf.p[buf].kind != SLOT_TEMP) return;
+    if (!b->begin[buf]) b->begin[buf] = b->now;
+    b->end[buf] = b->now;
+}
+
+static int64_t one_or_less(void *ctx, dim symbol)
+{
+    const interval r = dim_range(((program *)ctx)->dims, symbol);
+    return r.lo > 1 ? r.lo : r.hi < 1 ? r.hi : 1;
+}
+
+static int64_t buf_bytes(program *p, uint32_t buf)
+{
+    const buf_info *i = &p->buf.p[buf];
+    return dim_eval(p->dims, i->elems, one_or_less, p) * ((elem_of(i->type)->bits + 7) / 8);
+}
+
+/* Bytes of all that is alive in a step of [begin, end) of the run, but what lies between those steps. */
+static int64_t live_beside(const bander *b, const run *r, uint32_t begin, uint32_t end)
+{
+    const uint32_t first = r->at + begin + 1, last = r->at + end;
+    int64_t bytes = 0;
+    if (!r->in_main) return 0;
+    for (uint32_t buf = 1; buf < b->p->buf.n; buf++) {
+        bool between = !b->begin[buf] || b->begin[buf] > last || b->end[buf] < first;
+        for (uint32_t k = begin; k + 1 < end && !between; k++) between = slot_at(b->p, r->c[k].part.to)->view.buf == buf;
+        if (!between) bytes += buf_bytes(b->p, buf);
+    }
+    return begin + 1 == end ? bytes - b->over[first] : bytes;
+}
+
+typedef struct {
+    const bander *b;
+    slot to, over;
+} overlay;
+
+static void look_for_overlay(void *ctx, ex e)
+{
+    overlay *k = ctx;
+    program *p = k->b->p;
+    const ex_node *n = ex_at(p->ex, e);
+    if (n->op != EX_LOAD || n->slot == k->to || !slot_at(p, n->slot)->view.buf) return;
+    const uint32_t from = slot_at(p, n->slot)->view.buf, to = slot_at(p, k->to)->view.buf;
+    if (p->buf.p[from].kind == SLOT_TEMP && k->b->end[from] == k->b->now && p->buf.p[from].elems == p->buf.p[to].elems && p->buf.p[from].type == p->buf.p[to].type) k->over = n->slot;
+}
+
+/* What a step probably writes over something that it reads for the last time (inplace.c). */
+static int64_t bytes_over(const bander *b, const step *s)
+{
+    overlay k = {.b = b};
+    ex made = 0;
+    if (s->kind == STEP_KERNEL && s->kernel->n_hook) {
+        k.to = s->kernel->hook[0].to;
+        made = s->kernel->hook[0].value;
+    } else if (s->kind == STEP_NEST && s->nest->n_stages == 1 && s->nest->stage[0].n_sinks == 1 && !s->nest->stage[0].n_axes) {
+        k.to = s->nest->stage[0].sink[0].to;
+        made = s->nest->stage[0].sink[0].value;
+    }
+    if (!k.to || slot_at(b->p, k.to)->kind != SLOT_TEMP) return 0;
+    ex_walk(b->p->ex, made, look_for_overlay, &k);
+    return k.over ? buf_bytes(b->p, slot_at(b->p, k.to)->view.buf) : 0;
+}
+
+static void find_live(bander *b)
+{
+    const block *main = &b->p->main;
+    for (uint32_t i = 0; i < main->steps.n; i++) {
+        b->now = i + 1;
+        step_access(b->p, main->steps.p[i], touch, b);
+    }
+    for (uint32_t i = 0; i < main->steps.n; i++) {
+        b->now = i + 1;
+        b->over[i + 1] = bytes_over(b, main->steps.p[i]);
+    }
+}
+
+/* ---- how a run is cut ---- */
+
+/* Of the steps before `end`: the least time, the step behind the cut before them, and how many rows the band from there on makes at a time. */
+typedef struct {
+    double ns[MOST_PARTS + 1];
+    uint32_t from[MOST_PARTS + 1];
+    int64_t rows[MOST_PARTS + 1];
+} cuts;
+
+static int64_t most_rows(const run *r, uint32_t end)
+{
+    const int64_t height = r->c[end - 1].part.height;
+    return height < MOST_ROWS ? height : MOST_ROWS;
+}
+
+/* The cost of the steps [begin, end) as one, by the number of rows at a time, from 1 on. */
+static const cost *costs_of(const run *r, uint32_t begin, uint32_t end)
+{
+    return r->cost[begin * MOST_PARTS + end - 1];
+}
+
+static void fill_costs(const bander *b, run *r)
+{
+    for (uint32_t begin = 0; begin < r->n; begin++)
+        for (uint32_t end = begin + 1; end <= r->n; end++) {
+            const int64_t n = end - begin == 1 ? 1 : most_rows(r, end);
+            cost *list = ARENA_ARRAY(b->scratch, cost, n);
+            for (int64_t rows = 1; rows <= n; rows++) {
+                list[rows - 1] = band_cost(b, r->c + begin, end - begin, rows);
+                list[rows - 1].bytes += live_beside(b, r, begin, end);
+            }
+            r->cost[begin * MOST_PARTS + end - 1] = list;
+        }
+}
+
+/* The quickest cut in which no step has more than so many bytes alive. ns[n] < 0: there is none. */
+static cuts best_cut(const bander *b, const run *r, int64_t bytes)
+{
+    cuts best = {.ns = {0}};
+    for (uint32_t end = 1; end <= r->n; end++) {
+        best.ns[end] = -1;
+        for (uint32_t begin = end; begin-- > 0;) {
+            if (best.ns[begin] < 0) continue;
+            const double before = best.ns[begin] + (begin ? between_ns(b, r->c[begin - 1].image_bytes) : 0);
+            const cost *list = costs_of(r, begin, end);
+            const int64_t n = end - begin == 1 ? 1 : most_rows(r, end);
+            for (int64_t rows = 1; rows <= n; rows++) {
+                const cost *one = &list[rows - 1];
+                if (one->ns < 0 || one->bytes > bytes || (best.ns[end] >= 0 && before + one->ns >= best.ns[end])) continue;
+                best.ns[end] = before + one->ns;
+                best.from[end] = begin;
+                best.rows[end] = rows;
+            }
+        }
+    }
+    return best;
+}
+
+/* The same with no band. */
+static cuts single_steps(const bander *b, const run *r, int64_t bytes)
+{
+    cuts c = {.ns = {0}};
+    for (uint32_t end = 1; end <= r->n; end++) {
+        c.ns[end] = c.ns[end - 1] < 0 || costs_of(r, end - 1, end)->bytes > bytes ? -1 : c.ns[end - 1] + (end > 1 ? between_ns(b, r->c[end - 2].image_bytes) : 0);
+        c.from[end] = end - 1;
+    }
+    return c;
+}
+
+/* The least that any step of the run may have alive in a cut that takes at most so long. */
+static int64_t least_bytes(const bander *b, const run *r, double ns)
+{
+    int64_t low = 0, high = INT64_MAX / 2;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        const double took = best_cut(b, r, middle).ns[r->n];
+        if (took >= 0 && took <= ns) high = middle;
+        else low = middle + 1;
+    }
+    return high;
 }
 
 /* ---- the step ---- */
@@ -220,60 +420,75 @@ static step *make_band(bander *b, candidate *c, uint32_t n, int64_t rows)
     return s;
 }
 
-/* Cuts a run of candidates into bands and single steps, whatever takes the least time together. */
-static void place_run(bander *b, candidate *c, uint32_t n, block *out)
+/* ---- all runs ---- */
+
+static void place_run(bander *b, run *r, int64_t bytes, block *out)
 {
-    double least[MOST_PARTS + 1] = {0};
-    uint32_t from[MOST_PARTS + 1] = {0};
-    int64_t rows[MOST_PARTS + 1] = {0};
-    for (uint32_t end = 1; end <= n; end++) {
-        least[end] = -1;
-        for (uint32_t begin = end; begin-- > 0;) {
-            const double before = least[begin] + (begin ? between_ns(b, c[begin - 1].image_bytes) : 0);
-            const int64_t height = c[end - 1].part.height;
-            for (int64_t r = end - begin == 1 ? height : 1; r <= height && (r <= MOST_ROWS || end - begin == 1); r++) {
-                const double ns = band_ns(b, c + begin, end - begin, r);
-                if (ns < 0) break;
-                if (least[end] >= 0 && before + ns >= least[end]) continue;
-                least[end] = before + ns;
-                from[end] = begin;
-                rows[end] = r;
-            }
-        }
-    }
-    uint32_t cut[MOST_PARTS + 1], cuts = 0;
-    for (uint32_t end = n; end; end = from[end]) cut[cuts++] = end;
-    while (cuts--) {
-        const uint32_t end = cut[cuts], begin = from[end];
-        step *s = end - begin == 1 ? c[begin].s : make_band(b, c + begin, end - begin, rows[end]);
+    const cuts quickest = best_cut(b, r, bytes), single = single_steps(b, r, bytes);
+    const cuts best = single.ns[r->n] >= 0 && single.ns[r->n] - quickest.ns[r->n] < LEAST_GAIN * r->work_ns ? single : quickest;
+    uint32_t end[MOST_PARTS + 1], n = 0;
+    for (uint32_t at = r->n; at; at = best.from[at]) end[n++] = at;
+    while (n--) {
+        const uint32_t begin = best.from[end[n]], length = end[n] - begin;
+        step *s = length == 1 ? r->c[begin].s : make_band(b, r->c + begin, length, best.rows[end[n]]);
         VEC_PUSH(b->p->mem, out->steps, s);
     }
 }
 
-static void band_block(bander *b, block *steps)
+/* The run that begins at step `at`; one step that is none: NULL. */
+static run *find_run(bander *b, const block *steps, uint32_t at, bool in_main)
 {
+    run *r = ARENA_NEW(b->scratch, run);
+    for (; r->n < MOST_PARTS && at + r->n < steps->steps.n; r->n++)
+        if (!read_candidate(b, steps->steps.p[at + r->n], &r->c[r->n]) || (r->n && !follows(b, &r->c[r->n - 1], &r->c[r->n]))) break;
+    r->at = at;
+    r->in_main = in_main;
+    if (r->n < 2) return NULL;
+    fill_costs(b, r);
+    for (uint32_t k = 0; k < r->n; k++) r->work_ns += r->c[k].row_ns * (double)r->c[k].part.height;
+    r->ns = best_cut(b, r, INT64_MAX).ns[r->n] + r->work_ns * (b->o->optimize == OPTIMIZE_SIZE ? SIZE_LOSS : MOST_LOSS);
+    return r;
+}
+
+/* What the arena can't be smaller than: the most that is alive in a step outside of runs, or in one of a run even if that is cut for memory. */
+static int64_t least_arena(const bander *b, run *const *by_step)
+{
+    const uint32_t n = b->p->main.steps.n;
+    int64_t least = 0;
+    for (uint32_t i = 0; i < n; i += by_step[i] ? by_step[i]->n : 1) {
+        const run alone = {.at = i, .in_main = true};
+        least = most(least, by_step[i] ? least_bytes(b, by_step[i], by_step[i]->ns) : live_beside(b, &alone, 0, 1));
+    }
+    return least;
+}
+
+static void band_block(bander *b, block *steps, bool in_main)
+{
+    const uint32_t n = steps->steps.n;
     block out = {.graph = steps->graph};
-    for (uint32_t i = 0, n; i < steps->steps.n; i += n) {
+    run **by_step = ARENA_ARRAY(b->scratch, run *, n + 1);
+    for (uint32_t i = 0; i < n; i += by_step[i] ? by_step[i]->n : 1) by_step[i] = find_run(b, steps, i, in_main);
+    const int64_t bytes = in_main ? least_arena(b, by_step) : INT64_MAX;
+    for (uint32_t i = 0; i < n; i += by_step[i] ? by_step[i]->n : 1) {
         step *s = steps->steps.p[i];
-        candidate run[MOST_PARTS];
-        if (s->control && s->control->then) band_block(b, s->control->then);
-        if (s->control && s->control->otherwise) band_block(b, s->control->otherwise);
-        for (n = 0; n < MOST_PARTS && i + n < steps->steps.n; n++)
-            if (!read_candidate(b, steps->steps.p[i + n], &run[n]) || (n && !follows(b, &run[n - 1], &run[n]))) break;
-        if (n > 1) place_run(b, run, n, &out);
-        else {
-            VEC_PUSH(b->p->mem, out.steps, s);
-            n = 1;
-        }
+        if (s->control && s->control->then) band_block(b, s->control->then, false);
+        if (s->control && s->control->otherwise) band_block(b, s->control->otherwise, false);
+        if (by_step[i]) place_run(b, by_step[i], bytes, &out);
+        else VEC_PUSH(b->p->mem, out.steps, s);
     }
     *steps = out;
 }
 
 void plan_bands(program *p, const plan_options *o)
 {
-    arena *scratch = arena_new();
-    bander b = {.p = p, .o = o, .readers = ARENA_ARRAY(scratch, uint8_t, p->slot.n), .writers = ARENA_ARRAY(scratch, uint8_t, p->slot.n)};
+    bander b = {.p = p, .o = o, .scratch = arena_new()};
+    b.readers = ARENA_ARRAY(b.scratch, uint8_t, p->slot.n);
+    b.writers = ARENA_ARRAY(b.scratch, uint8_t, p->slot.n);
+    b.begin = ARENA_ARRAY(b.scratch, uint32_t, p->buf.n);
+    b.end = ARENA_ARRAY(b.scratch, uint32_t, p->buf.n);
+    b.over = ARENA_ARRAY(b.scratch, int64_t, p->main.steps.n + 1);
     program_steps(p, count_uses, &b);
-    band_block(&b, &p->main);
-    arena_free(scratch);
+    find_live(&b);
+    band_block(&b, &p->main, true);
+    arena_free(b.scratch);
 }

@@ -83,7 +83,16 @@ static void print_move(emit *e, const step *s, const band_part *part, uint32_t k
               job_pointer(e, s, prefix_of(e, s), arg_of(e, s, part->to)), (channels + lanes - 1) / lanes, apart * bytes, low, k, row * bytes, k, made, low, row * bytes, k, low);
 }
 
-/* The steps of part k, from step *at on: one with a hook, and those without behind it. */
+/* The whole range of a nest, which makes one row. */
+static const char *lines_of(emit *e, const step *s)
+{
+    text t = {.mem = e->mem};
+    text_add(&t, "0, ");
+    dim_c(e, e->by_step[s->id].sig.range, "in->", &t);
+    return t.p;
+}
+
+/* The steps of part k, from step *at on: a nest or one with a hook, and those without behind it. */
 static void print_steps(emit *e, const step *s, uint32_t k, uint32_t *at, text *out)
 {
     const band *b = s->control->band;
@@ -99,9 +108,10 @@ static void print_steps(emit *e, const step *s, uint32_t k, uint32_t *at, text *
     do {
         const step *one = steps->steps.p[*at];
         text_add(out, indent);
-        job_call(e, one, prefix_of(e, one), range, out);
+        if (one->nest) text_addf(out, "for (int64_t line = %s; line < %s; line++) ", lo, hi);
+        job_call(e, one, prefix_of(e, one), one->nest ? lines_of(e, one) : range, out);
         ++*at;
-    } while (*at < steps->steps.n && !steps->steps.p[*at]->kernel->n_hook);
+    } while (*at < steps->steps.n && steps->steps.p[*at]->kernel && !steps->steps.p[*at]->kernel->n_hook);
     if (!last) text_addf(out, "                done%u = until%u;\n            }\n", k, k);
 }
 

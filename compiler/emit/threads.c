@@ -53,7 +53,8 @@ static const char *band_symbol(const emit *e, const step *s, dim symbol)
     const band *b = s->band ? s->band->control->band : NULL;
     for (uint32_t i = 0; b && i < b->n; i++)
         if (b->part[i].first == symbol) return arena_printf(e->mem, "first%u", i);
-    return NULL;
+    if (b && s->nest && symbol == s->band->control->symbol) return "line";
+    return b && s->nest && symbol == s->band->control->index ? "image" : NULL;
 }
 
 /* Elements of scratch memory that each thread has; 0: none. */

@@ -1,6 +1,6 @@
-/* bands.c - convolutions that go through an image together, a band of rows at a time.
+/* bands.c - convolutions, pools and copies that go through an image together, a band of rows at a time.
  *
- * in:  K_CONV steps, not bound yet, whose slots have views; which of them are tiles of Winograd's algorithm is known
+ * in:  K_CONV steps, not bound yet, and nests, whose slots have views; which convolutions are tiles of Winograd's algorithm is known
  * out: runs of them in which each reads what the one before makes, and nothing else does, are one STEP_BAND: for a few rows of the last one's output, each makes
  *      just the rows that the next one needs. What is between them takes memory for these rows only, so it stays in the cache, and the arena is smaller. Rows
  *      that the next band reads again are kept (band_part.room); none is made twice, but at the borders between the parts of an image that threads have.
@@ -12,6 +12,7 @@ enum { MOST_PARTS = 16, MOST_ROWS = 64 /* of a band */, MOST_HEIGHT = 1 << 20, L
 static const double L2_RATE = 60, L3_RATE = 20; /* bytes in a ns, written and read again, of one core */
 static const double MOST_LOSS = 0.015, SIZE_LOSS = 0.25; /* of the time of a run, for a smaller arena; the second with --optimize=size */
 static const double LEAST_GAIN = 0.03;                   /* of that time, to be worth a band without it */
+static const double ROW_NS = 20; /* of a nest, which is called for each row */
 static const double CALL_NS = 40, MULTIPLY_ADDS = 2.5; /* of a step; of a lane in a ns */
 
 typedef struct {
@@ -22,13 +23,16 @@ typedef struct {
     uint32_t *begin, *end;      /* by buffer: steps of main, from 1, between which it is alive; 0: it is not */
     int64_t *over;              /* by step of main: bytes that it makes in place */
     uint32_t now;               /* the step looked at */
-    dim first[MOST_PARTS];      /* the symbols, which all bands share */
+    int64_t tallest;            /* rows of the highest image */
+    dim first[MOST_PARTS], row, image; /* symbols, which all bands share: of each part, the first row in memory; of nests, where they are */
 } bander;
 
-/* One convolution that could be a part. */
+/* A step that could be a part. */
 typedef struct {
     step *s;
     band_part part;
+    const ex *at; /* where it stores the element of its axes (image, channel, row, pixel) */
+    dim axis[4];
     int64_t image_bytes, row_bytes; /* of its output */
     int64_t weights;                /* bytes */
     double row_ns;                  /* to compute a row */
@@ -99,8 +103,8 @@ static int64_t slot_bytes(program *p, slot s)
     return size;
 }
 
-/* Does it go by rows, and read its input where that lies? */
-static bool read_candidate(const bander *b, step *s, candidate *c)
+/* Does a convolution go by rows, and read its input where that lies? */
+static bool read_conv(const bander *b, step *s, candidate *c)
 {
     program *p = b->p;
     const kernel *k = s->kind == STEP_KERNEL ? s->kernel : NULL;
@@ -113,30 +117,134 @@ static bool read_candidate(const bander *b, step *s, candidate *c)
     const hook *h = &k->hook[0];
     const int64_t height = extent_of(p, h->axis[2]), width = extent_of(p, h->axis[3]), reach = (k->conv.kernel[0] - 1) * k->conv.dilation[0] + 1;
     if (height < 2 || height > MOST_HEIGHT || width < 1 || k->conv.pad_lo[0] >= reach || k->conv.pad_hi[0] >= reach) return false;
-    const slot_info *to = slot_at(p, h->to);
-    *c = (candidate){.s = s, .part = {.height = height, .stride = k->conv.stride[0], .pad = k->conv.pad_lo[0], .reach = reach, .to = h->to}};
-    c->part.top = to->view.rank == 4 ? to->view.d[2].halo_lo : 0;
-    c->part.bottom = to->view.rank == 4 ? to->view.d[2].halo_hi : 0;
-    c->row_bytes = row_bytes(p, h->to);
-    c->image_bytes = c->row_bytes * height;
+    if (h->n != 4) return false;
+    *c = (candidate){.s = s, .at = h->at, .part = {.height = height, .stride = k->conv.stride[0], .pad = k->conv.pad_lo[0], .reach = reach, .to = h->to}};
+    for (uint32_t i = 0; i < 4; i++) c->axis[i] = h->axis[i];
     c->weights = slot_bytes(p, k->arg[2].slot);
     int64_t work, images;
     if (!dim_is_const(p->dims, matrix_work(p, k), &work) || !dim_is_const(p->dims, conv_extent(p, h->axis[0]), &images)) work = images = 1;
     c->row_ns = (double)work / (double)(images * height) / (MULTIPLY_ADDS * vl * (h->int_acc ? 4 : 1));
-    return c->image_bytes > 0 && c->weights > 0;
+    return c->weights > 0;
+}
+
+/* The one store of a nest over the pixels of images, of sums and the like that its earlier stages make; NULL: it is another nest. */
+static const sink *only_store(const nest *n)
+{
+    const sink *store = NULL;
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) {
+            const sink *s = &n->stage[i].sink[k];
+            if (s->in_order || (s->to && (store || s->fold != FOLD_NONE || s->guard || n->stage[i].n_axes))) return NULL;
+            if (s->to) store = s;
+        }
+    return store;
+}
+
+static bool is_nest_axis(const nest *n, dim axis)
+{
+    for (uint32_t i = 0; i < n->n_axes; i++)
+        if (n->axis[i] == axis) return true;
+    return false;
+}
+
+/* Is it as fast by single rows? Copies are, and what has channels in the lanes; other nests have all pixels of an image in a row. */
+static bool by_rows(const bander *b, const nest *n, const sink *store)
+{
+    const int vl = b->o->target->vl;
+    const slot_info *to = slot_at(b->p, store->to);
+    return vl == 1 || ex_at(b->p->ex, store->value)->op == EX_LOAD || (n->n_stages <= 2 && to->view.rank == 4 && to->view.d[1].block == vl);
+}
+
+/* Any nest that stores images as they are, row by row: copies, pools. */
+static bool read_nest(const bander *b, step *s, candidate *c)
+{
+    program *p = b->p;
+    const nest *n = s->nest;
+    const sink *store = n->can_fail ? NULL : only_store(n);
+    if (!store || store->n != 4 || !by_rows(b, n, store)) return false;
+    *c = (candidate){.s = s, .at = store->at, .part = {.stride = 1, .reach = 1, .to = store->to}};
+    for (uint32_t i = 0; i < 4; i++) {
+        if (!ex_is_dim(p->ex, store->at[i], &c->axis[i])) return false;
+        if (!is_nest_axis(n, c->axis[i]) && (i == 2 || !dim_is(p->dims, c->axis[i], 0))) return false;
+    }
+    for (uint32_t i = 0; i < n->n_axes; i++)
+        if (n->axis[i] != c->axis[0] && extent_of(p, n->axis[i]) < 0) return false;
+    const double ns = step_ns(p, s, b->o->target->vl);
+    c->part.height = extent_of(p, c->axis[2]);
+    c->row_ns = ns > 0 && c->part.height > 0 ? ns / (double)c->part.height : 0;
+    return c->part.height > 1 && c->part.height < MOST_HEIGHT && n->n_axes > 1 + (uint8_t)is_nest_axis(n, c->axis[0]);
+}
+
+static bool read_candidate(const bander *b, step *s, candidate *c)
+{
+    if (!(s->kind == STEP_NEST ? read_nest(b, s, c) : read_conv(b, s, c))) return false;
+    const slot_info *to = slot_at(b->p, c->part.to);
+    c->part.top = to->view.rank == 4 ? to->view.d[2].halo_lo : 0;
+    c->part.bottom = to->view.rank == 4 ? to->view.d[2].halo_hi : 0;
+    c->row_bytes = row_bytes(b->p, c->part.to);
+    c->image_bytes = c->row_bytes * c->part.height;
+    return c->image_bytes > 0;
+}
+
+/* ---- which rows a nest reads ---- */
+
+typedef struct {
+    const bander *b;
+    const candidate *c;
+    slot from;
+    int64_t stride, low, high; /* for row r: r * stride + low .. high; stride 0: none seen yet */
+    bool bad;
+} row_search;
+
+static void look_at_rows(void *ctx, ex e)
+{
+    row_search *k = ctx;
+    program *p = k->b->p;
+    const ex_node *n = ex_at(p->ex, e);
+    dim row, coef, rest;
+    int64_t stride;
+    if (n->op != EX_LOAD || n->slot != k->from || k->bad) return;
+    k->bad = true;
+    if (n->n != 4 || n->idx[0] != ex_dim(p->ex, k->c->axis[0]) || !ex_is_dim(p->ex, n->idx[2], &row) || !dim_affine(p->dims, row, k->c->axis[2], &coef, &rest)) return;
+    const interval r = dim_range(p->dims, rest);
+    if (!dim_is_const(p->dims, coef, &stride) || stride < 1 || (k->stride && k->stride != stride) || r.lo < -MOST_HEIGHT || r.hi > MOST_HEIGHT) return;
+    if (!k->stride || r.lo < k->low) k->low = r.lo;
+    if (!k->stride || r.hi > k->high) k->high = r.hi;
+    k->stride = stride;
+    k->bad = false;
+}
+
+/* Each of its windows has at least one row of the image: only those outside are not read. */
+static bool nest_rows(const bander *b, candidate *c, slot from, int64_t height)
+{
+    row_search k = {.b = b, .c = c, .from = from};
+    const nest *n = c->s->nest;
+    for (uint32_t i = 0; i < n->n_stages; i++)
+        for (uint32_t j = 0; j < n->stage[i].n_sinks; j++) {
+            const sink *s = &n->stage[i].sink[j];
+            ex_walk(b->p->ex, s->value, look_at_rows, &k);
+            if (s->guard) ex_walk(b->p->ex, s->guard, look_at_rows, &k);
+            for (uint32_t d = 0; d < s->n; d++) ex_walk(b->p->ex, s->at[d], look_at_rows, &k);
+        }
+    if (k.bad || !k.stride || k.high < 0 || (c->part.height - 1) * k.stride + k.low >= height) return false;
+    c->part.stride = k.stride;
+    c->part.pad = -k.low;
+    c->part.reach = k.high - k.low + 1;
+    return true;
 }
 
 /* Does `next` read what `c` makes, all of it as it lies, and nothing else does? */
-static bool follows(const bander *b, const candidate *c, const candidate *next)
+static bool follows(const bander *b, const candidate *c, candidate *next)
 {
     program *p = b->p;
-    const hook *h = &c->s->kernel->hook[0], *g = &next->s->kernel->hook[0];
-    const slot_info *t = slot_at(p, h->to);
-    if (next->s->kernel->arg[1].slot != h->to || t->kind != SLOT_TEMP || t->alias_of || t->has_views || t->keep || t->rank != 4 || h->n != 4) return false;
-    if (b->readers[h->to] != 1 || b->writers[h->to] != 1 || conv_extent(p, h->axis[0]) != conv_extent(p, g->axis[0])) return false;
+    const slot to = c->part.to;
+    const slot_info *t = slot_at(p, to);
+    if (t->kind != SLOT_TEMP || t->alias_of || t->has_views || t->keep || t->rank != 4 || b->readers[to] != 1 || b->writers[to] != 1) return false;
+    if (conv_extent(p, c->axis[0]) != conv_extent(p, next->axis[0])) return false;
     for (uint32_t i = 0; i < 4; i++)
-        if (h->at[i] != ex_dim(p->ex, h->axis[i]) || conv_extent(p, h->axis[i]) != t->extent[i]) return false;
-    return true;
+        if (c->at[i] != ex_dim(p->ex, c->axis[i]) || conv_extent(p, c->axis[i]) != t->extent[i]) return false;
+    if (next->s->nest) return nest_rows(b, next, to, c->part.height);
+    return next->s->kernel->arg[1].slot == to;
 }
 
 /* ---- how many rows ---- */
@@ -201,6 +309,8 @@ static cost band_cost(const bander *b, const candidate *c, uint32_t n, int64_t r
         all.ns += (double)(c[k].image_bytes + bands * again * c[k].row_bytes) / L2_RATE + (double)(b->o->threads - 1) * (double)again * c[k].row_ns;
     }
     all.ns += (double)(bands - 1) * ((double)weights / L2_RATE + CALL_NS * n);
+    for (uint32_t k = 0; k < n; k++)
+        if (c[k].s->nest) all.ns += ROW_NS * (double)part[k].height;
     if (all.bytes + weights > b->o->target->l2 / 2) {
         if (b->o->optimize != OPTIMIZE_SIZE) all.ns = -1;
         else all.ns += (double)(bands - 1) * (double)weights / L3_RATE;
@@ -393,6 +503,30 @@ static void narrow_slot(bander *b, band_part *part)
     p->buf.p[v->buf].elems = dim_const(d, own * b->o->threads);
 }
 
+/* The same nest for one row of an image, which are symbols. */
+static nest *one_row(bander *b, const candidate *c)
+{
+    program *p = b->p;
+    nest *n = arena_copy(p->mem, c->s->nest, sizeof *n);
+    const dim from[2] = {c->axis[2], c->axis[0]}, to[2] = {b->row, b->image};
+    const uint32_t axes = dim_is_axis(p->dims, from[1]) ? 2 : 1;
+    n->stage = arena_copy(p->mem, n->stage, n->n_stages * sizeof *n->stage);
+    n->n_axes = 0;
+    for (uint32_t i = 0; i < c->s->nest->n_axes; i++)
+        if (c->s->nest->axis[i] != from[0] && c->s->nest->axis[i] != from[1]) n->axis[n->n_axes++] = c->s->nest->axis[i];
+    for (uint32_t i = 0; i < n->n_stages; i++) {
+        stage *g = &n->stage[i];
+        g->sink = arena_copy(p->mem, g->sink, g->n_sinks * sizeof *g->sink);
+        for (uint32_t k = 0; k < g->n_sinks; k++) {
+            sink *s = &g->sink[k];
+            s->value = ex_map(p->ex, s->value, axes, from, to);
+            if (s->guard) s->guard = ex_map(p->ex, s->guard, axes, from, to);
+            for (uint32_t d = 0; d < s->n; d++) s->at[d] = ex_map(p->ex, s->at[d], axes, from, to);
+        }
+    }
+    return n;
+}
+
 static step *make_band(bander *b, candidate *c, uint32_t n, int64_t rows)
 {
     program *p = b->p;
@@ -403,19 +537,22 @@ static step *make_band(bander *b, candidate *c, uint32_t n, int64_t rows)
     made->part = ARENA_ARRAY(p->mem, band_part, n);
     made->n = n;
     made->rows = rows;
-    made->images = conv_extent(p, c[0].s->kernel->hook[0].axis[0]);
+    made->images = conv_extent(p, c[0].axis[0]);
     for (uint32_t k = 0; k < n; k++) made->part[k] = c[k].part;
     count_room(b, made->part, n, rows);
     for (uint32_t k = 0; k < n; k++) {
-        c[k].s->kernel->conv.rows = k + 1 < n ? made->part[k].room : rows;
+        if (c[k].s->kernel) c[k].s->kernel->conv.rows = k + 1 < n ? made->part[k].room : rows;
+        else c[k].s->nest = one_row(b, &c[k]);
         VEC_PUSH(p->mem, steps->steps, c[k].s);
         if (k + 1 == n) break;
-        if (!b->first[k]) b->first[k] = dim_fresh(p->dims, arena_printf(p->mem, "first%u", k), -MOST_HEIGHT, MOST_HEIGHT);
+        if (!b->first[k]) b->first[k] = dim_fresh(p->dims, arena_printf(p->mem, "first%u", k), -b->tallest, b->tallest);
         made->part[k].first = b->first[k];
         narrow_slot(b, &made->part[k]);
     }
     ctl->then = steps;
     ctl->band = made;
+    ctl->index = b->image;
+    ctl->symbol = b->row;
     *s = (step){.kind = STEP_BAND, .what = arena_printf(p->mem, "%s .. %s", c[0].s->what, c[n - 1].s->what), .control = ctl};
     return s;
 }
@@ -479,6 +616,22 @@ static void band_block(bander *b, block *steps, bool in_main)
     *steps = out;
 }
 
+static void find_tallest(bander *b)
+{
+    dims *d = b->p->dims;
+    int64_t images = 1;
+    b->tallest = 1;
+    for (slot s = 1; s < b->p->slot.n; s++) {
+        const slot_info *i = slot_at(b->p, s);
+        if (i->kind == SLOT_DEAD || i->rank != 4) continue;
+        const int64_t height = conv_known(b->p, i->extent[2]);
+        if (height < MOST_HEIGHT) b->tallest = most(b->tallest, height + i->view.d[2].halo_lo);
+        images = most(images, dim_range(d, i->extent[0]).hi);
+    }
+    b->row = dim_fresh(d, "row", 0, b->tallest);
+    b->image = dim_fresh(d, "image", 0, images);
+}
+
 void plan_bands(program *p, const plan_options *o)
 {
     bander b = {.p = p, .o = o, .scratch = arena_new()};
@@ -488,6 +641,7 @@ void plan_bands(program *p, const plan_options *o)
     b.end = ARENA_ARRAY(b.scratch, uint32_t, p->buf.n);
     b.over = ARENA_ARRAY(b.scratch, int64_t, p->main.steps.n + 1);
     program_steps(p, count_uses, &b);
+    find_tallest(&b);
     find_live(&b);
     band_block(&b, &p->main, true);
     arena_free(b.scratch);

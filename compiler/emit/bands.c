@@ -142,6 +142,21 @@ void print_band(emit *e, step *s, text *out)
     text_add(out, "}\n\n");
 }
 
+/* Rows for each thread, all in one piece, for the rows around it are made twice; of unknown sizes whole images. */
+static int64_t grain_of(const emit *e, const step *s)
+{
+    const block *steps = s->control->then;
+    int64_t n;
+    double ns = 0;
+    if (!dim_is_const(e->p->dims, e->by_step[s->id].sig.range, &n)) return s->control->band->part[s->control->band->n - 1].height;
+    for (uint32_t i = 0; i < steps->steps.n && ns >= 0; i++) {
+        const double one = step_ns(e->p, steps->steps.p[i], e->target->vl);
+        ns = one < 0 ? -1 : ns + one;
+    }
+    const int threads = threads_for(e, ns);
+    return (n + threads - 1) / threads;
+}
+
 void call_band(emit *e, const step *s, const char *indent, text *out)
 {
     const char *name = name_of(e, s), *sep = "";
@@ -153,8 +168,6 @@ void call_band(emit *e, const step *s, const char *indent, text *out)
     if (e->o->threads > 1) text_addf(out, "%s_for(env, %s, &a, ", e->name, name);
     else text_addf(out, "%s(&a, 0, ", name);
     dim_c(e, f->sig.range, "in->", out);
-    int64_t n;
-    const int64_t height = s->control->band->part[s->control->band->n - 1].height;
-    if (e->o->threads > 1) text_addf(out, ", %" PRId64, dim_is_const(e->p->dims, f->sig.range, &n) ? (n + e->o->threads - 1) / e->o->threads : height);
+    if (e->o->threads > 1) text_addf(out, ", %" PRId64, grain_of(e, s));
     text_addf(out, ");\n%s}\n", indent);
 }

@@ -109,6 +109,7 @@ void job_members(emit *e, const step *s, const char *prefix, text *out);
 void job_call(emit *e, const step *s, const char *prefix, const char *range, text *out);
 void job_arguments(emit *e, const step *s, const char **sep, text *out);
 const char *job_pointer(const emit *e, const step *s, const char *prefix, uint32_t arg);
+int threads_for(const emit *e, double ns); /* that are worth it for what takes so long on one; ns < 0: it is not known */
 /* `own`, which of the threads' parts of memory is this one's, from a->taken; and its return. */
 void job_own(const emit *e, text *out);
 void job_disown(text *out);

@@ -10,6 +10,13 @@
 static const double LEAST_NS = 700, WHOLE_NS = 1500, LATE_NS = 4000;
 enum { PIECES_PER_THREAD = 4 };
 
+int threads_for(const emit *e, double ns)
+{
+    if (ns < 0) return e->o->threads;
+    if (ns < WHOLE_NS) return 1;
+    return ns / LEAST_NS < e->o->threads ? (int)(ns / LEAST_NS) : e->o->threads;
+}
+
 /* How many of n units make a piece, of a step that takes that long: as small as is worth it, but so that no thread gets more units than it must. */
 static int64_t grain_for(int64_t n, double ns, int threads)
 {

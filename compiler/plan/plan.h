@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
+ * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_winograd, plan_bands, plan_borders, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H

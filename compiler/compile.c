@@ -202,8 +202,9 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_phases(p);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
-    plan_borders(p);
     plan_winograd(p, &plan);
+    if (t->language == LANGUAGE_C && !o->no_fuse) plan_bands(p, &plan);
+    plan_borders(p);
     if (!plan_select(p, &plan)) return false;
     plan_layout(p);
     plan_joins(p);

@@ -112,6 +112,7 @@ void call_control(emit *e, const step *s, const char *indent, text *out)
     if (s->kind == STEP_IF) call_if(e, s, indent, out);
     else if (s->kind == STEP_LOOP) call_loop(e, s, indent, out);
     else if (s->kind == STEP_CHECK) call_check(e, s, indent, out);
+    else if (s->kind == STEP_BAND) call_band(e, s, indent, out);
     else call_bind(e, s, indent, out);
     if (e->n_syncs > syncs && !e->no_capture) e->no_capture = arena_printf(e->mem, "the host has to read what the device computed: %s", s->what ? s->what : "");
 }

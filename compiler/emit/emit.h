@@ -102,6 +102,20 @@ bool step_is_joined(const step *s); /* done by the parts of the step before */
 void print_part(emit *e, const step *s, text *out);
 void call_split(emit *e, const step *s, const char *indent, text *out);
 void print_for(emit *e, text *out);
+/* A function over a range takes its arguments in a struct, `a`: the members for one step, whose names begin with `prefix`; the step's call in such a function;
+ * what the members are made of, separated by *sep. */
+void job_members(emit *e, const step *s, const char *prefix, text *out);
+void job_call(emit *e, const step *s, const char *prefix, const char *range, text *out);
+void job_arguments(emit *e, const step *s, const char **sep, text *out);
+const char *job_pointer(const emit *e, const step *s, const char *prefix, uint32_t arg);
+/* `own`, which of the threads' parts of memory is this one's, from a->taken; and its return. */
+void job_own(const emit *e, text *out);
+void job_disown(text *out);
+
+/* bands.c */
+void print_slide(emit *e, text *out); /* a helper of bands, where there are some */
+void print_band(emit *e, step *s, text *out); /* a STEP_BAND's function, behind those of its steps */
+void call_band(emit *e, const step *s, const char *indent, text *out);
 
 /* weights.c */
 weights_mode weights_choose(emit *e, weights_mode asked); /* AUTO resolved; C when there are no weights */

@@ -166,6 +166,7 @@ static void print_one(void *ctx, step *s)
     printer *w = ctx;
     print_c_step(w->e, s, w->out);
     if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) print_part(w->e, s, w->out);
+    if (s->band && s == s->band->control->then->steps.p[s->band->control->then->steps.n - 1]) print_band(w->e, s->band, w->out);
 }
 
 /* The pointer that a step gets for a slot. */
@@ -251,6 +252,7 @@ void emit_source(emit *e, text *out)
     weights_declare(e, &steps);
     e->by_step = ARENA_ARRAY(e->mem, printed, e->plan->n_steps + 1);
     print_for(e, &steps);
+    print_slide(e, &steps);
     program_steps(e->p, print_one, &w);
     run_function(e, &steps);
     weights_check_function(e, &steps);

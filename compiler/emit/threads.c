@@ -4,6 +4,16 @@
 
 #include "emit/emit.h"
 
+/* The variable of a band's function that this symbol is; NULL: it is none. */
+static const char *band_symbol(const emit *e, const step *s, dim symbol)
+{
+    const band *b = s->band ? s->band->control->band : NULL;
+    for (uint32_t i = 0; b && i < b->n; i++)
+        if (b->part[i].first == symbol) return arena_printf(e->mem, "first%u", i);
+    if (b && s->nest && symbol == s->band->control->symbol) return "line";
+    return b && s->nest && symbol == s->band->control->index ? "image" : NULL;
+}
+
 /* Elements of scratch memory that each thread has; 0: none. */
 static int64_t thread_scratch(const step *s)
 {
@@ -26,31 +36,59 @@ bool step_is_joined(const step *s)
     return s->kernel && s->kernel->leader && s->kernel->leader->grain;
 }
 
-/* The members of NAME_args for one step, whose names begin with `letter`. */
-static void print_members(emit *e, const step *s, char letter, text *out)
+void job_members(emit *e, const step *s, const char *prefix, text *out)
 {
     const printed *f = &e->by_step[s->id];
-    for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *%c%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), letter, i);
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "    int64_t %c_d%u;\n", letter, i);
+    for (uint32_t i = 0; i < f->args.n; i++) text_addf(out, "    %s%s *%s%u;\n", f->args.p[i].written ? "" : "const ", arg_type(e, f->args.p[i].slot), prefix, i);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++)
+        if (!band_symbol(e, s, f->sig.symbols.p[i])) text_addf(out, "    int64_t %s_d%u;\n", prefix, i);
 }
 
-static void print_part_call(emit *e, const step *s, char letter, text *out)
+/* Elements of a slot's buffer that each thread has for itself; 0: all of it is for all. */
+static int64_t own_elements(const step *s, const printed *f, uint32_t arg)
+{
+    const slot to = f->args.p[arg].slot;
+    const band *b = s->band ? s->band->control->band : NULL;
+    for (uint32_t i = 0; b && i < b->n; i++)
+        if (b->part[i].to == to) return b->part[i].own;
+    return arg < f->args_before_range && s->kernel && s->kernel->thread_scratch && s->kernel->arg[arg].role == ARG_SCRATCH ? s->kernel->thread_scratch : 0;
+}
+
+const char *job_pointer(const emit *e, const step *s, const char *prefix, uint32_t arg)
+{
+    const int64_t own = e->o->threads > 1 ? own_elements(s, &e->by_step[s->id], arg) : 0;
+    return arena_printf(e->mem, own ? "a->%s%u + own * %" PRId64 : "a->%s%u", prefix, arg, own);
+}
+
+void job_call(emit *e, const step *s, const char *prefix, const char *range, text *out)
 {
     const printed *f = &e->by_step[s->id];
-    const int64_t scratch = thread_scratch(s);
-    text_addf(out, "    %s(", f->name);
+    text_addf(out, "%s(", f->name);
     for (uint32_t i = 0; i < f->args.n; i++) {
-        if (i == f->args_before_range) text_add(out, "lo, hi, ");
-        text_addf(out, "a->%c%u", letter, i);
-        if (scratch && i < f->args_before_range && s->kernel->arg[i].role == ARG_SCRATCH) text_addf(out, " + own * %" PRId64, scratch);
-        text_add(out, ", ");
+        if (i == f->args_before_range) text_addf(out, "%s, ", range);
+        text_addf(out, "%s, ", job_pointer(e, s, prefix, i));
     }
-    if (f->args_before_range == f->args.n) text_add(out, "lo, hi, ");
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++) text_addf(out, "a->%c_d%u, ", letter, i);
-    if (f->range_last) text_add(out, "lo, hi, ");
+    if (f->args_before_range == f->args.n) text_addf(out, "%s, ", range);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) {
+        const char *local = band_symbol(e, s, f->sig.symbols.p[i]);
+        if (local) text_addf(out, "%s, ", local);
+        else text_addf(out, "a->%s_d%u, ", prefix, i);
+    }
+    if (f->range_last) text_addf(out, "%s, ", range);
     out->n -= 2;
     out->p[out->n] = 0;
     text_add(out, ");\n");
+}
+
+void job_own(const emit *e, text *out)
+{
+    text_addf(out, "    int64_t own = 0; /* which part of the scratch memory: one for each of %d threads, and no more run at a time */\n"
+                   "    while (__atomic_exchange_n(&a->taken[own], 1, __ATOMIC_ACQUIRE)) own = (own + 1) %% %d;\n", e->o->threads, e->o->threads);
+}
+
+void job_disown(text *out)
+{
+    text_add(out, "    __atomic_store_n(&a->taken[own], 0, __ATOMIC_RELEASE);\n");
 }
 
 /* struct NAME_args and NAME_part. */
@@ -59,36 +97,41 @@ static void print_job(emit *e, const step *s, text *out)
     const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id);
     const int64_t scratch = thread_scratch(s);
     text_add(out, "typedef struct {\n");
-    print_members(e, s, 'p', out);
-    if (joined_to(s)) print_members(e, joined_to(s), 'q', out);
+    job_members(e, s, "p", out);
+    if (joined_to(s)) job_members(e, joined_to(s), "q", out);
     if (scratch) text_addf(out, "    char taken[%d];\n", e->o->threads);
     text_addf(out, "} %s_args;\nstatic void %s(void *arg, int64_t lo, int64_t hi)\n{\n    %s%s_args *a = (%s%s_args *)arg;\n", base, base, scratch ? "" : "const ", base,
               scratch ? "" : "const ", base);
-    if (scratch)
-        text_addf(out, "    int64_t own = 0; /* which part of the scratch memory: one for each of %d threads, and no more run at a time */\n"
-                       "    while (__atomic_exchange_n(&a->taken[own], 1, __ATOMIC_ACQUIRE)) own = (own + 1) %% %d;\n", e->o->threads, e->o->threads);
-    print_part_call(e, s, 'p', out);
-    if (scratch) text_add(out, "    __atomic_store_n(&a->taken[own], 0, __ATOMIC_RELEASE);\n");
-    if (joined_to(s)) print_part_call(e, joined_to(s), 'q', out);
+    if (scratch) job_own(e, out);
+    text_add(out, "    ");
+    job_call(e, s, "p", "lo, hi", out);
+    if (scratch) job_disown(out);
+    if (joined_to(s)) {
+        text_add(out, "    ");
+        job_call(e, joined_to(s), "q", "lo, hi", out);
+    }
     text_add(out, "}\n\n");
 }
 
 void print_part(emit *e, const step *s, text *out)
 {
+    if (s->band) return;
     if (step_is_joined(s)) print_job(e, s->kernel->leader, out); /* which calls both, so it comes behind both */
     else if (s->grain && !joined_to(s)) print_job(e, s, out);
 }
 
-static void job_arguments(emit *e, const step *s, const char **sep, text *out)
+void job_arguments(emit *e, const step *s, const char **sep, text *out)
 {
     const printed *f = &e->by_step[s->id];
     for (uint32_t i = 0; i < f->args.n; i++, *sep = ", ") {
         text_add(out, *sep);
         slot_argument(e, f->args.p[i].slot, f->args.p[i].from_view, out);
     }
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++, *sep = ", ") {
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++) {
+        if (band_symbol(e, s, f->sig.symbols.p[i])) continue;
         text_add(out, *sep);
         dim_c(e, f->sig.symbols.p[i], "in->", out);
+        *sep = ", ";
     }
 }
 

@@ -95,6 +95,7 @@ static ex address(flattener *f, slot s, uint32_t n, const ex *index)
             add_index(f, ex_bin(f->x, EX_FMOD, index[i], c), v->d[i].inner, &affine, &rest);
         } else {
             add_index(f, index[i], v->d[i].stride, &affine, &rest);
+            if (v->d[i].first) affine = dim_sub(f->t, affine, dim_mul(f->t, v->d[i].first, v->d[i].stride));
         }
     }
     const ex a = ex_dim(f->x, affine);

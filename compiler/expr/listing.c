@@ -1,4 +1,6 @@
 /* listing.c - program_text: the plan for people (--dump=plan). One line for a slot; a line for a step and one for each of its stages. */
+#include <inttypes.h>
+
 #include "expr/nest.h"
 
 typedef struct {
@@ -182,6 +184,16 @@ static void list_control(listing *l, step_kind kind, const control *c, int depth
         text_add(l->out, "\n");
         return;
     }
+    if (kind == STEP_BAND) {
+        text_addf(l->out, "%" PRId64 " rows at a time, in memory", c->band->rows);
+        for (uint32_t i = 0; i + 1 < c->band->n; i++) {
+            text_addf(l->out, "%s %" PRId64 " of ", i ? "," : "", c->band->part[i].room);
+            slot_text(l->p, c->band->part[i].to, l->out);
+        }
+        text_add(l->out, "\n");
+        list_block(l, c->then, depth + 2);
+        return;
+    }
     if (kind == STEP_IF) {
         slot_text(l->p, c->cond, l->out);
         text_add(l->out, "\n");
@@ -207,7 +219,7 @@ static void list_control(listing *l, step_kind kind, const control *c, int depth
 
 static void list_step(listing *l, const step *s, int depth)
 {
-    static const char *const STEP[] = {"nest", "kernel", "if", "loop", "bind", "check"};
+    static const char *const STEP[] = {"nest", "kernel", "if", "loop", "bind", "check", "band"};
     l->step++;
     text_addf(l->out, "%-4u", s->id ? s->id : l->step);
     indent(l, depth);

@@ -4,7 +4,8 @@
 #include "expr/expr.h"
 
 /* Where a tensor, or a part of one, lies: logical index -> element of a buffer. A dimension of block c > 1 lies as i/c * stride + i%c * inner
- * (NCHWc); otherwise as i * stride. Halo cells exist in memory around the extent: index -halo_lo .. extent + halo_hi - 1 is addressable. */
+ * (NCHWc); otherwise as i * stride. Halo cells exist in memory around the extent: index -halo_lo .. extent + halo_hi - 1 is addressable. Where only some
+ * rows at a time are in memory (bands.c), i lies as i - first. */
 typedef struct {
     uint32_t buf; /* index in program.buf; 0: not placed */
     uint8_t rank;
@@ -12,6 +13,7 @@ typedef struct {
     struct view_dim {
         dim stride, inner;
         int32_t block, halo_lo, halo_hi;
+        dim first; /* a symbol of the run: the index, halo included, of the first one in memory; 0: all are */
     } d[MAX_RANK];
 } view;
 
@@ -60,7 +62,7 @@ typedef struct {
 } buf_info;
 
 /* ---- steps ---- */
-typedef enum { STEP_NEST, STEP_KERNEL, STEP_IF, STEP_LOOP, STEP_BIND, STEP_CHECK } step_kind;
+typedef enum { STEP_NEST, STEP_KERNEL, STEP_IF, STEP_LOOP, STEP_BIND, STEP_CHECK, STEP_BAND } step_kind;
 
 typedef enum { BIND_DIM, BIND_FLOAT, BIND_TYPE, BIND_TEXT } bind_kind;
 typedef struct {
@@ -119,6 +121,7 @@ typedef struct {
     elem narrow; /* the type that the input lies in memory as, set by plan_narrow; ELEM_NONE: float32, or bytes */
     int winograd; /* set by plan_winograd: side of the tiles, 4 or 2; 0: it is another way */
     int sides;    /* those that it might have, added up */
+    int64_t rows;  /* set by plan_bands: it makes about so many rows at a time; 0: all of them */
     bool transposed; /* the weights are [in][out per group][kernel...], stride and dilation are those of the output, pad_lo is what it loses: until plan_phases */
 } conv_params;
 
@@ -158,8 +161,29 @@ typedef struct kernel {
 
 typedef struct block block;
 
+/* Of steps that go through an image together: a convolution, and what fills the cells around its output. */
+typedef struct {
+    int64_t height;             /* rows of an image that it makes */
+    int64_t stride, pad, reach; /* for its row r it reads row r * stride - pad and the reach - 1 behind it, of what the part before makes */
+    slot to;                    /* where its rows lie */
+    dim first;                  /* the first one that is in memory, a symbol; 0: all are, of the last part */
+    int64_t room;               /* rows of memory, those around the image included */
+    int64_t own;                /* elements of memory for each thread */
+    int64_t top, bottom;        /* rows around the image */
+} band_part;
+
+/* Makes the rows of every image in turn, `rows` of the last part at a time: each part makes those that the next one reads and that it has not made yet. What
+ * is in memory moves along: rows that are still to be read go to its front. Each step with a hook begins a part. */
+typedef struct band {
+    dim images;
+    int64_t rows;
+    uint32_t n;
+    band_part *part;
+} band;
+
 /* if: two blocks that write the same slots. loop: runs body while i < trip and cond; carried pairs move from `next` to `state` after each
- * turn. bind: reads an integer scalar into a symbol and checks its capacity. check: ends the run with an error where an integer scalar is not 0. */
+ * turn. bind: reads an integer scalar into a symbol and checks its capacity. check: ends the run with an error where an integer scalar is not 0. band: `then` are
+ * the steps of its parts. */
 typedef struct control {
     slot cond;      /* IF; LOOP: 0 for none. BIND, CHECK: the scalar read */
     block *then, *otherwise; /* IF; LOOP: the body is `then` */
@@ -171,6 +195,7 @@ typedef struct control {
     dim symbol;   /* BIND */
     dim capacity; /* BIND: what the symbol can't exceed, of sizes known before the run; 0: the symbol's upper bound */
     const char *error; /* CHECK: the code, ONNXCC_E_... */
+    const band *band; /* BAND */
     bool guard;   /* BIND: only checks that the scalar, an index, is below the capacity; the symbol is set by another bind later */
 } control;
 
@@ -181,6 +206,7 @@ typedef struct step {
     kernel *kernel;
     control *control;
     uint32_t id; /* position in the linear order, from 1; set by plan */
+    struct step *band; /* the STEP_BAND that it is a part of; NULL: none */
     bool host;   /* CUDA: it runs on the host, because it touches strings */
     dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
     int64_t grain; /* the least part of its range that is worth a thread's time, set by plan_threads; 0: one thread does it all */

@@ -220,6 +220,7 @@ static void run_block(machine *x, const block *b)
         case STEP_IF: run_block(x, scalar_of(x, s->control->cond) ? s->control->then : s->control->otherwise); break;
         case STEP_KERNEL:
         case STEP_CHECK:
+        case STEP_BAND:
         case STEP_LOOP: x->why = "a step that prepare() should have refused"; break;
         }
     }

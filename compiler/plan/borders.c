@@ -34,12 +34,14 @@ static bool image_border(program *p, block *out, slot s)
     int64_t channels;
     if (i.rank != 4 || v[0].halo_lo || v[0].halo_hi || v[1].halo_lo || v[1].halo_hi || !dim_is_const(d, i.extent[1], &channels)) return false;
     const int64_t lanes = v[1].block > 1 ? v[1].block : 1, blocks = (channels + lanes - 1) / lanes;
+    dim at = dim_mulc(d, i.view.offset, -1);
+    if (v[2].first) at = dim_sub(d, at, dim_mul(d, dim_addc(d, v[2].first, v[2].halo_lo), v[2].stride));
     const struct {
         const char *name;
         int64_t number;
         dim size;
     } list[] = {{"L", lanes, 0}, {"VALUE", elem_of(i.type)->kind == 'f' ? 0 : i.halo_value, 0}, {"TOP", v[2].halo_lo, 0}, {"BOTTOM", v[2].halo_hi, 0}, {"LEFT", v[3].halo_lo, 0}, {"RIGHT", v[3].halo_hi, 0},
-                {"BLOCKS", blocks, 0}, {"H", 0, i.extent[2]}, {"W", 0, i.extent[3]}, {"Y_AT", 0, dim_mulc(d, i.view.offset, -1)}, {"Y_N", 0, v[0].stride}, {"Y_C", 0, v[1].stride}, {"Y_H", 0, v[2].stride}};
+                {"BLOCKS", blocks, 0}, {"H", 0, i.extent[2]}, {"W", 0, i.extent[3]}, {"Y_AT", 0, at}, {"Y_N", 0, v[0].stride}, {"Y_C", 0, v[1].stride}, {"Y_H", 0, v[2].stride}};
     enum { N = sizeof list / sizeof *list };
     binding bind[N + 1] = {{.name = "T", .kind = BIND_TYPE, .type = i.type}};
     for (uint32_t k = 0; k < N; k++) bind[k + 1] = (binding){.name = list[k].name, .kind = BIND_DIM, .d = list[k].size ? list[k].size : dim_const(d, list[k].number)};
@@ -141,6 +143,8 @@ static void join_block(block *b)
 {
     for (uint32_t i = 0; i < b->steps.n; i++) {
         step *s = b->steps.p[i];
+        for (uint32_t k = 0; s->kind == STEP_BAND && k < s->control->then->steps.n; k++) s->control->then->steps.p[k]->band = s;
+        if (s->kind == STEP_BAND) continue;
         if (s->control && s->control->then) join_block(s->control->then);
         if (s->control && s->control->otherwise) join_block(s->control->otherwise);
         if (!i || !joins(b->steps.p[i - 1], s)) continue;

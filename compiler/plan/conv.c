@@ -47,6 +47,7 @@ static bool read_shape(conv_plan *c)
         if (!real) continue;
         if (params->pad_lo[k] > v->d[k + 2].halo_lo || params->pad_hi[k] > v->d[k + 2].halo_hi) return false;
         c->x_at = dim_sub(d, c->x_at, dim_mulc(d, v->d[k + 2].stride, params->pad_lo[k]));
+        if (v->d[k + 2].first) c->x_at = dim_sub(d, c->x_at, dim_mul(d, v->d[k + 2].stride, v->d[k + 2].first));
     }
     return true;
 }
@@ -339,7 +340,7 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
 static int64_t shares(const conv_plan *c, int64_t blocks, dim rows)
 {
     const int64_t threads = c->o->threads, lines = conv_known(c->p, rows), width = conv_known(c->p, c->out[2]);
-    if (threads < 2 || lines < 1 || width < 1 || c->hook.int_acc) return 1;
+    if (threads < 2 || lines < 1 || width < 1 || c->hook.int_acc || c->k->conv.rows) return 1;
     const int64_t weights = c->oc * c->ic * c->kernel[0] * c->kernel[1] * c->kernel[2], input = lines * width * c->stride[1] * c->stride[2] * c->ic;
     if (lines >= 3 * threads && (lines < 4 * threads || weights > input) ? weights * 8 <= c->o->target->l2 : lines >= 4 * threads) return 1;
     const int64_t most = blocks < 4 * threads ? blocks : 4 * threads;

@@ -53,7 +53,7 @@ static void live_block(liveness *l, const block *b)
         const liveness outer = *l;
         l->step = s->id;
         if (!outer.entry) l->reach = s->id;
-        if (s->kind == STEP_LOOP && !outer.entry) { /* the whole loop is one interval: bodies run again */
+        if ((s->kind == STEP_LOOP || s->kind == STEP_BAND) && !outer.entry) { /* the whole loop is one interval: bodies run again */
             l->entry = s->id;
             l->reach = last_id(s->control->then);
             if (l->reach < s->id) l->reach = s->id;

@@ -1,6 +1,6 @@
 /* plan.h - from fused steps to a placed program: kernels chosen, every slot laid out, every buffer given its place.
  *
- * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_borders, plan_winograd, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory, plan_threads.
+ * Order: plan_limits, plan_alias, plan_widen, plan_narrow, plan_tables, plan_pairs, plan_conv_layout, plan_layout, plan_winograd, plan_bands, plan_borders, plan_select, plan_layout for the slots that selection made, plan_joins, plan_flatten, for CUDA plan_host, plan_memory, plan_threads.
  * Emitters only print what these decide. */
 #ifndef ONNXCC_PLAN_PLAN_H
 #define ONNXCC_PLAN_PLAN_H
@@ -53,6 +53,9 @@ void plan_joins(program *p);
 void plan_phases(program *p);
 /* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
 void plan_winograd(program *p, const plan_options *o);
+
+/* Convolutions that go through an image together, a band of rows at a time (bands.c). After plan_winograd, before plan_borders. */
+void plan_bands(program *p, const plan_options *o);
 
 /* Replaces every K_MATMUL and K_CONV by a bound kernel with its packed operands, or by a nest where no kernel fits. */
 bool plan_select(program *p, const plan_options *o);

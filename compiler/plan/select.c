@@ -51,7 +51,7 @@ static bool select_block(program *p, const plan_options *o, block *b)
     if (o->target->language == LANGUAGE_C && o->math != MATH_STRICT) select_attention(p, o, b);
     for (uint32_t i = 0; i < b->steps.n; i++) {
         step *s = b->steps.p[i];
-        if (s->kind == STEP_IF || s->kind == STEP_LOOP) {
+        if (s->kind == STEP_IF || s->kind == STEP_LOOP || s->kind == STEP_BAND) {
             if (s->control->then && !select_block(p, o, s->control->then)) return false;
             if (s->control->otherwise && !select_block(p, o, s->control->otherwise)) return false;
         }

@@ -58,13 +58,20 @@ typedef struct {
 
 /* ---- what is known of a step ---- */
 
+static const band_part *last_part(const step *s)
+{
+    return s->kind == STEP_BAND ? &s->control->band->part[s->control->band->n - 1] : NULL;
+}
+
 static dim range_of(program *p, const step *s)
 {
+    if (s->kind == STEP_BAND) return dim_mulc(p->dims, s->control->band->images, last_part(s)->height);
     return s->kernel ? s->kernel->range : s->nest->split ? dim_extent(p->dims, s->nest->split) : 0;
 }
 
 static bool can_split(const step *s)
 {
+    if (s->kind == STEP_BAND) return true;
     if (s->host || (s->kernel && s->kernel->leader)) return false; /* the latter is done with its leader, or is short */
     return s->kernel ? s->kernel->range && !s->kernel->takes_env : s->nest->split && !s->nest->can_fail;
 }
@@ -86,12 +93,34 @@ static double lines_of(program *p, slot s)
 static manner manner_of(program *p, const step *s)
 {
     dim at, coef, rest;
+    if (s->kind == STEP_BAND) return BY_ROWS;
     if (s->kernel) return s->kernel->by_rows ? BY_ROWS : BY_OTHER;
     const sink *k = &s->nest->stage[s->nest->n_stages - 1].sink[0];
     if (!s->nest->split || !k->to || !ex_is_dim(p->ex, k->at[0], &at) || !dim_affine(p->dims, at, s->nest->split, &coef, &rest)) return BY_OTHER;
     const slot_info *i = slot_at(p, k->to);
     const bool single = i->rank == 4 && dim_is(p->dims, i->extent[0], 1);
     return i->rank == 4 && coef == i->view.d[single ? 2 : 0].stride ? BY_ROWS : BY_OTHER;
+}
+
+/* About how long one thread takes; below 0: it is not known. */
+static double time_of(program *p, const step *s, const target *t)
+{
+    double ns = 0;
+    if (s->kind != STEP_BAND) return step_ns(p, s, t);
+    for (uint32_t i = 0; i < s->control->then->steps.n && ns >= 0; i++) {
+        const double one = step_ns(p, s->control->then->steps.p[i], t);
+        ns = one < 0 ? -1 : ns + one;
+    }
+    return ns;
+}
+
+/* Rows between the parts of a band, of which each thread has its own. */
+static bool is_inside(const step *s, slot at)
+{
+    const band *b = s->kind == STEP_BAND ? s->control->band : NULL;
+    for (uint32_t k = 0; b && k + 1 < b->n; k++)
+        if (b->part[k].to == at) return true;
+    return false;
 }
 
 typedef struct {
@@ -105,7 +134,7 @@ static void note_read(void *ctx, slot s, bool written)
     access *a = ctx;
     program *p = a->c->p;
     const slot_info *i = slot_at(p, s);
-    if (written || i->kind == SLOT_LOCAL || i->kind == SLOT_CONST || a->i->n_reads == MOST_READS) return;
+    if (written || i->kind == SLOT_LOCAL || i->kind == SLOT_CONST || is_inside(a->i->s, s) || a->i->n_reads == MOST_READS) return;
     const int64_t rows = i->rank == 4 ? number(p, i->extent[2]) : -1;
     const double reach = rows > 0 && i->view.rank == 4 ? (double)i->view.d[2].halo_hi / (double)rows : 0;
     a->i->read[a->i->n_reads++] = (reading){i->view.buf ? a->c->writer[i->view.buf] : -1, lines_of(p, s), reach};
@@ -115,7 +144,7 @@ static void note_written(void *ctx, slot s, bool written)
 {
     access *a = ctx;
     const slot_info *i = slot_at(a->c->p, s);
-    if (!written || i->kind == SLOT_LOCAL || !i->view.buf) return;
+    if (!written || i->kind == SLOT_LOCAL || !i->view.buf || is_inside(a->i->s, s)) return;
     a->i->written += lines_of(a->c->p, s);
     a->c->writer[i->view.buf] = a->self;
 }
@@ -192,7 +221,8 @@ static void find_ways(const chooser *c, item *i)
 {
     const int threads = c->o->threads;
     if (i->ns >= 0) i->way[i->n_ways++] = (way){.step = i->n, .pieces = 1, .shares = 1};
-    if (threads >= 2 && can_split(i->s) && i->n > 1) {
+    if (i->s->kind == STEP_BAND && threads >= 2) add_way(i, up(i->n, threads), threads); /* each in one piece, for the rows around it are made twice */
+    else if (threads >= 2 && can_split(i->s) && i->n > 1) {
         add_way(i, even_grain(i, threads), threads);
         if (i->by == BY_ROWS) add_way(i, up(i->n, threads), threads); /* that of its neighbours, whatever their tiles */
         for (int few = threads / 2; few >= 2 && i->ns >= 0; few /= 2) add_way(i, up(up(i->n, i->unit), few) * i->unit, threads);
@@ -325,10 +355,12 @@ static void choose_ways(chooser *c)
     for (uint32_t b = 0; b < c->p->buf.n; b++) c->writer[b] = -1;
 }
 
-/* Of a range that is known only when it runs: as little as one unit at a time. */
+/* Of a range that is known only when it runs: as little as one unit at a time, of bands whole images. */
 static void split_unknown(const chooser *c, step *s)
 {
-    if (c->o->threads >= 2 && can_split(s)) s->grain = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
+    if (c->o->threads < 2 || !can_split(s)) return;
+    if (s->kind == STEP_BAND) s->grain = last_part(s)->height;
+    else s->grain = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
 }
 
 static void add_item(chooser *c, step *s)
@@ -340,7 +372,7 @@ static void add_item(chooser *c, step *s)
     }
     item i = {.s = s, .n = n > 0 ? n : 1, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
     i.by = manner_of(c->p, s);
-    i.ns = step_ns(c->p, s, c->o->target);
+    i.ns = time_of(c->p, s, c->o->target);
     access a = {c, &i, (int)c->items.n};
     step_access(c->p, s, note_read, &a);
     step_access(c->p, s, note_written, &a);
@@ -352,7 +384,7 @@ static void choose_block(chooser *c, block *b)
 {
     for (uint32_t i = 0; b && i < b->steps.n; i++) {
         step *s = b->steps.p[i];
-        if (s->kind == STEP_NEST || s->kind == STEP_KERNEL) {
+        if (s->kind == STEP_NEST || s->kind == STEP_KERNEL || s->kind == STEP_BAND) {
             if (!s->host && !(s->kernel && s->kernel->leader)) add_item(c, s);
             continue;
         }

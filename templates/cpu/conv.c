@@ -108,7 +108,7 @@ INLINE void conv_blocks(const float *restrict x, const float *restrict w, int64_
             const float *wb = w + block * block_size;
             for (int64_t row = first, rows; row < last; row += rows) {
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
-                const float *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
+                const float *xr = x + (X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H);
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
                 const float *next = block + 1 < to ? wb + block_size + (row - first) / RY * row_ahead : w + from * block_size;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;

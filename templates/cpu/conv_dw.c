@@ -62,9 +62,9 @@ KERNEL void conv_dw(const X_T *restrict x, const float *restrict w, int64_t lo, 
         const int64_t n = row / OH;
         end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
         for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
-            const X_T *xb = x + X_AT + n * X_N + block * X_C;
+            const int64_t at = X_AT + n * X_N + block * X_C;
             const float *wb = w + block * (KH * KW * VL);
-            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) conv_dw_row(xb + oh * SH * X_H, wb, n, block, oh HOOK_ARGS);
+            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) conv_dw_row(x + (at + oh * SH * X_H), wb, n, block, oh HOOK_ARGS);
         }
     }
 }

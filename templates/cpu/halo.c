@@ -18,12 +18,12 @@ KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
     for (int64_t block = 0; block < BLOCKS; block++) {
         for (int64_t row = lo; row < hi; row++) {
             const int64_t n = row / H, h = row % H, first = h ? TOP + h : 0, end = h + 1 < H ? TOP + h + 1 : TOP + H + BOTTOM;
-            T *at = y + Y_AT + n * Y_N + block * Y_C;
+            const int64_t at = Y_AT + n * Y_N + block * Y_C;
             for (int64_t r = first; r < end; r++) {
-                if (r < TOP || r >= TOP + H) halo_cells(at + r * Y_H, LEFT + W + RIGHT);
+                if (r < TOP || r >= TOP + H) halo_cells(y + (at + r * Y_H), LEFT + W + RIGHT);
                 else {
-                    halo_cells(at + r * Y_H, LEFT);
-                    halo_cells(at + r * Y_H + (LEFT + W) * L, RIGHT);
+                    halo_cells(y + (at + r * Y_H), LEFT);
+                    halo_cells(y + (at + r * Y_H + (LEFT + W) * L), RIGHT);
                 }
             }
         }

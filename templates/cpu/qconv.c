@@ -101,7 +101,7 @@ KERNEL void qconv(const uint8_t *restrict x, const int8_t *restrict w, const int
             const int8_t *wb = w + block * block_size;
             for (int64_t row = first, rows; row < last; row += rows) {
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
-                const uint8_t *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
+                const uint8_t *xr = x + (X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H);
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;
                 if (rows == RY && whole) qconv_rows(RY, NV, xr, wb, bias, n, oc0, oc, od * OH + oh HOOK_ARGS);

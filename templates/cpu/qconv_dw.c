@@ -79,9 +79,9 @@ KERNEL void qconv_dw(const uint8_t *restrict x, const int8_t *restrict w, const 
         const int64_t n = row / OH;
         end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
         for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
-            const uint8_t *xb = x + X_AT + n * X_N + block * X_C;
+            const int64_t at = X_AT + n * X_N + block * X_C;
             const int8_t *wb = w + block * (KH * ((KW + 3) / 4) * (4 * VL));
-            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) qconv_dw_row(xb + oh * SH * X_H, wb, bias, n, block, oh HOOK_ARGS);
+            for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) qconv_dw_row(x + (at + oh * SH * X_H), wb, bias, n, block, oh HOOK_ARGS);
         }
     }
 }

@@ -179,6 +179,64 @@ static void ten_thousand_buffers_are_planned(void **state)
     check_apart(&m);
 }
 
+/* ---- bands ---- */
+
+static slot image(slot_kind kind, int64_t height)
+{
+    const dim extent[] = {dim_const(p->dims, 2), dim_const(p->dims, 8), dim_const(p->dims, height), dim_const(p->dims, 64)};
+    return slot_new(p, "image", ELEM_FLOAT, kind, 4, extent);
+}
+
+/* to[n, c, h, w] = from[n, c, h, w] + from[n, c, h + below, w] */
+static void rows_from(slot to, slot from, int64_t below)
+{
+    nest_builder b = nest_begin(p);
+    ex at[4], other[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        const dim axis = nest_axis(&b, slot_at(p, to)->extent[i]);
+        at[i] = ex_dim(p->ex, axis);
+        other[i] = ex_dim(p->ex, i == 2 ? dim_addc(p->dims, axis, below) : axis);
+    }
+    nest_stage(&b);
+    stage_store(&b, to, 4, at, ex_bin(p->ex, EX_ADD, ex_load(p->ex, from, ELEM_FLOAT, 4, at), ex_load(p->ex, from, ELEM_FLOAT, 4, other)));
+    nest_end(&b, &p->main, "step");
+}
+
+static void plan_two(bool read_again)
+{
+    const plan_options o = {.target = target_find("generic-c99"), .threads = 1, .optimize = OPTIMIZE_SIZE};
+    const slot x = image(SLOT_INPUT, 256), t = image(SLOT_TEMP, 256), y = image(SLOT_OUTPUT, 254);
+    rows_from(t, x, 0);
+    rows_from(y, t, 2);
+    if (read_again) rows_from(image(SLOT_OUTPUT, 256), t, 0);
+    plan_layout(p);
+    plan_bands(p, &o);
+}
+
+static void rows_between_two_steps_have_memory_for_a_few(void **state)
+{
+    (void)state;
+    memory_plan m;
+    plan_two(false);
+    assert_int_equal(p->main.steps.n, 1);
+    const step *s = p->main.steps.p[0];
+    assert_int_equal(s->kind, STEP_BAND);
+    const band *b = s->control->band;
+    assert_int_equal(b->n, 2);
+    assert_int_equal(b->part[1].reach, 3);
+    assert_int_equal(b->part[0].room, b->rows + 2);
+    plan_flatten(p);
+    plan_memory(p, &m);
+    assert_int_equal(m.arena.bytes, b->part[0].room * 8 * 64 * 4);
+}
+
+static void what_something_else_reads_is_in_no_band(void **state)
+{
+    (void)state;
+    plan_two(true);
+    for (uint32_t i = 0; i < p->main.steps.n; i++) assert_int_equal(p->main.steps.p[i]->kind, STEP_NEST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +247,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bounded_dim_is_planned_at_its_bound, setup, teardown),
         cmocka_unit_test_setup_teardown(an_unbounded_dim_makes_the_plan_dynamic, setup, teardown),
         cmocka_unit_test_setup_teardown(ten_thousand_buffers_are_planned, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_between_two_steps_have_memory_for_a_few, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_something_else_reads_is_in_no_band, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,9 @@
 #include "driver/tuning_file.h"
 #include "target/target.h"
 
-static const double LEAST_GAIN = 1.03; /* less is left to the plan */
+static const double LEAST_GAIN = 1.03, WHOLE_GAIN = 1.01; /* of a step, of the model: less is left to the plan */
 static const double ROUND_MS = 20, SPLIT_NS = 60000; /* steps that take longer than that are split in any case */
-enum { ROUNDS = 12, MOST_RUNS = 200, SET_BACK = 3 };
+enum { ROUNDS = 12, MOST_RUNS = 200, SET_BACK = 3 /* times that choices are set back */ };
 
 /* The model, built with one choice for each question. */
 typedef struct {
@@ -254,6 +254,15 @@ static bool set_back(tuner *t, const variant *v)
     return any;
 }
 
+/* Steps were faster, but the model is not: what one gained another one lost, or it was noise. */
+static void keep_plan(tuner *t)
+{
+    for (uint32_t i = 0; i < t->results.n; i++) {
+        t->results.p[i].choice = t->results.p[i].over;
+        t->results.p[i].gain = 1;
+    }
+}
+
 static void print_report(tuner *t, double before, double after)
 {
     const command *c = t->c;
@@ -277,6 +286,7 @@ static bool report(tuner *t)
         ok = build_tuned(t, &pair[1]);
     }
     ok = ok && time_all(t, pair, 2, false);
+    if (ok && pair[1].run * WHOLE_GAIN > pair[0].run) keep_plan(t);
     if (ok) print_report(t, pair[0].run, pair[1].run);
     close_variant(&pair[0]);
     close_variant(&pair[1]);

@@ -1,0 +1,34 @@
+# Which steps the plan splits over threads: what is long enough, neighbours at the same row.
+. "$(dirname "$0")/lib.sh"
+net() { # FILE ROWS
+    cat > "$1" <<T
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[1,64,$2,5] x) => (float[1,64,$2,5] y)
+<int64[4] point = {64, 64, 1, 1}, int64[4] deep = {64, 1, 3, 3}>
+{
+    w = ConstantOfShape <value = float[1] {0.01}> (point)
+    v = ConstantOfShape <value = float[1] {0.1}> (deep)
+    a = Conv <kernel_shape = [1, 1]> (x, w)
+    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (a, v)
+    c = Conv <kernel_shape = [1, 1]> (b, w)
+    d = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (c, v)
+    y = Conv <kernel_shape = [1, 1]> (d, w)
+}
+T
+}
+# Tiles of three rows would be cut at the 15th row, single rows at the 13th.
+net long.onnxtxt 25
+expect 0 compile long.onnxtxt -o long --target x86-64-v4 --threads 2 --dump plan
+[ "$(grep -c "Conv  (threads: pieces of 13)" out)" -eq 5 ] || fail "five steps at the 13th row"
+expect 0 compile long.onnxtxt -o one --target x86-64-v4 --dump plan
+! grep -q 'threads: pieces' out || fail "pieces for one thread"
+
+# A row takes less time than another thread needs to begin.
+net short.onnxtxt 1
+expect 0 compile short.onnxtxt -o short --target x86-64-v4 --threads 2 --dump plan
+! grep -q 'threads: pieces' out || fail "a step of a microsecond is split"
+
+# A size that the run decides: as small pieces as there are.
+sed 's/,25,5\]/,h,5]/g' long.onnxtxt > open.onnxtxt
+expect 0 compile open.onnxtxt -o open --target x86-64-v4 --threads 2 --dump plan
+says out '(threads: pieces of '

@@ -135,6 +135,19 @@ void job_arguments(emit *e, const step *s, const char **sep, text *out)
     }
 }
 
+static void print_grain(emit *e, const step *s, text *out)
+{
+    if (!s->ns_at_run) {
+        text_addf(out, "%" PRId64, s->grain);
+        return;
+    }
+    text_addf(out, "%s_grain(", e->name);
+    dim_c(e, e->by_step[s->id].sig.range, "in->", out);
+    text_addf(out, ", %" PRId64 ", ", s->grain);
+    dim_c(e, s->ns_at_run, "in->", out);
+    text_add(out, ")");
+}
+
 void call_split(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
@@ -145,7 +158,14 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);
-    text_addf(out, ", %" PRId64 ");\n%s}\n", s->grain, indent);
+    text_add(out, ", ");
+    print_grain(e, s, out);
+    text_addf(out, ");\n%s}\n", indent);
+}
+
+static void look_for_unknown(void *ctx, step *s)
+{
+    if (s->ns_at_run) *(bool *)ctx = true;
 }
 
 /* The one place that knows env->parallel_for. */
@@ -155,6 +175,12 @@ void print_for(emit *e, text *out)
     text_addf(out,
               "static __attribute__((unused)) void %s_for(const onnxcc_env *env, onnxcc_range_fn fn, void *arg, int64_t n, int64_t grain)\n{\n"
               "    if (n > grain && env && env->parallel_for) env->parallel_for(env->parallel_ctx, fn, arg, n, grain);\n"
-              "    else fn(arg, 0, n);\n}\n\n",
-              e->name);
+              "    else fn(arg, 0, n);\n}\n\n", e->name);
+    bool asked = false;
+    program_steps(e->p, look_for_unknown, &asked);
+    if (!asked) return;
+    text_addf(out,
+              "/* The least part of n, in whole units, that takes 1.5 us, of all of it, which takes ns. */\n"
+              "static int64_t %s_grain(int64_t n, int64_t unit, int64_t ns)\n{\n"
+              "    return ns < 1500 ? n : (1500 * n / ns / unit + 1) * unit;\n}\n\n", e->name);
 }

@@ -210,6 +210,7 @@ typedef struct step {
     bool host;   /* CUDA: it runs on the host, because it touches strings */
     dim work;    /* multiply-adds, of what was a K_MATMUL or K_CONV; 0: see step_work */
     int64_t grain; /* the least part of its range that is worth a thread's time, set by plan_threads; 0: one thread does it all */
+    dim ns_at_run; /* where only the run knows sizes: about how long it takes, which decides how many grains go together; 0: that is not known */
 } step;
 
 struct block {

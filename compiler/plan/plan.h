@@ -105,6 +105,8 @@ dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
 /* About how long a step takes on one thread of a fast processor with the target's vectors, in ns, for what is worth handing to threads; -1: not known. */
 double step_ns(program *p, const step *s, const target *t);
+/* The same where only the run knows sizes, of its arithmetic, and so of the sizes of its axes alone. 0: not known. */
+dim step_ns_at_run(program *p, const step *s, const target *t);
 
 /* After a run, buffer `from` is copied over buffer `to`, both in the state; from == to: the run works in place. */
 typedef struct {

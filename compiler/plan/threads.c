@@ -355,24 +355,24 @@ static void choose_ways(chooser *c)
     for (uint32_t b = 0; b < c->p->buf.n; b++) c->writer[b] = -1;
 }
 
-/* Of a range that is known only when it runs: as little as one unit at a time, of bands whole images. */
+/* Of sizes that only the run knows: as little as one unit at a time, or so many as the run finds worth it; of bands whole images. */
 static void split_unknown(const chooser *c, step *s)
 {
     if (c->o->threads < 2 || !can_split(s)) return;
-    if (s->kind == STEP_BAND) s->grain = last_part(s)->height;
-    else s->grain = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
+    s->grain = s->kind == STEP_BAND ? last_part(s)->height : s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
+    s->ns_at_run = step_ns_at_run(c->p, s, c->o->target);
 }
 
 static void add_item(chooser *c, step *s)
 {
     const int64_t n = number(c->p, range_of(c->p, s));
-    if (n < 0 && can_split(s)) {
+    const double ns = time_of(c->p, s, c->o->target);
+    if (can_split(s) && (n < 0 || (ns < 0 && step_ns_at_run(c->p, s, c->o->target)))) {
         split_unknown(c, s);
         return;
     }
-    item i = {.s = s, .n = n > 0 ? n : 1, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
+    item i = {.s = s, .n = n > 0 ? n : 1, .ns = ns, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
     i.by = manner_of(c->p, s);
-    i.ns = time_of(c->p, s, c->o->target);
     access a = {c, &i, (int)c->items.n};
     step_access(c->p, s, note_read, &a);
     step_access(c->p, s, note_written, &a);

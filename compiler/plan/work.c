@@ -67,36 +67,49 @@ dim step_bytes(program *p, const step *s)
     return t.sum;
 }
 
-static double nest_adds(program *p, const nest *n)
+enum { LEAST_COST = 2 }; /* of an element: it is read and written */
+
+/* Operations on elements of a nest. */
+static dim nest_adds(program *p, const nest *n)
 {
     dims *d = p->dims;
     const dim outer = extents(d, n->axis, n->n_axes);
-    double all = 0;
+    dim all = dim_const(d, 0);
     for (uint32_t i = 0; i < n->n_stages; i++) {
-        int64_t points;
-        if (!dim_is_const(d, dim_mul(d, outer, extents(d, n->stage[i].axis, n->stage[i].n_axes)), &points)) return -1;
-        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) all += (double)points * ex_cost(p->ex, n->stage[i].sink[k].value);
+        double cost = 0;
+        for (uint32_t k = 0; k < n->stage[i].n_sinks; k++) {
+            const double one = ex_cost(p->ex, n->stage[i].sink[k].value);
+            cost += one < LEAST_COST ? LEAST_COST : one;
+        }
+        all = dim_add(d, all, dim_mulc(d, dim_mul(d, outer, extents(d, n->stage[i].axis, n->stage[i].n_axes)), (int64_t)(cost + 0.5)));
     }
     return all;
 }
 
+static const double ADDS = 2, MULTIPLY_ADDS = 5; /* per ns: of a lane */
+
 /* A processor with two multiply-adds of a vector a cycle, less what is lost around them. */
 double step_ns(program *p, const step *s, const target *t)
 {
-    static const double CELL_NS = 1.2, ADDS = 2, MULTIPLY_ADDS = 5, NEAR = 50, FAR = 16; /* per ns: of a lane; bytes, of the second cache and beyond it */
-    int64_t bytes, work;
+    static const double CELL_NS = 1.2, NEAR = 50, FAR = 16; /* per ns: bytes, of the second cache and beyond it */
+    int64_t bytes, work, adds;
     if (s->kernel && s->kernel->cells > 0) return CELL_NS * s->kernel->cells;
     if ((s->kind != STEP_NEST && s->kind != STEP_KERNEL) || !dim_is_const(p->dims, step_bytes(p, s), &bytes) || !dim_is_const(p->dims, step_work(p, s), &work)) return -1;
     if (s->kernel && !s->work) return -1; /* of most kernels it is not known what they compute */
     const bool bytes_products = s->kernel && s->kernel->n_hook && s->kernel->hook[0].int_acc, by_tiles = s->kernel && !strcmp(s->kernel->name, "conv_wino");
     double busy = (double)work / (MULTIPLY_ADDS * t->vl * (bytes_products ? 4 : by_tiles ? 2 : 1));
     if (s->kind == STEP_NEST) {
-        const double adds = nest_adds(p, s->nest);
-        if (adds < 0) return -1;
-        if (adds / (ADDS * t->vl) > busy) busy = adds / (ADDS * t->vl);
+        if (!dim_is_const(p->dims, nest_adds(p, s->nest), &adds)) return -1;
+        if ((double)adds / (ADDS * t->vl) > busy) busy = (double)adds / (ADDS * t->vl);
     }
     const double moved = (double)bytes / (bytes < t->l2 ? NEAR : FAR);
     return busy > moved ? busy : moved;
+}
+
+dim step_ns_at_run(program *p, const step *s, const target *t)
+{
+    if (s->kind == STEP_NEST) return dim_fdiv(p->dims, nest_adds(p, s->nest), dim_const(p->dims, (int64_t)ADDS * t->vl));
+    return s->work ? dim_fdiv(p->dims, s->work, dim_const(p->dims, (int64_t)MULTIPLY_ADDS * t->vl)) : 0;
 }
 
 static void add_work(void *ctx, step *s)

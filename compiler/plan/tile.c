@@ -212,8 +212,9 @@ int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64
 
 enum { WINO_LEAST_TILES = 4, WINO_MOST_TILES = 288, WINO_MOST_BYTES = 8 << 20 /* 2048 pages of 4 KiB: as many as a second TLB holds */, L2_RATE = 50 };
 static const double WINO_INPUT_CYCLES = 5, WINO_OUTPUT_CYCLES = 3.5; /* for the channels of a vector and each of a tile's points; measured */
-/* What of the time that reading from farther away takes is not hidden: weights, transformed input once more, anything that is written and read later; measured. */
-static const double SEEN_WEIGHTS = 0.3, SEEN_INPUT = 0.5, SEEN_SPILL = 0.25;
+/* What of the time that reading from farther away takes is not hidden: weights, transformed input once more, products in the second cache, anything that is
+ * written and read later from beyond it; measured. */
+static const double SEEN_WEIGHTS = 0.3, SEEN_INPUT = 0.5, SEEN_PRODUCTS = 1.5, SEEN_SPILL = 0.25;
 
 typedef struct {
     const vector_unit *u;
@@ -253,7 +254,8 @@ static double wino_cycles(const wino_shape *s, const wino_tile *t)
     const double v = bytes * (double)t->tb * channels * u->vl, m = bytes * (double)(t->tb * t->gb) * nr, weights = bytes * (double)s->ic * groups * nr * share;
     const double products = (double)s->ic * t->cycles * share, transforms = (double)t->tb * (channels * WINO_INPUT_CYCLES + (double)s->vectors * share * WINO_OUTPUT_CYCLES);
     const double left = room - (v < room / 2 ? v : room / 2);
-    double far = 0, near = v * (chunks - 1) * SEEN_INPUT + weights * SEEN_WEIGHTS;
+    const double beyond = m > room / 4 ? m - room / 4 : 0;
+    double far = 0, near = v * (chunks - 1) * SEEN_INPUT + weights * SEEN_WEIGHTS + beyond * chunks * SEEN_PRODUCTS;
     if (v > room) far += v * (2 * SEEN_SPILL + (chunks - 1) * SEEN_INPUT);
     if (m > left) far += (m - left) * chunks * 2 * SEEN_SPILL;
     far += weights * SEEN_WEIGHTS * (v + m + weights > room ? 1 : 1 / blocks);

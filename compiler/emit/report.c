@@ -53,7 +53,7 @@ static void json_step(void *ctx, step *s)
     emit *e = ((void **)ctx)[2];
     const dim work = step_work(e->p, s), bytes = step_bytes(e->p, s);
     text_addf(out, "%s\n    {\"id\": %u, \"kind\": \"%s\", \"nodes\": ", first->name ? "," : "", s->id,
-              s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? "kernel" : "control");
+              s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? "kernel" : s->kind == STEP_BAND ? "band" : "control");
     first->name = "";
     json_text(out, s->what ? s->what : "");
     if (!dim_is(e->p->dims, work, 0)) {
@@ -71,7 +71,7 @@ static void note_step(void *ctx, step *s)
 {
     const emit *e = ((void **)ctx)[0];
     compiled *out = ((void **)ctx)[1];
-    step_fact f = {s->id, s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? s->kernel->name : "control", s->what ? s->what : "", -1, -1};
+    step_fact f = {s->id, s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? s->kernel->name : s->kind == STEP_BAND ? "band" : "control", s->what ? s->what : "", -1, -1};
     (void)dim_is_const(e->p->dims, step_work(e->p, s), &f.multiply_adds);
     (void)dim_is_const(e->p->dims, step_bytes(e->p, s), &f.bytes);
     VEC_PUSH(out->mem, out->steps, f);

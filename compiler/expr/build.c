@@ -517,7 +517,15 @@ static bool exact_reciprocal(ctype t, double v, double *r)
     return t == CT_F32 ? isnormal((float)*r) : isnormal(*r);
 }
 
-/* x to a literal power. Square, cube and reciprocal are within an ulp or two of any pow; roots must keep pow's values at -inf and -0. */
+/* x to 0.5, 0.25 or 0.75, of its root. */
+static ex pow_of_root(exprs *x, double p, ex root)
+{
+    if (p == 0.5) return root;
+    const ex fourth = ex_un(x, EX_SQRT, root);
+    return p == 0.25 ? fourth : ex_bin(x, EX_MUL, root, fourth);
+}
+
+/* x to a literal power. Square, cube, reciprocal and products of roots are within three ulps of any pow; roots must keep pow's values at -inf and -0. */
 static ex pow_const(exprs *x, ctype t, ex a, double p)
 {
     if (p == 0) return ex_f(x, t, 1);
@@ -525,16 +533,14 @@ static ex pow_const(exprs *x, ctype t, ex a, double p)
     if (p == 2) return ex_bin(x, EX_MUL, a, a);
     if (p == 3) return ex_bin(x, EX_MUL, ex_bin(x, EX_MUL, a, a), a);
     if (p == -1) return ex_bin(x, EX_DIV, ex_f(x, t, 1), a);
-    if (p != 0.5 && p != -0.5) return 0;
-    ex root;
-    if (x->fact.p[a].not_neg) {
-        root = ex_un(x, EX_SQRT, a);
-        return p > 0 ? root : ex_bin(x, EX_DIV, ex_f(x, t, 1), root);
-    }
-    root = ex_un(x, EX_SQRT, ex_bin(x, EX_ADD, a, ex_f(x, t, 0))); /* + 0 makes -0 positive */
-    if (p < 0) root = ex_bin(x, EX_DIV, ex_f(x, t, 1), root);
+    const double size = fabs(p);
+    if (size != 0.25 && size != 0.5 && size != 0.75) return 0;
+    const bool not_neg = x->fact.p[a].not_neg;
+    ex power = pow_of_root(x, size, ex_un(x, EX_SQRT, not_neg ? a : ex_bin(x, EX_ADD, a, ex_f(x, t, 0)))); /* + 0 makes -0 positive */
+    if (p < 0) power = ex_bin(x, EX_DIV, ex_f(x, t, 1), power);
+    if (not_neg) return power;
     const ex minus_inf = ex_bin(x, EX_EQ, a, ex_f(x, t, -(double)INFINITY));
-    return ex_select(x, minus_inf, ex_f(x, t, p > 0 ? (double)INFINITY : 0), root);
+    return ex_select(x, minus_inf, ex_f(x, t, p > 0 ? (double)INFINITY : 0), power);
 }
 
 static ex bin_float_op(exprs *x, ex_op op, ctype t, ex a, ex b)

@@ -123,6 +123,16 @@ static void float_rewrites_keep_every_bit(void **s)
     assert_string_equal(str(ex_un(X, EX_NOT, ex_bin(X, EX_LT, a, f(3)))), "!(s1[0] < 3)");
 }
 
+static void powers_of_quarters_are_roots(void **s)
+{
+    (void)s;
+    const ex a = load(ELEM_FLOAT), square = ex_bin(X, EX_MUL, a, a), root = ex_un(X, EX_SQRT, square);
+    assert_int_equal(ex_bin(X, EX_POW, square, f(0.25)), ex_un(X, EX_SQRT, root));
+    assert_int_equal(ex_bin(X, EX_POW, square, f(-0.75)), ex_bin(X, EX_DIV, f(1), ex_bin(X, EX_MUL, root, ex_un(X, EX_SQRT, root))));
+    assert_string_equal(str(ex_bin(X, EX_POW, a, f(0.75))), "(s1[0] == -inf) ? inf : (sqrt(s1[0] + 0) * sqrt(sqrt(s1[0] + 0)))");
+    assert_string_equal(str(ex_bin(X, EX_POW, a, f(1.75))), "pow(s1[0], 1.75)");
+}
+
 static void integers_wrap_and_divide_as_documented(void **s)
 {
     (void)s;
@@ -293,6 +303,7 @@ int main(void)
         T(guards_fold_where_ranges_prove_them),
         T(floats_fold_with_the_rounding_of_their_type),
         T(float_rewrites_keep_every_bit),
+        T(powers_of_quarters_are_roots),
         T(integers_wrap_and_divide_as_documented),
         T(conversions_saturate_from_floats_and_wrap_between_integers),
         T(selects_fold),

@@ -127,11 +127,11 @@ bool is_source(const char *name)
 
 const char *cache_folder(arena *a)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *why;
+    const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     const char *path = base && *base   ? arena_printf(a, "%s/onnxcc/units", base)
                        : home && *home ? arena_printf(a, "%s/.cache/onnxcc/units", home)
                                        : NULL;
-    return path && folder_make(path, &why) && !access(path, W_OK) ? path : NULL;
+    return path && folder_make(NULL, path) && !access(path, W_OK) ? path : NULL;
 }
 
 /* The line that says what is wrong: the first with that word, else the first. */

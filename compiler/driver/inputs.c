@@ -67,10 +67,8 @@ bool inputs_named(command *c, model *m, const tensor_set *given)
 
 const char *build_folder(command *c, bool *temporary)
 {
-    const char *keep = opt_text(c->o, OPT_KEEP, NULL), *why;
+    const char *keep = opt_text(c->o, OPT_KEEP, NULL);
     *temporary = !keep;
     if (!keep) return folder_temporary(c->mem, c->diag);
-    if (folder_make(keep, &why)) return keep;
-    diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", keep, why);
-    return NULL;
+    return folder_make(c->diag, keep) ? keep : NULL;
 }

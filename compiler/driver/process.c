@@ -249,10 +249,11 @@ void folder_remove(const char *path)
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-bool folder_make(const char *path, const char **why)
+bool folder_make(diag *d, const char *path)
 {
     char *copy = strdup(path);
-    bool ok = copy != NULL;
+    if (!copy) return d && diag_error(d, EXIT_LIMIT, "", "out-of-memory", "out of memory");
+    bool ok = true;
     for (char *p = copy; ok && *p;) {
         p += strspn(p, "/");
         p += strcspn(p, "/");
@@ -261,12 +262,9 @@ bool folder_make(const char *path, const char **why)
         ok = !mkdir(copy, 0777) || errno == EEXIST;
         *p = kept;
     }
+    const int error = ok ? ENOTDIR : errno;
     struct stat st;
-    if (ok && (stat(path, &st) || !S_ISDIR(st.st_mode))) {
-        ok = false;
-        errno = ENOTDIR;
-    }
-    if (!ok) *why = strerror(errno);
+    ok = ok && !stat(path, &st) && S_ISDIR(st.st_mode);
     free(copy);
-    return ok;
+    return ok || (d && diag_error(d, EXIT_IO, "", "write-failed", "can't make '%s': %s", path, strerror(error)));
 }

@@ -45,5 +45,5 @@ int processors(void); /* that this process may use */
 /* A new folder below $TMPDIR (or /tmp); NULL when that failed (reported). Removed with everything in it by folder_remove. */
 char *folder_temporary(arena *a, diag *d);
 void folder_remove(const char *path);
-bool folder_make(const char *path, const char **why); /* with parents; fine when it's there */
+bool folder_make(diag *d, const char *path); /* with parents; fine when it's there. False: reported, where d is not NULL */
 #endif

@@ -97,8 +97,7 @@ static bool write_library(command *c, const char *folder, const compiled *out, c
 static bool write_folder(command *c, const compiled *out, const char *folder)
 {
     const bool is_new = access(folder, F_OK) != 0;
-    const char *why;
-    if (!folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+    if (!folder_make(c->diag, folder)) return false;
     mem_trap trap;
     mem_trap_set(&trap);
     const bool trapped = setjmp(trap.here) != 0;

@@ -71,8 +71,8 @@ static const char *output_of(command *c, const char *folder, const char *set)
 /* A call on every set; one that fails does not keep the others from running. What is said names the set. */
 static bool call_sets(command *c, session *s, const folder_list *sets)
 {
-    const char *folder = opt_text(c->o, OPT_OUTPUT, NULL), *why;
-    if (folder && !folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+    const char *folder = opt_text(c->o, OPT_OUTPUT, NULL);
+    if (folder && !folder_make(c->diag, folder)) return false;
     diag *all = c->diag;
     for (uint32_t i = 0; i < sets->n; i++) {
         const char *set = sets->p[i];

@@ -64,13 +64,13 @@ static tuning *with_choice(const tuner *t, const tuning *others, const char *sha
 static bool build(tuner *t, variant *v, bool profile)
 {
     command *c = t->c;
-    const char *library, *why, *folder = arena_printf(c->mem, "%s/%u", t->folder, t->n_built++);
+    const char *library, *folder = arena_printf(c->mem, "%s/%u", t->folder, t->n_built++);
     compile_options o = t->o;
     model *m = load_for_build(c->mem, c->diag, t->path);
     o.tuning = v->choices;
     o.profile = profile;
     if (!m) return false;
-    if (!folder_make(folder, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't make '%s': %s", folder, why);
+    if (!folder_make(c->diag, folder)) return false;
     if (!build_library(c->mem, m, &o, folder, "", CUDA_DEVICE, &v->built, &library)) return false;
     v->open = true;
     v->run = INFINITY;

@@ -15,11 +15,11 @@
 /* In ns; measured on processors with 2 MiB of second cache a core and a common third one. */
 static const double ASK_NS = 60;     /* to hand out a share of a job; the thread with it begins START_NS later, and the caller hears in HEAR_NS that it is done */
 static const double START_NS = 250, HEAR_NS = 100;
-static const double LINE_NS = 12;    /* a cache line from another core, among many */
+static const double LINE_NS = 12, STREAM_NS = 3; /* a cache line from another core: one of the first FEW_LINES, and of those that are fetched ahead behind them */
 static const double LEAST_GAIN_NS = 150; /* what a split must gain: other processors' cores are further apart */
 static const double LATE_NS = 4000;  /* pieces of this length may be several for each thread, so that those that come late leave the rest to others */
 static const double SHORT_ROWS = 1.5; /* rows that are too few for a kernel's tile take so much longer */
-enum { PIECES_PER_THREAD = 4, MOST_WAYS = 12, LINE_BYTES = 64, MOST_READS = 12, FAR_BACK = 64 /* steps */ };
+enum { PIECES_PER_THREAD = 4, MOST_WAYS = 12, LINE_BYTES = 64, MOST_READS = 12, FAR_BACK = 64 /* steps */, FEW_LINES = 512 };
 
 /* How a step may be done. As the pool does it: pieces of `step`, and thread t has those from pieces * t / shares on. shares 1: by the caller alone. */
 typedef struct {
@@ -309,6 +309,11 @@ static double lines_moved(const chooser *c, int n, const way *w, int t, uint32_t
     return lines + i->written * elsewhere(last, &last->way[k], t, part_of(i, w, t), same_manner(i, last));
 }
 
+static double moving_ns(double lines)
+{
+    return lines < FEW_LINES ? LINE_NS * lines : LINE_NS * FEW_LINES + STREAM_NS * (lines - FEW_LINES);
+}
+
 static double cost_of(const chooser *c, int n, const way *w, uint32_t k)
 {
     const item *i = &c->items.p[n];
@@ -316,7 +321,7 @@ static double cost_of(const chooser *c, int n, const way *w, uint32_t k)
     if (i->ns < 0) return 0;
     for (int t = 0; t < w->shares; t++) {
         const double begin = w->shares == 1 ? 0 : ASK_NS * (t ? t : w->shares - 1) + (t ? START_NS : 0);
-        const double end = begin + own_ns(i, w, t) + LINE_NS * lines_moved(c, n, w, t, k) + (t ? HEAR_NS : 0);
+        const double end = begin + own_ns(i, w, t) + moving_ns(lines_moved(c, n, w, t, k)) + (t ? HEAR_NS : 0);
         if (end > most) most = end;
     }
     return w->shares == 1 ? most : most + LEAST_GAIN_NS;

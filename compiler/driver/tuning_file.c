@@ -16,39 +16,26 @@
 #include "driver/yaml_file.h"
 
 typedef struct {
-    arena *mem;
-    diag *d;
-    const char *path;
-    yaml_document_t doc;
+    yaml_source source;
     tuning *to;
 } reader;
-
-static bool complain(reader *r, const yaml_node_t *n, const char *what)
-{
-    return diag_error(r->d, EXIT_USAGE, arena_printf(r->mem, "%s:%zu", r->path, n ? n->start_mark.line + 1 : 1), "tuning-file", "%s", what);
-}
-
-static const char *scalar(reader *r, const yaml_node_t *n)
-{
-    return n && n->type == YAML_SCALAR_NODE && n->data.scalar.length ? arena_strndup(r->mem, (const char *)n->data.scalar.value, n->data.scalar.length) : NULL;
-}
 
 /* The values of a mapping for these keys, NULL where one is not there; `wanted` of them have to be. */
 static bool read_keys(reader *r, const yaml_node_t *map, const char *what, const char *const *key, uint32_t n, uint32_t wanted, const yaml_node_t **given)
 {
-    if (!map || map->type != YAML_MAPPING_NODE) return complain(r, map, arena_printf(r->mem, "%s is a mapping with the keys %s and %s", what, key[0], key[1]));
+    if (!map || map->type != YAML_MAPPING_NODE) return yaml_complain(&r->source, map, arena_printf(r->source.mem, "%s is a mapping with the keys %s and %s", what, key[0], key[1]));
     for (uint32_t i = 0; i < n; i++) given[i] = NULL;
     for (yaml_node_pair_t *p = map->data.mapping.pairs.start; p < map->data.mapping.pairs.top; p++) {
-        const yaml_node_t *at = yaml_document_get_node(&r->doc, p->key);
-        const char *name = scalar(r, at);
+        const yaml_node_t *at = yaml_document_get_node(&r->source.doc, p->key);
+        const char *name = yaml_scalar(&r->source, at);
         uint32_t i = 0;
         while (i < n && (!name || strcmp(name, key[i]))) i++;
-        if (i == n) return complain(r, at, arena_printf(r->mem, "%s has no key '%s'", what, name ? name : "?"));
-        if (given[i]) return complain(r, at, arena_printf(r->mem, "'%s' is given twice", name));
-        given[i] = yaml_document_get_node(&r->doc, p->value);
+        if (i == n) return yaml_complain(&r->source, at, arena_printf(r->source.mem, "%s has no key '%s'", what, name && *name ? name : "?"));
+        if (given[i]) return yaml_complain(&r->source, at, arena_printf(r->source.mem, "'%s' is given twice", name));
+        given[i] = yaml_document_get_node(&r->source.doc, p->value);
     }
     for (uint32_t i = 0; i < wanted; i++)
-        if (!given[i]) return complain(r, map, arena_printf(r->mem, "%s has the key '%s'", what, key[i]));
+        if (!given[i]) return yaml_complain(&r->source, map, arena_printf(r->source.mem, "%s has the key '%s'", what, key[i]));
     return true;
 }
 
@@ -61,13 +48,13 @@ static bool read_entry(reader *r, const yaml_node_t *map)
     char *end;
     if (!read_keys(r, map, "a choice", key, KEYS, 2, given)) return false;
     for (uint32_t i = 0; i < KEYS; i++) {
-        word[i] = scalar(r, given[i]);
-        if (given[i] && !word[i]) return complain(r, given[i], arena_printf(r->mem, "'%s' takes one value", key[i]));
+        word[i] = yaml_scalar(&r->source, given[i]);
+        if (given[i] && (!word[i] || !*word[i])) return yaml_complain(&r->source, given[i], arena_printf(r->source.mem, "'%s' takes one value", key[i]));
     }
-    if (word[3] && ((void)strtod(word[3], &end), *end)) return complain(r, given[3], "'gain' is a number");
-    if (tuning_word(r->to, word[0])) return complain(r, given[0], arena_printf(r->mem, "a second choice for '%s'", word[0]));
+    if (word[3] && ((void)strtod(word[3], &end), *end)) return yaml_complain(&r->source, given[3], "'gain' is a number");
+    if (tuning_word(r->to, word[0])) return yaml_complain(&r->source, given[0], arena_printf(r->source.mem, "a second choice for '%s'", word[0]));
     const tuning_entry e = {.shape = word[0], .choice = word[1], .line = (uint32_t)given[0]->start_mark.line + 1};
-    VEC_PUSH(r->mem, r->to->entries, e);
+    VEC_PUSH(r->source.mem, r->to->entries, e);
     return true;
 }
 
@@ -76,19 +63,20 @@ static bool read_document(void *ctx)
     static const char *const key[] = {"target", "choices"};
     reader *r = ctx;
     const yaml_node_t *given[2];
-    if (!read_keys(r, yaml_document_get_root_node(&r->doc), "a tuning file", key, 2, 2, given)) return false;
-    if (!(r->to->target = scalar(r, given[0]))) return complain(r, given[0], "'target' is the name of a target");
-    if (given[1]->type != YAML_SEQUENCE_NODE) return complain(r, given[1], "'choices' is a list");
+    if (!read_keys(r, yaml_document_get_root_node(&r->source.doc), "a tuning file", key, 2, 2, given)) return false;
+    r->to->target = yaml_scalar(&r->source, given[0]);
+    if (!r->to->target || !*r->to->target) return yaml_complain(&r->source, given[0], "'target' is the name of a target");
+    if (given[1]->type != YAML_SEQUENCE_NODE) return yaml_complain(&r->source, given[1], "'choices' is a list");
     for (yaml_node_item_t *i = given[1]->data.sequence.items.start; i < given[1]->data.sequence.items.top; i++)
-        if (!read_entry(r, yaml_document_get_node(&r->doc, *i))) return false;
+        if (!read_entry(r, yaml_document_get_node(&r->source.doc, *i))) return false;
     return true;
 }
 
 tuning *tuning_read(arena *a, diag *d, const char *path)
 {
-    reader r = {.mem = a, .d = d, .path = path, .to = ARENA_NEW(a, tuning)};
+    reader r = {.source = {.mem = a, .d = d, .path = path, .code = "tuning-file"}, .to = ARENA_NEW(a, tuning)};
     *r.to = (tuning){.mem = a, .path = path};
-    return yaml_file_read(a, d, path, "tuning-file", &r.doc, read_document, &r) ? r.to : NULL;
+    return yaml_file_read(&r.source, read_document, &r) ? r.to : NULL;
 }
 
 static int by_shape(const void *a, const void *b)

@@ -5,7 +5,19 @@
 
 #include "base/diag.h"
 
-/* Reads the file into *doc and calls read(ctx), which may look at it; the document is gone afterwards. False after reporting: EXIT_IO where the file can't be read,
- * EXIT_USAGE with `code` and the line where it is no YAML, or what `read` reported. */
-bool yaml_file_read(arena *a, diag *d, const char *path, const char *code, yaml_document_t *doc, bool (*read)(void *ctx), void *ctx);
+typedef struct {
+    arena *mem;
+    diag *d;
+    const char *path, *code; /* of what is reported */
+    yaml_document_t doc;
+} yaml_source;
+
+/* Reads the file s->path into s->doc and calls read(ctx), which may look at it; the document is gone afterwards. False after reporting: EXIT_IO where the file can't be
+ * read, EXIT_USAGE with the line where it is no YAML, or what `read` reported. */
+bool yaml_file_read(yaml_source *s, bool (*read)(void *ctx), void *ctx);
+
+/* Reports (EXIT_USAGE) what is wrong with a node, with its line; n NULL: with the file. Always false. */
+bool yaml_complain(yaml_source *s, const yaml_node_t *n, const char *what);
+const char *yaml_line(yaml_source *s, const yaml_node_t *n);   /* "FILE:LINE" */
+const char *yaml_scalar(yaml_source *s, const yaml_node_t *n); /* its text; NULL: there is none, or it is a list or a mapping */
 #endif

@@ -6,8 +6,7 @@
 Each net is one to three chains of convolutions (1x1, depthwise, dense, grouped) and pools with any stride, dilation and padding, a residual sum around some.
 With --optimize=size all that can be is a band; where that is so is seen in the plan, and it must be in most nets. The same bits have to come out with one,
 two and three threads, and of the net that gives every value in between as an output, which leaves nothing to be banded; --sanitize: and nothing is to be seen
-by the sanitizers. Differences from onnxruntime are at
-most 2e-5 of the output's range. Exit code 77 without onnx or onnxruntime."""
+by the sanitizers. Differences from onnxruntime are at most 2e-5 of the output's range. Exit code 77 without onnx or onnxruntime."""
 import argparse
 import os
 import subprocess
@@ -17,11 +16,13 @@ import tempfile
 try:
     import numpy as np
     import onnx
-    import onnxruntime
+    import onnxruntime  # noqa: F401
     from onnx import TensorProto, helper, numpy_helper
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
+
+from convolutions import difference, prepare, run, target_of
 
 SHARE = 2e-5
 
@@ -107,19 +108,6 @@ def with_outputs(model, names):
     return more
 
 
-def run(tool, path, inputs, work, options):
-    """Outputs by input file."""
-    out = os.path.join(work, "out")
-    p = subprocess.run([tool, "run", path, "--data", inputs, "--output", out, "-q", *options], capture_output=True, text=True, check=False)
-    if p.returncode:
-        return None, (p.stderr.strip() + p.stdout)[:800]
-    results = {}
-    for name in sorted(os.listdir(inputs)):
-        with np.load(os.path.join(out, name)) as z:
-            results[name] = z["y"]
-    return results, ""
-
-
 def has_bands(tool, path, work, options):
     p = subprocess.run([tool, "compile", path, "--dump=layout", "-q", "-o", os.path.join(work, "plan"), *options], capture_output=True, text=True, check=False)
     return any(line.split()[1:2] == ["band"] for line in p.stdout.splitlines())
@@ -129,17 +117,10 @@ def check(tool, k, seed, work, sanitize):
     """(what is wrong, whether there was a band)."""
     rng = np.random.default_rng([seed, k])
     model, names, shapes = net(rng)
-    path, whole, inputs = os.path.join(work, f"net{k}.onnx"), os.path.join(work, f"whole{k}.onnx"), os.path.join(work, f"in{k}")
-    onnx.save(model, path)
+    path, inputs, want = prepare(model, shapes, rng, work, k)
+    whole = os.path.join(work, f"whole{k}.onnx")
     onnx.save(with_outputs(model, names), whole)
-    os.makedirs(inputs)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    want = {}
-    for i, shape in enumerate(shapes):
-        x = rng.standard_normal(shape).astype(np.float32)
-        np.savez(os.path.join(inputs, f"{i}.npz"), x=x)
-        want[f"{i}.npz"] = session.run(None, {"x": x})[0]
-    target = ["native", "x86-64-v3", "x86-64", "generic-c99"][k % 4] if os.uname().machine == "x86_64" else "native"
+    target = target_of(k)
     options, first = ["--optimize=size", f"--target={target}"], None
     for model_path, threads in ((path, 1), (path, 2), (path, 3), (whole, 1)):
         how = f"{target}, {threads} threads" + (", not banded" if model_path == whole else "")
@@ -147,8 +128,8 @@ def check(tool, k, seed, work, sanitize):
         if got is None:
             return f"{how}: {said}", False
         for name, w in want.items():
-            worst = np.max(np.abs(got[name] - w)) / max(np.max(np.abs(w)), 1e-6)
-            if got[name].shape != w.shape or not worst <= SHARE:
+            worst = difference(got[name], w)
+            if not worst <= SHARE:
                 return f"{how}, {name}: differs by {worst:.3g} of the range", False
             if first and got[name].tobytes() != first[name].tobytes():
                 return f"{how}, {name}: not the same bits", False

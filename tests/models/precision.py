@@ -15,13 +15,13 @@ import tempfile
 try:
     import numpy as np
     import onnx
-    import onnxruntime
+    import onnxruntime  # noqa: F401
     from onnx import TensorProto, helper, numpy_helper
 except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
 
-from convolutions import net, run
+from convolutions import difference, net, prepare, run
 
 SHARE = 2e-2
 
@@ -84,15 +84,7 @@ def targets():
 def check(tool, k, seed, work):
     rng = np.random.default_rng([seed, k])
     model, shapes = encoder(rng) if k % 2 else net(rng)
-    path, inputs = os.path.join(work, f"net{k}.onnx"), os.path.join(work, f"in{k}")
-    onnx.save(model, path)
-    os.makedirs(inputs)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    want = {}
-    for i, shape in enumerate(shapes):
-        x = rng.standard_normal(shape).astype(np.float32)
-        np.savez(os.path.join(inputs, f"{i}.npz"), x=x)
-        want[f"{i}.npz"] = session.run(None, {"x": x})[0]
+    path, inputs, want = prepare(model, shapes, rng, work, k)
     choice = targets()
     precision, target, optimize = choice[k // 2 % len(choice)]
     first = None
@@ -105,8 +97,8 @@ def check(tool, k, seed, work):
         if got is None:
             return f"{where}: {said}"
         for name, w in want.items():
-            worst = np.max(np.abs(got[name] - w)) / max(np.max(np.abs(w)), 1e-6)
-            if got[name].shape != w.shape or not worst <= SHARE:
+            worst = difference(got[name], w)
+            if not worst <= SHARE:
                 return f"{where}, {name}: differs by {worst:.3g} of the range"
             if k % 2 and worst < 1e-6:
                 return f"{where}, {name}: nothing was rounded"

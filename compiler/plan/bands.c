@@ -8,7 +8,7 @@
  * Each element is computed as it would be without, so the bits are the same. */
 #include "plan/conv_plan.h"
 
-enum { MOST_PARTS = 16, MOST_ROWS = 64 /* of a band */, MOST_HEIGHT = 1 << 20, LINE = 64 /* elements */ };
+enum { MOST_PARTS = 16, MOST_ROWS = 64 /* of a band */, MOST_HEIGHT = 1 << 20, LINE = 64 /* elements */, MOST_EDGE = 128 /* rows, see edge_rows */ };
 static const double L2_RATE = 60, L3_RATE = 20; /* bytes in a ns, written and read again, of one core */
 static const double MOST_LOSS = 0.015, SIZE_LOSS = 0.25; /* of the time of a run, for a smaller arena; the second with --optimize=size */
 static const double LEAST_GAIN = 0.03;                   /* of that time, to be worth a band without it */
@@ -275,11 +275,27 @@ static void run_rows(band_part *part, uint32_t n, int64_t rows, int64_t from, in
     }
 }
 
+/* Rows of all parts that lie around an image or that two neighbouring ones read: so far from its ends every band is like the next one. */
+static int64_t edge_rows(const band_part *part, uint32_t n)
+{
+    int64_t edge = 0;
+    for (uint32_t k = 0; k < n; k++) edge += part[k].reach + part[k].top + part[k].bottom + part[k].stride;
+    return edge;
+}
+
+/* Of an image without most of the bands in its middle, which need nothing else; threads may begin at any row. */
 static void count_room(const bander *b, band_part *part, uint32_t n, int64_t rows)
 {
-    for (uint32_t k = 0; k < n; k++) part[k].room = 0;
-    const int64_t height = part[n - 1].height;
-    for (int64_t from = 0; from < (b->o->threads > 1 ? height : 1); from++) run_rows(part, n, rows, from, height);
+    band_part small[MOST_PARTS];
+    const int64_t spare = (part[n - 1].height - 2 * edge_rows(part, n)) / rows - 4;
+    int64_t less = spare > 0 ? spare * rows : 0;
+    for (uint32_t k = n; k-- > 0; less *= part[k].stride) {
+        small[k] = part[k];
+        small[k].room = 0;
+        small[k].height -= less;
+    }
+    for (int64_t from = 0; from < (b->o->threads > 1 ? small[n - 1].height : 1); from++) run_rows(small, n, rows, from, small[n - 1].height);
+    for (uint32_t k = 0; k < n; k++) part[k].room = small[k].room;
 }
 
 /* ---- what it takes ---- */
@@ -301,6 +317,7 @@ static cost band_cost(const bander *b, const candidate *c, uint32_t n, int64_t r
         weights += c[k].weights;
     }
     if (n == 1) return all;
+    if (edge_rows(part, n) > MOST_EDGE) return (cost){-1, 0};
     count_room(b, part, n, rows);
     const int64_t bands = (part[n - 1].height + rows - 1) / rows;
     for (uint32_t k = 0; k + 1 < n; k++) {

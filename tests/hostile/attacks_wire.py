@@ -91,6 +91,15 @@ def vast_constant(folder):
     return model(graph([node("ConstantOfShape", ["s"], ["y"])], [], [out(2)], [shape]))
 
 
+@attack("a chain of convolutions over images of a million rows, which go through them by rows", "fine")
+def tall_images(folder):
+    dims = (1, 16, (1 << 20) - 1, 4)
+    weights = [tensor("w", (16, 16, 1, 1)), tensor("d", (16, 1, 3, 3))]
+    depthwise = attr_int("group", 16) + attr_ints("pads", [1, 1, 1, 1])
+    nodes = [n for i in range(7) for n in (node("Conv", [f"b{i}", "w"], [f"a{i}"]), node("Conv", [f"a{i}", "d"], [f"b{i + 1}"], depthwise))]
+    return model(graph(nodes, [value("b0", dims)], [value("b7", dims)], weights))
+
+
 @attack("Expand, Tile and Pad make terabytes of four bytes", "any")
 def vast_moves(folder):
     big, axes = tensor("s", (1,), INT64, struct.pack("<q", 1 << 38)), tensor("p", (2,), INT64, struct.pack("<2q", 1 << 39, 1 << 39))

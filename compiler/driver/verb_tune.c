@@ -123,9 +123,9 @@ static bool time_all(const tuner *t, variant *v, uint32_t n, bool steps)
 
 /* ---- ways to compute a step ---- */
 
-static bool is_split(const tuning_question *q)
+static bool is_split(const char *shape)
 {
-    return !strncmp(q->shape, "split of ", 9);
+    return !strncmp(shape, "split of ", 9);
 }
 
 static const tuning_question *question_of(const variant *v, const char *shape)
@@ -175,18 +175,18 @@ static bool tune_kernels(tuner *t, tuning *best)
     uint32_t n = 1, most = 1;
     bool ok = build(t, &v[0], true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
-        if (!is_split(&v[0].choices->questions.p[i]) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
+        if (!is_split(v[0].choices->questions.p[i].shape) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
     for (; ok && n < most; n++) {
         v[n].choices = no_choices(t);
         for (uint32_t i = 0; i < v[0].choices->questions.n; i++) {
             const tuning_question *q = &v[0].choices->questions.p[i];
-            if (!is_split(q) && n < q->n) VEC_PUSH(v[n].choices->mem, v[n].choices->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[n]}));
+            if (!is_split(q->shape) && n < q->n) VEC_PUSH(v[n].choices->mem, v[n].choices->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[n]}));
         }
         ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
     }
     ok = ok && time_all(t, v, n, true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
-        if (!is_split(&v[0].choices->questions.p[i])) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
+        if (!is_split(v[0].choices->questions.p[i].shape)) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
     for (uint32_t i = 0; i < n; i++) close_variant(&v[i]);
     return ok;
 }
@@ -224,7 +224,7 @@ static bool tune_splits(tuner *t, tuning *best)
     const tuning asked = *pair[0].choices;
     for (uint32_t i = 0; ok && i < asked.questions.n; i++) {
         const tuning_question *q = &asked.questions.p[i];
-        if (is_split(q) && q->ns < SPLIT_NS) ok = try_splits(t, q, pair);
+        if (is_split(q->shape) && q->ns < SPLIT_NS) ok = try_splits(t, q, pair);
     }
     close_variant(&pair[0]);
     close_variant(&pair[1]);
@@ -240,27 +240,38 @@ static bool build_tuned(tuner *t, variant *v)
     return build(t, v, false);
 }
 
-/* Choices that can't be followed together are set back to the plan's: each may have fitted alone into what --optimize leaves for weights. True: there was one. */
+/* Choices that can't be followed together are set back to the plan's: each may have fitted alone into what --optimize leaves for weights. How a step was split is
+ * left out then, for another kernel has other pieces. True: there was one. */
 static bool set_back(tuner *t, const variant *v)
 {
+    uint32_t kept = 0, n = t->results.n;
     bool any = false;
-    for (uint32_t i = 0; i < t->results.n; i++) {
-        tuning_result *r = &t->results.p[i];
-        if (!v->choices->entries.p[i].refused || r->choice == r->over) continue;
-        r->choice = r->over;
-        r->gain = 1;
-        any = true;
+    for (uint32_t i = 0; i < n; i++) {
+        tuning_result r = t->results.p[i];
+        if (v->choices->entries.p[i].refused) {
+            any = true;
+            if (r.choice == r.over) continue;
+            r.choice = r.over;
+            r.gain = 1;
+        }
+        t->results.p[kept++] = r;
     }
+    t->results.n = kept;
     return any;
 }
 
-/* Steps were faster, but the model is not: what one gained another one lost, or it was noise. */
+/* Steps were faster, but the model is not: what one gained another one lost, or it was noise. Splits were those of the kernels that are given up. */
 static void keep_plan(tuner *t)
 {
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < t->results.n; i++) {
-        t->results.p[i].choice = t->results.p[i].over;
-        t->results.p[i].gain = 1;
+        tuning_result r = t->results.p[i];
+        if (is_split(r.shape)) continue;
+        r.choice = r.over;
+        r.gain = 1;
+        t->results.p[kept++] = r;
     }
+    t->results.n = kept;
 }
 
 static void print_report(tuner *t, double before, double after)

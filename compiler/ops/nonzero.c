@@ -208,6 +208,14 @@ static ex item_element(const items *t, dim i, const dim *part)
     return load_axes(t->c, t->x, t->rank, at);
 }
 
+/* v < w, where NaN is more than any number and equal to itself, as in numpy: an order of all values. */
+static ex before(lower_ctx *c, ex v, ex w)
+{
+    const ctype t = ex_type(c->x, v);
+    if (t != CT_F32 && t != CT_F64) return less(c, v, w);
+    return ex_select(c->x, ex_un(c->x, EX_ISNAN, w), ex_un(c->x, EX_NOT, ex_un(c->x, EX_ISNAN, v)), less(c, v, w));
+}
+
 /* order[i, j] = -1, 0, 1: how item i compares with item j, by its first different element. */
 static slot item_order(const items *t)
 {
@@ -235,7 +243,7 @@ static slot item_order(const items *t)
     const ex more = ex_dim(c->x, dim_mulc(c->d, place, 2)), less_here = ex_dim(c->x, dim_addc(c->d, dim_mulc(c->d, place, 2), 1));
     const ex none = ex_dim(c->x, dim_mulc(c->d, size, 2));
     const ex wide_v = ex_type(c->x, v) == CT_BOOL ? ex_cast(c->x, CT_I32, v) : v, wide_w = ex_type(c->x, w) == CT_BOOL ? ex_cast(c->x, CT_I32, w) : w;
-    const ex first = stage_fold(&b, FOLD_MIN, ex_select(c->x, less(c, wide_v, wide_w), less_here, ex_select(c->x, less(c, wide_w, wide_v), more, none)));
+    const ex first = stage_fold(&b, FOLD_MIN, ex_select(c->x, before(c, wide_v, wide_w), less_here, ex_select(c->x, before(c, wide_w, wide_v), more, none)));
     nest_stage(&b);
     const ex odd = ex_bin(c->x, EX_FMOD, first, ex_i(c->x, CT_I64, 2)), minus = ex_i(c->x, CT_I32, -1), plus = ex_i(c->x, CT_I32, 1);
     const ex sign = ex_select(c->x, equal(c, odd, ex_i(c->x, CT_I64, 0)), plus, minus);

@@ -53,3 +53,19 @@ expect 0 run relu.onnx in.npz
 says err "the model has no input 'y'"
 expect 0 run relu.onnx x=in.npz
 [ ! -s err ] || fail "a warning for a tensor that got its name"
+
+# To Unique NaN is a value like others, the greatest (y: 1 NaN NaN 1 NaN 1).
+cat > unique.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[2,3] x) => (float[k] u, int64[k] first, int64[6] place, int64[k] count)
+<float[2,3] odd = {1, 0, 0, 1, 0, 1}>
+{
+    r = Relu (x)
+    nan = Div (r, odd)
+    zero = Sub (nan, nan)
+    y = Add (zero, odd)
+    u, first, place, count = Unique (y)
+}
+T
+expect 0 run unique.onnxtxt -i x.pb
+says out "first: int64[2] = 0 1" "place: int64[6] = 0 1 1 0 1 0" "count: int64[2] = 3 3"

@@ -186,7 +186,7 @@ static void *compile(const char *cc, const char *flags, int vl, family kin)
     const char *why;
     assert_true(file_write(c_file, out.p, out.n, &why));
     char *command = arena_printf(A,
-                                 "%s -std=c99 -O2 %s -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC %s "
+                                 "%s -std=c99 -O2 %s -ffp-contract=off -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-psabi -Werror -shared -fPIC %s "
                                  "-I%s/runtime -I%s/templates/simd -o %s %s -lm",
                                  cc, flags, getenv("PRINT_TEST_CFLAGS") ? getenv("PRINT_TEST_CFLAGS") : "", TEST_SOURCE_DIR, TEST_SOURCE_DIR, so, c_file);
     if (system(command) != 0) fail_msg("%s", command);
@@ -328,7 +328,7 @@ static void check_hook(bool half, int vl)
     char *stem = arena_printf(A, "%s/print_hook_%d_%d", TEST_BINARY_DIR, half, vl);
     const char *why;
     assert_true(file_write(arena_printf(A, "%s.c", stem), out.p, out.n, &why));
-    char *command = arena_printf(A, "gcc -std=c99 -O1 -march=native -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -shared -fPIC -I%s/templates/simd -o %s.so %s.c -lm",
+    char *command = arena_printf(A, "gcc -std=c99 -O1 -march=native -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wno-psabi -Werror -shared -fPIC -I%s/templates/simd -o %s.so %s.c -lm",
                                  TEST_SOURCE_DIR, stem, stem);
     if (system(command) != 0) fail_msg("%s", command);
     void *lib = dlopen(arena_printf(A, "%s.so", stem), RTLD_NOW | RTLD_LOCAL), *sym = dlsym(lib, "run"), *p[4];

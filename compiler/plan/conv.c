@@ -356,10 +356,11 @@ static bool tiles(conv_plan *c, const step *s, block *out)
     const int vl = c->o->target->vl;
     vector_unit unit = conv_unit(c);
     if (bytes && weight_offset(c)) unit.registers = unit.registers * 2 / 3; /* sums of x besides the accumulators */
-    const int64_t width = conv_known(p, c->out[2]), row = width < 0 ? 65536 : width * c->stride[2] * c->stride[1] * c->ic * (bytes ? 1 : narrow ? 2 : 4);
+    const int64_t height = conv_known(p, c->out[1]), width = conv_known(p, c->out[2]), lines = c->kernel[1] < c->stride[1] ? c->kernel[1] : c->stride[1];
+    const int64_t row = width < 0 ? 65536 : width * c->stride[2] * lines * c->ic * (bytes ? 1 : narrow ? 2 : 4);
     int side = c->k->conv.winograd;
     const char *shape = tuning_conv_shape(p, c->o, c->k);
-    const conv_tile t = tuning_conv_tile(p, c->o, c->k, shape, &unit, c->oc, conv_known(p, c->out[1]), width, row, &side);
+    conv_tile t = tuning_conv_tile(p, c->o, c->k, shape, &unit, c->oc, height, width, row, &side);
     if (side && conv_winograd(c, s, out)) {
         out->steps.p[out->steps.n - 1]->kernel->shape = shape;
         return true;
@@ -373,6 +374,8 @@ static bool tiles(conv_plan *c, const step *s, block *out)
                          : narrow ? pack_conv_half(p, &steps, name, w, group, channels, nr, c->k->conv.narrow)
                                   : pack_conv(p, &steps, name, w, group, channels, nr);
     if (!conv_pack(c, out, &steps, weights)) return false;
+    const int64_t all = (c->ic + channels - 1) / channels, terms = channels * c->kernel[0] * c->kernel[1] * c->kernel[2];
+    if (!bytes && !narrow && c->k->conv.rank < 3) conv_steps(&unit, &t, all, terms, height, width, row);
     bindings b = {.d = d};
     conv_bind_number(&b, "NV", t.nv);
     conv_bind_number(&b, "NVT", t.nvt);
@@ -387,8 +390,12 @@ static bool tiles(conv_plan *c, const step *s, block *out)
     conv_bind_window(&b, c, 0, false);
     conv_bind_number(&b, "ROWS", t.rows);
     if (bytes) conv_bind_number(&b, "WZ", weight_offset(c));
-    else conv_bind_number(&b, "AHEAD", conv_ahead(&unit, &t, narrow ? channels / 2 : channels, conv_known(p, c->out[1]), width));
-    if (!bytes && !narrow) conv_bind_number(&b, "CB", channels);
+    else conv_bind_number(&b, "AHEAD", conv_ahead(&unit, &t, narrow ? channels / 2 : channels, height, width));
+    if (!bytes && !narrow) {
+        conv_bind_number(&b, "CB", channels);
+        conv_bind_number(&b, "STEP", t.step ? t.step : all);
+        conv_bind_number(&b, "SUMS", t.step ? t.rows * width * nr : 1);
+    }
     if (narrow) {
         assert(b.n + NARROW_BINDINGS <= MOST_BINDINGS);
         narrow_bindings(p, c->o, c->k->conv.narrow, b.list + b.n);

@@ -30,6 +30,7 @@ typedef struct {
 typedef struct {
     int ry, rx, nv, rt, nvt; /* RY, RX, NV, RT, NVT of conv: rows, pixels, vectors, pixels of the second tile, vectors of the last channel block */
     int64_t rows;        /* ROWS: output rows that one weight block is used for */
+    int64_t step;        /* STEP: blocks of channels that are added up before the next; 0: all */
     double cycles;       /* estimate for each input channel and tap of an image; 0 where its size is not known */
 } conv_tile;
 
@@ -61,7 +62,10 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
 attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
-/* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it once; from 4 on a multiple of 4.
+/* Where an image fits into the cache, but not into the half of it that is for rows: all rows, in steps of blocks of channels whose weights stay in the first cache.
+ * all: blocks; terms: of one block, channels times taps. */
+void conv_steps(const vector_unit *u, conv_tile *t, int64_t all, int64_t terms, int64_t oh, int64_t ow, int64_t row_bytes);
+/* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it, once where they are no more than those lines; from 4 on a multiple of 4.
  * 0 where tiles are many (weights are then read rarely) or not known. channels: that each tap adds up, CB. */
 int conv_ahead(const vector_unit *u, const conv_tile *t, int64_t channels, int64_t oh, int64_t ow);
 /* Of all tiles of side x side pixels (of all images; -1: not known) and the channels of the convolution, for as many threads. tb 0: a block has no room for a few tiles. */

@@ -16,6 +16,8 @@
  *            up to whole vectors where OUT_V stands lanes beyond OC, or 0 where groups do not begin at whole vectors
  *            AHEAD  cache lines of the next weight block to prefetch at each tap, so that all of it is there when it is needed: less than 4, or a multiple of 4,
  *                   which are from four parts of it, for a cache fetches faster from several pages than from one
+ *            STEP   blocks of CB channels that are added up for ROWS rows before the next ones, so that their weights stay in the L1 cache
+ *            SUMS   sums that are kept between them: ROWS * OW * NR; 1 where STEP is all blocks
  *            PARTS  shares; with 1 LINES is not used
  * free       ROWS   rows that are computed for one weight block before the next, so that their input stays in the L2 cache
  *
@@ -24,19 +26,19 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); constants at every call.
- * `ahead`: what of the next weights is to be prefetched meanwhile. */
-INLINE void conv_tile(const int py, const int px, const int nv, const float *restrict x, const float *restrict w, const float *ahead, int64_t n,
-                      int64_t oc0, int64_t oc, int64_t row, int64_t ow HOOK_PARAMS)
+/* The blocks [from, to) of CB channels for `py` rows from `row` on, `px` pixels from ow on and `nv` vectors from oc on (its group's first channel is oc0); py, px, nv
+ * are constants at every call. sums: those of the blocks before, [py * px][nv][VL]. ahead: what of the next weights is to be prefetched meanwhile. */
+INLINE void conv_tile(const int py, const int px, const int nv, const float *restrict x, const float *restrict w, const float *ahead, float *restrict sums, int64_t from,
+                      int64_t to, int64_t n, int64_t oc0, int64_t oc, int64_t row, int64_t ow HOOK_PARAMS)
 {
-    const int64_t parts = AHEAD < 4 ? 1 : 4, size = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * CB * NV * VL);
+    const int64_t parts = AHEAD < 4 ? 1 : 4, size = (int64_t)STEP * (KD * KH * KW * CB * NV * VL);
     vf acc[RY * RX][NV];
 #pragma GCC unroll 32
     for (int p = 0; p < py * px; p++) {
 #pragma GCC unroll 8
-        for (int j = 0; j < nv; j++) acc[p][j] = vf_set(0.0f);
+        for (int j = 0; j < nv; j++) acc[p][j] = STEP * CB < IC && from > 0 ? vf_ld(sums + (p * nv + j) * VL) : vf_set(0.0f);
     }
-    for (int64_t block = 0; block < (IC + CB - 1) / CB; block++) {
+    for (int64_t block = from; block < to; block++) {
         const int64_t channels = IC % CB == 0 || block < IC / CB ? CB : IC % CB;
         for (int64_t tap = 0; tap < KD * KH * KW; tap++) {
             const int64_t kd = tap / (KH * KW), kh = tap / KW % KH, kw = tap % KW;
@@ -62,6 +64,14 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
             w += CB * NV * VL;
         }
     }
+    if (STEP * CB < IC && to * CB < IC) {
+#pragma GCC unroll 32
+        for (int p = 0; p < py * px; p++) {
+#pragma GCC unroll 8
+            for (int j = 0; j < nv; j++) vf_st(sums + (p * nv + j) * VL, acc[p][j]);
+        }
+        return;
+    }
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < py * px; p++) {
@@ -83,39 +93,51 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
     }
 }
 
-INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, const float *ahead, int64_t n,
-                      int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
+/* `py` rows; sums: [py * OW][nv][VL]. */
+INLINE void conv_rows(const int py, const int nv, const float *restrict x, const float *restrict w, const float *ahead, float *restrict sums, int64_t from, int64_t to,
+                      int64_t n, int64_t oc0, int64_t oc, int64_t row HOOK_PARAMS)
 {
-    const int64_t tile_ahead = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * (AHEAD < 4 ? AHEAD : AHEAD / 4) * 16);
+    const int64_t pixel = STEP * CB < IC ? py * nv * VL : 0, tile_ahead = (int64_t)STEP * (KD * KH * KW * (AHEAD < 4 ? AHEAD : AHEAD / 4) * 16);
     int64_t ow = 0;
-    for (; ow + RX <= OW; ow += RX, ahead += tile_ahead) conv_tile(py, RX, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RX <= OW; ow += RX, ahead += tile_ahead) conv_tile(py, RX, nv, x + ow * SW * X_W, w, ahead, sums + ow * pixel, from, to, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX == 0) return;
-    for (; ow + RT <= OW; ow += RT) conv_tile(py, RT, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow + RT <= OW; ow += RT) conv_tile(py, RT, nv, x + ow * SW * X_W, w, ahead, sums + ow * pixel, from, to, n, oc0, oc, row, ow HOOK_ARGS);
     if (OW % RX % RT == 0) return;
-    for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, ahead, n, oc0, oc, row, ow HOOK_ARGS);
+    for (; ow < OW; ow++) conv_tile(py, 1, nv, x + ow * SW * X_W, w, ahead, sums + ow * pixel, from, to, n, oc0, oc, row, ow HOOK_ARGS);
+}
+
+/* Rows [first, last) for the blocks [from, to) of CB channels and one group of output channels. ahead: the weights that are read next. */
+INLINE void conv_group(const float *restrict x, const float *restrict w, const float *ahead, float *restrict sums, int64_t first, int64_t last, int64_t from, int64_t to,
+                       int64_t oc0, int64_t oc HOOK_PARAMS)
+{
+    const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)STEP * (KD * KH * KW * (AHEAD < 4 ? AHEAD : AHEAD / 4) * 16));
+    const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
+    for (int64_t row = first, rows; row < last; row += rows) {
+        const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
+        const float *xr = x + (X_AT + n * X_N + od * SD * X_D + oh * SH * X_H);
+        const float *next = ahead + (row - first) / RY * row_ahead % ((int64_t)STEP * (KD * KH * KW * CB * NV * VL));
+        float *kept = sums + (STEP * CB < IC ? (row - first) * OW * NV * VL : 0);
+        rows = oh + RY <= OH && row + RY <= last ? RY : 1;
+        if (rows == RY && whole) conv_rows(RY, NV, xr, w, next, kept, from, to, n, oc0, oc, od * OH + oh HOOK_ARGS);
+        else if (rows == RY) conv_rows(RY, NVT, xr, w, next, kept, from, to, n, oc0, oc, od * OH + oh HOOK_ARGS);
+        else if (whole) conv_rows(1, NV, xr, w, next, kept, from, to, n, oc0, oc, od * OH + oh HOOK_ARGS);
+        else conv_rows(1, NVT, xr, w, next, kept, from, to, n, oc0, oc, od * OH + oh HOOK_ARGS);
+    }
 }
 
 /* Rows [lo, hi) for the blocks [from, to) of weights. */
 INLINE void conv_blocks(const float *restrict x, const float *restrict w, int64_t lo, int64_t hi, int64_t from, int64_t to HOOK_PARAMS)
 {
-    const int64_t blocks = (OC + NV * VL - 1) / (NV * VL);
-    const int64_t block_size = (int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * CB * NV * VL);
-    const int64_t row_ahead = (OW + RX - 1) / RX * ((int64_t)((IC + CB - 1) / CB) * (KD * KH * KW * (AHEAD < 4 ? AHEAD : AHEAD / 4) * 16));
+    const int64_t blocks = (OC + NV * VL - 1) / (NV * VL), all = (IC + CB - 1) / CB, size = KD * KH * KW * CB * NV * VL;
+    float sums[SUMS];
     for (int64_t first = lo; first < hi; first += ROWS) {
         const int64_t last = first + ROWS < hi ? first + ROWS : hi;
         for (int64_t block = from; block < to; block++) {
             const int64_t g = block / blocks, oc0 = g * OC, oc = oc0 + block % blocks * (NV * VL);
-            const float *wb = w + block * block_size;
-            for (int64_t row = first, rows; row < last; row += rows) {
-                const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
-                const float *xr = x + (X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H);
-                const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
-                const float *next = block + 1 < to ? wb + block_size + (row - first) / RY * row_ahead : w + from * block_size;
-                rows = oh + RY <= OH && row + RY <= last ? RY : 1;
-                if (rows == RY && whole) conv_rows(RY, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (rows == RY) conv_rows(RY, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else if (whole) conv_rows(1, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
-                else conv_rows(1, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
+            const float *xg = x + g * (IC / XB) * X_C, *wb = w + block * all * size, *next = block + 1 < to ? wb + all * size : w + from * all * size;
+            for (int64_t k = 0, end; k < all; k = end) {
+                end = k + STEP < all ? k + STEP : all;
+                conv_group(xg, wb + k * size, end < all ? wb + end * size : next, sums, first, last, k, end, oc0, oc HOOK_ARGS);
             }
         }
     }

@@ -108,7 +108,7 @@ INLINE void conv_half_blocks(const uint16_t *restrict x, const uint16_t *restric
                 const int64_t n = row / OH / OD, od = row / OH % OD, oh = row % OH;
                 const uint16_t *xr = x + X_AT + n * X_N + g * (IC / XB) * X_C + od * SD * X_D + oh * SH * X_H;
                 const int whole = NVT == NV || oc + NV * VL <= oc0 + OC;
-                const uint16_t *next = block + 1 < to ? wb + block_size + (row - first) / RY * row_ahead : w + from * block_size;
+                const uint16_t *next = block + 1 < to ? wb + block_size + (row - first) / RY * row_ahead % block_size : w + from * block_size;
                 rows = oh + RY <= OH && row + RY <= last ? RY : 1;
                 if (rows == RY && whole) conv_half_rows(RY, NV, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);
                 else if (rows == RY) conv_half_rows(RY, NVT, xr, wb, next, n, oc0, oc, od * OH + oh HOOK_ARGS);

@@ -2,7 +2,7 @@
 #include "check.h"
 
 typedef struct {
-    int64_t n, groups, ic, oc, oc_lanes, xb, cb, nvt, rows, parts;  /* ic, oc: per group */
+    int64_t n, groups, ic, oc, oc_lanes, xb, cb, step, nvt, rows, parts;  /* ic, oc: per group */
     int64_t o[3], k[3], s[3], d[3], size[3];                    /* size: of the input with its halo */
     int64_t x_n, x_c, x_d, x_h, x_w;
 } shape;
@@ -12,6 +12,8 @@ typedef struct {
 #define OC_LANES (p_->oc_lanes)
 #define XB (p_->xb)
 #define CB (p_->cb)
+#define STEP (p_->step)
+#define SUMS (5 * (2 * RX + 1) * NV * VL)
 #define NVT ((int)p_->nvt)
 #define GROUPS (p_->groups)
 #define ROWS (p_->rows)
@@ -128,6 +130,7 @@ static void random_shape(shape *p, int layout)
     if (layout == 0 && p->groups > 1) p->ic = VL; /* blocks of VL channels must not cross groups */
     p->xb = layout == 0 ? VL : layout == 1 || p->groups > 1 ? 1 : p->ic;
     p->cb = p->xb * check_int(1, 3);
+    p->step = check_int(1, 3);
     p->oc_lanes = p->groups > 1 || check_int(0, 1) ? p->oc : round_up(p->oc, VL);
     if (p->groups > 1 && p->oc % VL) p->oc_lanes = 0;
     p->nvt = (p->oc - 1) / VL % NV + 1;

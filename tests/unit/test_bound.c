@@ -53,9 +53,9 @@ static const sample samples[] = {
                                "LDA=(d_rows) A_AT=(batch_index*d_rows)"},
     {"qpack", ARGS_NONE, "NV=2 B_T=int8_t OFF=0 N=50 K=62 BATCH=1 B_AT=0 B_K=50 B_N=1"},
     {"qpack", ARGS_ROWS, "NV=2 B_T=uint8_t OFF=128 N=(d_rows) K=(d_rows) BATCH=(d_rows) B_AT=(batch_index*d_rows) B_K=1 B_N=(d_rows)"},
-    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 PARTS=2 LINES=7 KD=1 KH=3 KW=3 SD=1 SH=1 "
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 CB=4 STEP=1 SUMS=1024 IC=6 OC=10 OC_LANES=10 GROUPS=1 PARTS=2 LINES=7 KD=1 KH=3 KW=3 SD=1 SH=1 "
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
-    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 IC=3 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
+    {"conv", ARGS_STORE, "OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=1 CB=16 STEP=1 SUMS=1 IC=3 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
                         "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
     {"conv_half", ARGS_STORE, "ACC_T=vk DOT2=vk_dot2 TOTAL=vk_total CHAIN=16 OUT_V=out5_v OUT_S=out5_s RY=2 RX=3 RT=1 NV=2 NVT=1 AHEAD=1 XB=4 IC=6 OC=10 OC_LANES=10 GROUPS=1 PARTS=2 LINES=7 KD=1 KH=3 KW=3 SD=1 SH=1 "
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},

@@ -62,8 +62,8 @@ gemm_tile gemm_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t k
 attention_tile attention_tile_choose(const vector_unit *u, int64_t m, int64_t n, int64_t d, int64_t dv);
 /* oc: per group; oh, ow: rows and pixels of the output; row_bytes: input bytes that one output row reads. */
 conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t ow, int64_t row_bytes);
-/* Where an image fits into the cache, but not into the half of it that is for rows: all rows, in steps of blocks of channels whose weights stay in the first cache.
- * all: blocks; terms: of one block, channels times taps. */
+/* Sets step where a block of weights is more than half a first cache, so that those of a step stay there; and all rows where the image fits into the second cache then.
+ * all: blocks of channels; terms: of one block, channels times taps. */
 void conv_steps(const vector_unit *u, conv_tile *t, int64_t all, int64_t terms, int64_t oh, int64_t ow, int64_t row_bytes);
 /* AHEAD of conv: cache lines of the next block of weights that each tap of a tile should prefetch, so that all tiles together prefetch it, once where they are no more than those lines; from 4 on a multiple of 4.
  * 0 where tiles are many (weights are then read rarely) or not known. channels: that each tap adds up, CB. */

@@ -57,7 +57,7 @@ static void rows_of_a_convolution_are_divided_without_a_rest_where_possible(void
     }
 }
 
-static void an_image_that_nearly_fills_the_cache_goes_in_steps_of_its_channels(void **state)
+static void weights_of_a_step_of_channels_stay_in_the_first_cache(void **state)
 {
     (void)state;
     const vector_unit u = {.vl = 8, .registers = 16, .l2_bytes = 512 * 1024};
@@ -67,10 +67,14 @@ static void an_image_that_nearly_fills_the_cache_goes_in_steps_of_its_channels(v
     conv_steps(&u, &t, all, terms, 7, 7, row);
     assert_true(before.rows < 7 && t.rows >= 7 && t.step > 0);
     assert_true(t.step * terms * t.nv * u.vl * 4 <= 16384);
-    conv_tile small = conv_tile_choose(&u, 512, 7, 7, row / 16), large = conv_tile_choose(&u, 512, 14, 14, row);
-    conv_steps(&u, &small, all / 16, terms, 7, 7, row / 16); /* all rows are in half of the cache */
-    conv_steps(&u, &large, all, terms, 14, 14, row);         /* and these are in no cache */
-    assert_true(!small.step && !large.step && large.rows < 14);
+    conv_tile small = conv_tile_choose(&u, 512, 7, 7, row / 32), large = conv_tile_choose(&u, 512, 14, 14, row);
+    conv_steps(&u, &small, all / 32, terms, 7, 7, row / 32); /* weights are in the first cache */
+    conv_steps(&u, &large, all, terms, 14, 14, row);         /* the image is in no cache */
+    assert_true(!small.step && large.step > 0 && large.rows < 14);
+    const vector_unit wide = {.vl = 16, .registers = 32, .l2_bytes = 512 * 1024};
+    conv_tile few = conv_tile_choose(&wide, 512, 14, 14, row);
+    conv_steps(&wide, &few, all / 2, 2 * terms, 14, 14, row);
+    assert_int_equal(few.step, 0);
     conv_tile unknown = conv_tile_choose(&u, 512, -1, -1, 65536);
     conv_steps(&u, &unknown, all, terms, -1, -1, 65536);
     assert_int_equal(unknown.step, 0);
@@ -152,7 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(weights_from_afar_are_read_for_all_tiles_at_once),
                                        T(blocks_of_tiles_leave_no_thread_idle_and_are_there_for_any_number_of_them), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
-                                       T(an_image_that_nearly_fills_the_cache_goes_in_steps_of_its_channels),
+                                       T(weights_of_a_step_of_channels_stay_in_the_first_cache),
                                        T(products_by_halves_leave_two_registers_for_each_vector), T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
                                        T(unknown_extents_leave_a_second_tile_for_the_rest),
                                        T(a_long_sum_goes_in_blocks_where_its_rows_would_fill_the_cache), T(few_rows_prefetch_whole_lines),

@@ -136,6 +136,14 @@ typedef struct {
     elem narrow;         /* the type that operands are rounded to, set by plan_narrow; ELEM_NONE: what they are */
 } matmul_params;
 
+/* What the range of a step stands for. */
+typedef enum {
+    SPLIT_OTHER,
+    SPLIT_ROWS,     /* of the images that it writes, and of those that it reads, as far as strides let them be */
+    SPLIT_CHANNELS, /* of both, likewise */
+    SPLIT_FILTERS   /* channels that it writes; it reads all */
+} split_by;
+
 typedef struct kernel {
     kernel_kind kind;
     const char *name; /* in kernels.def; set by selection for MATMUL and CONV */
@@ -152,7 +160,7 @@ typedef struct kernel {
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
-    bool by_rows;  /* (lo, hi) are rows of the images that it writes, and of those that it reads, as far as strides let them be */
+    split_by by;   /* what (lo, hi) are */
     double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
     const char *shape; /* what tuning files call it (plan/tuning.h); NULL: nothing */
     struct step *joined, *leader; /* the next step, whose range is split with this one's and done in the same parts; in that step, this one. NULL: none */

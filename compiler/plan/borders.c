@@ -34,6 +34,7 @@ static bool image_border(program *p, block *out, slot s)
     int64_t channels;
     if (i.rank != 4 || v[0].halo_lo || v[0].halo_hi || v[1].halo_lo || v[1].halo_hi || !dim_is_const(d, i.extent[1], &channels)) return false;
     const int64_t lanes = v[1].block > 1 ? v[1].block : 1, blocks = (channels + lanes - 1) / lanes;
+    const dim rows = dim_mul(d, i.extent[0], i.extent[2]);
     dim at = dim_mulc(d, i.view.offset, -1);
     if (v[2].first) at = dim_sub(d, at, dim_mul(d, dim_addc(d, v[2].first, v[2].halo_lo), v[2].stride));
     const struct {
@@ -41,14 +42,14 @@ static bool image_border(program *p, block *out, slot s)
         int64_t number;
         dim size;
     } list[] = {{"L", lanes, 0}, {"VALUE", elem_of(i.type)->kind == 'f' ? 0 : i.halo_value, 0}, {"TOP", v[2].halo_lo, 0}, {"BOTTOM", v[2].halo_hi, 0}, {"LEFT", v[3].halo_lo, 0}, {"RIGHT", v[3].halo_hi, 0},
-                {"BLOCKS", blocks, 0}, {"H", 0, i.extent[2]}, {"W", 0, i.extent[3]}, {"Y_AT", 0, at}, {"Y_N", 0, v[0].stride}, {"Y_C", 0, v[1].stride}, {"Y_H", 0, v[2].stride}};
+                {"BLOCKS", blocks, 0}, {"PARTS", 1, 0}, {"LINES", 0, rows}, {"H", 0, i.extent[2]}, {"W", 0, i.extent[3]}, {"Y_AT", 0, at}, {"Y_N", 0, v[0].stride}, {"Y_C", 0, v[1].stride}, {"Y_H", 0, v[2].stride}};
     enum { N = sizeof list / sizeof *list };
     binding bind[N + 1] = {{.name = "T", .kind = BIND_TYPE, .type = i.type}};
     for (uint32_t k = 0; k < N; k++) bind[k + 1] = (binding){.name = list[k].name, .kind = BIND_DIM, .d = list[k].size ? list[k].size : dim_const(d, list[k].number)};
     const kernel_arg arg = {s, ARG_INOUT};
     kernel *k = ARENA_NEW(p->mem, kernel);
     *k = (kernel){.kind = K_TEMPLATE, .name = "halo", .n_bind = N + 1, .bind = arena_copy(p->mem, bind, sizeof bind), .n_arg = 1, .arg = arena_copy(p->mem, &arg, sizeof arg),
-                  .range = dim_mul(d, i.extent[0], i.extent[2]), .by_rows = true, .cells = halo_cells(p, &i, blocks)};
+                  .range = rows, .by = SPLIT_ROWS, .cells = halo_cells(p, &i, blocks)};
     step *made = ARENA_NEW(p->mem, step);
     *made = (step){.kind = STEP_KERNEL, .what = arena_printf(p->mem, "padding of '%s'", i.name), .kernel = k};
     VEC_PUSH(p->mem, out->steps, made);

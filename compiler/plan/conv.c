@@ -329,8 +329,12 @@ static bool depthwise(conv_plan *c, const step *s, block *out)
     conv_bind_window(&b, c, 1, c->hook.int_acc);
     if (c->hook.int_acc) conv_bind_number(&b, "WZ", weight_offset(c));
     const dim rows = dim_mul(d, conv_extent(p, c->hook.axis[0]), c->out[1]);
+    if (!c->hook.int_acc) {
+        conv_bind_number(&b, "PARTS", 1); /* see plan_splits */
+        conv_bind(&b, "LINES", rows);
+    }
     kernel *made = conv_append(c, s, out, c->hook.int_acc ? "qconv_dw" : "conv_dw", b.list, b.n, weights, c->bias, 0, rows);
-    made->by_rows = true;
+    made->by = SPLIT_ROWS;
     made->shape = shape;
     return true;
 }
@@ -409,7 +413,7 @@ static bool tiles(conv_plan *c, const step *s, block *out)
     }
     kernel *made = conv_append(c, s, out, bytes ? "qconv" : narrow ? "conv_half" : "conv", b.list, b.n, weights, c->bias, 0, dim_mulc(d, rows, parts));
     made->shape = shape;
-    made->by_rows = parts == 1;
+    made->by = parts == 1 ? SPLIT_ROWS : SPLIT_FILTERS;
     made->unit = parts > 1 ? conv_known(p, rows) : t.ry;
     return true;
 }

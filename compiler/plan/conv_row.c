@@ -81,5 +81,6 @@ bool conv_rows(conv_plan *c, const step *s, block *out)
     const int64_t blocks = group * ((c->oc + t.ro - 1) / t.ro);
     kernel *k = conv_append(c, s, out, "conv_row", b.list, b.n, weights, 0, 0, dim_mulc(d, rows, blocks));
     k->lane = 3;
+    if (dim_is(d, rows, 1)) k->by = SPLIT_CHANNELS;
     return true;
 }

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "plan/split.h"
 #include "plan/tuning.h"
 
 /* In ns; measured on processors with 2 MiB of second cache a core and a common third one. */
@@ -27,9 +28,6 @@ typedef struct {
     int shares;
 } way;
 
-/* Which part of a tensor a part of the range stands for. */
-typedef enum { BY_ROWS, BY_OTHER } manner;
-
 typedef struct {
     int from;     /* the item that wrote it; -1: none of this block */
     double lines; /* cache lines of all of it */
@@ -40,7 +38,7 @@ typedef struct {
 typedef struct {
     step *s;
     int64_t n, unit;
-    manner by;
+    split_by by;
     double ns, written; /* of one thread, with everything in its cache; lines that it writes */
     uint32_t n_reads, n_ways;
     reading read[MOST_READS];
@@ -87,19 +85,6 @@ static double lines_of(program *p, slot s)
     const slot_info *i = slot_at(p, s);
     const int64_t n = number(p, dim_product(p->dims, i->extent, i->rank));
     return n < 0 ? 0 : (double)n * elem_of(i->type)->bits / 8 / LINE_BYTES;
-}
-
-/* A nest goes by rows where one step along its axis is one row of the image that it writes, or one image. */
-static manner manner_of(program *p, const step *s)
-{
-    dim at, coef, rest;
-    if (s->kind == STEP_BAND) return BY_ROWS;
-    if (s->kernel) return s->kernel->by_rows ? BY_ROWS : BY_OTHER;
-    const sink *k = &s->nest->stage[s->nest->n_stages - 1].sink[0];
-    if (!s->nest->split || !k->to || !ex_is_dim(p->ex, k->at[0], &at) || !dim_affine(p->dims, at, s->nest->split, &coef, &rest)) return BY_OTHER;
-    const slot_info *i = slot_at(p, k->to);
-    const bool single = i->rank == 4 && dim_is(p->dims, i->extent[0], 1);
-    return i->rank == 4 && coef == i->view.d[single ? 2 : 0].stride ? BY_ROWS : BY_OTHER;
 }
 
 /* About how long one thread takes; below 0: it is not known. */
@@ -224,7 +209,7 @@ static void find_ways(const chooser *c, item *i)
     if (i->s->kind == STEP_BAND && threads >= 2) add_way(i, up(i->n, threads), threads); /* each in one piece, for the rows around it are made twice */
     else if (threads >= 2 && can_split(i->s) && i->n > 1) {
         add_way(i, even_grain(i, threads), threads);
-        if (i->by == BY_ROWS) add_way(i, up(i->n, threads), threads); /* that of its neighbours, whatever their tiles */
+        if (i->by == SPLIT_ROWS) add_way(i, up(i->n, threads), threads); /* that of its neighbours, whatever their tiles */
         for (int few = threads / 2; few >= 2 && i->ns >= 0; few /= 2) add_way(i, up(up(i->n, i->unit), few) * i->unit, threads);
     }
     if (!i->n_ways) i->way[i->n_ways++] = (way){.step = i->n, .pieces = 1, .shares = 1};
@@ -273,15 +258,22 @@ static double elsewhere(const item *by, const way *w, int t, part wanted, bool s
     return hi > lo ? all - (hi - lo) : all;
 }
 
-/* Nests that go by something else than rows go by the same where they are equally long. */
+static bool by_channels(const item *i)
+{
+    return i->by == SPLIT_CHANNELS || i->by == SPLIT_FILTERS;
+}
+
+/* Do parts of what they write stand for the same? Nests that go by nothing known do where they are equally long. */
 static bool same_manner(const item *a, const item *b)
 {
-    return a->by == b->by && (a->by == BY_ROWS || (a->n == b->n && a->s->nest && b->s->nest));
+    if (by_channels(a) || by_channels(b)) return by_channels(a) && by_channels(b);
+    return a->by == b->by && (a->by == SPLIT_ROWS || (a->n == b->n && a->s->nest && b->s->nest));
 }
 
 static part wanted_of(const item *i, const way *w, int t, double reach)
 {
-    if (i->by == BY_OTHER && i->s->kernel) return (part){0, 1};
+    if (i->by == SPLIT_FILTERS || (i->by == SPLIT_OTHER && i->s->kernel)) return (part){0, 1};
+    if (i->by != SPLIT_ROWS) reach = 0;
     const part own = part_of(i, w, t);
     return (part){own.lo > reach ? own.lo - reach : 0, own.hi + reach < 1 ? own.hi + reach : 1};
 }
@@ -377,7 +369,7 @@ static void add_item(chooser *c, step *s)
         return;
     }
     item i = {.s = s, .n = n > 0 ? n : 1, .ns = ns, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
-    i.by = manner_of(c->p, s);
+    i.by = step_split(c->p, s);
     access a = {c, &i, (int)c->items.n};
     step_access(c->p, s, note_read, &a);
     step_access(c->p, s, note_written, &a);
@@ -412,6 +404,7 @@ void plan_threads(program *p, const plan_options *o)
     chooser c = {.p = p, .o = o};
     program_steps(p, choose_axis, &c);
     if (o->threads < 2 || o->target->language != LANGUAGE_C) return;
+    plan_splits(p, o->threads);
     c.writer = ARENA_ARRAY(p->mem, int, p->buf.n);
     for (uint32_t b = 0; b < p->buf.n; b++) c.writer[b] = -1;
     choose_block(&c, &p->main);

@@ -247,6 +247,6 @@ bool conv_winograd(conv_plan *c, const step *s, block *out)
     conv_bind(&b, "X_C", c->x_c);
     conv_bind(&b, "X_H", c->x_stride[1]);
     const dim parts = dim_mulc(d, dim_cdiv(d, tiles, dim_const(d, t.tb)), t.parts);
-    conv_append(c, s, out, "conv_wino", b.list, b.n, weights, scratch_slot(p, "tiles", threads, scratch), scratch, parts)->by_rows = t.parts == 1;
+    conv_append(c, s, out, "conv_wino", b.list, b.n, weights, scratch_slot(p, "tiles", threads, scratch), scratch, parts)->by = t.parts == 1 ? SPLIT_ROWS : SPLIT_FILTERS;
     return true;
 }

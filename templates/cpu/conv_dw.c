@@ -6,9 +6,10 @@
  *
  * arguments  x  [N][ceil(C / VL)][rows][pixels][VL] with strides X_N, X_C, X_H, X_W in elements; the first cell is element X_AT
  *            w  [ceil(C / VL)][KH][KW][VL], zero where c is beyond C
- * range      [lo, hi) of rows of images: row = n * OH + oh, in all blocks of channels
+ * range      [lo, hi) of share * LINES + row: rows of images, row = n * OH + oh of LINES; a share is a part of the blocks of channels
  * fixed      X_T X_LD  type of the elements of x and what loads a vector of them as floats: float and vf_ld, or uint16_t and vf_ld_bf16
  *            RX, RT  pixels of the register tile and of the second one, for what RX leaves over
+ *            PARTS  shares; with 1 LINES is not used
  *            C_LANES  channels that OUT_V may be called for, C or more; OUT_S does the others */
 #include "kernel.h"
 #include "simd/simd.h"
@@ -56,15 +57,26 @@ INLINE void conv_dw_row(const X_T *restrict x, const float *restrict w, int64_t 
     for (; ow < OW; ow++) conv_dw_tile(1, x + ow * SW * X_W, w, n, block, oh, ow HOOK_ARGS);
 }
 
-KERNEL void conv_dw(const X_T *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+/* Rows [lo, hi) of the blocks [from, to). */
+INLINE void conv_dw_blocks(const X_T *restrict x, const float *restrict w, int64_t lo, int64_t hi, int64_t from, int64_t to HOOK_PARAMS)
 {
     for (int64_t row = lo, end; row < hi; row = end) {
         const int64_t n = row / OH;
         end = (n + 1) * OH < hi ? (n + 1) * OH : hi;
-        for (int64_t block = 0; block < (C + VL - 1) / VL; block++) {
+        for (int64_t block = from; block < to; block++) {
             const int64_t at = X_AT + n * X_N + block * X_C;
             const float *wb = w + block * (KH * KW * VL);
             for (int64_t oh = row - n * OH; oh < end - n * OH; oh++) conv_dw_row(x + (at + oh * SH * X_H), wb, n, block, oh HOOK_ARGS);
         }
+    }
+}
+
+KERNEL void conv_dw(const X_T *restrict x, const float *restrict w, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    const int64_t all = (C + VL - 1) / VL;
+    for (int64_t at = lo, end; at < hi; at = end) {
+        const int64_t share = PARTS > 1 ? at / LINES : 0, before = PARTS > 1 ? share * LINES : 0;
+        end = PARTS > 1 && before + LINES < hi ? before + LINES : hi;
+        conv_dw_blocks(x, w, at - before, end - before, all * share / PARTS, all * (share + 1) / PARTS HOOK_ARGS);
     }
 }

@@ -1,7 +1,9 @@
 /* halo.c - the cells around the pixels of a tensor in channel blocks: padding in memory, that a convolution reads like any other cell.
  *
  * arguments  y  [N][BLOCKS][TOP + H + BOTTOM][LEFT + W + RIGHT][L] with strides Y_N, Y_C, Y_H in elements of type T; the first cell is element Y_AT
- * range      [lo, hi) of rows of images: row = n * H + h. With the first and the last row of an image go those before and behind it
+ * range      [lo, hi) of share * LINES + row, row = n * H + h of LINES; a share is a part of the blocks. With the first and the last row of an image go those
+ *            before and behind it
+ *            PARTS  shares; with 1 LINES is not used
  * fixed      T, L, VALUE  element type, lanes of a block, what the cells get */
 #include "kernel.h"
 
@@ -13,9 +15,10 @@ INLINE void halo_cells(T *restrict y, int64_t n)
     }
 }
 
-KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
+/* Rows [lo, hi) of the blocks [from, to). */
+INLINE void halo_blocks(T *restrict y, int64_t lo, int64_t hi, int64_t from, int64_t to HOOK_PARAMS)
 {
-    for (int64_t block = 0; block < BLOCKS; block++) {
+    for (int64_t block = from; block < to; block++) {
         for (int64_t row = lo; row < hi; row++) {
             const int64_t n = row / H, h = row % H, first = h ? TOP + h : 0, end = h + 1 < H ? TOP + h + 1 : TOP + H + BOTTOM;
             const int64_t at = Y_AT + n * Y_N + block * Y_C;
@@ -27,5 +30,14 @@ KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
                 }
             }
         }
+    }
+}
+
+KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
+{
+    for (int64_t at = lo, end; at < hi; at = end) {
+        const int64_t share = PARTS > 1 ? at / LINES : 0, before = PARTS > 1 ? share * LINES : 0;
+        end = PARTS > 1 && before + LINES < hi ? before + LINES : hi;
+        halo_blocks(y, at - before, end - before, BLOCKS * share / PARTS, BLOCKS * (share + 1) / PARTS HOOK_ARGS);
     }
 }

@@ -32,3 +32,29 @@ expect 0 compile short.onnxtxt -o short --target x86-64-v4 --threads 2 --dump pl
 sed 's/,25,5\]/,h,5]/g' long.onnxtxt > open.onnxtxt
 expect 0 compile open.onnxtxt -o open --target x86-64-v4 --threads 2 --dump plan
 says out '(threads: pieces of '
+
+# Behind groups of channels that a thread has for itself, depthwise convolutions go by channels, and the padding around what they read.
+cat > groups.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[2,3] s) => (float[1,160,14,14] y)
+<int64[4] groups = {160, 20, 1, 1}, int64[4] deep = {160, 1, 3, 3}, int64[4] shape = {1, 160, 14, 14}, float zero = {0}, float n = {31360}, float one = {1}>
+{
+    line = Range (zero, n, one)
+    cells = Reshape (line, shape)
+    waves = Cos (cells)
+    sum = ReduceSum <keepdims = 0> (s)
+    x = Mul (waves, sum)
+    w = ConstantOfShape <value = float[1] {0.01}> (groups)
+    v = ConstantOfShape <value = float[1] {0.1}> (deep)
+    a = Conv <kernel_shape = [1, 1], group = 8> (x, w)
+    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 160> (a, v)
+    y = Conv <kernel_shape = [1, 1], group = 8> (b, w)
+}
+T
+expect 0 compile groups.onnxtxt -o groups --target x86-64-v3 --threads 2 --dump plan
+grep -q ' halo(.* PARTS=8' out && grep -q ' conv_dw(.* PARTS=8' out || fail "not by channels"
+expect 0 compile groups.onnxtxt -o groups1 --target x86-64-v3 --dump plan
+grep -q ' conv_dw(.* PARTS=1 ' out || fail "shares for one thread"
+expect 0 run groups.onnxtxt -i x.pb --target x86-64-v3 --threads 2 --output two.npz
+expect 0 run groups.onnxtxt -i x.pb --target x86-64-v3 --output one.npz
+cmp one.npz two.npz || fail "other bits with two threads"

@@ -5,11 +5,13 @@
 #define X_LD vf_ld
 
 typedef struct {
-    int64_t n, c, lanes, oh, ow, kh, kw, sh, sw, dh, dw, x_n, x_c, x_h;
+    int64_t n, c, lanes, oh, ow, kh, kw, sh, sw, dh, dw, x_n, x_c, x_h, parts;
 } shape;
 
 #define C (s->c)
 #define C_LANES (s->lanes)
+#define PARTS (s->parts)
+#define LINES (s->n * s->oh)
 #define OH (s->oh)
 #define OW (s->ow)
 #define KH (s->kh)
@@ -48,7 +50,7 @@ static void check_shape(const shape *s)
     const int64_t blocks = (s->c + VL - 1) / VL;
     float *x = check_floats(s->n * s->x_n), *w = check_floats(blocks * s->kh * s->kw * VL);
     check_output y = check_output_new(s->n * s->c * s->oh * s->ow);
-    CHECK_RANGES(s->n * s->oh, conv_dw(x, w, lo, hi, s, &y))
+    CHECK_RANGES(s->n * s->oh * s->parts, conv_dw(x, w, lo, hi, s, &y))
     check_written_once(&y);
     for (int64_t i = 0; i < y.n; i++) {
         const int64_t ow = i % s->ow, oh = i / s->ow % s->oh, c = i / s->ow / s->oh % s->c, n = i / s->ow / s->oh / s->c;
@@ -72,7 +74,7 @@ int main(void)
     for (int round = 0; round < 60; round++) {
         shape s = {.n = check_int(1, 2), .c = check_int(1, 2 * VL + 1), .oh = check_int(1, 4), .ow = check_int(1, 2 * RX + 1),
                    .kh = check_int(1, 4), .kw = check_int(1, 4), .sh = check_int(1, 2), .sw = check_int(1, 2),
-                   .dh = check_int(1, 2), .dw = check_int(1, 2)};
+                   .dh = check_int(1, 2), .dw = check_int(1, 2), .parts = check_int(1, 3)};
         s.lanes = check_int(0, 1) ? s.c : (s.c + VL - 1) / VL * VL;
         s.x_h = ((s.ow - 1) * s.sw + (s.kw - 1) * s.dw + 1) * VL;
         s.x_c = ((s.oh - 1) * s.sh + (s.kh - 1) * s.dh + 1) * s.x_h;

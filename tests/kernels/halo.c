@@ -2,7 +2,7 @@
 #include "check.h"
 
 static struct {
-    int64_t lanes, top, bottom, left, right, blocks, h, w;
+    int64_t lanes, top, bottom, left, right, blocks, h, w, parts, lines;
 } shape;
 
 #define T float
@@ -13,6 +13,8 @@ static struct {
 #define LEFT shape.left
 #define RIGHT shape.right
 #define BLOCKS shape.blocks
+#define PARTS shape.parts
+#define LINES shape.lines
 #define H shape.h
 #define W shape.w
 #define Y_AT (-(TOP * Y_H + LEFT * L))
@@ -20,6 +22,7 @@ static struct {
 #define Y_C ((TOP + H + BOTTOM) * Y_H)
 #define Y_N (BLOCKS * Y_C)
 #define HOOK_PARAMS
+#define HOOK_ARGS
 #include "cpu/halo.c"
 
 static void check_one(int64_t n)
@@ -33,9 +36,11 @@ static void check_one(int64_t n)
     shape.h = check_int(1, n);
     shape.w = check_int(1, n);
     const int64_t images = check_int(1, 2), all = images * Y_N;
+    shape.parts = check_int(1, 3);
+    shape.lines = images * H;
     float *y = check_floats(all);
     for (int64_t i = 0; i < all; i++) y[i] = 1;
-    CHECK_RANGES(images * H, halo(y + TOP * Y_H + LEFT * L, lo, hi))
+    CHECK_RANGES(PARTS * LINES, halo(y + TOP * Y_H + LEFT * L, lo, hi))
     for (int64_t i = 0; i < all; i++) {
         const int64_t r = i % Y_C / Y_H - TOP, c = i % Y_H / L - LEFT;
         const bool inside = r >= 0 && r < H && c >= 0 && c < W;

@@ -162,8 +162,8 @@ static bool read_dims(session *s, tensor *const *given)
     s->dims = ARENA_ARRAY(s->mem, int64_t, m->n_dims + 1);
     for (int k = 0; k < m->n_dims; k++) {
         const onnxcc_dim_info *info = &m->dims[k];
-        if (info->input < 0) { /* the run decides: shape() and prepare() see its upper bound, that is the capacity */
-            s->dims[k] = info->hi;
+        if (info->input < 0) { /* INT64_MAX: the run decides, until then shape() gives the capacity */
+            s->dims[k] = info->input == -1 ? INT64_MAX : info->hi;
             continue;
         }
         if (info->input >= m->n_inputs || info->axis < 0 || info->axis >= m->inputs[info->input].rank)

@@ -22,7 +22,7 @@ static dim bytes_of(emit *e, slot s)
     dims *d = e->p->dims;
     if (i->type == ELEM_STRING) return dim_const(d, 0);
     const int bits = elem_of(i->type)->bits;
-    const dim n = at_capacity(e, dim_product(d, i->extent, i->rank));
+    const dim n = at_capacity(d, &e->bound, dim_product(d, i->extent, i->rank));
     return bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, dim_mulc(d, n, bits), dim_const(d, 8));
 }
 

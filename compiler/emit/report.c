@@ -204,7 +204,7 @@ void emit_main(emit *e, text *out)
                   "    file += (64 - (uintptr_t)file %% 64) %% 64;\n    if (fread(file, 1, %s_WEIGHTS_BYTES, f) != %s_WEIGHTS_BYTES) return 1;\n    fclose(f);\n"
                   "    if (m->check_weights && m->check_weights(file, %s_WEIGHTS_BYTES)) return 1;\n    env.weights = file;\n",
                   e->upper, n, e->upper, e->upper, e->upper);
-    text_add(out, "    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 && m->dims[i].hi < INT64_MAX ? m->dims[i].hi : m->dims[i].lo;\n"
+    text_add(out, "    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 ? INT64_MAX : m->dims[i].lo;\n"
                   "    for (int i = 0; i < m->n_inputs; i++) {\n        size_t n = 1;\n"
                   "        for (int k = 0; k < m->inputs[i].rank; k++) n *= (size_t)(m->inputs[i].shape[k] >= 0 ? m->inputs[i].shape[k] : dims[-1 - m->inputs[i].shape[k]]);\n"
                   "        in[i] = calloc(n + 1, (size_t)bytes[m->inputs[i].type]);\n    }\n"

@@ -43,6 +43,30 @@ expect 1 run loop.onnxtxt --data sets $bounds
 says err "sets/test_data_set_0" "'trip.rounds' is 0..4"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="
+# A size that becomes smaller with one that data decides: there is room for the largest, in the arena and for the output.
+cat > rest.onnxtxt <<'END'
+<ir_version: 10, opset_import: ["": 21]>
+rest (float[n] x) => (float[m] y, float[u] z)
+{
+   one = Constant <value = int64[1] {1}> ()
+   zero = Constant <value = int64[1] {0}> ()
+   far = Constant <value = int64[1] {100}> ()
+   i = NonZero (x)
+   s = Shape (i)
+   k = Gather (s, one)
+   y = Slice (x, k, far, zero)
+   z = Unique (y)
+}
+END
+# float[8]: all 0 but the sixth, which is 1; and eight of 1
+printf '\010\010\020\001B\001xJ\040\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\200\077\0\0\0\0\0\0\0\0' > sixth.pb
+(printf '\010\010\020\001B\001xJ\040'; for i in 1 2 3 4 5 6 7 8; do printf '\0\0\200\077'; done) > ones.pb
+expect 0 run rest.onnxtxt x=sixth.pb
+says out "y: float[7] = 0 0 0 0 1 0 0" "z: float[2] = 0 1"
+expect 0 run rest.onnxtxt x=sixth.pb --dim n=8
+says out "y: float[7] = 0 0 0 0 1 0 0" "z: float[2] = 0 1"
+expect 0 run rest.onnxtxt x=ones.pb
+says out "y: float[0] =" "z: float[0] ="
 # One name at several places is one size.
 cat > square.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17]>

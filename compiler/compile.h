@@ -103,6 +103,14 @@ typedef struct {
     int64_t stride[32]; /* elements, of each dimension */
 } state_fact;
 
+/* A size that data decides during the run, by the name that --dim takes. */
+typedef struct {
+    const char *name;
+    int64_t least;
+    const char *at_most; /* a number, or a formula of the dimensions; NULL: nothing bounds it, and compiling wants --dim NAME=..N */
+    bool number;
+} run_size;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
@@ -120,6 +128,7 @@ typedef struct {
     uint32_t n_steps, n_nodes;
     VEC(step_fact) steps;
     VEC(state_fact) states;
+    VEC(run_size) run_sizes; /* of compile_sizes */
 } compiled;
 
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
@@ -132,6 +141,8 @@ bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, com
 
 /* The first part of it alone: checks, inlines and infers. After it m->decided lists the sizes that data decides, by the names that --dim takes. */
 bool compile_front(model *m, const compile_options *o, compiled *out);
+/* compile_front, and what compiling would find of the sizes that data decides: out->run_sizes. */
+bool compile_sizes(model *m, const compile_options *o, compiled *out);
 
 /* Names of all targets with one line of description each, ended by NULLs. */
 typedef struct {

@@ -19,9 +19,12 @@ for n in 0 2 4 5; do printf '\020\007B\001nJ\010\00'$n'\000\000\000\000\000\000\
 expect 0 inspect loop.onnxtxt --json
 says out '"decided_by_data":[{"name":"trip.rounds","lo":0},{"name":"len.upto","lo":0}]'
 expect 0 inspect loop.onnxtxt --dim trip.rounds=..4
-says out "trip.rounds: 0..4" "--dim len.upto=..N"
+says out "trip.rounds: at most 4" "len.upto: no bound; give it one with --dim len.upto=..N"
+expect 0 inspect loop.onnxtxt --dim len.upto=2..3
+says out "len.upto: at least 2, at most 3"
 expect 4 compile loop.onnxtxt -o a
 says err "--dim trip.rounds=..N" "--dim len.upto=..N"
+if grep -q "more like it" err; then fail "one loop is counted twice"; fi
 expect 2 compile loop.onnxtxt -o a --dim trip.round=..4
 says err "data decides trip.rounds, len.upto"
 expect 2 compile loop.onnxtxt -o a --dim rounds=..4
@@ -43,6 +46,25 @@ expect 1 run loop.onnxtxt --data sets $bounds
 says err "sets/test_data_set_0" "'trip.rounds' is 0..4"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="
+# What follows from other sizes is their bound.
+cat > bounded.onnxtxt <<'END'
+<ir_version: 10, opset_import: ["": 21]>
+bounded (float[n] x, float[24] w, int64[1] k, float[1,m,4] boxes, float[1,2,m] scores, bool go) => (int64[1,a] y, float[b] u, float[c] v, int64[c] i, int64[d,3] sel, int64[e] z)
+{
+   y = NonZero (x)
+   u = Unique (w)
+   [best] v, i = TopK (x, k)
+   five = Constant <value = int64 {5}> ()
+   sel = NonMaxSuppression (boxes, scores, five)
+   z = If (go) <then_branch = then () => (int64[p] p0) { one = Constant <value = int64[1] {-1}> () p0 = Reshape (y, one) },
+                else_branch = otherwise () => (int64[q] q0) { three = Constant <value = int64[1] {3}> () q0 = ConstantOfShape <value = int64[1] {1}> (three) }>
+}
+END
+expect 0 inspect bounded.onnxtxt
+says out "nonzero.y: at most n" "unique.u: at most 24" "k.best: at most n" "selected.sel: at most 2*min(m, 5)" "if.z: at most max(n, 3)"
+expect 0 inspect bounded.onnxtxt --dim n=7 --json
+says out '{"name":"nonzero.y","lo":0,"hi":7}' '{"name":"selected.sel","lo":0,"at_most":"2*min(m, 5)"}' '{"name":"if.z","lo":0,"hi":7}'
+expect 0 compile bounded.onnxtxt -o bounded
 # A size that becomes smaller with one that data decides: there is room for the largest, in the arena and for the output.
 cat > rest.onnxtxt <<'END'
 <ir_version: 10, opset_import: ["": 21]>

@@ -151,3 +151,13 @@ bool bound_symbols(emit *e)
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
     return e->p->diag->errors == errors;
 }
+
+bool io_capacity(const emit *e, const slot_info *i, dim *most)
+{
+    bool other = false;
+    for (uint32_t k = 0; k < i->rank; k++) {
+        most[k] = at_capacity(e->p->dims, &e->bound, i->extent[k]);
+        other |= most[k] != i->extent[k];
+    }
+    return other;
+}

@@ -89,6 +89,8 @@ void print_custom(emit *e, step *s, text *out); /* as print_kernel; the sizes th
 /* control.c */
 void call_control(emit *e, const step *s, const char *indent, text *out);
 bool bound_symbols(emit *e);
+/* What a tensor of the caller's has to have room for, `most` of its rank, where the run decides a size of it; false: its shape. */
+bool io_capacity(const emit *e, const slot_info *i, dim *most);
 
 /* threads.c */
 bool step_is_joined(const step *s); /* done by the parts of the step before */

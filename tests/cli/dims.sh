@@ -64,7 +64,9 @@ expect 0 inspect bounded.onnxtxt
 says out "nonzero.y: at most n" "unique.u: at most 24" "k.best: at most n" "selected.sel: at most 2*min(m, 5)" "if.z: at most max(n, 3)"
 expect 0 inspect bounded.onnxtxt --dim n=7 --json
 says out '{"name":"nonzero.y","lo":0,"hi":7}' '{"name":"selected.sel","lo":0,"at_most":"2*min(m, 5)"}' '{"name":"if.z","lo":0,"hi":7}'
-expect 0 compile bounded.onnxtxt -o bounded
+expect 0 compile bounded.onnxtxt -o bounded --dim m=1..20
+says bounded/bounded.h "'y' int64[1][nonzero.y], with room for [1][n] */" "'sel' int64[selected.sel][3], with room for [2*min(m, 5)][3] */" "size 'unique.u', at most 24 */" "'z' int64[if.z], with room for [max(n, 3)]"
+says bounded/bounded.json '"shape": [1, "nonzero.y"], "capacity": [1, "n"]}' '{"name": "m", "lo": 1, "hi": 20}, {"name": "nonzero.y", "lo": 0, "at_most": "n"}, {"name": "unique.u", "lo": 0, "hi": 24}'
 # A size that becomes smaller with one that data decides: there is room for the largest, in the arena and for the output.
 cat > rest.onnxtxt <<'END'
 <ir_version: 10, opset_import: ["": 21]>

@@ -67,7 +67,6 @@ typedef struct {
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */
     bool verify_passes;
-    bool explain;     /* say in notes what was fused, chosen and refused */
     bool whole_helpers; /* copy all of the vector header, which then can stand in one translation unit with that of another model */
     bool no_fuse;     /* one step per node: to find out where a difference comes from */
     struct tuning *tuning; /* measured choices, see plan/tuning.h, which then also lists what was asked; NULL: the plan's own */
@@ -121,7 +120,6 @@ typedef struct {
     VEC(out_file) files;
     const char *manifest; /* the JSON object that is NAME.json, also what `compile --json` prints */
     text dump;            /* asked for by options.dump */
-    text notes;           /* asked for by options.explain, one line each */
     int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
     int64_t arena_lower_bound, weights_bytes;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */

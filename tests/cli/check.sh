@@ -157,3 +157,5 @@ expect 0 check --explain all
 says out "# What the codes of messages mean" '| `attr-missing` |'
 expect 2 check --explain attr-mising
 says err "no message has the code 'attr-mising'"
+expect 2 compile --explain relu.onnx -o a
+says err "'compile' has no option --explain" "hint: it is an option of \`onnxcc check\`"

@@ -81,23 +81,22 @@ static void call_loop(emit *e, const step *s, const char *indent, text *out)
     after_read(e, indent, out);
 }
 
-/* Reads the size and checks it against what the plan has room for. The variable lives to the end of the run function. */
+/* Reads the size and checks it against what the plan has room for: its field says what it is where that is too much. The variable lives to the end of the run
+ * function. */
 static void call_bind(emit *e, const step *s, const char *indent, text *out)
 {
     const control *k = s->control;
     const int32_t index = symbol_index(e, k->symbol);
     if (index < 0) return;
-    if (k->guard) {
-        text_addf(out, "%sif ((int64_t)%s >= ", indent, scalar(e, k->cond));
-        dim_c(e, capacity_of(&e->bound, k->symbol), "in->", out);
-        text_add(out, ") return ONNXCC_E_CAPACITY;\n");
-        return;
+    const char *name = e->symbol[index], *found = k->guard ? arena_printf(e->mem, "(int64_t)%s", scalar(e, k->cond)) : arena_printf(e->mem, "b_%s", name);
+    if (k->guard) text_addf(out, "%sif (%s >= ", indent, found);
+    else {
+        text_addf(out, "%s%s = (int64_t)%s;\n", indent, found, scalar(e, k->cond));
+        after_read(e, indent, out);
+        text_addf(out, "%sif (%s < %" PRId64 " || %s > ", indent, found, dim_range(e->p->dims, k->symbol).lo, found);
     }
-    text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
-    after_read(e, indent, out);
-    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
     dim_c(e, capacity_of(&e->bound, k->symbol), "in->", out);
-    text_add(out, ") return ONNXCC_E_CAPACITY;\n");
+    text_addf(out, ") {\n%s    out->%s = %s%s;\n%s    return ONNXCC_E_CAPACITY;\n%s}\n", indent, name, found, k->guard ? " + 1" : "", indent, indent);
 }
 
 static void call_check(emit *e, const step *s, const char *indent, text *out)

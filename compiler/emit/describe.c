@@ -161,6 +161,7 @@ static void loader_functions(emit *e, text *out)
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out.%s = dims[%u];\n", e->symbol[i], i); /* stays where a run fails before it knows */
     text_addf(out,
               "    const int64_t need = %s_prepare(dims);\n    if (need < 0) return (int)need;\n"
               "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    const int rc = %s_run(&in, &out, arena, env);\n",

@@ -138,6 +138,12 @@ class Library:
                     raise RunError(-2, f"dimension {axis} of input '{self.inputs[i]}' is {array.shape[axis]}, not {want}")
         return dims
 
+    def _beyond(self, dims):
+        """Of a run that found a size larger, or smaller, than the model was compiled for: which, the only one that it wrote back."""
+        found = [(self._m.dims[k], dims[k]) for k in range(self._m.n_dims) if self._m.dims[k].input == OF_RUN and dims[k] != BEFORE_RUN]
+        bound = "".join(f": '{d.name.decode()}' is {n}" + (f", which may be {d.lo} to {d.hi}" if d.hi < BEFORE_RUN else "") for d, n in found[:1])
+        return _ERRORS[E_CAPACITY] + bound
+
     def _shape(self, i, dims):
         out = (c_int64 * max(self._m.outputs[i].rank, 1))()
         code = self._m.shape(i, dims, out)
@@ -176,6 +182,6 @@ class Library:
         code = self._m.run((c_void_p * max(len(given), 1))(*[g[0] for g in given]), (c_void_p * max(len(made), 1))(*[m[0] for m in made]), dims,
                            arena.ctypes.data if len(arena) else None, len(arena), self._state.ctypes.data if len(self._state) else None, ctypes.byref(env))
         if code < 0:
-            raise RunError(code)
+            raise RunError(code, self._beyond(dims) if code == E_CAPACITY else None)
         self._grown = {name: self._size_after(k, dims) or 0 for k, name in self._state_dims()}
         return [types.from_memory(made[i][1], self._m.outputs[i].type, self._shape(i, dims)) for i in range(self._m.n_outputs)]

@@ -36,14 +36,14 @@ says out "y: float[4,2,3] = 1 -2 3 -4 5 -6 2 -1 ..." "upto: int64[2] = 0 2"
 expect 0 run loop.onnxtxt n=n2.pb x=x.pb $bounds
 says out "y: float[2,2,3] = 1 -2" "upto: int64[1] = 0"
 expect 1 run loop.onnxtxt n=n0.pb x=x.pb $bounds
-says err "or smaller than --dim says" "'len.upto' is 1..3"
+says err "or smaller than --dim says" "hint: 'len.upto' is 0, which may be 1 to 3; --dim len.upto=0.., when compiling, allows it"
 expect 1 run loop.onnxtxt n=n5.pb x=x.pb $bounds
-says err "larger than planned" "hint: --dim KIND.NODE=..N, when compiling, makes room" "'trip.rounds' is 0..4"
+says err "larger than planned" "hint: 'trip.rounds' is 5, which may be 0 to 4; --dim trip.rounds=..5, when compiling, makes room for it"
 mkdir sets sets/test_data_set_0
 cp n5.pb sets/test_data_set_0/input_0.pb
 cp x.pb sets/test_data_set_0/input_1.pb
 expect 1 run loop.onnxtxt --data sets $bounds
-says err "sets/test_data_set_0" "'trip.rounds' is 0..4"
+says err "sets/test_data_set_0" "'trip.rounds' is 5, which may be 0 to 4"
 expect 0 run loop.onnxtxt n=n0.pb x=x.pb --dim trip.rounds=..4 --dim len.upto=..3
 says out "y: float[0,2,3] =" "upto: int64[0] ="
 # What follows from other sizes is their bound.
@@ -67,6 +67,19 @@ says out '{"name":"nonzero.y","lo":0,"hi":7}' '{"name":"selected.sel","lo":0,"at
 expect 0 compile bounded.onnxtxt -o bounded --dim m=1..20
 says bounded/bounded.h "'y' int64[1][nonzero.y], with room for [1][n] */" "'sel' int64[selected.sel][3], with room for [2*min(m, 5)][3] */" "size 'unique.u', at most 24 */" "'z' int64[if.z], with room for [max(n, 3)]"
 says bounded/bounded.json '"shape": [1, "nonzero.y"], "capacity": [1, "n"]}' '{"name": "m", "lo": 1, "hi": 20}, {"name": "nonzero.y", "lo": 0, "at_most": "n"}, {"name": "unique.u", "lo": 0, "hi": 24}'
+# More than an axis has.
+cat > topk.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["": 17]>
+top (float[2,n] x, int64[1] k) => (float[2,w] v, int64[2,w] i) { v, i = TopK (x, k) }
+END
+printf '\010\001\020\007B\001kJ\010\011\0\0\0\0\0\0\0' > nine.pb
+expect 1 run topk.onnxtxt x=x.pb k=nine.pb
+says err "hint: 'k.v' is 9, which may be 0 to 3"
+if grep -q -e "--dim k.v" err; then fail "--dim is no remedy"; fi
+expect 3 compile topk.onnxtxt -o a --value k=9 --dim n=3
+says err "k is 9, but axis 1 of 'x' has 3 elements" "hint: k is from 0 to 3 here"
+expect 3 compile topk.onnxtxt -o a --value k=-2
+says err "k is -2: it can't be negative"
 # A size that becomes smaller with one that data decides: there is room for the largest, in the arena and for the output.
 cat > rest.onnxtxt <<'END'
 <ir_version: 10, opset_import: ["": 21]>

@@ -144,6 +144,7 @@ bool compile_sizes(model *m, const compile_options *o, compiled *out)
     const run_sizes sizes = run_sizes_of(p);
     for (uint32_t i = 0; i < sizes.symbol.n; i++) {
         const dim symbol = sizes.symbol.p[i], most = sizes.most.p[i];
+        if (!sizes.what.p[i]) continue; /* the number of a turn */
         run_size s = {.name = dim_name(p->dims, symbol), .least = dim_range(p->dims, symbol).lo, .number = dim_is_const(p->dims, most, NULL)};
         text t = {.mem = out->mem};
         dim_text(p->dims, most, &t);

@@ -141,11 +141,12 @@ bool bound_symbols(emit *e)
     e->bound = run_sizes_of(e->p);
     const run_sizes *b = &e->bound;
     for (uint32_t i = 0; i < b->symbol.n; i++)
-        if (b->most.p[i] == b->symbol.p[i]) need_capacity(e, b->symbol.p[i], b->what.p[i]);
+        if (b->what.p[i] && b->most.p[i] == b->symbol.p[i]) need_capacity(e, b->symbol.p[i], b->what.p[i]);
     for (uint32_t i = 0; i < e->p->symbols.n; i++)
         if (!capacity_of(b, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
     e->n_input_symbols = all.n;
-    for (uint32_t i = 0; i < b->symbol.n; i++) VEC_PUSH(e->mem, all, b->symbol.p[i]);
+    for (uint32_t i = 0; i < b->symbol.n; i++)
+        if (b->what.p[i]) VEC_PUSH(e->mem, all, b->symbol.p[i]);
     e->p->symbols.n = 0;
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
     return e->p->diag->errors == errors;

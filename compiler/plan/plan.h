@@ -155,7 +155,7 @@ void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx);
  * itself where nothing bounds it. After lowering (run_sizes.c). */
 typedef struct {
     VEC(dim) symbol, least, most;
-    VEC(const char *) what; /* the nodes of the step that reads it */
+    VEC(const char *) what; /* the nodes of the step that reads it; NULL: it is the number of a loop's turn, which sizes in its body may have in them */
 } run_sizes;
 run_sizes run_sizes_of(program *p);
 dim capacity_of(const run_sizes *s, dim symbol);       /* its `most`; 0: the run does not decide it */

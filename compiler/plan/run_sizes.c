@@ -1,7 +1,8 @@
 /* run_sizes.c - the sizes that data decides during the run, and how large each can become: what memory has to have room for.
  *
  * A bind (lower_bind) names what its size can't exceed, of the sizes around it; --dim may say less. Sizes that it names are bound by earlier steps, so each is
- * put as a formula of sizes that are known before the run. A size that several places bind (the branches of an if) can become the largest of theirs. */
+ * put as a formula of sizes that are known before the run. A size that several places bind (the branches of an if) can become the largest of theirs. In the body
+ * of a loop a size may follow from the number of the turn, which is below the number of turns. */
 #include "plan/plan.h"
 
 typedef struct {
@@ -16,30 +17,45 @@ static uint32_t place_of(const run_sizes *s, dim symbol)
     return i;
 }
 
-static void note_bind(void *ctx, step *s)
+static void add(search *f, dim symbol, int64_t least, dim most, const char *what)
 {
-    search *f = ctx;
+    VEC_PUSH(f->p->mem, f->all->symbol, symbol);
+    VEC_PUSH(f->p->mem, f->all->least, dim_const(f->p->dims, least));
+    VEC_PUSH(f->p->mem, f->all->most, most);
+    VEC_PUSH(f->p->mem, f->all->what, what);
+}
+
+static void note_bind(search *f, const step *s)
+{
     run_sizes *all = f->all;
     dims *d = f->p->dims;
-    if (s->kind != STEP_BIND) return;
     const dim symbol = s->control->symbol;
     const interval r = dim_range(d, symbol);
     dim most = s->control->capacity;
     if (r.hi < INT64_MAX) most = most ? dim_min(d, most, dim_const(d, r.hi)) : dim_const(d, r.hi);
     most = most ? at_capacity(d, all, most) : symbol;
     const uint32_t i = place_of(all, symbol);
-    if (i == all->symbol.n) {
-        VEC_PUSH(f->p->mem, all->symbol, symbol);
-        VEC_PUSH(f->p->mem, all->least, dim_const(d, r.lo));
-        VEC_PUSH(f->p->mem, all->most, most);
-        VEC_PUSH(f->p->mem, all->what, s->what ? s->what : "");
-    } else all->most.p[i] = most == symbol || all->most.p[i] == symbol ? symbol : dim_max(d, all->most.p[i], most);
+    if (i == all->symbol.n) add(f, symbol, r.lo, most, s->what ? s->what : "");
+    else all->most.p[i] = most == symbol || all->most.p[i] == symbol ? symbol : dim_max(d, all->most.p[i], most);
+}
+
+static void note_loop(search *f, const step *s)
+{
+    dims *d = f->p->dims;
+    if (!s->control->turns) return;
+    add(f, s->control->index, 0, dim_max(d, dim_addc(d, at_capacity(d, f->all, s->control->turns), -1), dim_const(d, 0)), NULL);
+}
+
+static void note(void *ctx, step *s)
+{
+    if (s->kind == STEP_BIND) note_bind(ctx, s);
+    else if (s->kind == STEP_LOOP) note_loop(ctx, s);
 }
 
 run_sizes run_sizes_of(program *p)
 {
     run_sizes all = {0};
-    program_steps(p, note_bind, &(search){p, &all});
+    program_steps(p, note, &(search){p, &all});
     return all;
 }
 

@@ -104,6 +104,32 @@ expect 0 run rest.onnxtxt x=sixth.pb --dim n=8
 says out "y: float[7] = 0 0 0 0 1 0 0" "z: float[2] = 0 1"
 expect 0 run rest.onnxtxt x=ones.pb
 says out "y: float[0] =" "z: float[0] ="
+# A size in the body of a loop that follows from the number of the turn: how many different numbers there are at the beginning of x.
+cat > turns.onnxtxt <<'END'
+<ir_version: 10, opset_import: ["": 21]>
+turns (float[n] x) => (int64[n] y)
+{
+   one = Constant <value = int64[1] {1}> ()
+   flat = Constant <value = int64[1] {-1}> ()
+   zero = Constant <value = int64[1] {0}> ()
+   yes = Constant <value = bool {1}> ()
+   n = Size (x)
+   y = Loop (n, yes) <body = body (int64 i, bool go) => (bool more, int64 z) {
+      i1 = Reshape (i, flat)
+      end = Add (i1, one)
+      part = Slice (x, zero, end, zero)
+      u = Unique (part)
+      z = Size (u)
+      more = Identity (go)
+   }>
+}
+END
+expect 0 inspect turns.onnxtxt
+says out "unique.u: at most n"
+expect 0 run turns.onnxtxt x=sixth.pb
+says out "y: int64[8] = 1 1 1 1 1 2 2 2"
+expect 0 run turns.onnxtxt x=sixth.pb --dim n=8
+says out "y: int64[8] = 1 1 1 1 1 2 2 2"
 # One name at several places is one size.
 cat > square.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17]>

@@ -137,6 +137,23 @@ bool compile_front(model *m, const compile_options *o, compiled *out)
     return ir_verify(m) && simplify(m, o, out);
 }
 
+bool compile_sizes(model *m, const compile_options *o, compiled *out)
+{
+    program *p = compile_front(m, o, out) ? lower_model(out->mem, m, true) : NULL;
+    if (!p) return false;
+    const run_sizes sizes = run_sizes_of(p);
+    for (uint32_t i = 0; i < sizes.symbol.n; i++) {
+        const dim symbol = sizes.symbol.p[i], most = sizes.most.p[i];
+        if (!sizes.what.p[i]) continue; /* the number of a turn */
+        run_size s = {.name = dim_name(p->dims, symbol), .least = dim_range(p->dims, symbol).lo, .number = dim_is_const(p->dims, most, NULL)};
+        text t = {.mem = out->mem};
+        dim_text(p->dims, most, &t);
+        if (most != symbol) s.at_most = t.p;
+        VEC_PUSH(out->mem, out->run_sizes, s);
+    }
+    return true;
+}
+
 static void note_state(program *p, const char *in, compiled *out)
 {
     for (slot s = 1; s < p->slot.n; s++) {

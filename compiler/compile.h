@@ -67,7 +67,6 @@ typedef struct {
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */
     bool verify_passes;
-    bool explain;     /* say in notes what was fused, chosen and refused */
     bool whole_helpers; /* copy all of the vector header, which then can stand in one translation unit with that of another model */
     bool no_fuse;     /* one step per node: to find out where a difference comes from */
     struct tuning *tuning; /* measured choices, see plan/tuning.h, which then also lists what was asked; NULL: the plan's own */
@@ -103,6 +102,14 @@ typedef struct {
     int64_t stride[32]; /* elements, of each dimension */
 } state_fact;
 
+/* A size that data decides during the run, by the name that --dim takes. */
+typedef struct {
+    const char *name;
+    int64_t least;
+    const char *at_most; /* a number, or a formula of the dimensions; NULL: nothing bounds it, and compiling wants --dim NAME=..N */
+    bool number;
+} run_size;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
@@ -113,13 +120,13 @@ typedef struct {
     VEC(out_file) files;
     const char *manifest; /* the JSON object that is NAME.json, also what `compile --json` prints */
     text dump;            /* asked for by options.dump */
-    text notes;           /* asked for by options.explain, one line each */
     int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
     int64_t arena_lower_bound, weights_bytes;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
     VEC(step_fact) steps;
     VEC(state_fact) states;
+    VEC(run_size) run_sizes; /* of compile_sizes */
 } compiled;
 
 /* Runs the whole pipeline. `m` is changed by it (passes work in place). False: reported to m->diag, whose first error gives the exit code;
@@ -132,6 +139,8 @@ bool compile_auto(model *for_cpu, model *for_cuda, const compile_options *o, com
 
 /* The first part of it alone: checks, inlines and infers. After it m->decided lists the sizes that data decides, by the names that --dim takes. */
 bool compile_front(model *m, const compile_options *o, compiled *out);
+/* compile_front, and what compiling would find of the sizes that data decides: out->run_sizes. */
+bool compile_sizes(model *m, const compile_options *o, compiled *out);
 
 /* Names of all targets with one line of description each, ended by NULLs. */
 typedef struct {

@@ -98,7 +98,8 @@ typedef struct {
     size_t arena_align, state_bytes, weights_bytes;
     /* Bytes of arena needed for these dimensions (n_dims values), or a negative code. */
     int64_t (*prepare)(const int64_t *dims);
-    /* Shape of output i for these dimensions, rank values; a data-dependent one gives its capacity. Of dimension k that only the state has (its `input`
+    /* Shape of output i for these dimensions, rank values. Dimensions that the run decides are all INT64_MAX before it, and the shape is what there has to be room
+     * for; after it they are what it wrote back, and the shape is that of the output. Of dimension k that only the state has (its `input`
      * is -2), "output" -1-k is one value, the size after a run with these dimensions. 0 or a negative code, also where that is not known. */
     int (*shape)(int output, const int64_t *dims, int64_t *out);
     /* in[i], out[i]: tensors in declaration order; dims: n_dims values, data-dependent ones are written back; state: state_bytes

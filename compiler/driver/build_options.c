@@ -193,20 +193,6 @@ static bool parse_tuning(command *c, compile_options *o)
     return !path || (o->tuning = tuning_read(c->mem, c->diag, path)) != NULL;
 }
 
-/* Options whose effect is not there yet are refused rather than ignored. Remove a line when the compiler follows the option. */
-static bool refuse_unsupported(command *c, const compile_options *o)
-{
-    const struct {
-        bool given;
-        const char *what;
-    } refused[] = {
-        {o->explain, "--explain"},
-    };
-    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        if (refused[i].given) diag_error(c->diag, EXIT_UNSUPPORTED, "", "option-unsupported", "%s is not supported yet", refused[i].what);
-    return !c->diag->errors;
-}
-
 static bool check_precision(command *c, const compile_options *o)
 {
     if (o->precision == PRECISION_FP32) return true;
@@ -252,7 +238,6 @@ bool command_compile_options(command *c, compile_options *o)
     o->profile = opt_flag(given, OPT_PROFILE);
     o->verify_passes = opt_flag(given, OPT_VERIFY_PASSES);
     o->no_fuse = opt_flag(given, OPT_NO_FUSE);
-    o->explain = opt_flag(given, OPT_EXPLAIN);
     o->dump = opt_text(given, OPT_DUMP, NULL);
     for (uint32_t i = 0; i < given->n[OPT_DIM]; i++) {
         dim_override v;
@@ -264,5 +249,5 @@ bool command_compile_options(command *c, compile_options *o)
         if (!parse_shape(c->mem, c->diag, given->values[OPT_SHAPE][i], &v)) return false;
         VEC_PUSH(c->mem, o->shapes, v);
     }
-    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && parse_tuning(c, o) && refuse_unsupported(c, o) && check_precision(c, o);
+    return parse_emit(c, o) && parse_states(c, o) && parse_gpu_arch(c, o) && parse_values(c, o) && parse_lengths(c, o) && parse_customs(c, o) && parse_tuning(c, o) && check_precision(c, o) && !c->diag->errors;
 }

@@ -213,14 +213,26 @@ static bool take_verb(diag *d, options *o)
     return diag_hint(d, "onnxcc --help lists the verbs");
 }
 
+/* The verbs that take the option; nothing where they are many, for then another option is meant. */
+static void hint_verbs(diag *d, int option)
+{
+    text t = {.mem = d->mem};
+    int n = 0;
+    for (int v = 0; v < VERB_COUNT; v++)
+        if (OPTIONS[option].verbs >> v & 1) text_addf(&t, "%s`onnxcc %s`", n++ ? ", " : "", VERBS[v].name);
+    if (n && n <= 3) diag_hint(d, "it is an option of %s", t.p);
+}
+
 /* Every option given belongs to the verb, and the number of arguments is one that it takes. */
 static bool check_fit(diag *d, const options *o)
 {
     const verb_info *v = &VERBS[o->verb];
     if (!o->has_verb || opt_flag(o, OPT_HELP)) return true;
     for (int i = 0; i < OPT_COUNT; i++)
-        if (o->n[i] && !o->from_config[i] && !(OPTIONS[i].verbs >> o->verb & 1))
+        if (o->n[i] && !o->from_config[i] && !(OPTIONS[i].verbs >> o->verb & 1)) {
             diag_error(d, EXIT_USAGE, "", "unknown-option", "'%s' has no option --%s", v->name, OPTIONS[i].name);
+            hint_verbs(d, i);
+        }
     if ((int)o->args.n < v->least || (v->most >= 0 && (int)o->args.n > v->most)) {
         diag_error(d, EXIT_USAGE, "", "arguments", (int)o->args.n < v->least ? "'%s' needs an argument" : "'%s' takes fewer arguments", v->name);
         diag_hint(d, "onnxcc %s %s", v->name, v->use);

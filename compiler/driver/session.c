@@ -33,17 +33,35 @@ const char *model_error_text(int code)
     }
 }
 
-/* The sizes that data decides, and what the model was compiled for: the code says only that one of them is beyond it. */
+/* What dimension k, which the run decides, can't exceed: INT64_MAX where neither a number nor an output's shape tells. */
+static int64_t capacity_of(const session *s, int k)
+{
+    const onnxcc_model *m = s->model;
+    if (m->dims[k].hi < INT64_MAX) return m->dims[k].hi;
+    for (int i = 0; i < m->n_outputs; i++) {
+        int64_t *shape = ARENA_ARRAY(s->mem, int64_t, m->outputs[i].rank + 1);
+        for (int a = 0; a < m->outputs[i].rank; a++)
+            if (m->outputs[i].shape[a] == -1 - k && !m->shape(i, s->dims_bound, shape)) return shape[a];
+    }
+    return INT64_MAX;
+}
+
+/* The size that was beyond what there is room for is the only one that such a run has written back. */
 static void hint_capacity(session *s)
 {
-    text known = {.mem = s->mem};
     for (int k = 0; k < s->model->n_dims; k++) {
         const onnxcc_dim_info *info = &s->model->dims[k];
-        if (info->input != -1) continue;
-        text_addf(&known, "%s'%s' is %lld..", known.n ? ", " : "", info->name, (long long)info->lo);
-        if (info->hi < INT64_MAX) text_addf(&known, "%lld", (long long)info->hi);
+        if (info->input != -1 || s->dims[k] == INT64_MAX) continue;
+        const int64_t found = s->dims[k], most = capacity_of(s, k);
+        text t = {.mem = s->mem};
+        text_addf(&t, "'%s' is %lld, ", info->name, (long long)found);
+        if (most < INT64_MAX) text_addf(&t, "which may be %lld to %lld", (long long)info->lo, (long long)most);
+        else text_add(&t, found < info->lo ? "which is too small" : "more than the sizes of the inputs allow");
+        if (found > info->lo && info->hi < INT64_MAX) text_addf(&t, "; --dim %s=..%lld, when compiling, makes room for it, where its operator allows so many", info->name, (long long)found);
+        else if (found >= 0 && found < info->lo) text_addf(&t, "; --dim %s=%lld.., when compiling, allows it", info->name, (long long)found);
+        diag_hint(s->diag, "%s", t.p);
+        return;
     }
-    if (known.n) diag_hint(s->diag, "--dim KIND.NODE=..N, when compiling, makes room for a size that the data decides: %s", known.p);
 }
 
 static bool run_failed(session *s, int code)
@@ -162,8 +180,8 @@ static bool read_dims(session *s, tensor *const *given)
     s->dims = ARENA_ARRAY(s->mem, int64_t, m->n_dims + 1);
     for (int k = 0; k < m->n_dims; k++) {
         const onnxcc_dim_info *info = &m->dims[k];
-        if (info->input < 0) { /* the run decides: shape() and prepare() see its upper bound, that is the capacity */
-            s->dims[k] = info->hi;
+        if (info->input < 0) { /* INT64_MAX: the run decides, until then shape() gives the capacity */
+            s->dims[k] = info->input == -1 ? INT64_MAX : info->hi;
             continue;
         }
         if (info->input >= m->n_inputs || info->axis < 0 || info->axis >= m->inputs[info->input].rank)

@@ -55,7 +55,6 @@ void print_manifest(FILE *to, const char *s)
 static void print_summary(const command *c, const char *folder, const compiled *out)
 {
     if (out->dump.n) fwrite(out->dump.p, 1, out->dump.n, c->out);
-    if (out->notes.n) fwrite(out->notes.p, 1, out->notes.n, stderr);
     if (c->json) {
         print_manifest(c->json, out->manifest ? out->manifest : "{}");
         fputc('\n', c->json);

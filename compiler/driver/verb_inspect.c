@@ -15,7 +15,7 @@ typedef struct {
     VEC(op_count) ops;
     uint32_t n_nodes;
     int64_t parameters, parameter_bytes;
-    VEC(dim_override) decided;
+    VEC(run_size) decided;
 } summary;
 
 static int by_count(const void *a, const void *b)
@@ -52,17 +52,7 @@ static summary summarize(command *c, model *m)
     return s;
 }
 
-static bool in_a_type(const model *m, dim d)
-{
-    for (value_id v = 1; v < m->values.n; v++) {
-        const type *t = &m->values.p[v].type;
-        for (int32_t k = 0; t->kind == TYPE_TENSOR && k < t->rank; k++)
-            if (dim_has(m->dims, t->shape[k], d)) return true;
-    }
-    return false;
-}
-
-/* The sizes that data decides, which inference finds: of a second copy of the model, because it changes it. None when it has errors: `check` and
+/* The sizes that data decides, which compiling finds: of a second copy of the model, because it changes it. None when it has errors: `check` and
  * `compile` report those. */
 static void infer_sizes(command *c, summary *s)
 {
@@ -71,10 +61,8 @@ static void infer_sizes(command *c, summary *s)
     compiled out = {.mem = c->mem};
     if (!command_compile_options(c, &o)) return;
     model *m = load_for_build(c->mem, quiet, c->o->args.p[0]);
-    if (!m || !compile_front(m, &o, &out)) return;
-    for (uint32_t i = 0; i < m->decided.n; i++)
-        if (in_a_type(m, m->decided.p[i]) || !strncmp(dim_name(m->dims, m->decided.p[i]), "bytes.", 6)) /* a pool of strings is in no type */
-            VEC_PUSH(c->mem, s->decided, ((dim_override){.name = dim_name(m->dims, m->decided.p[i]), .lo = dim_range(m->dims, m->decided.p[i]).lo, .hi = dim_range(m->dims, m->decided.p[i]).hi}));
+    if (!m || !compile_sizes(m, &o, &out)) return;
+    for (uint32_t i = 0; i < out.run_sizes.n; i++) VEC_PUSH(c->mem, s->decided, out.run_sizes.p[i]);
 }
 
 static const char *typed(command *c, model *m, value_id v)
@@ -125,8 +113,10 @@ static void print_json(command *c, model *m, const summary *s, const compiled *a
     for (uint32_t i = 0; i < s->decided.n; i++) {
         fputs(i ? ",{\"name\":" : "{\"name\":", to);
         json_string(to, s->decided.p[i].name);
-        fprintf(to, ",\"lo\":%lld", (long long)s->decided.p[i].lo);
-        if (s->decided.p[i].hi < INT64_MAX) fprintf(to, ",\"hi\":%lld", (long long)s->decided.p[i].hi);
+        fprintf(to, ",\"lo\":%lld", (long long)s->decided.p[i].least);
+        if (s->decided.p[i].at_most) fputs(s->decided.p[i].number ? ",\"hi\":" : ",\"at_most\":", to);
+        if (s->decided.p[i].number) fputs(s->decided.p[i].at_most, to);
+        else if (s->decided.p[i].at_most) json_string(to, s->decided.p[i].at_most);
         fputc('}', to);
     }
     fputc(']', to);
@@ -156,9 +146,11 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
     for (uint32_t i = 0; i < s->ops.n; i++)
         fprintf(c->out, "%8u %s%s%s\n", s->ops.p[i].n, s->ops.p[i].domain, *s->ops.p[i].domain ? ":" : "", s->ops.p[i].op);
     for (uint32_t i = 0; i < s->decided.n; i++) {
-        fprintf(c->out, "%-11s %s: ", i ? "" : "data sizes", s->decided.p[i].name);
-        if (s->decided.p[i].hi < INT64_MAX) fprintf(c->out, "%lld..%lld\n", (long long)s->decided.p[i].lo, (long long)s->decided.p[i].hi);
-        else fprintf(c->out, "no bound; give it one with --dim %s=..N\n", s->decided.p[i].name);
+        const run_size *d = &s->decided.p[i];
+        fprintf(c->out, "%-11s %s: ", i ? "" : "data sizes", d->name);
+        if (d->least) fprintf(c->out, "at least %lld, ", (long long)d->least);
+        if (d->at_most) fprintf(c->out, "at most %s\n", d->at_most);
+        else fprintf(c->out, "no bound; give it one with --dim %s=..N\n", d->name);
     }
     if (!after) return;
     fprintf(c->out, "%-11s %u for %u nodes\n", "steps", after->n_steps, after->n_nodes);

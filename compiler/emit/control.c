@@ -81,23 +81,22 @@ static void call_loop(emit *e, const step *s, const char *indent, text *out)
     after_read(e, indent, out);
 }
 
-/* Reads the size and checks it against what the plan has room for. The variable lives to the end of the run function. */
+/* Reads the size and checks it against what the plan has room for: its field says what it is where that is too much. The variable lives to the end of the run
+ * function. */
 static void call_bind(emit *e, const step *s, const char *indent, text *out)
 {
     const control *k = s->control;
     const int32_t index = symbol_index(e, k->symbol);
     if (index < 0) return;
-    if (k->guard) {
-        text_addf(out, "%sif ((int64_t)%s >= ", indent, scalar(e, k->cond));
-        dim_c(e, capacity_of(e, k->symbol), "in->", out);
-        text_add(out, ") return ONNXCC_E_CAPACITY;\n");
-        return;
+    const char *name = e->symbol[index], *found = k->guard ? arena_printf(e->mem, "(int64_t)%s", scalar(e, k->cond)) : arena_printf(e->mem, "b_%s", name);
+    if (k->guard) text_addf(out, "%sif (%s >= ", indent, found);
+    else {
+        text_addf(out, "%s%s = (int64_t)%s;\n", indent, found, scalar(e, k->cond));
+        after_read(e, indent, out);
+        text_addf(out, "%sif (%s < %" PRId64 " || %s > ", indent, found, dim_range(e->p->dims, k->symbol).lo, found);
     }
-    text_addf(out, "%sb_%s = (int64_t)%s;\n", indent, e->symbol[index], scalar(e, k->cond));
-    after_read(e, indent, out);
-    text_addf(out, "%sif (b_%s < %" PRId64 " || b_%s > ", indent, e->symbol[index], dim_range(e->p->dims, k->symbol).lo, e->symbol[index]);
-    dim_c(e, capacity_of(e, k->symbol), "in->", out);
-    text_add(out, ") return ONNXCC_E_CAPACITY;\n");
+    dim_c(e, capacity_of(&e->bound, k->symbol), "in->", out);
+    text_addf(out, ") {\n%s    out->%s = %s%s;\n%s    return ONNXCC_E_CAPACITY;\n%s}\n", indent, name, found, k->guard ? " + 1" : "", indent, indent);
 }
 
 static void call_check(emit *e, const step *s, const char *indent, text *out)
@@ -117,47 +116,20 @@ void call_control(emit *e, const step *s, const char *indent, text *out)
     if (e->n_syncs > syncs && !e->no_capture) e->no_capture = arena_printf(e->mem, "the host has to read what the device computed: %s", s->what ? s->what : "");
 }
 
-dim capacity_of(const emit *e, dim symbol)
-{
-    for (uint32_t i = 0; i < e->bound.n; i++)
-        if (e->bound.p[i].symbol == symbol) return e->bound.p[i].capacity;
-    return 0;
-}
-
-dim at_capacity(const emit *e, dim d)
-{
-    for (uint32_t i = 0; i < e->bound.n; i++) d = dim_subst(e->p->dims, d, 1, &e->bound.p[i].symbol, &e->bound.p[i].capacity);
-    return d;
-}
-
-/* One symbol may be bound at several places (the branches of an if): its capacity is the largest. */
-static void note_bound(void *ctx, step *s)
+static void note_branches(void *ctx, step *s)
 {
     emit *e = ctx;
-    dims *d = e->p->dims;
-    if (s->kind == STEP_IF) {
-        VEC_PUSH(e->mem, e->branches, s->control->then->graph);
-        VEC_PUSH(e->mem, e->branches, s->control->otherwise->graph);
-    }
-    if (s->kind != STEP_BIND) return;
-    const dim symbol = s->control->symbol;
-    const interval r = dim_range(d, symbol);
-    dim capacity = s->control->capacity;
-    if (r.hi < INT64_MAX) capacity = capacity ? dim_min(d, capacity, dim_const(d, r.hi)) : dim_const(d, r.hi);
-    if (capacity) capacity = at_capacity(e, capacity); /* in sizes known before the run: those it names were decided earlier */
-    if (!capacity) {
-        diag_error(e->p->diag, EXIT_UNSUPPORTED, s->what ? s->what : "", "dim-data", "the size '%s' is decided by data during the run and has no upper bound",
-                   dim_name(d, symbol));
-        diag_need(e->p->diag, "dim", dim_name(d, symbol));
-        diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", dim_name(d, symbol));
-        return;
-    }
-    for (uint32_t i = 0; i < e->bound.n; i++)
-        if (e->bound.p[i].symbol == symbol) {
-            e->bound.p[i].capacity = dim_max(d, e->bound.p[i].capacity, capacity);
-            return;
-        }
-    VEC_PUSH(e->mem, e->bound, ((bound_dim){symbol, capacity}));
+    if (s->kind != STEP_IF) return;
+    VEC_PUSH(e->mem, e->branches, s->control->then->graph);
+    VEC_PUSH(e->mem, e->branches, s->control->otherwise->graph);
+}
+
+static void need_capacity(emit *e, dim symbol, const char *what)
+{
+    const char *name = dim_name(e->p->dims, symbol);
+    diag_error(e->p->diag, EXIT_UNSUPPORTED, what, "dim-data", "the size '%s' is decided by data during the run and has no upper bound", name);
+    diag_need(e->p->diag, "dim", name);
+    diag_hint(e->p->diag, "give it a capacity: --dim %s=..N", name);
 }
 
 /* Sizes decided during the run follow the inputs' in the list of symbols. Notes which branches there are, too. */
@@ -165,12 +137,27 @@ bool bound_symbols(emit *e)
 {
     VEC(dim) all = {0};
     const uint32_t errors = e->p->diag->errors;
-    program_steps(e->p, note_bound, e);
+    program_steps(e->p, note_branches, e);
+    e->bound = run_sizes_of(e->p);
+    const run_sizes *b = &e->bound;
+    for (uint32_t i = 0; i < b->symbol.n; i++)
+        if (b->what.p[i] && b->most.p[i] == b->symbol.p[i]) need_capacity(e, b->symbol.p[i], b->what.p[i]);
     for (uint32_t i = 0; i < e->p->symbols.n; i++)
-        if (!capacity_of(e, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
+        if (!capacity_of(b, e->p->symbols.p[i])) VEC_PUSH(e->mem, all, e->p->symbols.p[i]);
     e->n_input_symbols = all.n;
-    for (uint32_t i = 0; i < e->bound.n; i++) VEC_PUSH(e->mem, all, e->bound.p[i].symbol);
+    for (uint32_t i = 0; i < b->symbol.n; i++)
+        if (b->what.p[i]) VEC_PUSH(e->mem, all, b->symbol.p[i]);
     e->p->symbols.n = 0;
     for (uint32_t i = 0; i < all.n; i++) VEC_PUSH(e->p->mem, e->p->symbols, all.p[i]);
     return e->p->diag->errors == errors;
+}
+
+bool io_capacity(const emit *e, const slot_info *i, dim *most)
+{
+    bool other = false;
+    for (uint32_t k = 0; k < i->rank; k++) {
+        most[k] = at_capacity(e->p->dims, &e->bound, i->extent[k]);
+        other |= most[k] != i->extent[k];
+    }
+    return other;
 }

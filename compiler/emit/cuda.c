@@ -22,7 +22,7 @@ static dim bytes_of(emit *e, slot s)
     dims *d = e->p->dims;
     if (i->type == ELEM_STRING) return dim_const(d, 0);
     const int bits = elem_of(i->type)->bits;
-    const dim n = at_capacity(e, dim_product(d, i->extent, i->rank));
+    const dim n = at_capacity(d, &e->bound, dim_product(d, i->extent, i->rank));
     return bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, dim_mulc(d, n, bits), dim_const(d, 8));
 }
 
@@ -264,11 +264,12 @@ static void device_run_function(emit *e, text *out)
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         if (!is_string(e, e->p->outputs.p[i])) text_addf(out, "    device_out.%s = (%s *)(void *)((char *)arena + place[%u]);\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, in + i);
     copies(e, true, out);
-    text_addf(out, "    if ((rc = %s_enqueue(&device_in, &device_out, arena, env)) != 0) return rc;\n", n);
+    text_addf(out, "    rc = %s_enqueue(&device_in, &device_out, arena, env);\n", n);
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out->%s = device_out.%s;\n", e->symbol[i], e->symbol[i]);
+    text_add(out, "    if (rc != 0) return rc;\n");
     copies(e, false, out);
     if (any_can_fail(e)) text_addf(out, "    if ((rc = %s_cuda(env, cudaMemcpyAsync(&status, arena, sizeof status, cudaMemcpyDeviceToHost, stream), \"reading the status\")) != 0) return rc;\n", n);
     text_addf(out, "    if ((rc = %s_cuda(env, cudaStreamSynchronize(stream), \"waiting for the run\")) != 0) return rc;\n", n);
-    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out->%s = device_out.%s;\n", e->symbol[i], e->symbol[i]);
     text_add(out, "    return status;\n}\n\n");
 }
 

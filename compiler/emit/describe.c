@@ -84,13 +84,27 @@ static void grown_sizes(emit *e, text *out)
     }
 }
 
+/* Where a size becomes smaller with one that the run decides, its largest is not at that one's capacity. */
+static void size_text(emit *e, dim d, text *out)
+{
+    dims *t = e->p->dims;
+    const run_sizes *b = &e->bound;
+    const dim most = at_capacity(t, b, d), at_most = dim_subst(t, d, b->symbol.n, b->symbol.p, b->most.p);
+    if (most != at_most) {
+        text_addf(out, "dims[%u] == INT64_MAX ? ", e->n_input_symbols); /* before the run */
+        dim_c(e, most, "", out);
+        text_add(out, " : ");
+    }
+    dim_c(e, d, "", out);
+}
+
 static void shape_function(emit *e, text *out)
 {
     text_addf(out, "static int %s_shape(int output, const int64_t *dims, int64_t *shape)\n{\n", e->name);
     text_add(out, "    (void)dims;\n");
     e->by_dims = true;
     for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) { /* before a run the capacity, after it what the run decided */
-        const dim capacity = capacity_of(e, e->p->symbols.p[i]);
+        const dim capacity = capacity_of(&e->bound, e->p->symbols.p[i]);
         text_addf(out, "    const int64_t b_%s = onnxcc_min(dims[%u], ", e->symbol[i], i);
         dim_c(e, capacity, "", out);
         text_addf(out, ");\n    (void)b_%s;\n", e->symbol[i]);
@@ -101,7 +115,7 @@ static void shape_function(emit *e, text *out)
         text_addf(out, "    case %u:\n", k);
         for (uint32_t a = 0; a < i->rank; a++) {
             text_addf(out, "        shape[%u] = ", a);
-            dim_c(e, i->extent[a], "", out);
+            size_text(e, i->extent[a], out);
             text_add(out, ";\n");
         }
         text_add(out, "        return 0;\n");
@@ -147,6 +161,7 @@ static void loader_functions(emit *e, text *out)
     set_symbols(e, out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++)
         text_addf(out, "    out.%s = (%s *)outputs[%u];\n", e->output[i], elem_of(slot_at(e->p, e->p->outputs.p[i])->type)->ctype, i);
+    for (uint32_t i = e->n_input_symbols; i < e->p->symbols.n; i++) text_addf(out, "    out.%s = dims[%u];\n", e->symbol[i], i); /* stays where a run fails before it knows */
     text_addf(out,
               "    const int64_t need = %s_prepare(dims);\n    if (need < 0) return (int)need;\n"
               "    if ((uint64_t)need > arena_bytes) return ONNXCC_E_ARENA;\n    const int rc = %s_run(&in, &out, arena, env);\n",

@@ -26,11 +26,6 @@ typedef struct {
     const char *name;
 } local_dim;
 
-/* A size that the run decides, and what it can't exceed, of sizes known before. */
-typedef struct {
-    dim symbol, capacity;
-} bound_dim;
-
 typedef struct emit {
     arena *mem;
     program *p;
@@ -44,7 +39,7 @@ typedef struct emit {
     binder *binder;
     uint32_t n_input_symbols; /* symbols from here on are decided during the run */
     bool by_dims;             /* symbols print as dims[i]: in functions for loaders */
-    VEC(bound_dim) bound;
+    run_sizes bound;
     VEC(local_dim) local;     /* loops that are open */
     const char *exports; /* of the kernel being bound: names that its parameters may use */
     launch_shape *launch; /* by step id: of CUDA */
@@ -94,8 +89,8 @@ void print_custom(emit *e, step *s, text *out); /* as print_kernel; the sizes th
 /* control.c */
 void call_control(emit *e, const step *s, const char *indent, text *out);
 bool bound_symbols(emit *e);
-dim capacity_of(const emit *e, dim symbol); /* 0: not decided by the run */
-dim at_capacity(const emit *e, dim d);      /* d with such sizes at their capacity */
+/* What a tensor of the caller's has to have room for, `most` of its rank, where the run decides a size of it; false: its shape. */
+bool io_capacity(const emit *e, const slot_info *i, dim *most);
 
 /* threads.c */
 bool step_is_joined(const step *s); /* done by the parts of the step before */

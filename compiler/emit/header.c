@@ -4,17 +4,33 @@
 
 #include "emit/emit.h"
 
-/* 'name' float[1][16] */
+/* [1][n], as it stands in a comment */
+static const char *extents_text(emit *e, uint32_t rank, const dim *extent)
+{
+    text t = {.mem = e->mem};
+    for (uint32_t k = 0; k < rank; k++) {
+        text_add(&t, "[");
+        dim_text(e->p->dims, extent[k], &t);
+        text_add(&t, "]");
+    }
+    return t.p ? comment_text(e->mem, t.p) : "";
+}
+
+/* 'name' float[1][16]; where the run decides a size, also what there has to be room for. */
 static void io_words(emit *e, slot s, text *out)
 {
     const slot_info *i = slot_at(e->p, s);
-    text t = {.mem = e->mem};
-    for (uint32_t k = 0; k < i->rank; k++) {
-        text_add(&t, "[");
-        dim_text(e->p->dims, i->extent[k], &t);
-        text_add(&t, "]");
-    }
-    text_addf(out, " '%s' %s%s", comment_text(e->mem, i->name), elem_of(i->type)->name, t.p ? comment_text(e->mem, t.p) : "");
+    dim most[MAX_RANK];
+    text_addf(out, " '%s' %s%s", comment_text(e->mem, i->name), elem_of(i->type)->name, extents_text(e, i->rank, i->extent));
+    if (io_capacity(e, i, most)) text_addf(out, ", with room for %s", extents_text(e, i->rank, most));
+}
+
+static void size_field(emit *e, uint32_t symbol, text *out)
+{
+    const dim d = e->p->symbols.p[symbol];
+    text most = {.mem = e->mem};
+    dim_text(e->p->dims, capacity_of(&e->bound, d), &most);
+    text_addf(out, "    int64_t %s; /* set by the run: size '%s', at most %s */\n", e->symbol[symbol], comment_text(e->mem, dim_name(e->p->dims, d)), comment_text(e->mem, most.p));
 }
 
 static void fields(emit *e, text *out, bool input)
@@ -35,9 +51,7 @@ static void fields(emit *e, text *out, bool input)
         io_words(e, s, out);
         text_add(out, " */\n");
     }
-    for (uint32_t i = 0; !input && i + e->n_input_symbols < e->p->symbols.n; i++)
-        text_addf(out, "    int64_t %s; /* set by the run: size '%s' */\n", e->symbol[i + e->n_input_symbols],
-                  comment_text(e->mem, dim_name(e->p->dims, e->p->symbols.p[i + e->n_input_symbols])));
+    for (uint32_t i = e->n_input_symbols; !input && i < e->p->symbols.n; i++) size_field(e, i, out);
     if (input)
         for (uint32_t i = 0; i < e->n_input_symbols; i++) {
             const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);

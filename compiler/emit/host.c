@@ -42,7 +42,7 @@ static void copy_across(emit *e, slot s, bool to_host, const char *indent, text 
     dims *d = e->p->dims;
     const buf_info *b = &e->p->buf.p[slot_at(e->p, s)->view.buf];
     const int bits = elem_of(b->type)->bits;
-    const dim n = at_capacity(e, b->elems);
+    const dim n = at_capacity(d, &e->bound, b->elems);
     const char *device = slot_pointer(e, s), *host = host_pointer(e, s);
     text_addf(out, "%sif ((rc = %s_cuda(env, cudaMemcpyAsync(%s%s, %s, (size_t)(", indent, e->name, to_host ? "" : b->kind == SLOT_INPUT ? "(void *)" : "", to_host ? host : device, to_host ? device : host);
     dim_c(e, bits >= 8 ? dim_mulc(d, n, bits / 8) : dim_cdiv(d, dim_mulc(d, n, bits), dim_const(d, 8)), "in->", out);

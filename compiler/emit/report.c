@@ -28,6 +28,30 @@ static void json_dim(emit *e, dim d, text *out)
     else json_text(out, t.p);
 }
 
+static void json_dims(emit *e, uint32_t rank, const dim *d, text *out)
+{
+    text_add(out, "[");
+    for (uint32_t k = 0; k < rank; k++) {
+        if (k) text_add(out, ", ");
+        json_dim(e, d[k], out);
+    }
+    text_add(out, "]");
+}
+
+static void json_symbol(emit *e, dim symbol, text *out)
+{
+    const interval r = dim_range(e->p->dims, symbol);
+    const dim capacity = capacity_of(&e->bound, symbol);
+    text_add(out, "{\"name\": ");
+    json_text(out, dim_name(e->p->dims, symbol));
+    text_addf(out, ", \"lo\": %" PRId64, r.lo);
+    if (capacity) {
+        text_add(out, dim_is_const(e->p->dims, capacity, NULL) ? ", \"hi\": " : ", \"at_most\": ");
+        json_dim(e, capacity, out);
+    } else if (r.hi != INT64_MAX) text_addf(out, ", \"hi\": %" PRId64, r.hi);
+    text_add(out, "}");
+}
+
 static void json_io(emit *e, bool input, text *out)
 {
     const uint32_t n = input ? e->p->inputs.n : e->p->outputs.n;
@@ -36,12 +60,14 @@ static void json_io(emit *e, bool input, text *out)
         const slot_info *i = slot_at(e->p, input ? e->p->inputs.p[k] : e->p->outputs.p[k]);
         text_add(out, k ? ",\n    {\"name\": " : "\n    {\"name\": ");
         json_text(out, i->name);
-        text_addf(out, ", \"field\": \"%s\", \"type\": \"%s\", \"shape\": [", input ? e->input[k] : e->output[k], elem_of(i->type)->name);
-        for (uint32_t a = 0; a < i->rank; a++) {
-            if (a) text_add(out, ", ");
-            json_dim(e, i->extent[a], out);
+        text_addf(out, ", \"field\": \"%s\", \"type\": \"%s\", \"shape\": ", input ? e->input[k] : e->output[k], elem_of(i->type)->name);
+        json_dims(e, i->rank, i->extent, out);
+        dim most[MAX_RANK];
+        if (io_capacity(e, i, most)) {
+            text_add(out, ", \"capacity\": ");
+            json_dims(e, i->rank, most, out);
         }
-        text_add(out, "]}");
+        text_add(out, "}");
     }
     text_add(out, "],\n");
 }
@@ -111,12 +137,8 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
     json_io(e, false, out);
     text_add(out, "  \"dims\": [");
     for (uint32_t i = 0; i < e->p->symbols.n; i++) {
-        const interval r = dim_range(e->p->dims, e->p->symbols.p[i]);
-        text_add(out, i ? ", {\"name\": " : "{\"name\": ");
-        json_text(out, dim_name(e->p->dims, e->p->symbols.p[i]));
-        text_addf(out, ", \"lo\": %" PRId64, r.lo);
-        if (r.hi != INT64_MAX) text_addf(out, ", \"hi\": %" PRId64, r.hi);
-        text_add(out, "}");
+        if (i) text_add(out, ", ");
+        json_symbol(e, e->p->symbols.p[i], out);
     }
     text_add(out, "],\n");
     const int align = arena_align(e);
@@ -204,7 +226,7 @@ void emit_main(emit *e, text *out)
                   "    file += (64 - (uintptr_t)file %% 64) %% 64;\n    if (fread(file, 1, %s_WEIGHTS_BYTES, f) != %s_WEIGHTS_BYTES) return 1;\n    fclose(f);\n"
                   "    if (m->check_weights && m->check_weights(file, %s_WEIGHTS_BYTES)) return 1;\n    env.weights = file;\n",
                   e->upper, n, e->upper, e->upper, e->upper);
-    text_add(out, "    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 && m->dims[i].hi < INT64_MAX ? m->dims[i].hi : m->dims[i].lo;\n"
+    text_add(out, "    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 ? INT64_MAX : m->dims[i].lo;\n"
                   "    for (int i = 0; i < m->n_inputs; i++) {\n        size_t n = 1;\n"
                   "        for (int k = 0; k < m->inputs[i].rank; k++) n *= (size_t)(m->inputs[i].shape[k] >= 0 ? m->inputs[i].shape[k] : dims[-1 - m->inputs[i].shape[k]]);\n"
                   "        in[i] = calloc(n + 1, (size_t)bytes[m->inputs[i].type]);\n    }\n"

@@ -101,7 +101,7 @@ void area_place_function(emit *e, const memory_area *m, const char *name, text *
             const uint32_t buf = m->order.p[i];
             if (m->region.p[buf] != r) continue;
             const buf_info *b = &e->p->buf.p[buf];
-            const dim bytes = dim_mulc(e->p->dims, at_capacity(e, b->elems), elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
+            const dim bytes = dim_mulc(e->p->dims, at_capacity(e->p->dims, &e->bound, b->elems), elem_of(b->type)->bits >= 8 ? elem_of(b->type)->bits / 8 : 1);
             bool dup = false;
             for (uint32_t k = 0; k < seen.n; k++) dup |= seen.p[k] == bytes || dim_le(e->p->dims, bytes, seen.p[k]);
             if (dup) continue;

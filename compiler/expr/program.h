@@ -197,6 +197,7 @@ typedef struct control {
     block *then, *otherwise; /* IF; LOOP: the body is `then` */
     slot trip;      /* LOOP: int64 scalar; 0: no limit */
     dim index;      /* LOOP: a symbol that stands for the iteration number inside the body */
+    dim turns;      /* LOOP: what their number can't exceed; 0: not known before the run */
     slot cond_next; /* LOOP: computed by the body; 0 for none */
     uint32_t n_carried;
     slot *state, *next;

@@ -94,6 +94,8 @@ void dim_atoms(const dims *t, dim d, void (*f)(void *ctx, dim atom), void *ctx);
 
 /* Replaces symbols and axes: from[i] becomes to[i], all at once. */
 dim dim_subst(dims *t, dim d, uint32_t n, const dim *from, const dim *to);
+/* What d is at most while symbol[i] is from lo[i] to hi[i], which name none of the symbols: a formula of the others. */
+dim dim_at_most(dims *t, dim d, uint32_t n, const dim *symbol, const dim *lo, const dim *hi);
 /* The number, with values of atoms from `value`. */
 int64_t dim_eval(const dims *t, dim d, int64_t (*value)(void *ctx, dim atom), void *ctx);
 /* A text: names for symbols, i12 for axes unless `name` gives another; valid C when `c` (calls onnxcc_fdiv etc. for possibly negative). */

@@ -462,6 +462,7 @@ bool lower_Loop(lower_ctx *c)
     if (done) guard_turns(&in, number);
     const int64_t stacked = done ? dim_range(c->d, stack_symbol(c->m, c->id, INT64_MAX)).hi : INT64_MAX;
     const dim limit = loop_limit(c->m, c->n), most = limit ? limit : stacked < INT64_MAX ? dim_const(c->d, stacked) : 0;
+    work.turns = most;
     if (!lower_body(c, work.then, t.body, most)) return false;
     for (uint32_t i = t.n_state; i < c->n->n_out; i++) store_turn(&in, i, g->outputs.p[i + 1], 0, turn);
     carried_next(&in, &t, &work);
@@ -566,7 +567,7 @@ bool lower_Scan(lower_ctx *c)
     const slot first = in_slot(c, t.n_state);
     const type shape = type_tensor(slot_elem(c, first), (int32_t)slot_rank(c, first), slot_at(c->p, first)->extent);
     const dim trip = scan_trip(c->n, &shape);
-    control work = {.index = turn, .trip = lower_dim(c, "trip", trip)};
+    control work = {.index = turn, .turns = trip, .trip = lower_dim(c, "trip", trip)};
     carried_slots(c, &t, &work);
     lower_ctx in = in_block(c, work.then = new_block(c));
     for (uint32_t i = t.n_state; i < c->n->n_in; i++) load_turn(&in, &t, i, turn);

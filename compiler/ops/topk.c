@@ -10,6 +10,18 @@ static bool rank_fits(infer_ctx *c)
     return in_rank(c, 0) <= MAX_RANK || infer_unsupported(c, "rank-limit", "more than %d dimensions", MAX_RANK);
 }
 
+/* As many as `axis` has, where that is known. */
+static bool k_fits(infer_ctx *c, int64_t k, uint32_t axis)
+{
+    int64_t size = INT64_MAX;
+    const bool known = dim_is_const(c->d, in_dim(c, 0, (int32_t)axis), &size);
+    const char *x = value_at(c->m, c->n->in[0])->name;
+    if (k >= 0 && k <= size) return true;
+    if (!known) return infer_error(c, "k-range", "k is %lld: it can't be negative", (long long)k);
+    infer_error(c, "k-range", "k is %lld, but axis %u of '%s' has %lld elements", (long long)k, axis, x, (long long)size);
+    return diag_hint(c->m->diag, "k is from 0 to %lld here; axis=N names another axis", (long long)size);
+}
+
 bool infer_TopK(infer_ctx *c)
 {
     uint32_t axis;
@@ -19,9 +31,8 @@ bool infer_TopK(infer_ctx *c)
         k = out_unknown(c, "k");
         dim_narrow(c->d, k, 0, dim_range(c->d, in_dim(c, 0, (int32_t)axis)).hi);
     }
-    int64_t size, want;
-    if (dim_is_const(c->d, k, &want) && (want < 0 || (dim_is_const(c->d, in_dim(c, 0, (int32_t)axis), &size) && want > size)))
-        return infer_error(c, "k-range", "k is %lld, outside the dimension", (long long)want);
+    int64_t want;
+    if (dim_is_const(c->d, k, &want) && !k_fits(c, want, axis)) return false;
     assume_at_least(c, dim_sub(c->d, in_dim(c, 0, (int32_t)axis), k), 0);
     for (int32_t i = 0; i < in_rank(c, 0); i++) out[i] = (uint32_t)i == axis ? k : in_dim(c, 0, i);
     return out_tensor(c, 0, in_elem(c, 0), in_rank(c, 0), out) && out_tensor(c, 1, ELEM_INT64, in_rank(c, 0), out);

@@ -317,7 +317,7 @@ resolution resolve_SequenceMap(spot *p)
     for (uint32_t k = 1; k < p->n.n_in; k++) {
         const held *h = held_by(p->s, p->n.in[k]);
         if (h && h->stack) return spot_unsupported(p, "sequence-unknown", "the length of a sequence is not known when the model is compiled");
-        if (h && h->n != first->n) return spot_error(p, "sequence-length", "sequences of %u and of %u elements", first->n, h->n);
+        if (h && h->n != first->n) return spot_error(p, "sequence-length", "the sequences '%s' and '%s' have %u and %u elements", value_at(m, p->n.in[0])->name, value_at(m, p->n.in[k])->name, first->n, h->n);
     }
     const node n = p->n;
     value_id **item = ARENA_ARRAY(m->mem, value_id *, n.n_out + 1);

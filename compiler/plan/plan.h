@@ -150,4 +150,14 @@ void plan_in_place(program *p); /* part of plan_memory (inplace.c): buffers that
 
 /* Calls f for every step, in execution order, bodies after their control step. */
 void program_steps(program *p, void (*f)(void *ctx, step *s), void *ctx);
+
+/* The sizes that the run decides, in the order in which it does, and what they are between: `most` is a formula of sizes known before the run, or the symbol
+ * itself where nothing bounds it. After lowering (run_sizes.c). */
+typedef struct {
+    VEC(dim) symbol, least, most;
+    VEC(const char *) what; /* the nodes of the step that reads it; NULL: it is the number of a loop's turn, which sizes in its body may have in them */
+} run_sizes;
+run_sizes run_sizes_of(program *p);
+dim capacity_of(const run_sizes *s, dim symbol);       /* its `most`; 0: the run does not decide it */
+dim at_capacity(dims *t, const run_sizes *s, dim d);   /* what d is at most, of sizes known before the run */
 #endif

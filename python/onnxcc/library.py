@@ -10,6 +10,8 @@ from . import images, types
 ABI = 5
 ALIGN = 64
 E_CAPACITY = -4
+OF_RUN = -1  # onnxcc_dim_info.input of a size that the run decides
+BEFORE_RUN = 2**63 - 1  # its value until then
 OF_STATE = -2  # onnxcc_dim_info.input of a size that only the state has
 _ERRORS = {
     -1: "a required pointer is NULL",
@@ -109,7 +111,7 @@ class Library:
         return None if self._m.shape(-1 - k, dims, out) < 0 else out[0]
 
     def _read_dims(self, arrays, sizes):
-        """Values of the run-time dimensions; of one that the run decides, its upper bound."""
+        """Values of the run-time dimensions; of one that the run decides, what says that it has not yet."""
         dims = (c_int64 * max(self._m.n_dims, 1))()
         of_state = self._state_dims()
         unknown = sizes.keys() - {name for _, name in of_state}
@@ -121,10 +123,10 @@ class Library:
             if d.input == OF_STATE:
                 dims[k] = sizes.get(name, self._grown.get(name, 0))
             else:
-                dims[k] = d.hi if d.input < 0 else arrays[d.input].shape[d.axis]
+                dims[k] = BEFORE_RUN if d.input < 0 else arrays[d.input].shape[d.axis]
             if d.input == OF_STATE and name not in sizes and self._size_after(k, dims) is None:
                 raise RunError(0, f"size '{name}' of the state is not known here: give it, as in run(inputs, sizes={{'{name}': 3}})")
-            if not d.lo <= dims[k] <= d.hi:
+            if d.input != OF_RUN and not d.lo <= dims[k] <= d.hi:
                 more = f"; dim={{'{name}': '0..{d.hi}'}} lets the state be empty" if d.input == OF_STATE and not dims[k] else ""
                 raise RunError(-2, f"dimension '{name}' is {dims[k]}; the model was compiled for {d.lo} to {d.hi}{more}")
         for i, array in enumerate(arrays):
@@ -135,6 +137,12 @@ class Library:
                 if want != array.shape[axis]:
                     raise RunError(-2, f"dimension {axis} of input '{self.inputs[i]}' is {array.shape[axis]}, not {want}")
         return dims
+
+    def _beyond(self, dims):
+        """Of a run that found a size larger, or smaller, than the model was compiled for: which, the only one that it wrote back."""
+        found = [(self._m.dims[k], dims[k]) for k in range(self._m.n_dims) if self._m.dims[k].input == OF_RUN and dims[k] != BEFORE_RUN]
+        bound = "".join(f": '{d.name.decode()}' is {n}" + (f", which may be {d.lo} to {d.hi}" if d.hi < BEFORE_RUN else "") for d, n in found[:1])
+        return _ERRORS[E_CAPACITY] + bound
 
     def _shape(self, i, dims):
         out = (c_int64 * max(self._m.outputs[i].rank, 1))()
@@ -174,6 +182,6 @@ class Library:
         code = self._m.run((c_void_p * max(len(given), 1))(*[g[0] for g in given]), (c_void_p * max(len(made), 1))(*[m[0] for m in made]), dims,
                            arena.ctypes.data if len(arena) else None, len(arena), self._state.ctypes.data if len(self._state) else None, ctypes.byref(env))
         if code < 0:
-            raise RunError(code)
+            raise RunError(code, self._beyond(dims) if code == E_CAPACITY else None)
         self._grown = {name: self._size_after(k, dims) or 0 for k, name in self._state_dims()}
         return [types.from_memory(made[i][1], self._m.outputs[i].type, self._shape(i, dims)) for i in range(self._m.n_outputs)]

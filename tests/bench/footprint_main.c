@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     void **out = calloc((size_t)m->n_outputs + 1, sizeof *out);
     size_t io = 0;
     onnxcc_env env = {0};
-    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 && m->dims[i].hi < INT64_MAX ? m->dims[i].hi : m->dims[i].lo;
+    for (int i = 0; i < m->n_dims; i++) dims[i] = m->dims[i].input == -1 ? INT64_MAX : m->dims[i].lo;
     for (int i = 0; i < m->n_inputs; i++) {
         const size_t n = bytes_of(&m->inputs[i], dims, m->inputs[i].shape);
         in[i] = zeros(n);

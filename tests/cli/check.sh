@@ -152,8 +152,12 @@ says out '"class":"parse"' "text is not valid UTF-8"
 
 # What a code means.
 expect 0 check --explain shape-mismatch op-unknown
-says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: "
+says out "shape-mismatch: Sizes that must be equal are different" "op-unknown: " "convert --opset N" "--custom to be compiled"
+expect 0 check --explain sequence-length
+says out "--length INPUT=any for a number that each run decides"
 expect 0 check --explain all
 says out "# What the codes of messages mean" '| `attr-missing` |'
 expect 2 check --explain attr-mising
 says err "no message has the code 'attr-mising'"
+expect 2 compile --explain relu.onnx -o a
+says err "'compile' has no option --explain" "hint: it is an option of \`onnxcc check\`"

@@ -122,6 +122,49 @@ static void substitution_and_evaluation_agree(void **state)
     assert_int_equal(dim_eval(t, e, seven, NULL), 4);
 }
 
+/* Expressions of n and of k, which is from 1 to 6: the values of n and k. */
+static int64_t n_and_k[2];
+
+static int64_t value_of(void *ctx, dim atom)
+{
+    (void)ctx;
+    return n_and_k[!strcmp(dim_name(t, atom), "k")];
+}
+
+static dim random_expression(uint32_t *seed, int depth)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    const uint32_t r = *seed >> 16, kind = depth ? r % 9 : r % 3;
+    if (kind == 0) return C((int64_t)(r / 9 % 7) - 3);
+    if (kind == 1) return N();
+    if (kind == 2) return dim_symbol(t, "k", 1, 6);
+    const dim a = random_expression(seed, depth - 1), b = random_expression(seed, depth - 1);
+    switch (kind) {
+    case 3: return dim_sub(t, a, b);
+    case 4: return dim_mul(t, a, b);
+    case 5: return dim_fdiv(t, a, dim_max(t, b, C(1)));
+    case 6: return dim_mod(t, a, dim_max(t, b, C(1)));
+    case 7: return r / 9 % 2 ? dim_min(t, a, b) : dim_max(t, a, b);
+    default: return dim_select(t, a, N(), b, dim_sub(t, b, a));
+    }
+}
+
+static void what_a_size_is_at_most_is_no_less_than_any_of_its_values(void **state)
+{
+    (void)state;
+    const dim n = N(), k = dim_symbol(t, "k", 1, 6), one = C(1), six = C(6);
+    uint32_t seed = 5;
+    for (int i = 0; i < 3000; i++) {
+        const dim d = random_expression(&seed, 4), most = dim_at_most(t, d, 1, &k, &one, &six);
+        assert_false(dim_has(t, most, k));
+        for (n_and_k[0] = 1; n_and_k[0] <= 9; n_and_k[0] += 4)
+            for (n_and_k[1] = 1; n_and_k[1] <= 6; n_and_k[1]++) assert_true(dim_eval(t, d, value_of, NULL) <= dim_eval(t, most, value_of, NULL));
+    }
+    assert_int_equal(dim_at_most(t, dim_sub(t, n, k), 1, &k, &one, &six), dim_addc(t, n, -1));
+    assert_int_equal(dim_at_most(t, dim_max(t, C(0), dim_sub(t, n, dim_min(t, k, n))), 1, &k, &one, &n), dim_addc(t, n, -1));
+    assert_int_equal(dim_at_most(t, dim_mul(t, n, k), 1, &k, &one, &n), dim_mul(t, n, n));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ceil_division_of_constants_and_symbols, setup, teardown),
         cmocka_unit_test_setup_teardown(overflow_is_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(substitution_and_evaluation_agree, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_size_is_at_most_is_no_less_than_any_of_its_values, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,19 +31,21 @@ static const char MODEL[] =
     "    return ONNXCC_E_INDEX;\n"
     "#elif BREAK == 3\n"
     "    copy[dims[0] * 3] = 1;\n"
+    "#elif BREAK == 4\n"
+    "    dims[1] = 7;\n"
+    "    return ONNXCC_E_CAPACITY;\n"
     "#endif\n"
     "    return 0;\n"
     "}\n"
     "static int64_t prepare(const int64_t *dims) { return dims[0] * 12; }\n"
-    "static int shape(int o, const int64_t *dims, int64_t *to) { to[0] = o ? (dims[1] >= 0 ? dims[1] : 0) : dims[0]; return 0; }\n"
+    "static int shape(int o, const int64_t *dims, int64_t *to) { to[0] = !o ? dims[0] : dims[1] == INT64_MAX ? 3 * dims[0] : dims[1]; return 0; }\n"
     "static const int64_t sx[] = {-1, 3}, ss[] = {1}, so[] = {-1}, sb[] = {-2};\n"
     "static const onnxcc_tensor_info ins[] = {{\"x\", 1, 2, sx, 0}, {\"s\", 1, 1, ss, 4}}, outs[] = {{\"sum\", 1, 1, so, 0}, {\"big\", 1, 1, sb, 0}};\n"
-    "static const onnxcc_dim_info dims_[] = {{\"n\", 1, 100, 0, 0}, {\"count\", 0, 300, -1, 0}};\n"
-    "static int capacity(int o, const int64_t *dims, int64_t *to) { static const int64_t none = 0; return shape(o, dims, to), (o && dims[1] == none ? (to[0] = 3 * dims[0]) : 0), 0; }\n"
+    "static const onnxcc_dim_info dims_[] = {{\"n\", 1, 100, 0, 0}, {\"count\", 0, INT64_MAX, -1, 0}};\n"
     "const onnxcc_model *hand_model(void);\n"
     "const onnxcc_model *hand_model(void)\n"
     "{\n"
-    "    static const onnxcc_model m = {ONNXCC_RT_ABI, \"hand\", \"\", \"c\", 2, 2, 2, 1, ins, outs, dims_, 0, 64, 0, 0, prepare, capacity, run, 0, 0};\n"
+    "    static const onnxcc_model m = {ONNXCC_RT_ABI, \"hand\", \"\", \"c\", 2, 2, 2, 1, ins, outs, dims_, 0, 64, 0, 0, prepare, shape, run, 0, 0};\n"
     "    return &m;\n"
     "}\n";
 
@@ -205,6 +207,16 @@ static void an_error_code_of_the_model_is_reported_in_words(void **state)
     assert_non_null(strstr(d->list.p[0].message, "outside its tensor"));
 }
 
+static void a_size_that_there_is_no_room_for_is_named(void **state)
+{
+    (void)state;
+    build(4);
+    const tensor_set in = inputs("x", "s", 2, 3);
+    assert_true(session_bind(&s, &in));
+    expect_error(session_call(&s, NULL), "run-failed");
+    assert_string_equal(d->list.p[0].hint, "'count' is 7, which may be 0 to 6");
+}
+
 static void outcomes_survive_the_way_to_the_parent(void **state)
 {
     (void)state;
@@ -265,6 +277,7 @@ int main(void)
         T(writing_past_an_output_is_found),
         T(writing_past_the_work_memory_is_found),
         T(an_error_code_of_the_model_is_reported_in_words),
+        T(a_size_that_there_is_no_room_for_is_named),
         T(outcomes_survive_the_way_to_the_parent),
         T(crashes_and_hangs_of_jobs_are_results),
     };

@@ -98,7 +98,7 @@ static void note_step(void *ctx, step *s)
     const emit *e = ((void **)ctx)[0];
     compiled *out = ((void **)ctx)[1];
     step_fact f = {s->id, s->kind == STEP_NEST ? "nest" : s->kind == STEP_KERNEL ? s->kernel->name : s->kind == STEP_BAND ? "band" : "control", s->what ? s->what : "", -1, -1};
-    (void)dim_is_const(e->p->dims, step_work(e->p, s), &f.multiply_adds);
+    (void)dim_is_const(e->p->dims, band_work(e->p, s), &f.multiply_adds);
     (void)dim_is_const(e->p->dims, step_bytes(e->p, s), &f.bytes);
     VEC_PUSH(out->mem, out->steps, f);
 }

@@ -101,6 +101,7 @@ void plan_flatten(program *p);
  * products; of all steps, each body of a loop or branch once; bytes of the tensors that a step reads and writes. */
 dim matrix_work(program *p, const kernel *k);
 dim step_work(program *p, const step *s);
+dim band_work(program *p, const step *s); /* with that of the steps in it, of a band */
 dim program_work(program *p);
 dim step_bytes(program *p, const step *s);
 /* About how long a step takes on one thread of a fast processor with the target's vectors, in ns, for what is worth handing to threads; -1: not known. */

@@ -118,6 +118,13 @@ static void add_work(void *ctx, step *s)
     t->sum = dim_add(t->p->dims, t->sum, step_work(t->p, s));
 }
 
+dim band_work(program *p, const step *s)
+{
+    dim sum = step_work(p, s);
+    for (uint32_t i = 0; s->kind == STEP_BAND && i < s->control->then->steps.n; i++) sum = dim_add(p->dims, sum, step_work(p, s->control->then->steps.p[i]));
+    return sum;
+}
+
 dim program_work(program *p)
 {
     total all = {p, dim_const(p->dims, 0)};

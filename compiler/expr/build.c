@@ -543,18 +543,28 @@ static ex pow_const(exprs *x, ctype t, ex a, double p)
     return ex_select(x, minus_inf, ex_f(x, t, p > 0 ? (double)INFINITY : 0), power);
 }
 
+/* In a sum with a number that no subnormal one changes. */
+static ex beside(exprs *x, ctype t, ex e, double number)
+{
+    return t == CT_F32 && op_of(x, e) == EX_EXP && fabs(number) >= 0x1p-90 ? ex_un(x, EX_EXPN, arg(x, e, 0)) : 0;
+}
+
 static ex bin_float_op(exprs *x, ex_op op, ctype t, ex a, ex b)
 {
     const ex_op oa = op_of(x, a), ob = op_of(x, b);
     double v, r;
     const bool lit = ex_is_num(x, b, &v);
+    ex e;
     switch (op) {
     case EX_ADD:
         if (is_f(x, b, -0.0)) return a;
+        if (lit && (e = beside(x, t, a, v))) return ex_bin(x, EX_ADD, e, b);
         return ob == EX_NEG ? ex_bin(x, EX_SUB, a, arg(x, b, 0)) : oa == EX_NEG ? ex_bin(x, EX_SUB, b, arg(x, a, 0)) : 0;
     case EX_SUB:
         if (is_f(x, b, 0.0)) return a;
         if (is_f(x, a, -0.0)) return ex_un(x, EX_NEG, b);
+        if (lit && (e = beside(x, t, a, v))) return ex_bin(x, EX_SUB, e, b);
+        if (ex_is_num(x, a, &v) && (e = beside(x, t, b, v))) return ex_bin(x, EX_SUB, a, e);
         return ob == EX_NEG ? ex_bin(x, EX_ADD, a, arg(x, b, 0)) : 0;
     case EX_MUL:
         if (is_f(x, b, 1)) return a;

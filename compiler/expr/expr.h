@@ -26,8 +26,10 @@ typedef enum {
     EX_LOAD,  /* element idx[0..n) of slot, widened to the compute type; indexes are I64 expressions, in range by construction or guarded */
     EX_ACC,   /* value of accumulator .i; inside its own stage: the running value (a scan); in a kernel's hook: what the kernel hands over */
     /* one argument */
-    EX_NEG, EX_ABS, EX_SQRT, EX_EXP, EX_LOG, EX_SIN, EX_COS, EX_TAN, EX_ASIN, EX_ACOS, EX_ATAN, EX_SINH, EX_COSH, EX_TANH, EX_ASINH,
-    EX_ACOSH, EX_ATANH, EX_ERF, EX_FLOOR, EX_CEIL, EX_RINT /* half to even */, EX_TRUNC, EX_ISNAN, EX_ISINF, EX_NOT /* bool: !, int: ~ */,
+    EX_NEG, EX_ABS, EX_SQRT, EX_EXP,
+    EX_EXPN, /* exp in a sum in which subnormal numbers are nothing, F32: 0 for those */
+    EX_LOG, EX_SIN, EX_COS, EX_TAN, EX_ASIN, EX_ACOS, EX_ATAN, EX_SINH, EX_COSH, EX_TANH, EX_ASINH, EX_ACOSH,
+    EX_ATANH, EX_ERF, EX_FLOOR, EX_CEIL, EX_RINT /* half to even */, EX_TRUNC, EX_ISNAN, EX_ISINF, EX_NOT /* bool: !, int: ~ */,
     EX_CAST,  /* to .type, from the argument's type. float -> int: truncates; NaN gives 0 and values out of range saturate (C leaves both
                  undefined). int -> narrower int wraps. anything -> bool: != 0 */
     EX_ROUND, /* to storage type .elem and back to the same compute type: float16 rounding, int8 wrapping */

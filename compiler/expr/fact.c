@@ -137,6 +137,7 @@ static bool float_not_neg(const exprs *x, const ex_node *n)
     case EX_NUM: return !(bits >> 63);
     case EX_ABS:
     case EX_EXP:
+    case EX_EXPN:
     case EX_COSH: return true;
     case EX_SQRT:
     case EX_FLOOR:

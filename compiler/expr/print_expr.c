@@ -222,7 +222,7 @@ static const char *own(printer *w, ctype t, bool lanes, const char *f)
 /* ---- one argument ---- */
 
 static const char *const function_names[EX_OPS] = {
-    [EX_SQRT] = "sqrt",   [EX_EXP] = "exp",     [EX_LOG] = "log",     [EX_SIN] = "sin",     [EX_COS] = "cos",   [EX_TAN] = "tan",     [EX_ASIN] = "asin",
+    [EX_SQRT] = "sqrt",   [EX_EXP] = "exp",     [EX_EXPN] = "expn",   [EX_LOG] = "log",     [EX_SIN] = "sin",     [EX_COS] = "cos",   [EX_TAN] = "tan",     [EX_ASIN] = "asin",
     [EX_ACOS] = "acos",   [EX_ATAN] = "atan",   [EX_SINH] = "sinh",   [EX_COSH] = "cosh",   [EX_TANH] = "tanh", [EX_ASINH] = "asinh", [EX_ACOSH] = "acosh",
     [EX_ATANH] = "atanh", [EX_ERF] = "erf",     [EX_FLOOR] = "floor", [EX_CEIL] = "ceil",   [EX_RINT] = "rint", [EX_TRUNC] = "trunc", [EX_POW] = "pow",
     [EX_ATAN2] = "atan2"};

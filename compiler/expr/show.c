@@ -16,7 +16,7 @@ typedef struct {
 } shower;
 
 static const char *const OP_NAME[EX_OPS] = {
-    [EX_NEG] = "-",        [EX_ABS] = "abs",     [EX_SQRT] = "sqrt",   [EX_EXP] = "exp",     [EX_LOG] = "log",     [EX_SIN] = "sin",
+    [EX_NEG] = "-",        [EX_ABS] = "abs",     [EX_SQRT] = "sqrt",   [EX_EXP] = "exp",     [EX_EXPN] = "expn",   [EX_LOG] = "log",     [EX_SIN] = "sin",
     [EX_COS] = "cos",      [EX_TAN] = "tan",     [EX_ASIN] = "asin",   [EX_ACOS] = "acos",   [EX_ATAN] = "atan",   [EX_SINH] = "sinh",
     [EX_COSH] = "cosh",    [EX_TANH] = "tanh",   [EX_ASINH] = "asinh", [EX_ACOSH] = "acosh", [EX_ATANH] = "atanh", [EX_ERF] = "erf",
     [EX_FLOOR] = "floor",  [EX_CEIL] = "ceil",   [EX_RINT] = "rint",   [EX_TRUNC] = "trunc", [EX_ISNAN] = "isnan", [EX_ISINF] = "isinf",

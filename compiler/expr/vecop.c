@@ -45,7 +45,7 @@ size_t lane_bytes(ctype t)
 
 static void functions_f64(ex_op op, uint32_t n, double *out, const double *a)
 {
-    double (*const f)(double) = op == EX_EXP     ? fm_exp
+    double (*const f)(double) = op == EX_EXP || op == EX_EXPN ? fm_exp
                                 : op == EX_LOG   ? fm_log
                                 : op == EX_SIN   ? fm_sin
                                 : op == EX_COS   ? fm_cos

@@ -22,14 +22,7 @@
 INLINE vf attention_exp(vf x)
 {
     const vf magic = vf_set(12582912.0f), a = vf_fmax(vf_set(-88.0f), x), t = vf_fma(a, vf_set(1.44269504f), magic), n = t - magic;
-    const vf r = vf_fma(n, vf_set(2.12194440e-4f), vf_fma(n, vf_set(-0.693359375f), a));
-    vf p = vf_fma(vf_set(1.9875691500e-4f), r, vf_set(1.3981999507e-3f));
-    p = vf_fma(p, r, vf_set(8.3334519073e-3f));
-    p = vf_fma(p, r, vf_set(4.1665795894e-2f));
-    p = vf_fma(p, r, vf_set(1.6666665459e-1f));
-    p = vf_fma(p, r, vf_set(5.0000001201e-1f));
-    p = vf_fma(p, r * r, r + vf_set(1.0f));
-    return p * vi_pow2(vi_sub(vf_bits(t), vf_bits(magic)));
+    return vf_exp_rest(a, n) * vi_pow2(vi_sub(vf_bits(t), vf_bits(magic)));
 }
 
 /* Scores of `rows` rows from m on and KV vectors of keys from n on, -inf beyond N. */

@@ -17,22 +17,33 @@
         return a * J##_pow2(half) * J##_pow2(J##_sub(k, half));                                \
     }
 
-/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. */
+/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. expn: the same, but 0 for results below 2^-125.
+ * exp_rest: exp(x) / 2^n, n being x / log(2) as a whole number. */
 #define MATH_EXP(S, J, F, I)                                                                   \
-    SIMD_FN F S##_exp(F a)                                                                     \
+    SIMD_FN F S##_exp_rest(F x, F n)                                                           \
     {                                                                                          \
-        const F magic = S##_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */ \
-        const F x = S##_fmin(S##_set(89.0f), S##_fmax(S##_set(-104.0f), a));                   \
-        const F t = S##_fma(x, S##_set(1.44269504f), magic);                                   \
-        const F n = t - magic;                                                                 \
         const F r = S##_fma(n, S##_set(2.12194440e-4f), S##_fma(n, S##_set(-0.693359375f), x)); \
         F p = S##_fma(S##_set(1.9875691500e-4f), r, S##_set(1.3981999507e-3f));                \
         p = S##_fma(p, r, S##_set(8.3334519073e-3f));                                          \
         p = S##_fma(p, r, S##_set(4.1665795894e-2f));                                          \
         p = S##_fma(p, r, S##_set(1.6666665459e-1f));                                          \
         p = S##_fma(p, r, S##_set(5.0000001201e-1f));                                          \
-        p = S##_fma(p, r * r, r + S##_set(1.0f));                                              \
-        return S##_scale(p, n);                                                                \
+        return S##_fma(p, r * r, r + S##_set(1.0f));                                           \
+    }                                                                                          \
+    SIMD_FN F S##_exp(F a)                                                                     \
+    {                                                                                          \
+        const F magic = S##_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */ \
+        const F x = S##_fmin(S##_set(89.0f), S##_fmax(S##_set(-104.0f), a));                   \
+        const F n = S##_fma(x, S##_set(1.44269504f), magic) - magic;                           \
+        return S##_scale(S##_exp_rest(x, n), n);                                               \
+    }                                                                                          \
+    SIMD_FN F S##_expn(F a)                                                                    \
+    {                                                                                          \
+        const F magic = S##_set(12582912.0f);                                                  \
+        const F x = S##_fmin(S##_set(89.0f), S##_fmax(S##_set(-87.5f), a)); /* n from -126 to 128 */ \
+        const F t = S##_fma(x, S##_set(1.44269504f), magic);                                   \
+        const F p = S##_exp_rest(x, t - magic);                                                \
+        return (p + p) * J##_pow2(J##_sub(S##_bits(t), J##_set(0x4b400001))); /* 2^(n - 1) */  \
     }
 
 /* log: 1 ulp; log(0) = -inf, negative numbers give NaN. */
@@ -102,7 +113,7 @@
 
 /* Activations that kernels take by name. */
 #define MATH_GATES(S, J, F, I)                                                                 \
-    SIMD_FN F S##_sigmoid(F a) { return S##_set(1.0f) / (S##_set(1.0f) + S##_exp(-a)); }       \
+    SIMD_FN F S##_sigmoid(F a) { return S##_set(1.0f) / (S##_set(1.0f) + S##_expn(-a)); }      \
     SIMD_FN F S##_relu(F a) { return S##_max(a, S##_set(0.0f)); }
 
 /* pow: 1 ulp, through double. Special cases as C99's powf. */

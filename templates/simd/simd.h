@@ -48,6 +48,8 @@ SIMD_FN vi vi_gather(const int32_t *p, vi i) { return p[i]; }
 #define vf_scale sf_scale
 #define vi_to_f si_to_f
 #define vf_exp sf_exp
+#define vf_expn sf_expn
+#define vf_exp_rest sf_exp_rest
 #define vf_bits sf_bits
 #define vi_pow2 si_pow2
 #define vf_hmax(v) (v)

@@ -105,6 +105,17 @@ static void floats_fold_with_the_rounding_of_their_type(void **s)
     assert_true(v == 0.0999755859375);
 }
 
+static void an_exponential_beside_a_number_needs_no_subnormal_ones(void **s)
+{
+    (void)s;
+    const ex y = ex_load(X, 1, ELEM_FLOAT, 0, NULL), e = ex_un(X, EX_EXP, y), n = ex_un(X, EX_EXPN, y);
+    assert_int_equal(ex_bin(X, EX_ADD, f(1), e), ex_bin(X, EX_ADD, n, f(1)));
+    assert_int_equal(ex_bin(X, EX_SUB, e, f(1)), ex_bin(X, EX_SUB, n, f(1)));
+    assert_int_equal(ex_bin(X, EX_SUB, f(1), e), ex_bin(X, EX_SUB, f(1), n));
+    assert_int_equal(ex_at(X, ex_bin(X, EX_ADD, e, f(0)))->a[0], e);
+    assert_int_equal(ex_at(X, ex_bin(X, EX_ADD, e, f(1e-38)))->a[0], e);
+}
+
 static void float_rewrites_keep_every_bit(void **s)
 {
     (void)s;
@@ -310,7 +321,7 @@ int main(void)
         T(an_index_proved_inside_cannot_fail),
         T(axes_can_become_data_dependent),
         T(dims_gather_around_data_dependent_indexes),
-        T(deep_and_shared_expressions_take_linear_time),
+        T(an_exponential_beside_a_number_needs_no_subnormal_ones), T(deep_and_shared_expressions_take_linear_time),
         T(a_program_lists_readably),
         T(accesses_include_updates_and_nested_blocks),
     };

@@ -169,7 +169,7 @@ int main(int argc, char **argv)
         peers[k](&p, 0);
         for (int i = 0; i < m->n_outputs; i++) {
             const double d = difference(o_out[i], p_out[i], n_out[i]);
-            if (!(d <= differs)) differs = d;
+            if (d > differs || d != d) differs = d;
             memset(p_out[i], 0, n_out[i] * sizeof(float));
         }
     }

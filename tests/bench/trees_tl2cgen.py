@@ -4,7 +4,7 @@
     trees_tl2cgen.py ONNXCC [--work DIR] [--ways LIST] [--seconds S] [--arguments WORDS] [--json FILE]
 
 The Python that runs this needs onnx, treelite and tl2cgen. tl2cgen's code is generated in the ways of LIST - plain, quantized (thresholds as numbers of their order)
-and annotated (branches marked with how often other rows take them) - each in 8 files, which makes no difference to the time of a run, and compiled with -O3 -march=native.
+and annotated (branches marked with how often other rows take them) - each in 8 files, for the compiler's sake, and compiled with -O3 -march=native.
 That takes minutes, and what is in DIR already is used again. Ours is compiled with the options of its CMakeLists.txt.
 
 One row: 256 of them in turns. 1024 rows: one call of ours, 1024 of tl2cgen's. Times are those of rounds.h; ratio = tl2cgen's time / ours, of the shortest rounds and, in

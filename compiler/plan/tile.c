@@ -22,10 +22,12 @@ static double step_cycles(const vector_unit *u, int r, int v)
     return max_of(max_of(multiply, load), max_of(latency, weights)) + 0.1 * weights + 0.25; /* the loop itself */
 }
 
-/* Accumulators, the vectors of a step, and one broadcast value, which AVX-512 takes from memory. */
+/* Accumulators, the vectors of a step, and one broadcast value, which AVX-512 takes from memory. A single row uses each vector once: with few registers,
+ * those of x86, it is an operand in memory. */
 static bool fits(const vector_unit *u, int r, int v)
 {
     if (u->halves) return r * v + 2 * v + 3 <= u->registers;
+    if (r == 1) return v + 2 <= u->registers;
     return r * v + v + (u->vl == 16 ? 0 : 1) <= u->registers;
 }
 

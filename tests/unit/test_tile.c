@@ -98,6 +98,20 @@ static void a_single_row_is_computed_in_many_columns(void **state)
     assert_true(t.nv >= 2);
 }
 
+/* Eight chains keep two multiply-adds a cycle of a latency of four cycles busy, and their vectors need no registers. */
+static void a_single_row_has_as_many_sums_as_the_latency_wants(void **state)
+{
+    (void)state;
+    const int64_t columns[] = {64, 128, 640, 1024};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        const gemm_tile t = gemm_tile_choose(&units[1], 1, columns[i], 64, true, false);
+        assert_int_equal(t.mr, 1);
+        assert_int_equal(t.nv, 8);
+    }
+    const gemm_tile bytes = gemm_tile_choose(&by_halves[1], 1, 64, 64, false, false);
+    assert_true(bytes.nv <= 4); /* products by halves take two registers for each vector */
+}
+
 static void a_long_sum_goes_in_blocks_where_its_rows_would_fill_the_cache(void **state)
 {
     (void)state;
@@ -157,7 +171,8 @@ int main(void)
     const struct CMUnitTest tests[] = {T(a_tile_fits_the_registers_and_keeps_the_units_busy), T(weights_from_afar_are_read_for_all_tiles_at_once),
                                        T(blocks_of_tiles_leave_no_thread_idle_and_are_there_for_any_number_of_them), T(rows_of_a_convolution_are_divided_without_a_rest_where_possible),
                                        T(weights_of_a_step_of_channels_stay_in_the_first_cache),
-                                       T(products_by_halves_leave_two_registers_for_each_vector), T(a_single_row_is_computed_in_many_columns), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
+                                       T(products_by_halves_leave_two_registers_for_each_vector), T(a_single_row_is_computed_in_many_columns),
+                                       T(a_single_row_has_as_many_sums_as_the_latency_wants), T(channels_that_fill_no_block_choose_a_block_that_they_fill),
                                        T(unknown_extents_leave_a_second_tile_for_the_rest),
                                        T(a_long_sum_goes_in_blocks_where_its_rows_would_fill_the_cache), T(few_rows_prefetch_whole_lines),
                                        T(attention_has_whole_tiles_in_a_block_and_equal_blocks)};

@@ -9,6 +9,7 @@
 #include "plan/pack.h"
 #include "plan/tuning.h"
 
+static const double JOINED_GAIN = 0.98;
 enum { STRICT_BLOCK = 16 /* channels; a multiple of every target's block */, MOST_VECTORS = 8 /* of a tile */ };
 
 dim conv_extent(program *p, dim axis)
@@ -418,6 +419,21 @@ static bool tiles(conv_plan *c, const step *s, block *out)
     return true;
 }
 
+/* Where the pixels of an image fill register tiles better than those of its rows, and all of it is in the cache: one row. One thread only, for rows are what
+ * threads share. */
+static bool join_image(conv_plan *c)
+{
+    const vector_unit unit = conv_unit(c);
+    const int64_t height = conv_known(c->p, c->out[1]), width = conv_known(c->p, c->out[2]), bytes = height * width * c->ic * 4;
+    conv_plan joined = *c;
+    if (c->o->threads > 1 || c->hook.int_acc || c->k->conv.rows || height < 2 || width < 1 || bytes > unit.l2_bytes * 4 / 5 || !conv_join_rows(&joined)) return false;
+    const double rows = conv_tile_choose(&unit, c->oc, height, width, bytes / height).cycles, image = conv_tile_choose(&unit, c->oc, 1, height * width, bytes).cycles;
+    hook_axes(&joined);
+    if (image > JOINED_GAIN * rows || conv_divides(&joined)) return false;
+    *c = joined;
+    return true;
+}
+
 bool select_conv(program *p, const plan_options *o, const step *s, block *out)
 {
     const kernel *k = s->kernel;
@@ -436,7 +452,7 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
         plan_layout(p);
         return made;
     }
-    hook_axes(&c);
+    if (lanes || !join_image(&c)) hook_axes(&c);
     const bool done = lanes ? depthwise(&c, s, out) : tiles(&c, s, out);
     plan_layout(p);
     return done;

@@ -43,6 +43,10 @@ kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, c
 
 /* The axis row = od * OH + oh of the hook; what depth and height become of it is appended to from and to. */
 dim conv_row_axis(const conv_plan *c, uint32_t *n, dim *from, dim *to);
+/* Makes the rows of an image one, in c->out and the hook, which has the axes of the step still; false where pixels of rows don't adjoin or more than channels is added up,
+ * and nothing has changed. conv_divides: whether an address of the hook divides then. */
+bool conv_join_rows(conv_plan *c);
+bool conv_divides(const conv_plan *c);
 dim conv_extent(program *p, dim axis);    /* 1 of what is no axis */
 int64_t conv_known(program *p, dim d);    /* -1: decided at run time */
 vector_unit conv_unit(const conv_plan *c);

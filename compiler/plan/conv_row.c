@@ -32,29 +32,30 @@ static void hook_axes(conv_plan *c)
     memcpy(h->axis, axes, sizeof axes);
 }
 
-/* A whole image as one row; false where it is none, and nothing has changed. */
-static bool join_rows(conv_plan *c)
+bool conv_join_rows(conv_plan *c)
 {
     program *p = c->p;
     dims *d = p->dims;
     hook *h = &c->hook;
     const conv_params *k = &c->k->conv;
-    if (k->rank != 2 || !dim_is_axis(d, h->axis[2]) || !dim_is_axis(d, h->axis[3]) || c->x_stride[1] != c->out[2]) return false;
+    if (k->rank != 2 || !dim_is_axis(d, h->axis[2]) || !dim_is_axis(d, h->axis[3]) || c->x_stride[1] != dim_mul(d, c->out[2], c->x_stride[2])) return false;
     for (uint32_t i = 0; i < 2; i++)
         if (k->kernel[i] != 1 || k->stride[i] != 1) return false;
     const dim all = dim_axis(d, dim_mul(d, c->out[1], c->out[2])), from[2] = {h->axis[2], h->axis[3]}, to[2] = {dim_fdiv(d, all, c->out[2]), dim_mod(d, all, c->out[2])};
-    hook joined = *h;
-    joined.value = ex_map(p->ex, h->value, 2, from, to);
-    for (uint32_t i = 0; i < h->n; i++) joined.at[i] = ex_map(p->ex, h->at[i], 2, from, to);
-    hook flat = joined;
-    hook_flatten(p, &flat);
-    if (ex_has_division(p, flat.value) || ex_has_division(p, flat.at[0])) return false;
-    joined.axis[2] = dim_const(d, 0);
-    joined.axis[3] = all;
-    c->hook = joined;
+    h->value = ex_map(p->ex, h->value, 2, from, to);
+    for (uint32_t i = 0; i < h->n; i++) h->at[i] = ex_map(p->ex, h->at[i], 2, from, to);
+    h->axis[2] = dim_const(d, 0);
+    h->axis[3] = all;
     c->out[2] = dim_mul(d, c->out[1], c->out[2]);
     c->out[1] = dim_const(d, 1);
     return true;
+}
+
+bool conv_divides(const conv_plan *c)
+{
+    hook flat = c->hook;
+    hook_flatten(c->p, &flat);
+    return ex_has_division(c->p, flat.value) || ex_has_division(c->p, flat.at[0]);
 }
 
 bool conv_rows(conv_plan *c, const step *s, block *out)
@@ -63,7 +64,9 @@ bool conv_rows(conv_plan *c, const step *s, block *out)
     dims *d = p->dims;
     const int64_t group = c->k->conv.group;
     const vector_unit unit = conv_unit(c);
-    if (!join_rows(c)) hook_axes(c);
+    conv_plan joined = *c;
+    if (conv_join_rows(&joined) && !conv_divides(&joined)) *c = joined;
+    else hook_axes(c);
     const row_tile t = row_tile_choose(&unit, c->oc, conv_known(p, c->out[2]));
     block steps = {0};
     const slot weights = pack_conv(p, &steps, conv_weights_name(c), c->k->arg[2].slot, group, 1, t.ro);

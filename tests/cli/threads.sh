@@ -58,3 +58,27 @@ grep -q ' conv_dw(.* PARTS=1 ' out || fail "shares for one thread"
 expect 0 run groups.onnxtxt -i x.pb --target x86-64-v3 --threads 2 --output two.npz
 expect 0 run groups.onnxtxt -i x.pb --target x86-64-v3 --output one.npz
 cmp one.npz two.npz || fail "other bits with two threads"
+
+# Pixels of rows that adjoin are one row for one thread where they fill tiles better; the bits are those of single rows.
+cat > image.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[2,3] s) => (float[1,48,13,13] y)
+<int64[4] point = {48, 64, 1, 1}, int64[4] shape = {1, 64, 13, 13}, float zero = {0}, float n = {10816}, float one = {1}>
+{
+    line = Range (zero, n, one)
+    cells = Reshape (line, shape)
+    waves = Cos (cells)
+    sum = ReduceSum <keepdims = 0> (s)
+    x = Mul (waves, sum)
+    w = ConstantOfShape <value = float[1] {0.01}> (point)
+    a = Conv <kernel_shape = [1, 1]> (x, w)
+    y = Sigmoid (a)
+}
+T
+expect 0 compile image.onnxtxt -o image --target x86-64-v3 --dump plan
+grep -q ' conv(.* OH=1 .* OW=169' out || fail "rows of an image are not joined"
+expect 0 compile image.onnxtxt -o image2 --target x86-64-v3 --threads 2 --dump plan
+grep -q ' conv(.* OW=13' out || fail "rows are joined for two threads"
+expect 0 run image.onnxtxt -i x.pb --target x86-64-v3 --output one.npz
+expect 0 run image.onnxtxt -i x.pb --target x86-64-v3 --threads 2 --output two.npz
+cmp one.npz two.npz || fail "other bits of a joined image"

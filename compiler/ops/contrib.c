@@ -19,23 +19,29 @@ value_id make_value(edit *e, const char *role)
     return value_new(e->m, arena_printf(e->m->mem, "%s.%s.%u", n->n_out && n->out[0] ? value_at(e->m, n->out[0])->name : n->op, role, e->serial++));
 }
 
-void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out)
+void make_node_as(edit *e, const node *as, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out)
 {
     model *m = e->m;
-    const node_id id = node_new(m, e->graph, "", op, n_in, n_out, n_attr);
+    const node_id id = node_new(m, e->graph, as->domain, as->op, n_in, n_out, as->n_attr);
     node *n = node_at(m, id);
-    n->version = schema_newest("", op)->since;
+    n->version = as->version;
     n->origin = edited(e)->origin;
     n->name = edited(e)->name;
     memcpy(n->in, in, n_in * sizeof *in);
     memcpy(n->out, out, n_out * sizeof *out);
-    if (n_attr) memcpy(n->attr, a, n_attr * sizeof *a);
+    if (as->n_attr) memcpy(n->attr, as->attr, as->n_attr * sizeof *as->attr);
     for (uint32_t i = 0; i < n_out; i++) {
         if (!out[i]) continue;
         value_at(m, out[i])->producer = id;
         value_at(m, out[i])->output = i;
     }
     VEC_PUSH(m->mem, e->list, id);
+}
+
+void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out)
+{
+    const node as = {.domain = "", .op = op, .version = schema_newest("", op)->since, .n_attr = n_attr, .attr = (attr *)(uintptr_t)a};
+    make_node_as(e, &as, n_in, in, n_out, out);
 }
 
 value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in)

@@ -21,6 +21,8 @@ void contrib_names(model *m);
 
 /* A node before the edited one with outputs `out`; `a` its n_attr attributes. */
 void make_node(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
+/* Of the domain and version of `as`, with its attributes. */
+void make_node_as(edit *e, const node *as, uint32_t n_in, const value_id *in, uint32_t n_out, const value_id *out);
 /* The same with one new output. */
 value_id make(edit *e, const char *op, uint32_t n_attr, const attr *a, uint32_t n_in, const value_id *in);
 /* A node of com.microsoft, which the edited one is of, that has a lowering. */

@@ -97,10 +97,11 @@ const dim *known_dims(model *m, const node *n, uint32_t i, uint32_t *count);
 /* The elements of a numeric constant input as double; NULL when it is no constant. */
 const double *known_doubles(model *m, const node *n, uint32_t i, uint32_t *count);
 
-/* An axis that inference has checked. */
+/* The axis from 0 on; rank where there is none. */
 static inline uint32_t axis_of(int64_t axis, uint32_t rank)
 {
-    return (uint32_t)(axis < 0 ? axis + (int64_t)rank : axis);
+    const int64_t from_0 = axis < 0 ? axis + (int64_t)rank : axis;
+    return from_0 < 0 || from_0 > rank ? rank : (uint32_t)from_0;
 }
 
 /* Axes over shape[k] for the k in `mask`: of the stage, or of the nest. */

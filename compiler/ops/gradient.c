@@ -170,10 +170,7 @@ static bool copy_nodes(backward *b, const variables *x)
         if (same) continue;
         for (uint32_t k = 0; k < n.n_out; k++)
             if (n.out[k]) out[k] = copy[n.out[k]] = make_value(e, "copy");
-        make_node(e, n.op, n.n_attr, n.attr, n.n_in, in, n.n_out, out);
-        node *made = node_at(m, e->list.p[e->list.n - 1]);
-        made->domain = n.domain;
-        made->version = n.version;
+        make_node_as(e, &n, n.n_in, in, n.n_out, out);
     }
     const value_id y = replaced(x, by, copy, n_copy, x->y);
     set_names(e, "xs", x->n_x, by);
@@ -281,6 +278,8 @@ static bool expand(backward *b)
     bool direct = true;
     if (!find_variables(e, &x)) return false;
     collect(b, &x, x.y);
+    for (uint32_t i = 0; i < b->order.n; i++)
+        if (b->order.p[i] == e->id) return diag_error(e->m->diag, EXIT_INVALID, at_node(e->m, edited(e)), "gradient-name", "y is computed from its own derivatives");
     if (!types_known(e, b, &x)) return true; /* a tool that only looks */
     for (uint32_t i = 0; i < x.n; i++) direct &= x.v[i] == input_of(e, i);
     if (!independent(e, &x) || !plain_nodes(b)) return false;

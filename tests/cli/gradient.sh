@@ -7,7 +7,7 @@ tensor() {
 G=ai.onnx.preview.training.Gradient
 model() {
     cat > g.onnxtxt <<M
-<ir_version: 9, opset_import: ["" : 20, "ai.onnx.preview.training" : 1, "my" : 1]>
+<ir_version: 9, opset_import: ["" : 20, "ai.onnx.preview.training" : 1, "ai.onnx.ml" : 3, "my" : 1]>
 g (float[n,3] a, float[3] b) => (float[n,3] da, float[3] db)
 {
 $1
@@ -72,6 +72,10 @@ da, db = $G<xs = [\"a\"], y = \"y\">(a, b)"
 refused 3 "'p' is computed from another tensor of xs and zs" "p = Mul(a, a)
 y = Mul(p, b)
 da, db = $G<xs = [\"p\", \"b\"], zs = [\"a\"], y = \"y\">(p, b, a)"
+refused 3 "y is computed from its own derivatives" "y = Mul(a, da)
+da, db = $G<xs = [\"a\", \"b\"], y = \"y\">(b, b)"
+refused 4 "is not supported yet: there is no rule" "y = ai.onnx.ml.Normalizer(a)
+da, db = $G<xs = [\"a\", \"b\"], y = \"y\">(b, b)"
 refused 4 "is no tensor of floats" "y = Shape(a)
 da, db = $G<xs = [\"a\", \"b\"], y = \"y\">(a, b)"
 refused 4 "the derivative of node #1 (LayerNormalization) is not supported yet: there is no rule" "p = Mul(a, b)

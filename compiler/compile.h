@@ -110,6 +110,12 @@ typedef struct {
     bool number;
 } run_size;
 
+/* Convolutions by Winograd's algorithm, and `left`, those that --optimize=speed would add or give larger tiles: bytes that their weights take more, multiply-adds that they take less. */
+typedef struct {
+    uint32_t layers, left;
+    int64_t bytes, saved, left_bytes, left_saved;
+} winograd_use;
+
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */
@@ -122,6 +128,7 @@ typedef struct {
     text dump;            /* asked for by options.dump */
     int64_t arena_bytes;  /* planned, at the dims' upper bounds; -1: decided at run time */
     int64_t arena_lower_bound, weights_bytes;
+    winograd_use winograd;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
     VEC(step_fact) steps;

@@ -234,6 +234,8 @@ bool command_compile_options(command *c, compile_options *o)
     const long long threads = opt_int(given, OPT_THREADS, 1);
     if (threads < 1 || threads > 1024) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--threads is at least 1 and at most 1024");
     o->threads = (int)threads;
+    const long long repeat = opt_int(given, OPT_REPEAT, 1);
+    if (repeat < 1 || repeat > 1000000) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--repeat is at least 1 and at most 1000000");
     if (!parse_ram(c, &o->ram)) return false;
     o->profile = opt_flag(given, OPT_PROFILE);
     o->verify_passes = opt_flag(given, OPT_VERIFY_PASSES);

@@ -64,6 +64,7 @@ static void print_summary(const command *c, const char *folder, const compiled *
     fprintf(stderr, "%u steps for %u nodes, weights %lld bytes, arena ", out->n_steps, out->n_nodes, (long long)out->weights_bytes);
     if (out->arena_bytes < 0) fputs("decided at run time by the dimensions\n", stderr);
     else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
+    print_winograd(stderr, "Winograd's algorithm:", &out->winograd);
 }
 
 static bool is_newer(const char *path, const struct stat *made)

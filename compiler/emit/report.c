@@ -150,6 +150,10 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
     if (has_host_arena(e) && e->plan->host.dynamic) text_add(out, "  \"host_arena\": {\"bytes\": null, \"align\": 64},\n");
     else if (has_host_arena(e)) text_addf(out, "  \"host_arena\": {\"bytes\": %" PRId64 ", \"lower_bound\": %" PRId64 ", \"align\": 64},\n", e->plan->host.bytes, e->plan->host.lower_bound);
     if (on_device(e)) text_addf(out, "  \"syncs\": %u,\n", e->n_syncs);
+    const winograd_use *w = &done->winograd;
+    if (w->layers || w->left)
+        text_addf(out, "  \"winograd\": {\"convolutions\": %u, \"weights_bytes\": %" PRId64 ", \"multiply_adds_saved\": %" PRId64 ", \"left\": {\"convolutions\": %u, \"weights_bytes\": %" PRId64 ", \"multiply_adds_saved\": %" PRId64 "}},\n",
+                  w->layers, w->bytes, w->saved, w->left, w->left_bytes, w->left_saved);
     text_addf(out, "  \"weights_bytes\": %" PRId64 ",\n  \"weights\": \"%s\",\n  \"multiply_adds\": ", e->plan->weights_bytes, weights_words[e->weights]);
     json_dim(e, program_work(e->p), out);
     text_add(out, ",\n  \"files\": [");

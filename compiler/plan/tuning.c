@@ -78,15 +78,36 @@ bool tuning_is_for(const tuning *t, diag *d, const target *on)
     return false;
 }
 
+/* The length of a shape's name without ", 2 threads". */
+static size_t without_threads(const char *shape)
+{
+    const char *const end = shape + strlen(shape), *const word = " threads", *at = end - strlen(word);
+    if (at <= shape || strcmp(at, word)) return (size_t)(end - shape);
+    while (at > shape && at[-1] >= '0' && at[-1] <= '9') at--;
+    return at - 2 > shape && at[-1] == ' ' && at[-2] == ',' ? (size_t)(at - 2 - shape) : (size_t)(end - shape);
+}
+
+static bool asked_with_other_threads(const tuning *t, const char *shape)
+{
+    static const char split[] = "split of ";
+    if (!strncmp(shape, split, sizeof split - 1)) shape += sizeof split - 1;
+    const size_t n = without_threads(shape);
+    for (uint32_t i = 0; i < t->questions.n; i++)
+        if (without_threads(t->questions.p[i].shape) == n && !strncmp(t->questions.p[i].shape, shape, n)) return true;
+    return false;
+}
+
 void tuning_warn(const tuning *t, diag *d)
 {
-    uint32_t unused = 0;
+    uint32_t unused = 0, threads = 0;
     const tuning_entry *first = NULL;
     for (uint32_t i = 0; t && t->path && i < t->entries.n; i++) {
         const tuning_entry *e = &t->entries.p[i];
         if (e->refused) diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, e->line), "tuning-stale", "'%s' is no way to compute %s here: the plan chooses", e->choice, e->shape);
+        else if (!e->used && asked_with_other_threads(t, e->shape)) threads++;
         else if (!e->used && !unused++) first = e;
     }
+    if (threads) diag_warn(d, t->path, "tuning-target", "measured with another number of threads (%u choices): not used", threads);
     if (unused) diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, first->line), "tuning-unknown", "the model has no %s (%u such choices)", first->shape, unused);
 }
 

@@ -146,22 +146,53 @@ static void sort(candidates *list)
         }
 }
 
-void plan_winograd(program *p, const plan_options *o)
+/* Multiply-adds that tiles of a side save for each pixel, of the nine of each pair of channels. */
+static double saved_by(program *p, const kernel *k, int side)
+{
+    int64_t work;
+    return side && dim_is_const(p->dims, matrix_work(p, k), &work) ? (double)work * (1 - (double)points_of(side) / (9 * side * side)) : 0;
+}
+
+static void note_taken(program *p, const kernel *k, winograd_facts *f)
+{
+    if (!k->conv.winograd) return;
+    f->layers++;
+    f->bytes += weights_of(p, k, points_of(k->conv.winograd)) - weights_of(p, k, 9);
+    f->saved += saved_by(p, k, k->conv.winograd);
+}
+
+static void note_left(program *p, const candidate *k, winograd_facts *f)
+{
+    f->left += !k->before || k->k->conv.winograd == k->before; /* not its larger tiles as well */
+    f->left_bytes += k->more;
+    f->left_saved += saved_by(p, k->k, k->side) - saved_by(p, k->k, k->before);
+}
+
+winograd_facts plan_winograd(program *p, const plan_options *o)
 {
     chooser c = {.p = p, .o = o};
     candidates list = {0};
-    if (o->math == MATH_STRICT || o->optimize == OPTIMIZE_SIZE || o->target->language != LANGUAGE_C) return;
+    winograd_facts facts = {0};
+    if (o->math == MATH_STRICT || o->target->language != LANGUAGE_C) return facts;
     c.from_l3 = share_in_l3(o, (double)weights_bytes(p));
     program_steps(p, add_kernel, &c);
     for (uint32_t i = 0; i < c.list.n; i++) add_choices(&c, &list, c.list.p[i]);
     sort(&list);
-    double room = o->optimize == OPTIMIZE_SPEED ? (double)INT64_MAX : MOST_GROWTH * (double)weights_bytes(p);
+    double room = o->optimize == OPTIMIZE_SPEED ? (double)INT64_MAX : o->optimize == OPTIMIZE_SIZE ? 0 : MOST_GROWTH * (double)weights_bytes(p);
     for (uint32_t i = 0; i < list.n; i++) {
         const candidate *k = &list.p[i];
-        if (k->k->conv.winograd != k->before || k->more > room) continue;
+        if (k->k->conv.winograd != k->before || k->more > room) {
+            note_left(p, k, &facts);
+            continue;
+        }
         room -= k->more;
         k->k->conv.winograd = k->side;
     }
+    for (uint32_t i = 0; i < c.list.n; i++) {
+        note_taken(p, c.list.p[i], &facts);
+        if (o->optimize == OPTIMIZE_SIZE) c.list.p[i]->conv.sides = 0; /* a tuning file may not ask for it either */
+    }
+    return facts;
 }
 
 /* ---- weights ---- */

@@ -41,15 +41,37 @@ const target *target_table(uint32_t *n)
 }
 
 #if defined(__x86_64__)
-/* Not every compiler's __builtin_cpu_supports knows it. */
+/* Not every compiler's __builtin_cpu_supports knows these. */
 static bool has_avx_vnni(void)
 {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
 }
-#endif
 
-#if defined(__x86_64__)
+static bool has_bf16(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
+}
+
+static bool has_fp16(void)
+{
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1);
+}
+
+static bool has_avx512(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+static bool has_avx2(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
 /* Intel's, with at least 2 MiB of second cache: the leaves of cpuid's table of caches, one after the other. */
 static bool is_large_xeon(void)
 {
@@ -66,11 +88,8 @@ static bool is_large_xeon(void)
 static const char *native(void)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        return !__builtin_cpu_supports("avx512vnni") ? "x86-64-v4" : is_large_xeon() ? "x86-64-v4-xeon" : "x86-64-v4-vnni";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return has_avx_vnni() ? "x86-64-v3-vnni" : "x86-64-v3";
+    if (has_avx512()) return !__builtin_cpu_supports("avx512vnni") ? "x86-64-v4" : is_large_xeon() ? "x86-64-v4-xeon" : "x86-64-v4-vnni";
+    if (has_avx2()) return has_avx_vnni() ? "x86-64-v3-vnni" : "x86-64-v3";
     return "x86-64";
 #elif defined(__aarch64__)
     return "aarch64";
@@ -82,8 +101,7 @@ static const char *native(void)
 const target *target_native_fma16(void)
 {
 #if defined(__x86_64__)
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 23 & 1) && target_find(NULL)->vl == 16 && target_find(NULL)->dot4) return target_find("x86-64-v4-fp16");
+    if (has_fp16() && target_find(NULL)->vl == 16 && target_find(NULL)->dot4) return target_find("x86-64-v4-fp16");
 #endif
     return NULL;
 }
@@ -92,10 +110,8 @@ const target *target_native_fma16(void)
 const target *target_native_dot2(void)
 {
 #if defined(__x86_64__)
-    unsigned a = 0, b = 0, c = 0, d = 0;
     __builtin_cpu_init();
-    const bool has = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1);
-    if (has && __builtin_cpu_is("amd") && !strcmp(native(), "x86-64-v4-vnni")) return target_find("x86-64-v4-bf16");
+    if (has_bf16() && __builtin_cpu_is("amd") && !strcmp(native(), "x86-64-v4-vnni")) return target_find("x86-64-v4-bf16");
 #endif
     return NULL;
 }
@@ -117,8 +133,13 @@ bool target_is_cuda(const char *name)
 bool target_runs_here(const char *name)
 {
     if (!name) return true;
-#if !defined(__x86_64__)
-    if (!strncmp(name, "x86-64", 6)) return false;
+    const bool x86 = !strncmp(name, "x86-64", 6);
+#if defined(__x86_64__)
+    const target *t = target_find(name);
+    if (t && x86 && t->vl == 16 && !(has_avx512() && (!t->dot4 || __builtin_cpu_supports("avx512vnni")) && (!t->dot2 || has_bf16()) && (!t->fma16 || has_fp16()))) return false;
+    if (t && x86 && t->vl == 8 && !(has_avx2() && (!t->dot4 || has_avx_vnni()))) return false;
+#else
+    if (x86) return false;
 #endif
 #if !defined(__aarch64__)
     if (!strcmp(name, "aarch64")) return false;

@@ -28,6 +28,13 @@ expect 2 bench relu.onnx --data rows
 says err "input 'x' has another shape in 'rows/c.npy' than in the first set"
 expect 5 bench relu.onnx --data nowhere
 
+expect 2 bench relu.onnx --dim n=2 --repeat 0
+says err '--repeat is at least 1'
+if [ "$(uname -m)" = x86_64 ] && ! grep -q avx512f /proc/cpuinfo; then
+    expect 2 bench relu.onnx --dim n=2 --target=x86-64-v4
+    says err target-foreign
+fi
+
 # A band of rows is one step of the profile, with the multiply-adds of all that is in it: 784 * (64 * 64 + 9 * 64 + 64 * 64).
 cat > band.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17]>

@@ -36,6 +36,13 @@ for side in 2 4; do
     says dep ' hand.yaml'
 done
 
+# What Winograd's algorithm takes and saves is said: 16 * 16 * 27 floats more, of 16 * 16 * 9 * 144 multiply-adds three quarters less.
+expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize speed -v --json
+says err "Winograd's algorithm: 1 convolutions, 27648 bytes of weights more for 248832 multiply-adds less"
+says out '"winograd": {"convolutions": 1, "weights_bytes": 27648, "multiply_adds_saved": 248832'
+expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize size -v
+says err '0 convolutions' '; --optimize=speed: 1 more or in larger tiles, 27648 bytes for 248832'
+
 # Not what the mode forbids, not what there is not, not what was measured elsewhere.
 expect 0 compile net.onnxtxt -o strict --target x86-64-v3 --math strict --tuning hand.yaml --dump plan
 says err 'hand.yaml:3: ' "'winograd 4' is no way to compute $conv here" 'tuning-stale'
@@ -50,6 +57,10 @@ expect 0 compile net.onnxtxt -o unknown --target x86-64-v3 --tuning hand.yaml
 says err 'hand.yaml:3: ' 'the model has no product 3x4 by 4x5 (1 such choices)' 'tuning-unknown'
 expect 0 compile net.onnxtxt -o plain --target x86-64-v3
 diff -r unknown plain > out || fail "a file without choices for the model changes something"
+
+printf 'target: x86-64-v3\nchoices:\n  - shape: %s\n    choice: tile 1x1x1\n' "$conv" > hand.yaml
+expect 0 compile net.onnxtxt -o two --target x86-64-v3 --threads 2 --tuning hand.yaml
+says err 'measured with another number of threads (1 choices): not used' 'tuning-target'
 
 # Mistakes.
 bad() {
@@ -75,6 +86,8 @@ printf 'target: any\nchoices:\n  - {shape: a, choice: [b]}\n' > bad.yaml
 bad 3 "'choice' takes one value"
 expect 5 compile net.onnxtxt -o bad --tuning missing.yaml
 expect 2 tune net.onnxtxt
+expect 2 tune net.onnxtxt -o t.yaml --repeat 0
+says err '--repeat is at least 1'
 expect 2 tune net.onnxtxt -o t.yaml --target cuda
 expect 5 tune missing.onnx -o t.yaml
 [ ! -e t.yaml ] || fail "a file in spite of an error"

@@ -25,7 +25,7 @@ from audit_table import OPS  # noqa: E402
 from onnx import AttributeProto, ModelProto  # noqa: E402
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
-INTS = [LEAST, LEAST + 1, MOST, -1, 0, 1, 2, 3, 7, 64, 1 << 31, -(1 << 31), (1 << 31) - 1, 1 << 32, 1 << 62]
+INTS = [LEAST, LEAST + 1, MOST, -1, 0, 1, 2, 3, 7, 64, 1 << 31, -(1 << 31), (1 << 31) - 1, (1 << 32) - 1, 1 << 32, 1 << 62]
 FLOATS = [float("nan"), float("inf"), float("-inf"), 0.0, -1.0, 1e-45, 3e38, -3e38, 1e19]
 SIZES = [0, 1, 2, 1 << 31, 1 << 62, MOST, -1, "n"]
 KINDS = ["FLOAT", "DOUBLE", "FLOAT16", "INT64", "INT32", "UINT8", "BOOL", "STRING", "COMPLEX64", "INT4", "FLOAT8E4M3FN", "UNDEFINED"]

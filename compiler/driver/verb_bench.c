@@ -125,7 +125,7 @@ static bool start_peers(bench *b)
             p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
             p->distance = (double)NAN;
             peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
-            if (p->missing) fprintf(stderr, "%s can't be measured: %s\n", p->name, p->missing);
+            if (p->missing) fprintf(stderr, "%s can't be measured: %s ($ONNXCC_PYTHON says which Python has it; `onnxcc doctor`)\n", p->name, p->missing);
         }
     return true;
 }

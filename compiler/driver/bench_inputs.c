@@ -109,6 +109,8 @@ static bool pin_inputs(command *c, model *m, compile_options *o, const tensor_se
         const tensor *t = tensor_set_find(set, v->name);
         shape_override s = {.input = v->name, .rank = t->rank};
         if (t->rank > sizeof s.dim / sizeof *s.dim) return diag_error(c->diag, EXIT_LIMIT, at_value(m, g->inputs.p[i]), "rank-limit", "too many dimensions");
+        if (v->type.rank >= 0 && t->rank != (uint32_t)v->type.rank)
+            return diag_error(c->diag, EXIT_USAGE, at_value(m, g->inputs.p[i]), "input-shape", "the tensor given has %u dimensions, the input %d", t->rank, v->type.rank);
         for (uint32_t k = 0; k < t->rank; k++) s.dim[k] = t->shape[k];
         VEC_PUSH(c->mem, o->shapes, s);
         if (!c->quiet && !shape_is_static(m, &v->type, NULL)) print_pinned(v, t);
@@ -144,7 +146,7 @@ static bool read_sets(command *c, model *m, const compile_options *o, input_sets
     if (!sample_sets_find(c, m, opt_text(c->o, OPT_DATA, NULL), &paths)) return false;
     for (uint32_t i = 0; i < paths.n && i < MOST_SETS; i++) {
         tensor_set set;
-        if (!sample_set_read(c->diag, c->mem, paths.p[i], &set) || !invent_missing(c, m, o, 1, &set)) return false;
+        if (!sample_set_read(c->diag, c->mem, paths.p[i], &set) || (!i && !inputs_named(c, m, &set)) || !invent_missing(c, m, o, 1, &set)) return false;
         if (i && !same_shapes(c, &sets->p[0], &set, paths.p[i])) return false;
         VEC_PUSH(c->mem, *sets, set);
     }
@@ -157,7 +159,7 @@ static bool make_sets(command *c, model *m, const compile_options *o, input_sets
     size_t bytes = 0;
     do {
         tensor_set set = {.mem = c->mem};
-        if (!inputs_read(c, &set) || !invent_missing(c, m, o, sets->n + 1, &set)) return false;
+        if (!inputs_read(c, &set) || (!sets->n && !inputs_named(c, m, &set)) || !invent_missing(c, m, o, sets->n + 1, &set)) return false;
         bytes += bytes_of(&set);
         VEC_PUSH(c->mem, *sets, set);
     } while (!c->o->n[OPT_INPUT] && !c->o->n[OPT_STATE] && sets->n < MOST_SETS && bytes + bytes / sets->n <= MOST_INVENTED);

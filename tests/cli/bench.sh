@@ -30,6 +30,14 @@ expect 5 bench relu.onnx --data nowhere
 
 expect 2 bench relu.onnx --dim n=2 --repeat 0
 says err '--repeat is at least 1'
+expect 2 bench relu.onnx -i other=x.pb
+says err "the model has no input 'other'"
+cat > flat.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+flat (float[n] x) => (float[n] y) { y = Relu (x) }
+END
+expect 2 bench flat.onnxtxt -i x.pb
+says err 'the tensor given has 2 dimensions, the input 1'
 if [ "$(uname -m)" = x86_64 ] && ! grep -q avx512f /proc/cpuinfo; then
     expect 2 bench relu.onnx --dim n=2 --target=x86-64-v4
     says err target-foreign

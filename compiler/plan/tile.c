@@ -202,13 +202,14 @@ conv_tile conv_tile_choose(const vector_unit *u, int64_t oc, int64_t oh, int64_t
     return t;
 }
 
-/* Vectors of 8 lanes and less keep few sums for their weights: steps pay where all rows wait for the next ones, too. */
+/* Vectors of 8 lanes and less keep few sums for their weights: steps pay where all rows wait for the next ones, too. Without vectors there may be no cache, and little
+ * stack for the sums. */
 void conv_steps(const vector_unit *u, conv_tile *t, int64_t all, int64_t terms, int64_t oh, int64_t ow, int64_t row_bytes)
 {
     const int64_t nr = (int64_t)t->nv * u->vl, term_bytes = terms * nr * 4, most = STEP_BYTES / term_bytes, image = ceil_of(oh, t->ry) * t->ry;
     const bool cut = t->rows < oh, whole = row_bytes * oh <= u->l2_bytes * 4 / 5;
     const int64_t rows = whole || t->rows > image ? image : t->rows;
-    if (oh <= 0 || ow <= 0 || all * term_bytes <= STEP_BYTES || rows * ow * nr * 4 > PART_BYTES || !(u->vl <= 8 || (cut && whole))) return;
+    if (u->vl == 1 || oh <= 0 || ow <= 0 || all * term_bytes <= STEP_BYTES || rows * ow * nr * 4 > PART_BYTES || !(u->vl <= 8 || (cut && whole))) return;
     t->step = ceil_of(all, ceil_of(all, most < 1 ? 1 : most));
     t->rows = rows;
 }

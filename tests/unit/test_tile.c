@@ -75,6 +75,10 @@ static void weights_of_a_step_of_channels_stay_in_the_first_cache(void **state)
     conv_tile few = conv_tile_choose(&wide, 512, 14, 14, row);
     conv_steps(&wide, &few, all / 2, 2 * terms, 14, 14, row);
     assert_int_equal(few.step, 0);
+    const vector_unit none = {.vl = 1, .registers = 8, .l2_bytes = 512 * 1024};
+    conv_tile plain = conv_tile_choose(&none, 512, 7, 7, row);
+    conv_steps(&none, &plain, 2048, 1, 7, 7, row);
+    assert_int_equal(plain.step, 0);
     conv_tile unknown = conv_tile_choose(&u, 512, -1, -1, 65536);
     conv_steps(&u, &unknown, all, terms, -1, -1, 65536);
     assert_int_equal(unknown.step, 0);

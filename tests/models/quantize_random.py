@@ -32,6 +32,8 @@ except ImportError as e:
     print(f"skipped: {e.name} is not installed")
     sys.exit(77)
 
+import sizes  # noqa: E402
+
 MODES = {"dynamic": 11, "static": 10}  # and the least operator set of each
 PER_CHANNEL = 13  # the least with scales per channel, which older models are raised to
 PRODUCTS = ("Conv", "Gemm", "MatMul")
@@ -327,6 +329,9 @@ def main():
     a.add_argument("--least-sqnr", type=float, default=10)
     a.add_argument("--keep", help="a folder for the models, by seed")
     args = a.parse_args()
+    if sizes.saturates():
+        print(sizes.NO_REFERENCE)
+        return 77
     if subprocess.run([args.onnxcc, "quantize", "--help"], capture_output=True, check=False).returncode:
         print("skipped: this onnxcc has no quantize")
         return 77

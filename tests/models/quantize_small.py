@@ -31,6 +31,8 @@ except ImportError as e:
     print(f"skipped: {e.name} is not installed")
     sys.exit(77)
 
+import sizes  # noqa: E402
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from int8 import compare, open_session  # noqa: E402
 from quantize_random import cosine, joined, sqnr  # noqa: E402
@@ -197,6 +199,9 @@ def main():
     ap.add_argument("models", nargs="*", help="of these only: digits, " + ", ".join(MODELS))
     ap.add_argument("--work", help="keep models here")
     a = ap.parse_args()
+    if sizes.saturates():
+        print(sizes.NO_REFERENCE)
+        return 77
     passed = failed = 0
     with tempfile.TemporaryDirectory() as scratch:
         for name in a.models or ["digits", *MODELS]:

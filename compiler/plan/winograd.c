@@ -146,7 +146,7 @@ static void sort(candidates *list)
         }
 }
 
-/* Multiply-adds that tiles of a side save for each pixel, of the nine of each pair of channels. */
+/* Multiply-adds of the step that tiles of a side save, where its sizes are known; side 0: none. */
 static double saved_by(program *p, const kernel *k, int side)
 {
     int64_t work;

@@ -1,4 +1,4 @@
-"""Programs that run generated C beside another library in one process and time both with rounds.h: what capi.py and tl2cgen.py share."""
+"""Programs that run generated C beside another library in one process and time both with rounds.h: what capi.py and trees_tl2cgen.py share."""
 import os
 import shutil
 import subprocess

@@ -219,8 +219,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_phases(p);
     if (t->language == LANGUAGE_C) plan_conv_layout(p, &plan);
     plan_layout(p);
-    const winograd_facts w = plan_winograd(p, &plan);
-    out->winograd = (winograd_use){w.layers, w.left, (int64_t)w.bytes, (int64_t)w.saved, (int64_t)w.left_bytes, (int64_t)w.left_saved};
+    out->winograd = plan_winograd(p, &plan);
     if (t->language == LANGUAGE_C && !o->no_fuse) plan_bands(p, &plan);
     plan_borders(p);
     if (!plan_select(p, &plan)) return false;

@@ -110,12 +110,6 @@ typedef struct {
     bool number;
 } run_size;
 
-/* Convolutions by Winograd's algorithm, and `left`, those that --optimize=speed would add or give larger tiles: bytes that their weights take more, multiply-adds that they take less. */
-typedef struct {
-    uint32_t layers, left;
-    int64_t bytes, saved, left_bytes, left_saved;
-} winograd_use;
-
 typedef struct {
     arena *mem;         /* set by the caller: everything below lives there */
     const char *name;   /* the prefix used: NAME_model() is the loader's symbol, NAME.c the main file */

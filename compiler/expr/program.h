@@ -136,6 +136,12 @@ typedef struct {
     elem narrow;         /* the type that operands are rounded to, set by plan_narrow; ELEM_NONE: what they are */
 } matmul_params;
 
+/* Convolutions by Winograd's algorithm, and `left`, those that --optimize=speed would add or give larger tiles: bytes that their weights take more, multiply-adds that they take less. */
+typedef struct {
+    uint32_t layers, left;
+    int64_t bytes, saved, left_bytes, left_saved;
+} winograd_use;
+
 /* What the range of a step stands for. */
 typedef enum {
     SPLIT_OTHER,

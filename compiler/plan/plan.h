@@ -52,12 +52,7 @@ void plan_joins(program *p);
 /* Splits each transposed convolution into ordinary ones (phases.c). After plan_alias, before plan_conv_layout. */
 void plan_phases(program *p);
 /* Chooses the convolutions that Winograd's algorithm computes (winograd.c): conv_params.winograd. After plan_conv_layout and plan_layout. */
-/* What it takes and saves, and what --optimize=speed would take and save beyond that: convolutions, bytes of weights, multiply-adds of an image where its size is known. */
-typedef struct {
-    uint32_t layers, left;
-    double bytes, saved, left_bytes, left_saved;
-} winograd_facts;
-winograd_facts plan_winograd(program *p, const plan_options *o);
+winograd_use plan_winograd(program *p, const plan_options *o);
 
 /* Convolutions that go through an image together, a band of rows at a time (bands.c). After plan_winograd, before plan_borders. */
 void plan_bands(program *p, const plan_options *o);

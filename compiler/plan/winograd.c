@@ -147,32 +147,32 @@ static void sort(candidates *list)
 }
 
 /* Multiply-adds of the step that tiles of a side save, where its sizes are known; side 0: none. */
-static double saved_by(program *p, const kernel *k, int side)
+static int64_t saved_by(program *p, const kernel *k, int side)
 {
     int64_t work;
-    return side && dim_is_const(p->dims, matrix_work(p, k), &work) ? (double)work * (1 - (double)points_of(side) / (9 * side * side)) : 0;
+    return side && dim_is_const(p->dims, matrix_work(p, k), &work) ? work / (9 * side * side) * (9 * side * side - points_of(side)) : 0;
 }
 
-static void note_taken(program *p, const kernel *k, winograd_facts *f)
+static void note_taken(program *p, const kernel *k, winograd_use *f)
 {
     if (!k->conv.winograd) return;
     f->layers++;
-    f->bytes += weights_of(p, k, points_of(k->conv.winograd)) - weights_of(p, k, 9);
+    f->bytes += (int64_t)(weights_of(p, k, points_of(k->conv.winograd)) - weights_of(p, k, 9));
     f->saved += saved_by(p, k, k->conv.winograd);
 }
 
-static void note_left(program *p, const candidate *k, winograd_facts *f)
+static void note_left(program *p, const candidate *k, winograd_use *f)
 {
     f->left += !k->before || k->k->conv.winograd == k->before; /* not its larger tiles as well */
-    f->left_bytes += k->more;
+    f->left_bytes += (int64_t)k->more;
     f->left_saved += saved_by(p, k->k, k->side) - saved_by(p, k->k, k->before);
 }
 
-winograd_facts plan_winograd(program *p, const plan_options *o)
+winograd_use plan_winograd(program *p, const plan_options *o)
 {
     chooser c = {.p = p, .o = o};
     candidates list = {0};
-    winograd_facts facts = {0};
+    winograd_use facts = {0};
     if (o->math == MATH_STRICT || o->target->language != LANGUAGE_C) return facts;
     c.from_l3 = share_in_l3(o, (double)weights_bytes(p));
     program_steps(p, add_kernel, &c);

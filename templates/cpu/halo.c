@@ -15,29 +15,21 @@ INLINE void halo_cells(T *restrict y, int64_t n)
     }
 }
 
-/* Rows [lo, hi) of the blocks [from, to). */
-INLINE void halo_blocks(T *restrict y, int64_t lo, int64_t hi, int64_t from, int64_t to HOOK_PARAMS)
-{
-    for (int64_t block = from; block < to; block++) {
-        for (int64_t row = lo; row < hi; row++) {
-            const int64_t n = row / H, h = row % H, first = h ? TOP + h : 0, end = h + 1 < H ? TOP + h + 1 : TOP + H + BOTTOM;
-            const int64_t at = Y_AT + n * Y_N + block * Y_C;
-            for (int64_t r = first; r < end; r++) {
-                if (r < TOP || r >= TOP + H) halo_cells(y + (at + r * Y_H), LEFT + W + RIGHT);
-                else {
-                    halo_cells(y + (at + r * Y_H), LEFT);
-                    halo_cells(y + (at + r * Y_H + (LEFT + W) * L), RIGHT);
-                }
-            }
-        }
-    }
-}
-
 KERNEL void halo(T *restrict y, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     for (int64_t at = lo, end; at < hi; at = end) {
         const int64_t share = PARTS > 1 ? at / LINES : 0, before = PARTS > 1 ? share * LINES : 0;
         end = PARTS > 1 && before + LINES < hi ? before + LINES : hi;
-        halo_blocks(y, at - before, end - before, BLOCKS * share / PARTS, BLOCKS * (share + 1) / PARTS HOOK_ARGS);
+        for (int64_t block = BLOCKS * share / PARTS; block < BLOCKS * (share + 1) / PARTS; block++) {
+            for (int64_t row = at - before; row < end - before; row++) {
+                const int64_t n = row / H, h = row % H, first = h ? TOP + h : 0, last = h + 1 < H ? TOP + h + 1 : TOP + H + BOTTOM;
+                T *image = y + (Y_AT + n * Y_N + block * Y_C);
+                for (int64_t r = first; r < last; r++) {
+                    const int inside = r >= TOP && r < TOP + H;
+                    halo_cells(image + r * Y_H, inside ? LEFT : LEFT + W + RIGHT);
+                    if (inside) halo_cells(image + (r * Y_H + (LEFT + W) * L), RIGHT);
+                }
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ except ImportError:
 class Failures(list):
     def __init__(self):
         super().__init__()
-        self.explained = set()  # reasons for other verdicts than onnx.checker's that were needed
+        self.explained = set()  # reasons for other verdicts than onnx.checker's that were needed, or for which it had no verdict
 
     def __call__(self, where, text):
         self.append(f"{where}: {text}")
@@ -169,11 +169,11 @@ def attack_file(tool, attack, folder, name, limits, fail):
         fail(where, f"is valid, but {codes}")
     for verb in ("check", "check --full"):
         says = judge(path, verb != "check")
-        if says is None or says == (codes[verb] == 0):
+        if says is not None and says == (codes[verb] == 0):
             continue
         reason = reason_of(attack.differs, name) or verb != "check" and reason_of(attack.full, name)
         fail.explained.add(reason)
-        if not reason:
+        if says is not None and not reason:
             fail(where, f"{verb} left with {codes[verb]}, onnx.checker {'takes' if says else 'refuses'} it")
     return codes
 

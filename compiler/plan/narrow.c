@@ -33,7 +33,7 @@ static bool narrow_matmul(narrower *n, const kernel *k)
     return ex_is_constant(p, mm->b) && !ex_is_constant(p, mm->a);
 }
 
-/* Channels are multiplied two at a time, so a group has an even number of them. Depthwise ones read the numbers and compute with float32. */
+/* Channels are multiplied two at a time, so a group has an even number of them. */
 static bool narrow_conv(narrower *n, const kernel *k)
 {
     program *p = n->p;
@@ -62,6 +62,26 @@ static void want_load(void *ctx, ex e)
     if (l->op == EX_LOAD) n->wanted[l->slot] = 1;
 }
 
+static void look_at_conv(narrower *n, kernel *k)
+{
+    const slot x = k->arg[1].slot;
+    if (!narrow_conv(n, k)) n->refused[x] = 1;
+    else if (!conv_is_depthwise(n->p, k) || n->o->optimize == OPTIMIZE_SIZE) {
+        k->conv.narrow = n->to;
+        n->wanted[x] = 1;
+    }
+}
+
+/* Depthwise convolutions multiply float32, and making those of 16 bits takes more time than fewer bytes save: they read such numbers where another step wants
+ * them, or where memory counts. */
+static void settle_depthwise(void *ctx, step *s)
+{
+    narrower *n = ctx;
+    kernel *k = s->kernel;
+    if (s->kind != STEP_KERNEL || k->kind != K_CONV || !conv_is_depthwise(n->p, k)) return;
+    k->conv.narrow = slot_at(n->p, k->arg[1].slot)->type == n->to ? n->to : ELEM_NONE;
+}
+
 static void look(void *ctx, step *s)
 {
     narrower *n = ctx;
@@ -72,13 +92,8 @@ static void look(void *ctx, step *s)
             k->matmul.narrow = n->to;
             ex_walk(n->p->ex, k->matmul.a, want_load, n);
         }
-    } else if (s->kind == STEP_KERNEL && k->kind == K_CONV) {
-        if (!narrow_conv(n, k)) n->refused[k->arg[1].slot] = 1;
-        else {
-            k->conv.narrow = n->to;
-            n->wanted[k->arg[1].slot] = 1;
-        }
-    } else if (s->kind != STEP_NEST) step_access(n->p, s, refuse, n);
+    } else if (s->kind == STEP_KERNEL && k->kind == K_CONV) look_at_conv(n, k);
+    else if (s->kind != STEP_NEST) step_access(n->p, s, refuse, n);
     for (uint32_t i = 0; s->nest && i < s->nest->n_stages; i++)
         for (uint32_t a = 0; a < s->nest->stage[i].n_sinks; a++) {
             const sink *to = &s->nest->stage[i].sink[a];
@@ -124,6 +139,7 @@ void plan_narrow(program *p, const plan_options *o)
         was[s] = slot_at(p, s)->type;
         slot_at(p, s)->type = n.to;
     }
+    program_steps(p, settle_depthwise, &n);
     plan_retype(p, was, false);
     arena_free(scratch);
 }

@@ -31,3 +31,20 @@ for target in cuda auto; do
 done
 expect 2 compile "$digits/digits.onnx" -o bad --precision=bf16 --math=strict
 [ ! -e bad ] || fail "a refused compilation left files"
+
+# What only a depthwise convolution reads stays float32, but where bytes count.
+cat > depthwise.onnxtxt <<'X'
+<ir_version: 8, opset_import: ["" : 17]>
+mobile (float[1,32,8,8] x) => (float[1,32,8,8] y)
+<float[32,1,3,3] d = {}, float[32,32,1,1] w = {}>
+{
+   a = Conv(x, w)
+   b = Conv<group = 32, pads = [1,1,1,1]>(a, d)
+   y = Conv(b, w)
+}
+X
+sed -i "s/d = {}/d = {$(seq -s, 288)}/; s/w = {}/w = {$(seq -s, 1024)}/" depthwise.onnxtxt
+for optimize in balanced size; do expect 0 compile depthwise.onnxtxt -o dw-$optimize --precision=bf16 --target=x86-64-v4-bf16 --optimize=$optimize; done
+! grep -q 'X_LD vf_ld_bf16' dw-balanced/depthwise.c || fail "a depthwise convolution reads bfloat16"
+says dw-balanced/depthwise.c 'conv_half:' 'conv_dw: X_T float, X_LD vf_ld,'
+says dw-size/depthwise.c 'conv_dw: X_T uint16_t, X_LD vf_ld_bf16,'

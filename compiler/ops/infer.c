@@ -110,15 +110,15 @@ static void settle(model *m, node_id id)
     }
 }
 
-/* Inputs that an operator needs are there, outputs are those that it has. The checker has seen to that, but a function call may leave out what its body needs, and a list
- * of any number of inputs may have holes. */
+/* Inputs that an operator needs are there, outputs are those that it has. The checker has seen to that, but a function call may leave out what its body needs, a list
+ * of any number of inputs may have holes, and what operators of other domains are replaced by has been seen by no checker. */
 static bool inputs_given(walk *w, const node *n)
 {
     model *m = w->m;
     const op_schema *s = n->version ? schema_find(n->domain, n->op, n->version) : NULL;
     if (!strcmp(n->domain, CONTRIB_DOMAIN) && !node_in(n, 0)) return diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input 0 is required but left out"); /* those have no schema */
-    for (uint32_t i = 0; s && i < n->n_in; i++) {
-        const schema_param *p = n->in[i] ? NULL : schema_input(s, i);
+    for (uint32_t i = 0; s && (i < n->n_in || i < s->min_in); i++) {
+        const schema_param *p = node_in(n, i) ? NULL : schema_input(s, i);
         if (!p || p->option == PARAM_OPTIONAL) continue;
         diag_error(m->diag, EXIT_INVALID, at_node(m, n), "input-missing", "input %u (%s) is required but left out", i, p->name);
         if (w->o->strict && p->option == PARAM_VARIADIC && i) diag_allow_last(m->diag); /* onnx does not look at holes in lists */

@@ -18,7 +18,7 @@
 #include "kernel.h"
 #include "simd/simd.h"
 
-/* exp for x <= 0, as vf_exp but that numbers too small to be normal are 0, by way of a power of two that is: masked scores cost no more than others. NaN stays. */
+/* exp for x <= 0, as vf_expn: numbers too small to be normal are 0, by way of a power of two that is: masked scores cost no more than others. NaN stays. */
 INLINE vf attention_exp(vf x)
 {
     const vf magic = vf_set(12582912.0f), a = vf_fmax(vf_set(-88.0f), x), t = vf_fma(a, vf_set(1.44269504f), magic), n = t - magic;

@@ -2,7 +2,7 @@
  *
  * MATH_FUNCTIONS(S, J, F, I, V) defines S##_exp ... S##_pow for type F with integer type I and integer prefix J, from the primitives S##_set,
  * S##_fma, S##_fmin, S##_fmax, S##_sel, S##_bits, S##_sqrt, S##_abs and J##_float, J##_to_f, J##_set, J##_sub, J##_pow2. Conditions are masks:
- * 0 or -1 in lanes, 0 or 1 in scalars. Sources: Cephes (exp, log: range reduction by Cody and Waite), rational minimax forms for erf and tanh. Errors are in units of
+ * 0 or -1 in lanes, 0 or 1 in scalars. Sources: Cephes (log; range reduction by Cody and Waite), rational minimax forms for erf and tanh. Errors are in units of
  * the last place (ulp) against the exact value. */
 #ifndef ONNXCC_MATHF_H
 #define ONNXCC_MATHF_H
@@ -17,25 +17,33 @@
         return a * J##_pow2(half) * J##_pow2(J##_sub(k, half));                                \
     }
 
-/* exp: 1.5 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. expn: the same, but 0 for results below 2^-125.
- * exp_rest: exp(x) / 2^n, n being x / log(2) as a whole number. */
+/* exp: 1.1 ulp; overflows to infinity, underflows through the subnormals to 0; NaN stays. expn: 1.1 + |a| / 25 ulp, 0 for results below 2^-125.
+ * exp_rest: exp(x) / 2^n as expn, n being x / log(2) as a whole number; log(2) as one number is enough for a product that is not rounded.
+ * exp_near: exp(r) for |r| <= log(2) / 2, a minimax polynomial for the relative error, 0.9 ulp. */
 #define MATH_EXP(S, J, F, I)                                                                   \
+    SIMD_FN F S##_exp_near(F r)                                                                \
+    {                                                                                          \
+        F p = S##_fma(S##_set(1.3843644e-3f), r, S##_set(8.374163e-3f));                       \
+        p = S##_fma(p, r, S##_set(4.1668e-2f));                                                \
+        p = S##_fma(p, r, S##_set(1.6666432e-1f));                                             \
+        p = S##_fma(p, r, S##_set(4.9999994e-1f));                                             \
+        p = S##_fma(p, r, S##_set(1.0f));                                                      \
+        return S##_fma(p, r, S##_set(1.0f));                                                   \
+    }                                                                                          \
+    SIMD_FN F S##_less_log2(F x, F n)                                                          \
+    {                                                                                          \
+        return S##_fma(n, S##_set(2.12194440e-4f), S##_fma(n, S##_set(-0.693359375f), x));     \
+    }                                                                                          \
     SIMD_FN F S##_exp_rest(F x, F n)                                                           \
     {                                                                                          \
-        const F r = S##_fma(n, S##_set(2.12194440e-4f), S##_fma(n, S##_set(-0.693359375f), x)); \
-        F p = S##_fma(S##_set(1.9875691500e-4f), r, S##_set(1.3981999507e-3f));                \
-        p = S##_fma(p, r, S##_set(8.3334519073e-3f));                                          \
-        p = S##_fma(p, r, S##_set(4.1665795894e-2f));                                          \
-        p = S##_fma(p, r, S##_set(1.6666665459e-1f));                                          \
-        p = S##_fma(p, r, S##_set(5.0000001201e-1f));                                          \
-        return S##_fma(p, r * r, r + S##_set(1.0f));                                           \
+        return S##_exp_near(SIMD_FUSED ? S##_fma(n, S##_set(-0.693147182f), x) : S##_less_log2(x, n)); \
     }                                                                                          \
     SIMD_FN F S##_exp(F a)                                                                     \
     {                                                                                          \
         const F magic = S##_set(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */ \
         const F x = S##_fmin(S##_set(89.0f), S##_fmax(S##_set(-104.0f), a));                   \
         const F n = S##_fma(x, S##_set(1.44269504f), magic) - magic;                           \
-        return S##_scale(S##_exp_rest(x, n), n);                                               \
+        return S##_scale(S##_exp_near(S##_less_log2(x, n)), n);                                \
     }                                                                                          \
     SIMD_FN F S##_expn(F a)                                                                    \
     {                                                                                          \

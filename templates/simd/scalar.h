@@ -204,11 +204,15 @@ SIMD_FN float sf_row_prod(const float *l)
 }
 
 /* ---- float functions with vector twins in simd.h ---- */
+/* SIMD_FUSED: whether fma rounds once, which makes its product exact. */
 #if defined(OCC_CUDA) && !defined(SIMD_NO_FMA)
+#define SIMD_FUSED 1
 SIMD_FN float sf_fma(float a, float b, float c) { return fmaf(a, b, c); }
 #elif (defined(__FMA__) || defined(__ARM_FEATURE_FMA)) && !defined(SIMD_NO_FMA)
+#define SIMD_FUSED 1
 SIMD_FN float sf_fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 #else
+#define SIMD_FUSED 0
 SIMD_FN float sf_fma(float a, float b, float c) { return a * b + c; }
 #endif
 SIMD_FN float sf_add(float a, float b) { return a + b; }

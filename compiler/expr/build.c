@@ -349,8 +349,9 @@ static void two_sides(exprs *x, dim d, dim *left, dim *right)
     const dim_term *term;
     uint32_t n;
     const int64_t c = dim_poly(t, d, &term, &n);
-    *left = dim_const(t, c < 0 ? -c : 0);
-    *right = dim_const(t, c > 0 ? c : 0);
+    const bool least = c == INT64_MIN; /* which has no positive */
+    *left = dim_const(t, c < 0 && !least ? -c : 0);
+    *right = dim_const(t, c > 0 || least ? c : 0);
     for (uint32_t i = 0; i < n; i++) {
         const dim product = dim_product(t, term[i].atom, term[i].n_atoms);
         if (term[i].coef > 0) *right = dim_add(t, *right, dim_mulc(t, product, term[i].coef));
@@ -549,6 +550,18 @@ static ex beside(exprs *x, ctype t, ex e, double number)
     return t == CT_F32 && op_of(x, e) == EX_EXP && fabs(number) >= 0x1p-90 ? ex_un(x, EX_EXPN, arg(x, e, 0)) : 0;
 }
 
+/* a / (1 + exp(-c a)) for the product of a and 1 / (1 + exp(-c a)), a swish: an operation and a rounding less. Not for the gate of something else, which may be one
+ * for many products. */
+static ex swish(exprs *x, ex a, ex gate)
+{
+    if (op_of(x, gate) != EX_DIV || !is_f(x, arg(x, gate, 0), 1)) return 0;
+    const ex sum = arg(x, gate, 1), power = op_of(x, sum) == EX_ADD && is_f(x, arg(x, sum, 1), 1) ? arg(x, sum, 0) : 0;
+    if (!power || op_of(x, power) != EX_EXPN) return 0;
+    const ex e = arg(x, power, 0);
+    const bool own = e == ex_un(x, EX_NEG, a) || (op_of(x, e) == EX_MUL && arg(x, e, 0) == a && is_literal(x, arg(x, e, 1)));
+    return own ? ex_bin(x, EX_DIV, a, sum) : 0;
+}
+
 static ex bin_float_op(exprs *x, ex_op op, ctype t, ex a, ex b)
 {
     const ex_op oa = op_of(x, a), ob = op_of(x, b);
@@ -570,6 +583,7 @@ static ex bin_float_op(exprs *x, ex_op op, ctype t, ex a, ex b)
         if (is_f(x, b, 1)) return a;
         if (is_f(x, b, -1)) return ex_un(x, EX_NEG, a);
         if (oa == EX_NEG && ob == EX_NEG) return ex_bin(x, EX_MUL, arg(x, a, 0), arg(x, b, 0));
+        if ((e = swish(x, a, b)) || (e = swish(x, b, a))) return e;
         return oa == EX_NEG && lit ? ex_bin(x, EX_MUL, arg(x, a, 0), ex_f(x, t, -v)) : 0;
     case EX_DIV:
         if (is_f(x, b, 1)) return a;

@@ -116,6 +116,17 @@ static void an_exponential_beside_a_number_needs_no_subnormal_ones(void **s)
     assert_int_equal(ex_at(X, ex_bin(X, EX_ADD, e, f(1e-38)))->a[0], e);
 }
 
+static void a_swish_is_one_division(void **s)
+{
+    (void)s;
+    const ex y = ex_load(X, 1, ELEM_FLOAT, 0, NULL), z = ex_load(X, 2, ELEM_FLOAT, 0, NULL);
+    const ex sum = ex_bin(X, EX_ADD, ex_un(X, EX_EXP, ex_un(X, EX_NEG, y)), f(1)), gate = ex_bin(X, EX_DIV, f(1), sum);
+    assert_int_equal(ex_bin(X, EX_MUL, y, gate), ex_bin(X, EX_DIV, y, sum));
+    assert_int_equal(ex_at(X, ex_bin(X, EX_MUL, z, gate))->op, EX_MUL); /* of another value: the gate may be one for many */
+    const ex quick = ex_bin(X, EX_ADD, ex_un(X, EX_EXP, ex_bin(X, EX_MUL, y, f(-1.702))), f(1));
+    assert_int_equal(ex_bin(X, EX_MUL, ex_bin(X, EX_DIV, f(1), quick), y), ex_bin(X, EX_DIV, y, quick));
+}
+
 static void float_rewrites_keep_every_bit(void **s)
 {
     (void)s;
@@ -313,6 +324,7 @@ int main(void)
         T(index_arithmetic_stays_one_dim),
         T(guards_fold_where_ranges_prove_them),
         T(floats_fold_with_the_rounding_of_their_type),
+        T(a_swish_is_one_division),
         T(float_rewrites_keep_every_bit),
         T(powers_of_quarters_are_roots),
         T(integers_wrap_and_divide_as_documented),

@@ -76,7 +76,8 @@ void dim_c(emit *e, dim d, const char *prefix, text *out)
     const dim_term *term;
     uint32_t n;
     const int64_t c = dim_poly(e->p->dims, d, &term, &n);
-    if (!n || c) text_addf(out, c > INT32_MAX || c < INT32_MIN ? "INT64_C(%" PRId64 ")" : "%" PRId64, c);
+    if (c == INT64_MIN) text_add(out, "INT64_MIN");
+    else if (!n || c) text_addf(out, c > INT32_MAX || c < INT32_MIN ? "INT64_C(%" PRId64 ")" : "%" PRId64, c);
     for (uint32_t i = 0; i < n; i++) {
         const int64_t k = term[i].coef;
         const bool neg = k < 0, first = !i && !c;

@@ -260,6 +260,11 @@ static bool atom_fits32(printer *w, dim d)
     return true;
 }
 
+static int64_t magnitude(int64_t v)
+{
+    return v >= 0 ? v : v == INT64_MIN ? INT64_MAX : -v;
+}
+
 bool dim_fits32(printer *w, dim d)
 {
     int64_t c;
@@ -268,13 +273,14 @@ bool dim_fits32(printer *w, dim d)
     const dim_term *term;
     uint32_t n;
     c = dim_poly(w->t, d, &term, &n);
-    int64_t sum = c < 0 ? -c : c; /* of magnitudes, so that every order of adding is safe */
+    int64_t sum = magnitude(c); /* of magnitudes, so that every order of adding is safe */
     for (uint32_t i = 0; i < n; i++) {
-        int64_t size = term[i].coef < 0 ? -term[i].coef : term[i].coef;
+        int64_t size = magnitude(term[i].coef);
         for (uint32_t j = 0; j < term[i].n_atoms; j++) {
             if (!atom_fits32(w, term[i].atom[j])) return false;
             const interval r = dim_range(w->t, term[i].atom[j]);
-            size = sat_mul(size, r.hi > -r.lo ? r.hi : -r.lo);
+            const int64_t lo = magnitude(r.lo), hi = magnitude(r.hi);
+            size = sat_mul(size, lo > hi ? lo : hi);
         }
         sum = sat_add(sum, size);
     }

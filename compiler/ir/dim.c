@@ -450,6 +450,8 @@ static dim poly_intern(dims *t, int64_t c, dim_term *term, uint32_t n)
 {
     if (!n) return dim_const(t, c);
     if (!c && n == 1 && term[0].coef == 1 && term[0].n_atoms == 1) return term[0].atom[0];
+    for (uint32_t i = 0; i < n; i++)
+        if (term[i].coef == INT64_MIN) return overflowed(t); /* which has no negative */
     dnode p = {.kind = DIM_POLY, .c = c, .term = term, .n_terms = n};
     const dim known = find(t, &p);
     if (known) return known;

@@ -4,7 +4,7 @@
     sweep.py SWEEP [--only NAME[,NAME]] [--every N] [--from K] [--pairs N] [--newest] [--found DIR] [--list]
 
 SWEEP is the program of sweep.c. Models that are in order come from the tables of the operator audit (tests/backend/audit_table.py: each operator at each of its
-versions, with sizes and with symbols) and from the tests of com.microsoft's operators. Of each, every hostile change is tried by itself, then N pairs of them
+versions, with sizes and with symbols), from the tests of com.microsoft's operators, and again with channels last as com.ms.internal.nhwc has them. Of each, every hostile change is tried by itself, then N pairs of them
 by a fixed sequence of random numbers. --every: one model in N, from the K-th on. What ends SWEEP is kept in DIR, and the next one goes on. Exit code 77: no onnx
 package, or no onnxruntime."""
 import argparse
@@ -88,6 +88,15 @@ def microsoft():
             made = contrib_int8.build(op, *case)
             yield f"ms.{name}", made[0] if isinstance(made, tuple) else made, None, False
         seen.add(op)
+
+
+def channels_last():
+    """Operators of ai.onnx as onnxruntime writes them for images with channels last."""
+    for name, m, schema, variant in standard(True):
+        if schema.domain == "" and not variant and any(len(v.type.tensor_type.shape.dim) == 4 for v in m.graph.input[:1]):
+            node_of(m).domain = "com.ms.internal.nhwc"
+            m.opset_import.add(domain="com.ms.internal.nhwc", version=schema.since_version)
+            yield f"nhwc.{name}", m, schema, False
 
 
 # ---- hostile changes: each is (name, function that changes a model in place)
@@ -460,7 +469,7 @@ def changed(m, *steps):
 def models(o):
     """(name, function that gives the bytes)"""
     only = set(o.only.split(",")) if o.only else None
-    for bases in (standard(o.newest), microsoft()):
+    for bases in (standard(o.newest), microsoft(), channels_last()):
         for name, m, schema, only_pairs in bases:
             if only and node_of(m).op_type not in only:
                 continue

@@ -104,6 +104,8 @@ static void overflow_is_marked(void **state)
     (void)dim_mul(t, dim_mulc(t, N(), INT64_MAX), C(2));
     assert_true(dims_overflowed(t));
     assert_false(dims_overflowed(t));
+    (void)dim_mulc(t, N(), INT64_MIN); /* has no negative */
+    assert_true(dims_overflowed(t));
 }
 
 static int64_t seven(void *ctx, dim atom)

@@ -135,14 +135,14 @@ static bool outputs_made(edit *e, const node *before)
 
 bool contrib_expand(edit *e)
 {
-    if (!strcmp(edited(e)->domain, "com.ms.internal.nhwc")) return nhwc_expand(e);
-    if (!strcmp(edited(e)->domain, "com.microsoft.nchwc"))
-        return version_error(e, "contrib", "has weights in the layout of the processor that the file was saved on; save it with onnxruntime's optimization level 'extended' or below");
-    if (strcmp(edited(e)->domain, CONTRIB_DOMAIN)) return attention_expand(e);
-    const contrib_row *r = row_of(edited(e)->op);
     const node before = *edited(e);
-    if (r && !before.n_out) return version_error(e, "output-count", "%s has no outputs here", before.op);
-    return !r || (r->run(e) && outputs_made(e, &before));
+    const bool channels_last = !strcmp(before.domain, "com.ms.internal.nhwc");
+    if (!strcmp(before.domain, "com.microsoft.nchwc"))
+        return version_error(e, "contrib", "has weights in the layout of the processor that the file was saved on; save it with onnxruntime's optimization level 'extended' or below");
+    if (!channels_last && strcmp(before.domain, CONTRIB_DOMAIN)) return attention_expand(e);
+    const contrib_row *r = channels_last ? NULL : row_of(before.op);
+    if ((r || channels_last) && !before.n_out) return version_error(e, "output-count", "%s has no outputs here", before.op);
+    return channels_last ? nhwc_expand(e) : !r || (r->run(e) && outputs_made(e, &before));
 }
 
 void rename_node(edit *e, const char *op, uint32_t n_in, const value_id *in)

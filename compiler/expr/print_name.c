@@ -239,6 +239,7 @@ const char *dim_str(printer *w, dim d)
         s = arena_printf(w->mem, "%s%s%s", s, sign, term_str(w, t));
     }
     if (c > 0) return arena_printf(w->mem, "%s + %s", s, int_text(w, c));
+    if (c == INT64_MIN) return arena_printf(w->mem, "%s + INT64_MIN", s);
     return c < 0 ? arena_printf(w->mem, "%s - %s", s, int_text(w, -c)) : s;
 }
 

@@ -36,7 +36,7 @@ proto_file *proto_open_bytes(arena *mem, diag *d, const void *data, size_t size,
 void proto_release(proto_file *f);
 const char *proto_folder(arena *mem, const char *path); /* the folder that a file lies in */
 
-/* Appends the bytes of a message. False after reporting that it is too large for a file. */
+/* Appends the bytes of a message. False after reporting that it is too large for a file, or that no reader would take it (prescan.h): nested deeper, say, than what was read. */
 bool proto_encode(diag *d, const ProtobufCMessage *p, text *out);
 
 static inline const Onnx__ModelProto *proto_model(const proto_file *f)

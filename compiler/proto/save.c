@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ir/labels.h"
+#include "proto/prescan.h"
 #include "proto/proto.h"
 #include "proto/save_impl.h"
 
@@ -475,8 +476,10 @@ bool proto_encode(diag *d, const ProtobufCMessage *p, text *out)
     const size_t n = protobuf_c_message_get_packed_size(p);
     if (n > INT32_MAX) return diag_error(d, EXIT_LIMIT, "", "file-size", "the model takes %zu bytes; a protobuf file can't be larger than 2 GiB", n);
     text_buffer buffer = {{append}, out};
+    const size_t before = out->n;
     protobuf_c_message_pack_to_buffer(p, &buffer.base);
-    return true;
+    prescan_result scan;
+    return prescan(d, (const unsigned char *)(out->p ? out->p : "") + before, out->n - before, p->descriptor, &(prescan_limits){.memory = UINT64_MAX}, &scan);
 }
 
 bool model_encode(model *m, diag *d, text *out)

@@ -1,4 +1,4 @@
-# bench: the last line is the JSON that scripts read; a missing engine is said, not fatal.
+# bench: the last line is the JSON that scripts read; an engine without a figure has an exit code of its own, after ours.
 . "$(dirname "$0")/lib.sh"
 expect 0 bench relu.onnx --dim n=4 --repeat 3
 tail -1 out > last
@@ -6,10 +6,33 @@ says last '"model":"relu.onnx","threads":1,"ms":{"min":' '"p99":' '"peers":{}'
 says err "input 'x' is pinned to 4x3"
 expect 0 bench relu.onnx --input x.pb --repeat 2 --threads 2
 says err "pinned to 2x3"
-ONNXCC_PYTHON=false expect 0 bench relu.onnx --repeat 2 --against onnxruntime
-says err "onnxruntime can't be measured"
-ONNXCC_PYTHON=python3 expect 0 bench relu.onnx --repeat 2 --against emx-fast-math,emx
-expect 2 bench relu.onnx --against nobody
+ONNXCC_PYTHON=false expect 7 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: false does not start or ends early [peer-missing]" "ONNXCC_PYTHON says which Python has it"
+says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"false does not start'
+expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
+says err "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not 'nobody'"
+expect 2 bench relu.onnx --against ''
+
+# engines that are measured, that end on the way, that refuse the model; the second time that one is named counts for nothing
+cat > engine <<'END'
+#!/bin/sh
+case $2 in
+    emx*) echo "missing it takes no Relu"; exit ;;
+esac
+echo ready 1.0
+while read -r k; do
+    [ "$2" = openvino ] && exit
+    yes 0.5 | head -n "$k" | tr '\n' ' '
+    echo
+done
+END
+chmod +x engine
+ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --repeat 2 --against onnxruntime,openvino-bf16 --against onnxruntime
+tail -1 out > last
+says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5},"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
+ONNXCC_PYTHON=./engine expect 7 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
+says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
+says out '"peers":{"onnxruntime":{"min":0.5,"median":0.5}},' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
 
 # sets of inputs that runs take in turns
 mkdir -p sets

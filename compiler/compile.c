@@ -27,6 +27,13 @@ compile_options compile_defaults(void)
     return (compile_options){.threads = 1, .emit = EMIT_CMAKE | EMIT_MANIFEST};
 }
 
+mode_words compile_modes(const compile_options *o)
+{
+    static const char *const optimize[] = {"balanced", "speed", "size"}, *const math[] = {"default", "strict", "fast"}, *const precision[] = {"fp32", "bf16", "fp16"},
+                            *const gpu[] = {"tf32x3", "fp32", "tf32", "fp16", "bf16"};
+    return (mode_words){optimize[o->optimize], math[o->math], precision[o->precision], gpu[o->gpu_precision]};
+}
+
 const target_line *compile_targets(void)
 {
     static target_line lines[32];

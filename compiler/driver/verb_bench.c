@@ -16,6 +16,7 @@
 #include "driver/output_distance.h"
 #include "driver/peer.h"
 #include "driver/profile.h"
+#include "target/target.h"
 
 enum { LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
 enum { PROFILED = 20 /* runs */ };
@@ -29,7 +30,10 @@ typedef struct {
     samples ms;
     peer peer[PEER_ENGINES];
     uint32_t n_peers;
+    const compile_options *options;
+    const char *target;
     int threads;
+    step_profile steps; /* with --profile */
 } bench;
 
 /* ---- state ---- */
@@ -215,7 +219,7 @@ static void json_peers(FILE *to, const bench *b, double least)
     for (const peer *p = b->peer; p < end; p++) {
         if (p->missing) continue;
         sep = json_key(to, sep, p->name);
-        fprintf(to, "{\"min\":%.6g,\"median\":%.6g}", p->ms.p[0], quantile(&p->ms, 0.5));
+        fprintf(to, "{\"min\":%.6g,\"median\":%.6g,\"runs\":%u}", p->ms.p[0], quantile(&p->ms, 0.5), p->ms.n);
     }
     sep = "";
     fputs("},\"ratio\":{", to);
@@ -241,13 +245,26 @@ static void json_peers(FILE *to, const bench *b, double least)
     fputs("}", to);
 }
 
+static void json_modes(FILE *to, const bench *b)
+{
+    const mode_words w = compile_modes(b->options);
+    const bool cuda = target_is_cuda(b->target);
+    fprintf(to, "\"optimize\":\"%s\",\"math\":\"%s\",\"%s\":\"%s\"", w.optimize, w.math, cuda ? "gpu_precision" : "precision", cuda ? w.gpu_precision : w.precision);
+}
+
 static void print_json(const bench *b, double least)
 {
     FILE *to = b->c->json ? b->c->json : b->c->out;
     fputs("{\"model\":", to);
     json_string(to, b->path);
-    fprintf(to, ",\"threads\":%d,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},", b->threads, least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99));
+    fprintf(to, ",\"target\":\"%s\",", b->target);
+    json_modes(to, b);
+    fprintf(to, ",\"threads\":%d,\"runs\":%u,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},", b->threads, b->ms.n, least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99));
     json_peers(to, b, least);
+    if (b->options->profile) {
+        fputs(",\"steps\":", to);
+        profile_json(&b->steps, to);
+    }
     fputs("}\n", to);
 }
 
@@ -289,6 +306,7 @@ static bool bench_in(bench *b)
     cuda_mode mode;
     if (!name_peers(b) || !command_compile_options(c, &o) || !cuda_mode_of(c->o, c->diag, o.target, &mode)) return false;
     o.emit = 0;
+    b->options = &o;
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !bench_inputs(c, m, &o, &b->inputs) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
@@ -296,7 +314,9 @@ static bool bench_in(bench *b)
     if (ok) fill_state(b, &built);
     ok = ok && start_peers(b) && measure(b) && compare_all(b, &built);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
-    if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
+    b->target = built.target;
+    if (ok && o.profile) ok = profile_steps(&b->s, &built, PROFILED, &b->steps);
+    if (ok && o.profile) profile_print(&b->steps, c->json == stdout ? stderr : c->out);
     if (ok) report(b);
     session_close(&b->s);
     return ok;

@@ -2,7 +2,8 @@
 . "$(dirname "$0")/lib.sh"
 expect 0 bench relu.onnx --dim n=4 --repeat 3
 tail -1 out > last
-says last '"model":"relu.onnx","threads":1,"ms":{"min":' '"p99":' '"peers":{}'
+says last '"model":"relu.onnx","target":"' '"optimize":"balanced","math":"default","precision":"fp32","threads":1,"runs":' '"ms":{"min":' '"p99":' '"peers":{}'
+! grep -q '"steps"' last || fail "steps without --profile"
 says err "input 'x' is pinned to 4x3"
 expect 0 bench relu.onnx --input x.pb --repeat 2 --threads 2
 says err "pinned to 2x3"
@@ -29,10 +30,10 @@ END
 chmod +x engine
 ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --repeat 2 --against onnxruntime,openvino-bf16 --against onnxruntime
 tail -1 out > last
-says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5},"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
+says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
 ONNXCC_PYTHON=./engine expect 7 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
 says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
-says out '"peers":{"onnxruntime":{"min":0.5,"median":0.5}},' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
+says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
 
 # sets of inputs that runs take in turns
 mkdir -p sets
@@ -81,6 +82,8 @@ band (float[1,64,28,28] x) => (float[1,64,28,28] y)
 END
 expect 0 bench band.onnxtxt --target generic-c99 --optimize size --profile --repeat 2
 awk '$2 == "band" && $5 > 0 { n = $3 * $5 / (784 * 8768e-6) } END { exit !(n > 0.7 && n < 1.4) }' out || fail "multiply-adds of a band"
+expect 0 bench band.onnxtxt --target generic-c99 --optimize size --math fast --threads 2 --profile --repeat 2 --json=band.json
+says band.json '"target":"generic-c99","optimize":"size","math":"fast","precision":"fp32","threads":2,"runs":' '"steps":[{"id":' '"kernel":"band","nodes":"' '"calls":1,"multiply_adds":6874112'
 
 # A cache as state is filled from the input of that name: the same answer as with the cache among the inputs.
 cat > cache.onnxtxt <<'END'

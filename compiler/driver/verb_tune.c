@@ -318,7 +318,7 @@ static bool tune_in(tuner *t, const char *output)
     tuning *best = no_choices(t);
     if (!tune_kernels(t, best) || (t->o.threads > 1 && !tune_splits(t, best)) || !report(t)) return false;
     text out = {.mem = c->mem};
-    tuning_text(t->results.p, t->results.n, compile_target(&t->o), &out);
+    tuning_text(t->results.p, t->results.n, &t->o, &out);
     return file_write(output, out.p, out.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
 }
 

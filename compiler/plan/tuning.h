@@ -27,6 +27,7 @@ typedef struct {
 typedef struct tuning {
     arena *mem;
     const char *path, *target; /* the file; what it was measured on */
+    const char *optimize, *math, *precision; /* the words of the options that it was measured with; NULL: it does not say */
     VEC(tuning_entry) entries;
     VEC(tuning_question) questions; /* that the plan asked, each shape once */
 } tuning;

@@ -132,6 +132,7 @@ typedef struct {
     winograd_use winograd;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
+    uint32_t fast_steps; /* that round more than the default, with --math=fast */
     VEC(step_fact) steps;
     VEC(state_fact) states;
     VEC(run_size) run_sizes; /* of compile_sizes */

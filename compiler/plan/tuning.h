@@ -9,6 +9,8 @@
 #include "plan/tile.h"
 
 enum { TUNING_WORDS = 8 }; /* most ways */
+#define TUNING_SPLIT "split of " /* what shapes begin with where the choice is how a step of the rest's shape is split over threads */
+bool tuning_is_split(const char *shape);
 
 typedef struct {
     const char *shape, *choice;

@@ -123,15 +123,24 @@ static bool name_peers(bench *b)
     return true;
 }
 
+/* bench_peer.py and what it imports. */
+static bool write_scripts(const bench *b)
+{
+    static const char stem[] = "compiler/driver/bench_";
+    for (const embedded_file *f = onnxcc_embedded; f->name; f++) {
+        if (strncmp(f->name, stem, sizeof stem - 1)) continue;
+        const char *path = arena_printf(b->c->mem, "%s%s", b->folder, strrchr(f->name, '/')), *why;
+        if (!file_write(path, f->data, f->size, &why)) return diag_error(b->c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    }
+    return true;
+}
+
 static bool start_peers(bench *b)
 {
     command *c = b->c;
-    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *inputs = arena_printf(c->mem, "%s/bench_inputs", b->folder), *why = "missing";
+    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *inputs = arena_printf(c->mem, "%s/bench_inputs", b->folder);
     if (!b->n_peers) return true;
-    bool ok = false;
-    for (const embedded_file *f = onnxcc_embedded; f->name; f++)
-        if (!strcmp(f->name, "compiler/driver/bench_peer.py")) ok = file_write(script, f->data, f->size, &why);
-    if (!ok) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", script, why);
+    if (!write_scripts(b)) return false;
     for (uint32_t i = 0; i < b->inputs.n; i++)
         if (!tensors_write(c->diag, arena_printf(c->mem, "%s_%u.npz", inputs, i), &b->inputs.p[i])) return false;
     for (uint32_t i = 0; i < b->n_peers; i++) {

@@ -27,6 +27,13 @@ compile_options compile_defaults(void)
     return (compile_options){.threads = 1, .emit = EMIT_CMAKE | EMIT_MANIFEST};
 }
 
+mode_words compile_modes(const compile_options *o)
+{
+    static const char *const optimize[] = {"balanced", "speed", "size"}, *const math[] = {"default", "strict", "fast"}, *const precision[] = {"fp32", "bf16", "fp16"},
+                            *const gpu[] = {"tf32x3", "fp32", "tf32", "fp16", "bf16"};
+    return (mode_words){optimize[o->optimize], math[o->math], precision[o->precision], gpu[o->gpu_precision]};
+}
+
 const target_line *compile_targets(void)
 {
     static target_line lines[32];
@@ -188,6 +195,26 @@ const char *compile_target(const compile_options *o)
     return t ? t->name : "";
 }
 
+static void note_other(arena *a, text *was, text *is, const char *option, const char *then, const char *now)
+{
+    if (!then || !strcmp(then, now)) return;
+    was->mem = is->mem = a;
+    text_addf(was, "%s--%s=%s", was->n ? " " : "", option, then);
+    text_addf(is, "%s--%s=%s", is->n ? " " : "", option, now);
+}
+
+/* Choices that were measured with other options are followed as far as these allow, but need not be the best. */
+static void warn_of_modes(const tuning *t, diag *d, const compile_options *o)
+{
+    const mode_words now = compile_modes(o);
+    text was = {0}, is = {0};
+    if (!t) return;
+    note_other(t->mem, &was, &is, "optimize", t->optimize, now.optimize);
+    note_other(t->mem, &was, &is, "math", t->math, now.math);
+    note_other(t->mem, &was, &is, "precision", t->precision, now.precision);
+    if (was.n) diag_warn(d, t->path, "tuning-mode", "measured with %s, used with %s: other choices may be better", was.p, is.p);
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = chosen_target(o);
@@ -235,6 +262,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     for (uint32_t i = 0; i < o->states.n; i++) note_state(p, o->states.p[i].in, out);
     plan_threads(p, &plan);
     tuning_steps(measured, p);
+    warn_of_modes(measured, m->diag, o);
     tuning_warn(measured, m->diag);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;

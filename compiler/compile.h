@@ -75,6 +75,13 @@ typedef struct {
 
 compile_options compile_defaults(void); /* native, balanced, default math, one thread, EMIT_CMAKE | EMIT_MANIFEST */
 
+/* The words of the options that say how it may compute. */
+typedef struct {
+    const char *optimize, *math, *precision; /* "balanced", "default", "fp32" */
+    const char *gpu_precision;               /* "tf32x3" */
+} mode_words;
+mode_words compile_modes(const compile_options *o);
+
 /* One file to be written: a name without folder. Bytes live in the arena of the compilation. */
 typedef struct {
     const char *name;
@@ -125,6 +132,7 @@ typedef struct {
     winograd_use winograd;
     const char *multiply_adds; /* of all steps, a loop's body once; a number or a formula of the dimensions */
     uint32_t n_steps, n_nodes;
+    uint32_t fast_steps; /* that round more than the default, with --math=fast */
     VEC(step_fact) steps;
     VEC(state_fact) states;
     VEC(run_size) run_sizes; /* of compile_sizes */

@@ -32,7 +32,7 @@ enum {
 };
 
 /* Splits work: calls fn(arg, lo, hi) so that the ranges [lo, hi) together are [0, n), each start a multiple of `grain` (the last range may be
- * shorter), on as many threads as it likes, and returns when all are done. */
+ * shorter), on as many threads as it likes, and returns when all are done. docs/generated-code.md of onnxcc has the whole contract. */
 typedef void (*onnxcc_range_fn)(void *arg, int64_t lo, int64_t hi);
 typedef void (*onnxcc_parallel_for_fn)(void *ctx, onnxcc_range_fn fn, void *arg, int64_t n, int64_t grain);
 

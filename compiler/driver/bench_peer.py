@@ -7,13 +7,8 @@ then, for each line holding a number k: runs k times, each on the next set, and 
 
 A run that returns a number has measured itself: that many milliseconds.
 """
-import ctypes
 import itertools
-import os
-import re
-import subprocess
 import sys
-import tempfile
 import time
 
 
@@ -62,67 +57,10 @@ def prepare_openvino(model, sets, threads, precision):
     return ov.__version__, [request.infer for request in requests], lambda: {o.any_name: requests[0].get_tensor(o).data for o in compiled.outputs if o.names}
 
 
-EMX_CALL = """#include <time.h>
-double timed_run(void **in, void **out)
-{
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    model(%s);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    return (b.tv_sec - a.tv_sec) * 1e3 + (b.tv_nsec - a.tv_nsec) * 1e-6;
-}
-"""
-
-
-def pin(model, inputs, path):
-    """Writes the model with its inputs' dimensions as the arrays have them; its names of outputs."""
-    import onnx
-    m = onnx.load(model)
-    for value in m.graph.input:
-        for dim, size in zip(value.type.tensor_type.shape.dim, inputs[value.name].shape if value.name in inputs else []):
-            dim.dim_value = size
-    onnx.save(m, path)
-    return [o.name for o in m.graph.output]
-
-
-def build(command):
-    """Runs a command that is no part of what is measured, at ordinary priority."""
-    made = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
-    if made.returncode:
-        raise RuntimeError((made.stderr or made.stdout)[-200:])
-
-
 def prepare_emx(model, sets, flags):
-    """C of another generator, compiled by the compiler that ours is compiled by; one thread."""
-    import importlib.metadata
-
-    import numpy
-    folder = tempfile.TemporaryDirectory()
-    at = lambda name: os.path.join(folder.name, name)
-    outputs = pin(model, sets[0], at("pinned.onnx"))
-    generator = os.path.join(os.path.dirname(sys.executable), "emx-onnx-cgen")
-    build([generator, "compile", at("pinned.onnx"), at("model.c"), "--model-name", "model", "--restrict-arrays"])
-    with open(at("model.c"), encoding="utf-8") as f:
-        code = f.read()
-    arguments = re.search(r"^void model\((.*?)\) ?\{", code, re.M | re.S).group(1).split(", ")
-    parsed = [re.fullmatch(r"(const )?(\w+) \w+((?:\[[^]]*\])+)", a.strip()) for a in arguments]
-    if not all(parsed):
-        raise RuntimeError("the generated function takes sizes at run time: " + arguments[0])
-    made = [numpy.empty([int(n.split()[-1]) for n in re.findall(r"\[([^]]*)\]", p.group(3))], {"float": "f4", "double": "f8", "_Bool": "?", "bool": "?"}.get(p.group(2), p.group(2)[:-2]))
-            for p in parsed[len(sets[0]):]]
-    words = [f"in[{i}]" for i in range(len(sets[0]))] + [f"out[{i}]" for i in range(len(made))]
-    with open(at("model.c"), "a", encoding="utf-8") as f:
-        f.write(EMX_CALL % ", ".join(words))
-    build([*os.environ.get("CC", "cc").split(), "-w", "-O3", "-march=native", *flags, "-shared", "-fPIC", at("model.c"), "-o", at("model.so"), "-lm"])
-    library = ctypes.CDLL(at("model.so"))
-    if "_Bool model_load(" in code and not library.model_load(at("model.bin").encode()):
-        raise RuntimeError("its weights can't be loaded")
-    library.timed_run.restype = ctypes.c_double
-    pointers = lambda arrays: (ctypes.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
-    into = pointers(made)
-    kept = [[numpy.ascontiguousarray(a) for a in inputs.values()] for inputs in sets]
-    runs = [lambda given=pointers(arrays), own=(kept, folder): library.timed_run(given, into) for arrays in kept]
-    return importlib.metadata.version("emx-onnx-cgen"), runs, lambda: dict(zip(outputs, made))
+    sys.dont_write_bytecode = True  # nothing is left beside it
+    import bench_emx
+    return bench_emx.prepare(model, sets, flags)
 
 
 ENGINES = {

@@ -8,6 +8,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const char *const ENGINES[PEER_ENGINES] = {"onnxruntime", "openvino", "openvino-bf16", "emx", "emx-fast-math"};
+
+bool peer_known(const char *name)
+{
+    for (int i = 0; i < PEER_ENGINES; i++)
+        if (!strcmp(name, ENGINES[i])) return true;
+    return false;
+}
+
+const char *peer_list(arena *a)
+{
+    text t = {.mem = a};
+    for (int i = 0; i < PEER_ENGINES; i++) text_addf(&t, "%s%s", !i ? "" : i + 1 < PEER_ENGINES ? ", " : " and ", ENGINES[i]);
+    return t.p;
+}
+
 static char *read_line(arena *a, FILE *from)
 {
     char *line = NULL;

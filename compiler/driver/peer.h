@@ -6,6 +6,11 @@
 #include "base/diag.h"
 #include "base/text.h"
 
+enum { PEER_ENGINES = 5 };
+/* Is it one of the engines that bench_peer.py knows? Their names, for people. */
+bool peer_known(const char *name);
+const char *peer_list(arena *a);
+
 typedef VEC(double) samples;
 
 typedef struct {

@@ -5,17 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-typedef struct {
-    const step_fact *fact;
-    double began, run, least; /* in ms: when the call began, its calls in this run, the least of all runs */
-    uint32_t calls;           /* in one run */
-} step_time;
-
-typedef struct {
-    step_time *step;
-    uint32_t n; /* by id - 1 */
-} profile;
-
 static double now_ms(void)
 {
     struct timespec t;
@@ -25,9 +14,9 @@ static double now_ms(void)
 
 static void note(void *ctx, int id, int end)
 {
-    profile *p = ctx;
+    step_profile *p = ctx;
     if (id < 1 || (uint32_t)id > p->n) return;
-    step_time *t = &p->step[id - 1];
+    timed_step *t = &p->step[id - 1];
     if (!end) t->began = now_ms();
     else {
         t->run += now_ms() - t->began;
@@ -37,12 +26,12 @@ static void note(void *ctx, int id, int end)
 
 static int longest_first(const void *a, const void *b)
 {
-    const step_time *x = a, *y = b;
+    const timed_step *x = a, *y = b;
     if (x->least != y->least) return x->least < y->least ? 1 : -1;
     return x->fact && y->fact ? (x->fact->id > y->fact->id) - (x->fact->id < y->fact->id) : 0;
 }
 
-static void print(const profile *p, FILE *out)
+void profile_print(const step_profile *p, FILE *out)
 {
     enum { NODES = 70 };
     double all = 0;
@@ -50,7 +39,7 @@ static void print(const profile *p, FILE *out)
         if (p->step[i].fact && strcmp(p->step[i].fact->kernel, "control")) all += p->step[i].least;
     fprintf(out, "%5s %-12s %10s %6s %8s %8s %6s  %s\n", "step", "kernel", "ms", "%", "GMAC/s", "GB/s", "calls", "nodes");
     for (uint32_t i = 0; i < p->n; i++) {
-        const step_time *t = &p->step[i];
+        const timed_step *t = &p->step[i];
         if (!t->fact || !t->calls) continue;
         fprintf(out, "%5u %-12s %10.4f %6.1f", t->fact->id, t->fact->kernel, t->least, all > 0 ? 100 * t->least / all : 0);
         const double per = t->least > 0 ? 1e-6 * (double)t->calls / t->least : 0;
@@ -62,8 +51,25 @@ static void print(const profile *p, FILE *out)
     }
 }
 
+void profile_json(const step_profile *p, FILE *out)
+{
+    const char *sep = "";
+    fputc('[', out);
+    for (const timed_step *t = p->step; t < p->step + p->n; t++) {
+        if (!t->fact || !t->calls) continue;
+        fprintf(out, "%s{\"id\":%u,\"kernel\":\"%s\",\"nodes\":", sep, t->fact->id, t->fact->kernel);
+        json_string(out, t->fact->nodes);
+        fprintf(out, ",\"ms\":%.6g,\"calls\":%u", t->least, t->calls);
+        if (t->fact->multiply_adds > 0) fprintf(out, ",\"multiply_adds\":%lld", (long long)t->fact->multiply_adds);
+        if (t->fact->bytes > 0) fprintf(out, ",\"bytes\":%lld", (long long)t->fact->bytes);
+        fputc('}', out);
+        sep = ",";
+    }
+    fputc(']', out);
+}
+
 /* One run with a timer around each step, whose times go to `run` and `calls`. */
-static bool run_timed(session *s, profile *p, double *ms)
+static bool run_timed(session *s, step_profile *p, double *ms)
 {
     s->env.timer = note;
     s->env.timer_ctx = p;
@@ -76,7 +82,7 @@ static bool run_timed(session *s, profile *p, double *ms)
 bool profile_least(session *s, uint32_t n, double *least, double *ms)
 {
     arena *scratch = arena_new();
-    profile p = {ARENA_ARRAY(scratch, step_time, n + 1), n};
+    step_profile p = {ARENA_ARRAY(scratch, timed_step, n + 1), n};
     const bool ok = run_timed(s, &p, ms);
     for (uint32_t i = 0; ok && i < n; i++)
         if (p.step[i].run < least[i]) least[i] = p.step[i].run;
@@ -84,18 +90,15 @@ bool profile_least(session *s, uint32_t n, double *least, double *ms)
     return ok;
 }
 
-bool profile_print(session *s, const compiled *built, int runs, FILE *out)
+bool profile_steps(session *s, const compiled *built, int runs, step_profile *p)
 {
-    profile p = {ARENA_ARRAY(s->mem, step_time, built->n_steps + 1), built->n_steps};
-    for (uint32_t i = 0; i < built->steps.n; i++) p.step[built->steps.p[i].id - 1].fact = &built->steps.p[i];
-    bool ok = true;
-    for (int r = 0; r < runs && ok; r++) {
-        ok = run_timed(s, &p, NULL);
-        for (uint32_t i = 0; i < p.n; i++)
-            if (!r || p.step[i].run < p.step[i].least) p.step[i].least = p.step[i].run;
+    *p = (step_profile){ARENA_ARRAY(s->mem, timed_step, built->n_steps + 1), built->n_steps};
+    for (uint32_t i = 0; i < built->steps.n; i++) p->step[built->steps.p[i].id - 1].fact = &built->steps.p[i];
+    for (int r = 0; r < runs; r++) {
+        if (!run_timed(s, p, NULL)) return false;
+        for (uint32_t i = 0; i < p->n; i++)
+            if (!r || p->step[i].run < p->step[i].least) p->step[i].least = p->step[i].run;
     }
-    if (!ok) return false;
-    qsort(p.step, p.n, sizeof *p.step, longest_first);
-    print(&p, out);
+    qsort(p->step, p->n, sizeof *p->step, longest_first);
     return true;
 }

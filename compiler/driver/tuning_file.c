@@ -1,13 +1,16 @@
 /* tuning_file.c - see tuning_file.h.
  *
  *     target: x86-64-v4
+ *     optimize: balanced
+ *     math: default
+ *     precision: fp32
  *     choices:
  *       - shape: conv 64 to 64 channels, kernel 1x1, output 1x25x5
  *         choice: tile 1x5x4
  *         over: tile 5x5x1
  *         gain: 1.08
  *
- * `over` and `gain` are for people. */
+ * `over` and `gain` are for people. Files of older versions lack `optimize`, `math` and `precision`. */
 #include "driver/tuning_file.h"
 
 #include <stdlib.h>
@@ -60,12 +63,18 @@ static bool read_entry(reader *r, const yaml_node_t *map)
 
 static bool read_document(void *ctx)
 {
-    static const char *const key[] = {"target", "choices"};
+    static const char *const key[] = {"target", "choices", "optimize", "math", "precision"};
+    enum { KEYS = sizeof key / sizeof *key };
     reader *r = ctx;
-    const yaml_node_t *given[2];
-    if (!read_keys(r, yaml_document_get_root_node(&r->source.doc), "a tuning file", key, 2, 2, given)) return false;
+    const char **const mode[KEYS] = {NULL, NULL, &r->to->optimize, &r->to->math, &r->to->precision};
+    const yaml_node_t *given[KEYS];
+    if (!read_keys(r, yaml_document_get_root_node(&r->source.doc), "a tuning file", key, KEYS, 2, given)) return false;
     r->to->target = yaml_scalar(&r->source, given[0]);
     if (!r->to->target || !*r->to->target) return yaml_complain(&r->source, given[0], "'target' is the name of a target");
+    for (uint32_t i = 2; i < KEYS; i++) {
+        *mode[i] = yaml_scalar(&r->source, given[i]);
+        if (given[i] && (!*mode[i] || !**mode[i])) return yaml_complain(&r->source, given[i], arena_printf(r->source.mem, "'%s' takes one value", key[i]));
+    }
     if (given[1]->type != YAML_SEQUENCE_NODE) return yaml_complain(&r->source, given[1], "'choices' is a list");
     for (yaml_node_item_t *i = given[1]->data.sequence.items.start; i < given[1]->data.sequence.items.top; i++)
         if (!read_entry(r, yaml_document_get_node(&r->source.doc, *i))) return false;
@@ -84,10 +93,12 @@ static int by_shape(const void *a, const void *b)
     return strcmp(((const tuning_result *)a)->shape, ((const tuning_result *)b)->shape);
 }
 
-void tuning_text(tuning_result *list, uint32_t n, const char *measured_on, text *out)
+void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, text *out)
 {
+    const mode_words w = compile_modes(o);
     if (n) qsort(list, n, sizeof *list, by_shape);
-    text_addf(out, "# Measured by `onnxcc tune`, for `onnxcc compile --tuning=FILE` (docs/tune.md).\ntarget: %s\nchoices:%s\n", measured_on, n ? "" : " []");
+    text_addf(out, "# Measured by `onnxcc tune`, for `onnxcc compile --tuning=FILE` (docs/tune.md).\ntarget: %s\noptimize: %s\nmath: %s\nprecision: %s\nchoices:%s\n", compile_target(o), w.optimize, w.math,
+              w.precision, n ? "" : " []");
     for (uint32_t i = 0; i < n; i++)
         text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", list[i].shape, list[i].choice, list[i].over, list[i].gain);
 }

@@ -1,6 +1,7 @@
 /* tuning_file.h - the text file of `onnxcc tune` (docs/tune.md): YAML, sorted by shape. */
 #ifndef ONNXCC_DRIVER_TUNING_FILE_H
 #define ONNXCC_DRIVER_TUNING_FILE_H
+#include "compile.h"
 #include "plan/tuning.h"
 
 /* Reads the file; NULL after reporting, with the line: EXIT_USAGE "tuning-file", EXIT_IO. */
@@ -11,6 +12,6 @@ typedef struct {
     const char *shape, *choice, *over; /* over: what the plan would do */
     double gain;                       /* time of that over time of the choice */
 } tuning_result;
-/* The file's text; sorts the results. */
-void tuning_text(tuning_result *list, uint32_t n, const char *measured_on, text *out);
+/* The file's text: what was measured with these options; sorts the results. */
+void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, text *out);
 #endif

@@ -16,8 +16,9 @@
 #include "driver/output_distance.h"
 #include "driver/peer.h"
 #include "driver/profile.h"
+#include "target/target.h"
 
-enum { MAX_PEERS = 8, LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
+enum { LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
 enum { PROFILED = 20 /* runs */ };
 static const double ROUND_MS = 50, TOTAL_MS = 2000;
 
@@ -27,9 +28,12 @@ typedef struct {
     input_sets inputs;
     session s;
     samples ms;
-    peer peer[MAX_PEERS];
+    peer peer[PEER_ENGINES];
     uint32_t n_peers;
+    const compile_options *options;
+    const char *target;
     int threads;
+    step_profile steps; /* with --profile */
 } bench;
 
 /* ---- state ---- */
@@ -96,37 +100,55 @@ static bool measure(bench *b)
     return true;
 }
 
-static bool is_engine(const char *name) /* that bench_peer.py knows */
+static bool add_peer(bench *b, const char *name)
 {
-    static const char *const known[] = {"onnxruntime", "openvino", "openvino-bf16", "emx", "emx-fast-math"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(name, known[i])) return true;
-    return false;
+    if (!peer_known(name)) return diag_error(b->c->diag, EXIT_USAGE, "", "bad-value", "--against knows %s, not '%s'", peer_list(b->c->mem), name);
+    for (uint32_t i = 0; i < b->n_peers; i++)
+        if (!strcmp(b->peer[i].name, name)) return true;
+    b->peer[b->n_peers++] = (peer){.name = name};
+    return true;
+}
+
+/* The engines that --against names: before anything is built, for a name may be wrong. */
+static bool name_peers(bench *b)
+{
+    const options *o = b->c->o;
+    for (uint32_t i = 0; i < o->n[OPT_AGAINST]; i++)
+        for (const char *s = o->values[OPT_AGAINST][i];; s++) {
+            const size_t n = strcspn(s, ",");
+            if (!add_peer(b, arena_strndup(b->c->mem, s, n))) return false;
+            s += n;
+            if (!*s) break;
+        }
+    return true;
+}
+
+/* bench_peer.py and what it imports. */
+static bool write_scripts(const bench *b)
+{
+    static const char stem[] = "compiler/driver/bench_";
+    for (const embedded_file *f = onnxcc_embedded; f->name; f++) {
+        if (strncmp(f->name, stem, sizeof stem - 1)) continue;
+        const char *path = arena_printf(b->c->mem, "%s%s", b->folder, strrchr(f->name, '/')), *why;
+        if (!file_write(path, f->data, f->size, &why)) return diag_error(b->c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    }
+    return true;
 }
 
 static bool start_peers(bench *b)
 {
     command *c = b->c;
-    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *inputs = arena_printf(c->mem, "%s/bench_inputs", b->folder), *why = "missing";
-    if (!c->o->n[OPT_AGAINST]) return true;
-    bool ok = false;
-    for (const embedded_file *f = onnxcc_embedded; f->name; f++)
-        if (!strcmp(f->name, "compiler/driver/bench_peer.py")) ok = file_write(script, f->data, f->size, &why);
-    if (!ok) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", script, why);
+    const char *script = arena_printf(c->mem, "%s/bench_peer.py", b->folder), *inputs = arena_printf(c->mem, "%s/bench_inputs", b->folder);
+    if (!b->n_peers) return true;
+    if (!write_scripts(b)) return false;
     for (uint32_t i = 0; i < b->inputs.n; i++)
         if (!tensors_write(c->diag, arena_printf(c->mem, "%s_%u.npz", inputs, i), &b->inputs.p[i])) return false;
-    for (uint32_t i = 0; i < c->o->n[OPT_AGAINST]; i++)
-        for (const char *s = c->o->values[OPT_AGAINST][i]; *s && b->n_peers < MAX_PEERS;) {
-            const size_t n = strcspn(s, ",");
-            peer *p = &b->peer[b->n_peers++];
-            p->name = arena_strndup(c->mem, s, n);
-            s += n + (s[n] == ',');
-            if (!is_engine(p->name)) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not '%s'", p->name);
-            p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
-            p->distance = (double)NAN;
-            peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
-            if (p->missing) fprintf(stderr, "%s can't be measured: %s ($ONNXCC_PYTHON says which Python has it; `onnxcc doctor`)\n", p->name, p->missing);
-        }
+    for (uint32_t i = 0; i < b->n_peers; i++) {
+        peer *p = &b->peer[i];
+        p->answers = arena_printf(c->mem, "%s/bench_%s.npz", b->folder, p->name);
+        p->distance = (double)NAN;
+        peer_start(c->mem, p, script, b->path, inputs, b->inputs.n, b->threads, c->o->n[OPT_STATE], c->o->values[OPT_STATE]);
+    }
     return true;
 }
 
@@ -177,50 +199,103 @@ static double quantile(const samples *s, double q)
     return s->p[(uint32_t)(q * (double)(s->n - 1) + 0.5)];
 }
 
+static void print_figures(const bench *b, double least)
+{
+    FILE *out = b->c->out;
+    fprintf(out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99), b->ms.n,
+            b->threads, b->threads == 1 ? "" : "s");
+    for (uint32_t i = 0; i < b->n_peers; i++) {
+        const peer *p = &b->peer[i];
+        if (p->missing) continue;
+        fprintf(out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least, p->version);
+        if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+        fputc('\n', out);
+    }
+}
+
+/* "NAME": of the next in an object; what comes before the one after it. */
+static const char *json_key(FILE *to, const char *sep, const char *name)
+{
+    fprintf(to, "%s\"%s\":", sep, name);
+    return ",";
+}
+
+static void json_peers(FILE *to, const bench *b, double least)
+{
+    const peer *const end = b->peer + b->n_peers;
+    const char *sep = "";
+    fputs("\"peers\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (p->missing) continue;
+        sep = json_key(to, sep, p->name);
+        fprintf(to, "{\"min\":%.6g,\"median\":%.6g,\"runs\":%u}", p->ms.p[0], quantile(&p->ms, 0.5), p->ms.n);
+    }
+    sep = "";
+    fputs("},\"ratio\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (p->missing) continue;
+        sep = json_key(to, sep, p->name);
+        fprintf(to, "%.4g", p->ms.p[0] / least);
+    }
+    sep = "";
+    fputs("},\"difference\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!isfinite(p->distance)) continue;
+        sep = json_key(to, sep, p->name);
+        fprintf(to, "%.3g", p->distance);
+    }
+    sep = "";
+    fputs("},\"missing\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!p->missing) continue;
+        sep = json_key(to, sep, p->name);
+        json_string(to, p->missing);
+    }
+    fputs("}", to);
+}
+
+static void json_modes(FILE *to, const bench *b)
+{
+    const mode_words w = compile_modes(b->options);
+    const bool cuda = target_is_cuda(b->target);
+    fprintf(to, "\"optimize\":\"%s\",\"math\":\"%s\",\"%s\":\"%s\"", w.optimize, w.math, cuda ? "gpu_precision" : "precision", cuda ? w.gpu_precision : w.precision);
+}
+
+static void print_json(const bench *b, double least)
+{
+    FILE *to = b->c->json ? b->c->json : b->c->out;
+    fputs("{\"model\":", to);
+    json_string(to, b->path);
+    fprintf(to, ",\"target\":\"%s\",", b->target);
+    json_modes(to, b);
+    fprintf(to, ",\"threads\":%d,\"runs\":%u,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},", b->threads, b->ms.n, least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99));
+    json_peers(to, b, least);
+    if (b->options->profile) {
+        fputs(",\"steps\":", to);
+        profile_json(&b->steps, to);
+    }
+    fputs("}\n", to);
+}
+
+/* An engine that was asked for and has no figure is an error, which comes after ours are printed. */
+static void report_missing(const bench *b)
+{
+    for (uint32_t i = 0; i < b->n_peers; i++) {
+        const peer *p = &b->peer[i];
+        if (!p->missing) continue;
+        diag_error(b->c->diag, EXIT_PEER, "", "peer-missing", "no figure of %s: %s", p->name, p->missing);
+        if (!p->version) diag_hint(b->c->diag, "$ONNXCC_PYTHON says which Python has it; `onnxcc doctor`");
+    }
+}
+
 static void report(bench *b)
 {
-    command *c = b->c;
     qsort(b->ms.p, b->ms.n, sizeof *b->ms.p, by_value);
     for (uint32_t i = 0; i < b->n_peers; i++)
         if (b->peer[i].ms.n) qsort(b->peer[i].ms.p, b->peer[i].ms.n, sizeof *b->peer[i].ms.p, by_value);
-    const double least = b->ms.p[0];
-    if (!c->quiet && c->json != stdout) {
-        fprintf(c->out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5),
-                quantile(&b->ms, 0.99), b->ms.n, b->threads, b->threads == 1 ? "" : "s");
-        for (uint32_t i = 0; i < b->n_peers; i++) {
-            const peer *p = &b->peer[i];
-            if (!p->ms.n) continue;
-            fprintf(c->out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least, p->version);
-            if (!isnan(p->distance)) fprintf(c->out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
-            fputc('\n', c->out);
-        }
-    }
-    FILE *to = c->json ? c->json : c->out;
-    fputs("{\"model\":", to);
-    json_string(to, b->path);
-    fprintf(to, ",\"threads\":%d,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},\"peers\":{", b->threads, least, quantile(&b->ms, 0.5),
-            quantile(&b->ms, 0.99));
-    const char *sep = "";
-    for (uint32_t i = 0; i < b->n_peers; i++)
-        if (b->peer[i].ms.n) {
-            fprintf(to, "%s\"%s\":{\"min\":%.6g,\"median\":%.6g}", sep, b->peer[i].name, b->peer[i].ms.p[0], quantile(&b->peer[i].ms, 0.5));
-            sep = ",";
-        }
-    fputs("},\"ratio\":{", to);
-    sep = "";
-    for (uint32_t i = 0; i < b->n_peers; i++)
-        if (b->peer[i].ms.n) {
-            fprintf(to, "%s\"%s\":%.4g", sep, b->peer[i].name, b->peer[i].ms.p[0] / least);
-            sep = ",";
-        }
-    fputs("},\"difference\":{", to);
-    sep = "";
-    for (uint32_t i = 0; i < b->n_peers; i++)
-        if (isfinite(b->peer[i].distance)) {
-            fprintf(to, "%s\"%s\":%.3g", sep, b->peer[i].name, b->peer[i].distance);
-            sep = ",";
-        }
-    fputs("}}\n", to);
+    if (!b->c->quiet && b->c->json != stdout) print_figures(b, b->ms.p[0]);
+    print_json(b, b->ms.p[0]);
+    report_missing(b);
 }
 
 static bool bind_all(bench *b)
@@ -238,8 +313,9 @@ static bool bench_in(bench *b)
     compiled built = {0};
     const char *library;
     cuda_mode mode;
-    if (!command_compile_options(c, &o) || !cuda_mode_of(c->o, c->diag, o.target, &mode)) return false;
+    if (!name_peers(b) || !command_compile_options(c, &o) || !cuda_mode_of(c->o, c->diag, o.target, &mode)) return false;
     o.emit = 0;
+    b->options = &o;
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !bench_inputs(c, m, &o, &b->inputs) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
@@ -247,7 +323,9 @@ static bool bench_in(bench *b)
     if (ok) fill_state(b, &built);
     ok = ok && start_peers(b) && measure(b) && compare_all(b, &built);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
-    if (ok && o.profile) ok = profile_print(&b->s, &built, PROFILED, c->json == stdout ? stderr : c->out);
+    b->target = built.target;
+    if (ok && o.profile) ok = profile_steps(&b->s, &built, PROFILED, &b->steps);
+    if (ok && o.profile) profile_print(&b->steps, c->json == stdout ? stderr : c->out);
     if (ok) report(b);
     session_close(&b->s);
     return ok;
@@ -258,7 +336,7 @@ exit_code verb_bench(command *c)
     bench b = {.c = c, .path = c->o->args.p[0]};
     bool temporary;
     if (!(b.folder = build_folder(c, &temporary))) return diag_exit(c->diag);
-    const bool ok = bench_in(&b);
+    (void)bench_in(&b);
     if (temporary) folder_remove(b.folder);
-    return ok ? EXIT_OK : diag_exit(c->diag);
+    return diag_exit(c->diag);
 }

@@ -65,6 +65,9 @@ static void print_summary(const command *c, const char *folder, const compiled *
     if (out->arena_bytes < 0) fputs("decided at run time by the dimensions\n", stderr);
     else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
     print_winograd(stderr, "Winograd's algorithm:", &out->winograd);
+    if (opt_choice(c->o, OPT_MATH) != MATH_FAST) return;
+    if (out->fast_steps) fprintf(stderr, "--math=fast: %u step%s more than with the default\n", out->fast_steps, out->fast_steps == 1 ? " rounds" : "s round");
+    else fputs("--math=fast changes no step of this model\n", stderr);
 }
 
 static bool is_newer(const char *path, const struct stat *made)

@@ -123,11 +123,6 @@ static bool time_all(const tuner *t, variant *v, uint32_t n, bool steps)
 
 /* ---- ways to compute a step ---- */
 
-static bool is_split(const char *shape)
-{
-    return !strncmp(shape, "split of ", 9);
-}
-
 static const tuning_question *question_of(const variant *v, const char *shape)
 {
     for (uint32_t i = 0; i < v->choices->questions.n; i++)
@@ -175,18 +170,18 @@ static bool tune_kernels(tuner *t, tuning *best)
     uint32_t n = 1, most = 1;
     bool ok = build(t, &v[0], true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
-        if (!is_split(v[0].choices->questions.p[i].shape) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
+        if (!tuning_is_split(v[0].choices->questions.p[i].shape) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
     for (; ok && n < most; n++) {
         v[n].choices = no_choices(t);
         for (uint32_t i = 0; i < v[0].choices->questions.n; i++) {
             const tuning_question *q = &v[0].choices->questions.p[i];
-            if (!is_split(q->shape) && n < q->n) VEC_PUSH(v[n].choices->mem, v[n].choices->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[n]}));
+            if (!tuning_is_split(q->shape) && n < q->n) VEC_PUSH(v[n].choices->mem, v[n].choices->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[n]}));
         }
         ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
     }
     ok = ok && time_all(t, v, n, true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
-        if (!is_split(v[0].choices->questions.p[i].shape)) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
+        if (!tuning_is_split(v[0].choices->questions.p[i].shape)) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
     for (uint32_t i = 0; i < n; i++) close_variant(&v[i]);
     return ok;
 }
@@ -224,7 +219,7 @@ static bool tune_splits(tuner *t, tuning *best)
     const tuning asked = *pair[0].choices;
     for (uint32_t i = 0; ok && i < asked.questions.n; i++) {
         const tuning_question *q = &asked.questions.p[i];
-        if (is_split(q->shape) && q->ns < SPLIT_NS) ok = try_splits(t, q, pair);
+        if (tuning_is_split(q->shape) && q->ns < SPLIT_NS) ok = try_splits(t, q, pair);
     }
     close_variant(&pair[0]);
     close_variant(&pair[1]);
@@ -266,7 +261,7 @@ static void keep_plan(tuner *t)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < t->results.n; i++) {
         tuning_result r = t->results.p[i];
-        if (is_split(r.shape)) continue;
+        if (tuning_is_split(r.shape)) continue;
         r.choice = r.over;
         r.gain = 1;
         t->results.p[kept++] = r;
@@ -318,7 +313,7 @@ static bool tune_in(tuner *t, const char *output)
     tuning *best = no_choices(t);
     if (!tune_kernels(t, best) || (t->o.threads > 1 && !tune_splits(t, best)) || !report(t)) return false;
     text out = {.mem = c->mem};
-    tuning_text(t->results.p, t->results.n, compile_target(&t->o), &out);
+    tuning_text(t->results.p, t->results.n, &t->o, &out);
     return file_write(output, out.p, out.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
 }
 

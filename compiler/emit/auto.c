@@ -161,4 +161,5 @@ void emit_auto(const char *name, const compiled *cpu, const compiled *cuda, cons
     out->multiply_adds = cpu->multiply_adds;
     out->n_steps = cpu->n_steps + cuda->n_steps;
     out->n_nodes = cpu->n_nodes;
+    out->fast_steps = cpu->fast_steps + cuda->fast_steps;
 }

@@ -101,6 +101,7 @@ static void note_step(void *ctx, step *s)
     (void)dim_is_const(e->p->dims, band_work(e->p, s), &f.multiply_adds);
     (void)dim_is_const(e->p->dims, step_bytes(e->p, s), &f.bytes);
     VEC_PUSH(out->mem, out->steps, f);
+    out->fast_steps += s->kind == STEP_KERNEL && s->kernel->fast;
 }
 
 static const char *const weights_words[] = {"auto", "c", "incbin", "string", "file", "pointer"};

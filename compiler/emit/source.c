@@ -19,6 +19,15 @@ static void io_line(emit *e, const char *what, slot s, text *out)
     text_addf(out, " * %-7s '%s' %s%s\n", what, comment_text(e->mem, i->name), elem_of(i->type)->name, comment_text(e->mem, t.p));
 }
 
+/* The modes, and the threads that it has scratch memory and pieces of work for. */
+static void options_line(emit *e, text *out)
+{
+    const mode_words w = compile_modes(e->o);
+    text_addf(out, " * options --optimize=%s --math=%s", w.optimize, w.math);
+    if (on_device(e)) text_addf(out, " --gpu-precision=%s\n", w.gpu_precision);
+    else text_addf(out, " --precision=%s --threads=%d\n", w.precision, e->o->threads);
+}
+
 void head_comment(emit *e, text *out)
 {
     model *m = e->p->model;
@@ -28,6 +37,7 @@ void head_comment(emit *e, text *out)
     for (uint32_t i = 0; i < m->opsets.n; i++)
         if (!opset_repeats(m, i)) text_addf(out, "%s %s %d", i ? "," : "", *m->opsets.p[i].domain ? comment_text(e->mem, m->opsets.p[i].domain) : "ai.onnx", m->opsets.p[i].version);
     text_add(out, "\n");
+    options_line(e, out);
     for (uint32_t i = 0; i < e->p->inputs.n; i++) io_line(e, "input", e->p->inputs.p[i], out);
     for (uint32_t i = 0; i < e->p->outputs.n; i++) io_line(e, "output", e->p->outputs.p[i], out);
     if (e->plan->arena.dynamic) text_addf(out, " * memory  weights %" PRId64 " bytes   arena by dimensions", e->plan->weights_bytes);

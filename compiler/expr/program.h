@@ -169,6 +169,7 @@ typedef struct kernel {
     split_by by;   /* what (lo, hi) are */
     double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
     const char *shape; /* what tuning files call it (plan/tuning.h); NULL: nothing */
+    bool fast;         /* it rounds more than the default, as --math=fast permits */
     struct step *joined, *leader; /* the next step, whose range is split with this one's and done in the same parts; in that step, this one. NULL: none */
     launch_shape launch;
 } kernel;

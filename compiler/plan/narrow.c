@@ -119,13 +119,29 @@ static void join_views(narrower *n)
     }
 }
 
+static bool has_products(const target *t, bool brain)
+{
+    return brain ? t->dot2 : t->fma16;
+}
+
+/* Half the bytes are no reason for who wants time. */
+static void warn_of_target(program *p, const plan_options *o, bool brain)
+{
+    text with = {.mem = p->mem};
+    uint32_t n;
+    const target *t = target_table(&n);
+    for (uint32_t i = 0; i < n; i++)
+        if (has_products(&t[i], brain)) text_addf(&with, "%s%s", with.n ? ", " : "", t[i].name);
+    diag_warn(p->diag, "", "precision", "%s has no products of %s that are faster than those of float32: nothing is rounded", o->target->name, brain ? "bfloat16" : "float16");
+    diag_hint(p->diag, "targets that have them: %s; --optimize=size rounds on any, for half the bytes of weights but mostly a longer run", with.p);
+}
+
 void plan_narrow(program *p, const plan_options *o)
 {
     const bool brain = o->precision == PRECISION_BF16;
     if (o->precision == PRECISION_FP32) return;
-    if (!(brain ? o->target->dot2 : o->target->fma16) && o->optimize != OPTIMIZE_SIZE) {
-        diag_warn(p->diag, "", "precision", "%s has no products of %s that are faster than those of float32: nothing is rounded (--optimize=size does, for half the bytes)",
-                  o->target->name, brain ? "bfloat16" : "float16");
+    if (!has_products(o->target, brain) && o->optimize != OPTIMIZE_SIZE) {
+        warn_of_target(p, o, brain);
         return;
     }
     arena *scratch = arena_new();

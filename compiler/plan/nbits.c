@@ -187,6 +187,7 @@ static void product_step(matmul_plan *q, const matmul_operand *a, const weights 
     const dim m = matmul_extent(p, q->mm.m), n = matmul_extent(p, q->mm.n), batches = matmul_batches(q);
     const dim blocks = dim_cdiv(d, matmul_extent(p, q->mm.k), dim_const(d, q->mm.block));
     builder b = kernel_begin(p, bytes ? "nbits_int8" : "nbits_float");
+    b.k.fast = bytes && !q->mm.bytes;
     bind_number(&b, "MR", t->mr);
     bind_number(&b, "NV", t->nv);
     bind_number(&b, "MT", t->mt);

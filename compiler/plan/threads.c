@@ -179,7 +179,7 @@ static const char *name_ways(const chooser *c, const item *i, const char **word)
     arena *mem = c->p->mem;
     if (!c->o->tuning || !i->s->kernel || !i->s->kernel->shape) return NULL;
     for (uint32_t k = 0; k < i->n_ways; k++) word[k] = i->way[k].grain ? arena_printf(mem, "pieces of %lld", (long long)i->way[k].grain) : "one thread";
-    return arena_printf(mem, "split of %s", i->s->kernel->shape);
+    return arena_printf(mem, TUNING_SPLIT "%s", i->s->kernel->shape);
 }
 
 static void take_measured(const chooser *c, item *i)

@@ -87,10 +87,14 @@ static size_t without_threads(const char *shape)
     return at - 2 > shape && at[-1] == ' ' && at[-2] == ',' ? (size_t)(at - 2 - shape) : (size_t)(end - shape);
 }
 
+bool tuning_is_split(const char *shape)
+{
+    return !strncmp(shape, TUNING_SPLIT, strlen(TUNING_SPLIT));
+}
+
 static bool asked_with_other_threads(const tuning *t, const char *shape)
 {
-    static const char split[] = "split of ";
-    if (!strncmp(shape, split, sizeof split - 1)) shape += sizeof split - 1;
+    if (tuning_is_split(shape)) shape += strlen(TUNING_SPLIT);
     const size_t n = without_threads(shape);
     for (uint32_t i = 0; i < t->questions.n; i++)
         if (without_threads(t->questions.p[i].shape) == n && !strncmp(t->questions.p[i].shape, shape, n)) return true;

@@ -9,6 +9,8 @@
 #include "plan/tile.h"
 
 enum { TUNING_WORDS = 8 }; /* most ways */
+#define TUNING_SPLIT "split of " /* what shapes begin with where the choice is how a step of the rest's shape is split over threads */
+bool tuning_is_split(const char *shape);
 
 typedef struct {
     const char *shape, *choice;
@@ -27,6 +29,7 @@ typedef struct {
 typedef struct tuning {
     arena *mem;
     const char *path, *target; /* the file; what it was measured on */
+    const char *optimize, *math, *precision; /* the words of the options that it was measured with; NULL: it does not say */
     VEC(tuning_entry) entries;
     VEC(tuning_question) questions; /* that the plan asked, each shape once */
 } tuning;

@@ -9,7 +9,7 @@ real-time priority where that is allowed, and compares their outputs. MODEL: onl
 
 ratio = peer's time / ours, from the minimum and, in brackets, from the median; `differs`: the largest difference from onnxruntime's outputs as a share of
 the output's largest magnitude. The last lines are geometric means over the float32 models (the corpus calls the others quantized or fp16) and the lowest
-of them. Nothing here passes or fails: times are no test."""
+of them. Nothing here passes or fails: times are no test. Exit code 77: there is no corpus, nor --models."""
 import argparse
 import json
 import math
@@ -26,6 +26,7 @@ import sizes  # noqa: E402
 from corpus import load_corpus  # noqa: E402
 
 PINNED = ["chrt", "-f", "10"]
+NO_FIGURE = 7  # exit code where an engine could not be measured, but ours was
 
 
 def real_time():
@@ -74,6 +75,13 @@ def add_model_options(p):
 
 
 def models_of(a):
+    """Ends the script where they can't be had: exit code 77 without a corpus, 2 where --models is no folder."""
+    if a.models and not os.path.isdir(a.models):
+        print(f"--models: there is no folder {a.models}", file=sys.stderr)
+        sys.exit(2)
+    if not a.models and not os.path.exists(os.path.join(a.corpus, "corpus.py")):
+        print(f"skipped: no model corpus at {a.corpus}; --corpus DIR names one, --models DIR takes the .onnx files of a folder", file=sys.stderr)
+        sys.exit(77)
     return of_folder(a.models, a.words) if a.models else of_corpus(a.corpus, a.work, a.words)
 
 
@@ -83,7 +91,7 @@ def bench(a, first, model, inputs, options, threads):
     if inputs:
         command += ["--input", inputs]
     p = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "ONNXCC_PYTHON": sys.executable})
-    if p.returncode:
+    if p.returncode not in (0, NO_FIGURE):
         return {"error": (p.stderr.splitlines() or ["no message"])[0][:200]}
     with open(out) as f:
         return json.loads(f.readlines()[-1])
@@ -106,6 +114,7 @@ def main():
     p.add_argument("--against", default="onnxruntime")
     a = p.parse_intermixed_args()
     a.threads = a.threads or [1]
+    models = models_of(a)
     os.makedirs(a.work, exist_ok=True)
     peers, first = a.against.split(","), real_time()
     if not first:
@@ -114,7 +123,7 @@ def main():
     print("| model |", " | ".join(f"ms, {t} thread{'s' * (t > 1)} | {' | '.join(peers)}" for t in a.threads), "| differs |")
     print("|---|" + "---|" * (len(a.threads) * (1 + len(peers)) + 1))
     records = []
-    for name, model, inputs, options, plain in models_of(a):
+    for name, model, inputs, options, plain in models:
         cells, differs = [], ""
         for t in a.threads:
             record = {"name": name, "float32": plain, "threads": t, **bench(a, first, model, inputs, options, t)}

@@ -10,7 +10,7 @@ Models are found as cpu.py finds them, dims pinned likewise. Columns:
   beyond       MB of a process that runs the model (its largest resident set) less weights, 1.1 times the arena, and tensors
   first        ms that the first run takes longer than the shortest of the next six, with every page in memory beforehand (the least of three processes)
 
-Nothing here passes or fails."""
+Nothing here passes or fails. Exit code 77: there is no corpus, nor --models."""
 import argparse
 import json
 import os
@@ -97,10 +97,11 @@ def main():
     p = argparse.ArgumentParser()
     add_model_options(p)
     a = p.parse_intermixed_args()
+    models = models_of(a)
     os.makedirs(a.work, exist_ok=True)
     print("| model | onnxcc, s | cc, s | source, KB | weights, MB | arena | tensors | beyond | first, ms |\n|---|---|---|---|---|---|---|---|---|")
     records = []
-    for name, model, inputs, options, _ in models_of(a):
+    for name, model, inputs, options, _ in models:
         records.append({"name": name, **measure(a, model, [*shape_options(inputs), *options])})
         print(row(name, records[-1]), flush=True)
         if a.json:

@@ -1,15 +1,39 @@
-# bench: the last line is the JSON that scripts read; a missing engine is said, not fatal.
+# bench: the last line is the JSON that scripts read; an engine without a figure has an exit code of its own, after ours.
 . "$(dirname "$0")/lib.sh"
 expect 0 bench relu.onnx --dim n=4 --repeat 3
 tail -1 out > last
-says last '"model":"relu.onnx","threads":1,"ms":{"min":' '"p99":' '"peers":{}'
+says last '"model":"relu.onnx","target":"' '"optimize":"balanced","math":"default","precision":"fp32","threads":1,"runs":' '"ms":{"min":' '"p99":' '"peers":{}'
+! grep -q '"steps"' last || fail "steps without --profile"
 says err "input 'x' is pinned to 4x3"
 expect 0 bench relu.onnx --input x.pb --repeat 2 --threads 2
 says err "pinned to 2x3"
-ONNXCC_PYTHON=false expect 0 bench relu.onnx --repeat 2 --against onnxruntime
-says err "onnxruntime can't be measured"
-ONNXCC_PYTHON=python3 expect 0 bench relu.onnx --repeat 2 --against emx-fast-math,emx
-expect 2 bench relu.onnx --against nobody
+ONNXCC_PYTHON=false expect 7 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: false does not start or ends early [peer-missing]" "ONNXCC_PYTHON says which Python has it"
+says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"false does not start'
+expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
+says err "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not 'nobody'"
+expect 2 bench relu.onnx --against ''
+
+# engines that are measured, that end on the way, that refuse the model; the second time that one is named counts for nothing
+cat > engine <<'END'
+#!/bin/sh
+case $2 in
+    emx*) echo "missing it takes no Relu"; exit ;;
+esac
+echo ready 1.0
+while read -r k; do
+    [ "$2" = openvino ] && exit
+    yes 0.5 | head -n "$k" | tr '\n' ' '
+    echo
+done
+END
+chmod +x engine
+ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --repeat 2 --against onnxruntime,openvino-bf16 --against onnxruntime
+tail -1 out > last
+says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
+ONNXCC_PYTHON=./engine expect 7 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
+says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
+says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
 
 # sets of inputs that runs take in turns
 mkdir -p sets
@@ -58,6 +82,8 @@ band (float[1,64,28,28] x) => (float[1,64,28,28] y)
 END
 expect 0 bench band.onnxtxt --target generic-c99 --optimize size --profile --repeat 2
 awk '$2 == "band" && $5 > 0 { n = $3 * $5 / (784 * 8768e-6) } END { exit !(n > 0.7 && n < 1.4) }' out || fail "multiply-adds of a band"
+expect 0 bench band.onnxtxt --target generic-c99 --optimize size --math fast --threads 2 --profile --repeat 2 --json=band.json
+says band.json '"target":"generic-c99","optimize":"size","math":"fast","precision":"fp32","threads":2,"runs":' '"steps":[{"id":' '"kernel":"band","nodes":"' '"calls":1,"multiply_adds":6874112'
 
 # A cache as state is filled from the input of that name: the same answer as with the cache among the inputs.
 cat > cache.onnxtxt <<'END'
@@ -77,5 +103,5 @@ if "$python" -c 'import numpy, onnxruntime, onnx' 2>/dev/null; then
     "$python" -c 'import onnx.parser; onnx.save(onnx.parser.parse_model(open("cache.onnxtxt").read()), "cache.onnx")'
     ONNXCC_PYTHON=$python expect 0 bench cache.onnx --dim p=5 --state present=past --repeat 2 --against onnxruntime
     tail -1 out > last
-    says last '"difference":{"onnxruntime":0' # equal, or a rounding apart
+    grep -qE '"difference":\{"onnxruntime":(0|[0-9.]+e-0[78])\}' last || fail "neither equal nor a rounding apart"
 fi

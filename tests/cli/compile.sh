@@ -32,8 +32,9 @@ expect 5 relu.onnx -o whole --math strict
 says err "can't write 'whole/relu.json'"
 cmp -s whole/relu.c before.c || fail "a part was written"
 ls whole | grep -q tmp && fail "temporary files stay"
-expect 0 relu.onnx -o strict --math strict
-says strict/relu.c "#define SIMD_NO_FMA"
+expect 0 relu.onnx -o strict --math strict --optimize size --threads 3
+says strict/relu.c "#define SIMD_NO_FMA" " * options --optimize=size --math=strict --precision=fp32 --threads=3"
+says strict/relu.h " * options --optimize=size --math=strict --precision=fp32 --threads=3"
 expect 0 compile relu.onnx -o bounds --dim n=1..4 -v
 says err "arena 0 bytes"
 # Mistakes that only the types show, a pass that is none, and sizes that are none.

@@ -26,6 +26,7 @@ expect 0 compile net.onnxtxt -o one --target=cuda --gpu-arch=sm_80,sm_90a
 expect 0 compile net.onnxtxt -o two --target=cuda --gpu-arch=sm_80 --gpu-arch=sm_90a
 cmp one/net.cu two/net.cu && cmp one/CMakeLists.txt two/CMakeLists.txt || fail "two runs write different files"
 grep -q 'CMAKE_CUDA_ARCHITECTURES "80;90a"' one/CMakeLists.txt || fail "--gpu-arch is not in CMakeLists.txt"
+grep -qF ' * options --optimize=balanced --math=default --gpu-precision=tf32x3' one/net.h || fail "the header does not say the modes"
 grep -q '"syncs": 0' one/net.json || fail "the manifest does not say that nothing is waited for"
 expect 0 compile choice.onnxtxt -o choice --target=cuda
 grep -q '"syncs": 1' choice/choice.json || fail "the manifest does not count the condition of the If"

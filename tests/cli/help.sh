@@ -3,9 +3,16 @@
 expect 0 --version
 says out "onnxcc "
 expect 0 --help
-says out "compile" "verify" "exit codes:"
+says out "compile" "verify" "exit codes:" "7   an engine of bench --against"
 expect 0 verify --help
 says out "--cases=DIR" "--quiet"
+# where sets of inputs come from, in the verb's own help
+for verb in run bench; do
+    expect 0 $verb --help
+    says out "--data=PATH" "a folder with .npz files, with .npy files (of a model with several inputs: folders with INPUT.npy), or with test_data_set_K/input_N.pb"
+done
+says out "runs take them in turns"
+! grep -q "the outputs of each go to" out || fail "bench --help has what is for run"
 expect 0 --help=man
 says out ".TH ONNXCC 1" "\\-\\-depfile"
 expect 0 --help=bash

@@ -70,3 +70,12 @@ for target in generic-c99 x86-64-v3 x86-64-v4-vnni aarch64; do
     few_bits 4 "$target" strict few_nbits_int8
     few_bits 0 "$target" fast few_nbits_int8
 done
+# Whether the mode changed something is said.
+few_bits 0 x86-64-v3 fast few_nbits_int8
+expect 0 compile few.onnxtxt -o few --target x86-64-v3 --math fast -v
+says err '--math=fast: 1 step rounds more than with the default'
+few_bits 4 x86-64-v3 fast few_nbits_int8
+expect 0 compile few.onnxtxt -o few --target x86-64-v3 --math fast -v
+says err '--math=fast changes no step of this model'
+expect 0 compile few.onnxtxt -o few --target x86-64-v3 -v
+! grep -q -e --math err || fail "a mode is spoken of that was not asked for"

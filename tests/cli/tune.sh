@@ -15,7 +15,7 @@ conv='conv 16 to 16 channels, kernel 3x3, output 1x12x12'
 # What it writes can be read, every time with the same result.
 expect 0 tune net.onnxtxt -o net.yaml --repeat 1 --json
 says out '"model":"net.onnxtxt","threads":1,"shapes":1,' '"ms":{"plan":'
-says net.yaml 'target: ' "shape: $conv" 'choice: ' 'over: ' 'gain: '
+says net.yaml 'target: ' 'optimize: balanced' 'math: default' 'precision: fp32' "shape: $conv" 'choice: ' 'over: ' 'gain: '
 expect 0 compile net.onnxtxt -o one --tuning net.yaml
 [ ! -s err ] || fail "a warning about what was just measured"
 expect 0 compile net.onnxtxt -o two --tuning net.yaml
@@ -62,6 +62,19 @@ printf 'target: x86-64-v3\nchoices:\n  - shape: %s\n    choice: tile 1x1x1\n' "$
 expect 0 compile net.onnxtxt -o two --target x86-64-v3 --threads 2 --tuning hand.yaml
 says err 'measured with another number of threads (1 choices): not used' 'tuning-target'
 
+# Measured in another mode: said, and followed; a file that does not say its mode is taken as it is.
+printf 'target: x86-64-v3\noptimize: size\nmath: fast\nprecision: fp32\nchoices:\n  - shape: %s\n    choice: tile 1x4x2\n' "$conv" > mode.yaml
+expect 0 compile net.onnxtxt -o mode --target x86-64-v3 --tuning mode.yaml --dump plan
+says err 'mode.yaml: measured with --optimize=size --math=fast, used with --optimize=balanced --math=default: other choices may be better [tuning-mode]'
+says out ' RX=4 '
+expect 0 compile net.onnxtxt -o mode --target x86-64-v3 --optimize=size --math=fast --tuning mode.yaml
+[ ! -s err ] || fail "a warning about the mode that it was measured in"
+grep -v -e optimize -e math -e precision mode.yaml > hand.yaml
+expect 0 compile net.onnxtxt -o mode --target x86-64-v3 --tuning hand.yaml
+[ ! -s err ] || fail "a warning about a file without a mode"
+expect 0 tune net.onnxtxt -o net3.yaml --repeat 1 --optimize size --math fast
+says net3.yaml 'optimize: size' 'math: fast'
+
 # Mistakes.
 bad() {
     expect 2 compile net.onnxtxt -o bad --tuning bad.yaml
@@ -74,6 +87,8 @@ printf 'choices: []\n' > bad.yaml
 bad 1 "has the key 'target'"
 printf 'target: any\nchoices: none\n' > bad.yaml
 bad 2 'is a list'
+printf 'target: any\nmath: [fast]\nchoices: []\n' > bad.yaml
+bad 2 "'math' takes one value"
 printf 'target: any\nchoices:\n  - shape: a\n    chioce: b\n' > bad.yaml
 bad 4 "no key 'chioce'"
 printf 'target: any\nchoices:\n  - shape: a\n' > bad.yaml

@@ -18,7 +18,6 @@ typedef enum {
     EXIT_UNSUPPORTED = 4, /* valid, but not something onnxcc can do */
     EXIT_IO = 5,
     EXIT_LIMIT = 6, /* memory, size or nesting over a limit */
-    EXIT_PEER = 7,  /* done, but another engine that was asked for gave no figure */
     EXIT_INTERNAL = 70
 } exit_code;
 

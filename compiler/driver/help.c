@@ -6,8 +6,7 @@
 
 static const char *const EXIT_CODES[] = {
     "0   success",        "1   outputs differ, or the model returned an error", "2   wrong use",          "3   the model is invalid",
-    "4   not supported",  "5   reading or writing failed", "6   over a limit", "7   an engine of bench --against gave no figure",
-    "70  internal error",
+    "4   not supported",  "5   reading or writing failed", "6   over a limit", "70  internal error",
 };
 
 static bool takes_value(const option_info *o)

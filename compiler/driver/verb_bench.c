@@ -283,7 +283,7 @@ static void report_missing(const bench *b)
     for (uint32_t i = 0; i < b->n_peers; i++) {
         const peer *p = &b->peer[i];
         if (!p->missing) continue;
-        diag_error(b->c->diag, EXIT_PEER, "", "peer-missing", "no figure of %s: %s", p->name, p->missing);
+        diag_error(b->c->diag, EXIT_UNSUPPORTED, "", "peer-missing", "no figure of %s: %s", p->name, p->missing);
         if (!p->version) diag_hint(b->c->diag, "$ONNXCC_PYTHON says which Python has it; `onnxcc doctor`");
     }
 }

@@ -26,7 +26,7 @@ import sizes  # noqa: E402
 from corpus import load_corpus  # noqa: E402
 
 PINNED = ["chrt", "-f", "10"]
-NO_FIGURE = 7  # exit code where an engine could not be measured, but ours was
+NO_FIGURE = 4  # exit code where an engine could not be measured, with a line of JSON if ours was, and where the model is not supported
 
 
 def real_time():
@@ -90,11 +90,13 @@ def bench(a, first, model, inputs, options, threads):
     command = [*first, a.onnxcc, "bench", model, "--threads", str(threads), "--against", a.against, "-q", f"--json={out}", *options, *a.arguments.split()]
     if inputs:
         command += ["--input", inputs]
+    if os.path.exists(out):
+        os.remove(out)
     p = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "ONNXCC_PYTHON": sys.executable})
-    if p.returncode not in (0, NO_FIGURE):
+    lines = open(out).readlines() if os.path.exists(out) else []
+    if p.returncode not in (0, NO_FIGURE) or not lines:
         return {"error": (p.stderr.splitlines() or ["no message"])[0][:200]}
-    with open(out) as f:
-        return json.loads(f.readlines()[-1])
+    return json.loads(lines[-1])
 
 
 def ratios(record, peer):

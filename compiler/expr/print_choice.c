@@ -20,7 +20,7 @@ typedef struct {
 
 static bool has_lanes(const lane_check *c, ex e);
 
-/* Minimum, maximum and selection replaced by their first value: what an index is between the places where it turns. */
+/* Minimum, maximum and selection replaced by their first value: what a size or an index is between the places where it turns. */
 static dim straight(printer *w, dim d)
 {
     const dim_kind kind = dim_kind_of(w->t, d);
@@ -148,7 +148,7 @@ static bool has_lanes(const lane_check *c, ex e)
         return ex_is_dim(w->x, n.a[0], &d) && dim_has_lanes(w, d) && ex_is_dim(w->x, n.a[1], &d) && dim_has_lanes(w, d);
     if (t != CT_F32 && t != CT_I32 && t != CT_BOOL) return false;
     if (n.op == EX_ACC) return true;
-    if (n.op == EX_CAST && ex_is_dim(w->x, n.a[0], &d)) return t != CT_BOOL && dim_has_lanes(w, d);
+    if (n.op == EX_CAST && ex_is_dim(w->x, n.a[0], &d)) return t != CT_BOOL && (dim_has_lanes(w, d) || (c->hopeful && dim_has_lanes(w, straight(w, d))));
     if (from != CT_F32 && from != CT_I32 && from != CT_BOOL) return false;
     if (n.op == EX_ROUND && !round_has_lanes((elem)n.elem)) return false;
     if (n.op == EX_SELECT) return select_has_lanes(c, &n);

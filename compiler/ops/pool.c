@@ -2,7 +2,7 @@
  * onnxcc.AveragePoolInteger, an operator of our own that the pass `integer` makes.
  *
  * A window is a stage over the taps; a tap outside the tensor is a guard, which folds away in the interior where the printer splits loops.
- * AveragePool divides by the taps it counted: a second fold of the guard. Sizes and SAME paddings are symbolic. */
+ * AveragePool divides by the number of taps in x, which is a size like any other. Sizes and SAME paddings are symbolic. */
 #include <string.h>
 
 #include "ops/conv.h"
@@ -86,7 +86,6 @@ typedef struct {
     dim out[MAX_RANK]; /* axes of the output */
     dim at[MAX_RANK];  /* the tap's index in x */
     ex inside;         /* the tap lies in x */
-    ex in_padded;      /* the tap lies in x or its padding: only a window that ceil_mode added has others */
 } pool;
 
 static pool pool_begin(lower_ctx *c, slot y)
@@ -107,13 +106,12 @@ static void pool_stage(pool *p)
     nest_stage(&p->b);
     p->at[0] = p->out[0];
     p->at[1] = p->out[1];
-    p->inside = p->in_padded = ex_bool(p->c->x, true);
+    p->inside = ex_bool(p->c->x, true);
     for (uint32_t i = 0; i < p->spatial; i++) {
         const dim tap = dim_mulc(d, stage_axis(&p->b, dim_const(d, p->w.kernel[i])), p->w.dilation[i]);
         const dim at = dim_sub(d, dim_add(d, dim_mulc(d, p->out[i + 2], p->w.stride[i]), tap), p->w.pad_lo[i]);
         p->at[i + 2] = at;
         p->inside = both(p->c, p->inside, dim_inside(p->c, at, slot_dim(p->c, p->x, i + 2)));
-        if (p->ceil) p->in_padded = both(p->c, p->in_padded, dim_less(p->c, at, dim_add(d, slot_dim(p->c, p->x, i + 2), p->w.pad_hi[i])));
     }
 }
 
@@ -179,21 +177,32 @@ bool lower_MaxPool(lower_ctx *c)
     return true;
 }
 
-/* How many taps of the window are counted, as a number of the type of `zero`. */
-static ex pool_count(pool *p, ex counted, ex zero)
+/* How many taps of the window lie in x along spatial dimension i or, with `padded`, in x or its padding: of those, only a window that ceil_mode added has others. */
+static dim taps_along(const pool *p, uint32_t i, bool padded)
 {
-    lower_ctx *c = p->c;
-    int64_t all = 1;
-    for (uint32_t i = 0; i < p->spatial; i++) all = sat_mul(all, p->w.kernel[i]);
-    double always;
-    if (ex_is_num(c->x, counted, &always)) return whole(c, zero, always != 0 ? all : 0);
-    return stage_fold(&p->b, FOLD_SUM, ex_select(c->x, counted, whole(c, zero, 1), zero));
+    dims *d = p->c->d;
+    const dim taps = dim_const(d, p->w.kernel[i]), apart = dim_const(d, p->w.dilation[i]), size = slot_dim(p->c, p->x, i + 2);
+    if (padded && !p->ceil) return taps;
+    const dim before = dim_sub(d, p->w.pad_lo[i], dim_mulc(d, p->out[i + 2], p->w.stride[i])); /* cells from the first tap to x */
+    const dim first = padded ? dim_const(d, 0) : dim_max(d, dim_const(d, 0), dim_cdiv(d, before, apart));
+    const dim end = dim_min(d, taps, dim_cdiv(d, dim_add(d, before, padded ? dim_add(d, size, p->w.pad_hi[i]) : size), apart));
+    return dim_max(d, dim_const(d, 0), dim_sub(d, end, first));
 }
 
-/* The taps that an average divides by. */
-static ex pool_averaged(const pool *p)
+/* How many that are, as a number of the type of `zero`. */
+static ex pool_count(const pool *p, bool padded, ex zero)
 {
-    return node_int(p->c->n, "count_include_pad", 0) ? p->in_padded : p->inside;
+    lower_ctx *c = p->c;
+    dim n = dim_const(c->d, 1);
+    const bool all = ex_is_num(c->x, p->inside, &(double){0}); /* no window has taps beside x, as far as is known */
+    for (uint32_t i = 0; i < p->spatial; i++) n = dim_mul(c->d, n, all ? dim_const(c->d, p->w.kernel[i]) : taps_along(p, i, padded));
+    return size_as(c, zero, n);
+}
+
+/* Does an average divide by the taps in the padding, too? */
+static bool pool_averages_padding(const pool *p)
+{
+    return node_int(p->c->n, "count_include_pad", 0) != 0;
 }
 
 bool lower_AveragePool(lower_ctx *c)
@@ -202,7 +211,7 @@ bool lower_AveragePool(lower_ctx *c)
     pool p = pool_begin(c, y);
     pool_stage(&p);
     const ex zero = ex_f(c->x, ctype_of(slot_elem(c, p.x)), 0);
-    const ex sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, zero)), n = pool_count(&p, pool_averaged(&p), zero);
+    const ex sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, zero)), n = pool_count(&p, pool_averages_padding(&p), zero);
     nest_stage(&p.b);
     pool_store(&p, y, divide(c, sum, n));
     low_end(c, &p.b);
@@ -217,7 +226,7 @@ bool lower_AveragePoolInteger(lower_ctx *c)
     pool p = pool_begin(c, y);
     pool_stage(&p);
     const ex none = ex_i(c->x, CT_I32, 0), sum = stage_fold(&p.b, FOLD_SUM, pool_tap(&p, none));
-    const ex inside = pool_count(&p, p.inside, none), taps = pool_averaged(&p) == p.inside ? inside : pool_count(&p, pool_averaged(&p), none);
+    const ex inside = pool_count(&p, false, none), taps = pool_count(&p, pool_averages_padding(&p), none);
     nest_stage(&p.b);
     const ex offset = mul(c, inside, ex_cast(c->x, CT_I32, load_scalar(c, in_slot(c, 1)))), factor = load_scalar(c, in_slot(c, 2));
     const ex v = mul(c, ex_cast(c->x, CT_F32, sub(c, sum, offset)), divide(c, factor, ex_cast(c->x, CT_F32, taps)));

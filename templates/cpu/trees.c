@@ -2,7 +2,8 @@
  *
  * HEAP 0: all trees lie in one table of nodes; a leaf's links lead to itself, so a walk takes a fixed number of steps without a branch, and four trees
  * are walked at a time, which hides the latency of the loads. HEAP > 0: each tree is complete, of HEAP levels above its leaves, and node p leads to 2p + 1
- * and 2p + 2: lanes are VL rows, or for single rows VL trees. Rows go through in blocks, so that a tree is in the first cache for all of them.
+ * and 2p + 2: with GATHERS lanes are VL rows, or for single rows VL trees; else several rows, or trees, go down side by side, an element at a time. Rows go
+ * through in blocks, so that a tree is in the first cache for all of them.
  * compiler/ops/trees.c prepares the tables.
  *
  * arguments  y      [N][TARGETS] scores        label  [N] class numbers, NULL for regressors        x  [N][FEATURES], rows X_N apart from X_AT
@@ -15,6 +16,7 @@
  * range      [lo, hi) of rows
  * fixed      X_T V_T Y_T  types of x, of thresholds and weights, of scores
  *            MODE       0 <=, 1 <, 2 >=, 3 >, 4 ==, 5 !=; -1: in links        TRACKS  1: some node sends NaN to its true branch
+ *            GATHERS    1: gathers take less time than loads of their elements
  *            HEAP       levels, or 0; then X_T, V_T are float, MODE is one for all, TRACKS 0, AGGREGATE 0 or 1
  *            AGGREGATE  0 sum, 1 average, 2 minimum, 3 maximum over TREES trees
  *            CLASSIFY   0 regressor; 1 the label is the greatest score; 2 two classes, of which only target 0 has weights: the score of the second
@@ -159,11 +161,70 @@ INLINE void trees_row(float *restrict score, const float *restrict x, const floa
     }
 }
 
-/* Adds what the trees say about `rows` rows, VL or less. */
+/* The node below `node` of a tree. */
+INLINE uint32_t trees_down(uint32_t node, const float *restrict x, const float *restrict values, const int32_t *restrict links)
+{
+    return 2 * node + 1 + (uint32_t)trees_test(MODE, (V_T)x[links[node]], (V_T)values[node]);
+}
+
+/* One row, `some` trees side by side, a constant at every call. */
+INLINE void trees_beside(const int some, float *restrict score, const float *restrict x, const float *restrict values, const int32_t *restrict links,
+                         const int32_t *restrict weight_at, const float *restrict weights)
+{
+    enum { nodes = (1 << HEAP) - 1 };
+    uint32_t node[12] = {0};
+    SIMD_FORGET(values); /* pointers and displacements, not an index for each tree */
+    SIMD_FORGET(links);
+    for (int level = 0; level < HEAP; level++) {
+#pragma GCC unroll 12
+        for (int i = 0; i < some; i++) node[i] = trees_down(node[i], x, values + i * nodes, links + i * nodes);
+    }
+    for (int i = 0; i < some; i++) score[weight_at[i]] += weights[i * (nodes + 1) + (int)node[i] - nodes];
+}
+
+INLINE void trees_row_beside(float *restrict score, const float *restrict x, const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at,
+                             const float *restrict weights)
+{
+    const int64_t nodes = (1 << HEAP) - 1;
+    int64_t tree = 0;
+    for (; tree + 12 <= TREES; tree += 12)
+        trees_beside(12, score, x, values + tree * nodes, links + tree * nodes, weight_at + tree, weights + tree * (nodes + 1));
+    for (; tree < TREES; tree++) trees_beside(1, score, x, values + tree * nodes, links + tree * nodes, weight_at + tree, weights + tree * (nodes + 1));
+}
+
+/* Rows, a multiple of 16: so many side by side, for one tree after the other. */
+INLINE void trees_rows_beside(float *restrict score, const float *restrict x, int64_t rows, int64_t x_n, const float *restrict values, const int32_t *restrict links,
+                              const int32_t *restrict weight_at, const float *restrict weights)
+{
+    const int64_t nodes = (1 << HEAP) - 1;
+    for (int64_t tree = 0; tree < TREES; tree++) {
+        const float *bound = values + tree * nodes, *leaf = weights + tree * (nodes + 1) - nodes;
+        const int32_t *feature = links + tree * nodes;
+        for (int64_t row = 0; row < rows; row += 16) {
+            uint32_t node[16] = {0};
+            const float *from = x + row * x_n;
+            SIMD_FORGET(bound); /* as above */
+            SIMD_FORGET(feature);
+            SIMD_FORGET(from);
+            for (int level = 0; level < HEAP; level++) {
+#pragma GCC unroll 16
+                for (int i = 0; i < 16; i++) node[i] = trees_down(node[i], from + i * x_n, bound, feature);
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < 16; i++) score[(row + i) * TARGETS + weight_at[tree]] += leaf[node[i]];
+        }
+    }
+}
+
+/* Adds what the trees say about `rows` rows, VL or less with GATHERS. */
 INLINE void trees_descend(float *restrict score, uint8_t *restrict seen, const float *restrict x, int64_t rows, int64_t x_n,
                           const float *restrict values, const int32_t *restrict links, const int32_t *restrict weight_at, const float *restrict weights)
 {
-    if (rows == VL && VL > 1) {
+    if (!GATHERS) {
+        const int64_t blocks = rows / 16 * 16;
+        trees_rows_beside(score, x, blocks, x_n, values, links, weight_at, weights);
+        for (int64_t row = blocks; row < rows; row++) trees_row_beside(score + row * TARGETS, x + row * x_n, values, links, weight_at, weights);
+    } else if (rows == VL && VL > 1) {
         float across[TARGETS * VL] = {0};
         trees_rows(across, x, x_n, values, links, weight_at, weights);
         for (int64_t i = 0; i < VL * TARGETS; i++) score[i] = across[i % TARGETS * VL + i / TARGETS];
@@ -251,7 +312,7 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
                   const int32_t *restrict depths, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
                   const int32_t *restrict weight_at, const V_T *restrict weights, const V_T *restrict base, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    enum { together = VL > 1 && TARGETS <= 64 ? VL : TARGETS <= 64 ? 8 : 1 };
+    enum { together = TARGETS > 64 ? 1 : HEAP > 0 && !GATHERS ? 32 : VL > 1 ? VL : 8 };
     for (int64_t first = lo; first < hi; first += together) {
         const int64_t rows = hi - first < together ? hi - first : together;
         const X_T *from = x + X_AT + first * X_N;

@@ -5,6 +5,9 @@
 #define MODE 0
 #define TRACKS 0
 #define HEAP 5
+#ifndef GATHERS
+#define GATHERS 1
+#endif
 #define AGGREGATE 0
 #define TREES 21
 #define TARGETS 3

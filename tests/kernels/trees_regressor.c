@@ -12,6 +12,7 @@
 #define POST 0
 #define BOUND 0.0f
 #define HEAP 0
+#define GATHERS 0
 #include "trees_check.h"
 
 int main(void)

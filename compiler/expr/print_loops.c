@@ -424,7 +424,7 @@ static void print_axis(loops *l, const stage *s, uint32_t count, const span *p, 
         return;
     }
     const bool known = span_const(w, p, &n);
-    if (w->vec && known && n <= UNROLL && c->depth + 2 >= s->n_axes) { /* a window: all its places one after the other */
+    if (known && n <= (w->vec ? UNROLL : w->o->vl > 1 ? 3 : 0) && c->depth + 2 >= s->n_axes) { /* a window: all its places one after the other */
         for (int64_t i = 0; i < n; i++) print_axes(l, map_stages(w, s, 1, p->axis, dim_const(w->t, i)), c->depth + 1, c->along);
         return;
     }

@@ -239,24 +239,59 @@ static void copy_channels(program *p, block *out, slot from, slot to, dim first,
     nest_end(&b, out, arena_printf(p->mem, "layout of %s", what));
 }
 
-/* A copy of s in the wanted layout, before the convolution. Signed bytes become unsigned: 128 more. Channels that fill blocks are copied apart from the rest:
- * they are turned in registers. */
-static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const char *what)
+/* A tensor like s that lies in blocks of `lanes`. */
+static slot in_blocks(program *p, slot s, elem as, int lanes)
 {
-    program *p = l->p;
     const slot_info i = *slot_at(p, s);
     const slot c = slot_new(p, arena_printf(p->mem, "%s_blocks", i.name), as, SLOT_TEMP, i.rank, i.extent);
     slot_info *n = slot_at(p, c);
     n->view.rank = i.rank;
     for (uint32_t k = 0; k < i.rank; k++) n->view.d[k].block = 1;
-    n->view.d[1].block = wanted;
-    int64_t channels;
-    const int64_t rest = wanted > 1 && dim_is_const(p->dims, i.extent[1], &channels) && channels > wanted ? channels % wanted : 0;
-    if (rest) {
-        copy_channels(p, out, s, c, dim_const(p->dims, 0), dim_const(p->dims, channels - rest), what);
-        copy_channels(p, out, s, c, dim_const(p->dims, channels - rest), dim_const(p->dims, rest), what);
-    } else copy_channels(p, out, s, c, dim_const(p->dims, 0), i.extent[1], what);
+    n->view.d[1].block = lanes;
     return c;
+}
+
+/* Channels that fill blocks are copied apart from the rest: they are turned in registers. */
+static void copy_blocks(program *p, block *out, slot from, slot to, int lanes, const char *what)
+{
+    const dim extent = slot_at(p, from)->extent[1];
+    int64_t channels;
+    const int64_t rest = lanes > 1 && dim_is_const(p->dims, extent, &channels) && channels > lanes ? channels % lanes : 0;
+    if (rest) {
+        copy_channels(p, out, from, to, dim_const(p->dims, 0), dim_const(p->dims, channels - rest), what);
+        copy_channels(p, out, from, to, dim_const(p->dims, channels - rest), dim_const(p->dims, rest), what);
+    } else copy_channels(p, out, from, to, dim_const(p->dims, 0), extent, what);
+}
+
+/* A copy of s in the wanted layout, before the convolution. Signed bytes become unsigned: 128 more. */
+static slot copy_in(layouter *l, block *out, slot s, elem as, int wanted, const char *what)
+{
+    const slot c = in_blocks(l->p, s, as, wanted);
+    copy_blocks(l->p, out, s, c, wanted, what);
+    return c;
+}
+
+static bool is_own_index(const program *p, const hook *h)
+{
+    dim d;
+    for (uint32_t k = 0; k < h->n; k++)
+        if (h->n != h->n_axes || !ex_is_dim(p->ex, h->at[k], &d) || d != h->axis[k]) return false;
+    return true;
+}
+
+/* A depthwise convolution has few multiply-adds for each result, and storing lanes that are channels one by one would take twice their time: it makes blocks,
+ * and who wants rows gets a copy that is turned in registers. */
+static void fix_output(layouter *l, block *out, step *s)
+{
+    program *p = l->p;
+    hook *h = &s->kernel->hook[0];
+    const slot y = h->to;
+    int64_t channels;
+    if (l->vl < 2 || h->int_acc || l->o->optimize == OPTIMIZE_SIZE || !conv_is_depthwise(p, s->kernel) || conv_input_block(p, s->kernel, l->vl) != l->vl) return;
+    const slot_info *i = slot_at(p, y);
+    if (i->type != ELEM_FLOAT || i->view.buf || (i->view.rank && i->view.d[1].block > 1) || !is_own_index(p, h) || !dim_is_const(p->dims, i->extent[1], &channels) || channels < l->vl) return;
+    h->to = in_blocks(p, y, i->type, l->vl);
+    copy_blocks(p, out, h->to, y, l->vl, s->what);
 }
 
 /* The copy that the step before made of it, too, where it did: the phases of a transposed convolution share one. */
@@ -304,6 +339,7 @@ static void fix_block(layouter *l, block *b)
         if (s->control && s->control->otherwise) fix_block(l, s->control->otherwise);
         if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV && conv_input_block(l->p, s->kernel, l->vl)) fix_input(l, &out, s);
         VEC_PUSH(l->p->mem, out.steps, s);
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_CONV) fix_output(l, &out, s);
     }
     *b = out;
 }

@@ -41,8 +41,18 @@ static const held *list_in(spot *p, uint32_t i)
     return NULL;
 }
 
+/* An element is a tensor: nothing that is a list or an optional itself. False after a report. */
+static bool is_element(spot *p, uint32_t i)
+{
+    if (!held_by(p->s, node_in(&p->n, i))) return true;
+    spot_error(p, "type-kind", "input %u '%s' is no tensor", i, value_at(p->m, p->n.in[i])->name);
+    return false;
+}
+
 static resolution resolve_SequenceConstruct(spot *p)
 {
+    for (uint32_t i = 0; i < p->n.n_in; i++)
+        if (!is_element(p, i)) return RESOLVE_FAILED;
     hold_items(p->s, p->n.out[0], p->n.n_in, p->n.in);
     return spot_drop(p);
 }
@@ -88,7 +98,7 @@ static bool as_stack(spot *p, const held *h, uint32_t position, value_id more, h
 static resolution resolve_SequenceInsert(spot *p)
 {
     const held *h = list_in(p, 0);
-    if (!h) return RESOLVE_FAILED;
+    if (!h || !is_element(p, 1)) return RESOLVE_FAILED;
     if (h->stack) return stack_insert(p, h);
     int64_t given = h->n;
     uint32_t at;

@@ -194,7 +194,8 @@ static ex pool_count(const pool *p, bool padded, ex zero)
 {
     lower_ctx *c = p->c;
     dim n = dim_const(c->d, 1);
-    const bool all = ex_is_num(c->x, p->inside, &(double){0}); /* no window has taps beside x, as far as is known */
+    double inside;
+    const bool all = ex_is_num(c->x, p->inside, &inside) && inside != 0; /* no window has taps beside x */
     for (uint32_t i = 0; i < p->spatial; i++) n = dim_mul(c->d, n, all ? dim_const(c->d, p->w.kernel[i]) : taps_along(p, i, padded));
     return size_as(c, zero, n);
 }

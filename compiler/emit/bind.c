@@ -19,7 +19,8 @@ typedef struct {
 typedef VEC(word) words;
 
 typedef struct {
-    const char *key, *name;
+    const char *key; /* interned */
+    const char *name;
 } instance;
 
 struct binder {
@@ -28,6 +29,7 @@ struct binder {
     diag *diag;
     const char *prefix;
     bool cuda;
+    names *keys;
     VEC(instance) instances;
 };
 
@@ -52,6 +54,7 @@ binder *binder_new(arena *mem, const dims *t, diag *d, const char *prefix, bool 
     b->diag = d;
     b->prefix = prefix;
     b->cuda = cuda;
+    b->keys = names_new(mem);
     return b;
 }
 
@@ -289,14 +292,15 @@ static const char *template_text(const kernel_def *k)
     return NULL;
 }
 
-/* The name of the instance with this key; *fresh says that it is new and has to be printed. */
-static const char *instance_name(binder *b, const char *key, const char *stem, bool *fresh)
+/* The name of the instance with this key; *fresh says that it is new and has to be printed. `name`: its name then; NULL: one made from `stem`. */
+static const char *instance_name(binder *b, const char *key, const char *name, const char *stem, bool *fresh)
 {
+    key = intern(b->keys, key);
     *fresh = false;
     for (uint32_t i = 0; i < b->instances.n; i++)
-        if (!strcmp(b->instances.p[i].key, key)) return b->instances.p[i].name;
+        if (b->instances.p[i].key == key) return b->instances.p[i].name;
     *fresh = true;
-    const instance made = {key, arena_printf(b->mem, "%s%s_%u", b->prefix, stem, b->instances.n + 1)};
+    const instance made = {key, name ? name : arena_printf(b->mem, "%s%s_%u", b->prefix, stem, b->instances.n + 1)};
     VEC_PUSH(b->mem, b->instances, made);
     return made.name;
 }
@@ -333,7 +337,7 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     text_addf(&key, "%s%s", b->cuda ? "" : "host ", kernel_name);
     for (uint32_t i = 0; i < w.n; i++) text_addf(&key, "\n%s=%s", w.p[i].name, w.p[i].text);
     bool fresh;
-    const char *name = instance_name(b, key.p, stem ? stem : kernel_name, &fresh);
+    const char *name = instance_name(b, key.p, NULL, stem ? stem : kernel_name, &fresh);
     if (!fresh) return name;
 
     print_title(out, k, &w);
@@ -346,13 +350,19 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     return name;
 }
 
-const char *bind_hook(binder *b, text *out, const char *body, const char *stem)
+const char *bind_hook(binder *b, text *out, const char *body, const char *plain, const char *stem)
 {
     bool fresh;
-    const char *name = instance_name(b, arena_printf(b->mem, "HOOK\n%s", body), stem, &fresh);
+    const char *name = instance_name(b, arena_printf(b->mem, "HOOK\n%s", plain ? plain : body), NULL, stem, &fresh);
     if (!fresh) return name;
     const kernel_def pseudo = {.name = "HOOK"};
     const words none = {0};
     copy_file(out, body, &pseudo, name, &none);
     return name;
+}
+
+const char *bind_printed(binder *b, const char *plain, const char *name)
+{
+    bool fresh;
+    return instance_name(b, arena_printf(b->mem, "%s\n%s", b->cuda ? "" : "host", plain), name, NULL, &fresh);
 }

@@ -69,6 +69,7 @@ typedef struct {
     int vl;             /* float lanes of the target's vector: 16, 8, 4 or 1 (scalar) */
     math_mode math;
     bool scalar_only;    /* hooks: no vector form */
+    bool plain_names;    /* pointers are named by their places, not by tensors: functions of equal text then do the same */
     const char *on_fail; /* the statement that a failing step ends with; NULL: return ONNXCC_E_INDEX; */
     bool notes_fail;     /* instead, the code goes to *fail and the step goes on with index 0 */
 } print_options;

@@ -11,7 +11,7 @@ static param *param_add(printer *w, slot s)
 {
     for (uint32_t i = 0; i < w->param.n; i++)
         if (w->param.p[i].slot == s) return &w->param.p[i];
-    const char *name = slot_at(w->p, s)->name;
+    const char *name = w->o->plain_names ? NULL : slot_at(w->p, s)->name;
     VEC_PUSH(w->mem, w->param, ((param){.slot = s, .name = fresh_name(w, name ? name : "t")}));
     return &w->param.p[w->param.n - 1];
 }

@@ -40,28 +40,33 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
     }
     for (int64_t block = from; block < to; block++) {
         const int64_t channels = IC % CB == 0 || block < IC / CB ? CB : IC % CB;
-        for (int64_t tap = 0; tap < KD * KH * KW; tap++) {
-            const int64_t kd = tap / (KH * KW), kh = tap / KW % KH, kw = tap % KW;
-            const float *xt = x + block * (CB / XB) * X_C + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
-            for (int line = 0; line < AHEAD; line++) SIMD_PREFETCH(ahead + line % parts * (size / parts) + line / parts * 16);
-            ahead += AHEAD / parts * 16;
-            for (int64_t first = 0; first < channels; first += XB, xt += X_C) {
-                const int64_t lanes = CB == XB || first + XB > channels ? channels - first : XB;
-                const float *wt = w + first * NV * VL;
+        const float *xb = x + block * (CB / XB) * X_C;
+        for (int64_t kd = 0; kd < KD; kd++) {
+            for (int64_t kh = 0; kh < KH; kh++) {
+                for (int64_t kw = 0; kw < KW; kw++) {
+                    const float *xt = xb + kd * DD * X_D + kh * DH * X_H + kw * DW * X_W;
+                    if (KD * KH * KW > 1) SIMD_FORGET(xt); /* else gcc counts along an address of each pixel, in more registers than there are */
+                    for (int line = 0; line < AHEAD; line++) SIMD_PREFETCH(ahead + line % parts * (size / parts) + line / parts * 16);
+                    ahead += AHEAD / parts * 16;
+                    for (int64_t first = 0; first < channels; first += XB, xt += X_C) {
+                        const int64_t lanes = CB == XB || first + XB > channels ? channels - first : XB;
+                        const float *wt = w + first * NV * VL;
 #pragma GCC unroll 2
-                for (int64_t i = 0; i < lanes; i++) {
-                    vf wi[NV];
+                        for (int64_t i = 0; i < lanes; i++) {
+                            vf wi[NV];
 #pragma GCC unroll 8
-                    for (int j = 0; j < nv; j++) wi[j] = vf_ld(wt + (i * NV + j) * VL);
+                            for (int j = 0; j < nv; j++) wi[j] = vf_ld(wt + (i * NV + j) * VL);
 #pragma GCC unroll 32
-                    for (int p = 0; p < py * px; p++) {
-                        const vf xp = vf_set(xt[p / px * SH * X_H + p % px * SW * X_W + i]);
+                            for (int p = 0; p < py * px; p++) {
+                                const vf xp = vf_set(xt[p / px * SH * X_H + p % px * SW * X_W + i]);
 #pragma GCC unroll 8
-                        for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
+                                for (int j = 0; j < nv; j++) acc[p][j] = vf_fma(xp, wi[j], acc[p][j]);
+                            }
+                        }
                     }
+                    w += CB * NV * VL;
                 }
             }
-            w += CB * NV * VL;
         }
     }
     if (STEP * CB < IC && to * CB < IC) {

@@ -45,11 +45,18 @@ static void print_nest_kernel(emit *e, step *s, text *out)
 {
     printed *f = &e->by_step[s->id];
     const print_options o = {.prefix = arena_printf(e->mem, "%s_", e->name), .vl = 1, .math = e->o->math};
-    const char *name = arena_printf(e->mem, "step%u", s->id);
-    f->name = arena_printf(e->mem, "%s%s", o.prefix, name);
-    text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-    nest_print_cuda(e->p, s->nest, name, &o, out, &f->sig, &e->launch[s->id]);
-    text_add(out, "\n");
+    const char *name = arena_printf(e->mem, "step%u", s->id), *own = arena_printf(e->mem, "%s%s", o.prefix, name);
+    print_options unnamed = o;
+    unnamed.plain_names = true;
+    text plain = {.mem = e->mem};
+    nest_print_cuda(e->p, s->nest, "HOOK", &unnamed, &plain, &f->sig, &e->launch[s->id]);
+    f->name = bind_printed(e->binder, plain.p, own);
+    if (f->name == own) {
+        step_signature same = {0};
+        text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
+        nest_print_cuda(e->p, s->nest, name, &o, out, &same, &e->launch[s->id]);
+        text_add(out, "\n");
+    }
     for (uint32_t i = 0; i < f->sig.slots.n; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], is_written(e, s, f->sig.slots.p[i]), false}));
 }
 
@@ -70,34 +77,37 @@ static void print_thread_kernel(emit *e, step *s, text *out)
     const char *inner = f->name, *comma = "";
     e->launch[s->id] = s->kernel->launch;
     if (!inner || s->kernel->launch.blocks) return;
-    f->name = arena_printf(e->mem, "%s_step%u", e->name, s->id);
     const bool split = f->sig.ranged && !has_scratch(s->kernel);
     e->launch[s->id] = split ? (launch_shape){.blocks = dim_cdiv(d, f->sig.range, dim_const(d, KERNEL_THREADS)), .threads = KERNEL_THREADS}
                              : (launch_shape){.blocks = dim_const(d, 1), .threads = 1};
-    text_addf(out, "/* %u  %s */\nOCC_KERNEL(%s, %d)(", s->id, comment_text(e->mem, s->what ? s->what : ""), f->name, split ? KERNEL_THREADS : 1);
+    text t = {.mem = e->mem}; /* what follows the name */
+    text_addf(&t, ", %d)(", split ? KERNEL_THREADS : 1);
     for (uint32_t i = 0; i < f->args.n; i++) {
         if (!f->args.p[i].slot) continue; /* an optional input that is not there */
-        text_addf(out, "%s%s%s *a%u", comma, f->args.p[i].written ? "" : "const ", elem_of(slot_at(e->p, f->args.p[i].slot)->type)->ctype, i);
+        text_addf(&t, "%s%s%s *a%u", comma, f->args.p[i].written ? "" : "const ", elem_of(slot_at(e->p, f->args.p[i].slot)->type)->ctype, i);
         comma = ", ";
     }
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++, comma = ", ") text_addf(out, "%sint64_t d%u", comma, i);
-    if (f->sig.ranged) text_addf(out, "%sint64_t range", comma);
-    text_add(out, ")\n{\n");
-    if (split) text_addf(out, "    const int64_t part = (int64_t)blockIdx.x * %d + (int64_t)threadIdx.x;\n    if (part >= range) return;\n", KERNEL_THREADS);
-    text_addf(out, "    %s(", inner);
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++, comma = ", ") text_addf(&t, "%sint64_t d%u", comma, i);
+    if (f->sig.ranged) text_addf(&t, "%sint64_t range", comma);
+    text_add(&t, ")\n{\n");
+    if (split) text_addf(&t, "    const int64_t part = (int64_t)blockIdx.x * %d + (int64_t)threadIdx.x;\n    if (part >= range) return;\n", KERNEL_THREADS);
+    text_addf(&t, "    %s(", inner);
     comma = "";
     for (uint32_t i = 0; i <= f->args.n; i++) {
         if (i == f->args_before_range && f->sig.ranged) {
-            text_addf(out, split ? "%spart, part + 1" : "%s0, range", comma);
+            text_addf(&t, split ? "%spart, part + 1" : "%s0, range", comma);
             comma = ", ";
         }
         if (i == f->args.n) break;
-        if (f->args.p[i].slot) text_addf(out, "%sa%u", comma, i);
-        else text_addf(out, "%sNULL", comma);
+        if (f->args.p[i].slot) text_addf(&t, "%sa%u", comma, i);
+        else text_addf(&t, "%sNULL", comma);
         comma = ", ";
     }
-    for (uint32_t i = 0; i < f->sig.symbols.n; i++, comma = ", ") text_addf(out, "%sd%u", comma, i);
-    text_add(out, ");\n}\n\n");
+    for (uint32_t i = 0; i < f->sig.symbols.n; i++, comma = ", ") text_addf(&t, "%sd%u", comma, i);
+    text_add(&t, ");\n}\n\n");
+    const char *own = arena_printf(e->mem, "%s_step%u", e->name, s->id);
+    f->name = bind_printed(e->binder, t.p, own);
+    if (f->name == own) text_addf(out, "/* %u  %s */\nOCC_KERNEL(%s%s", s->id, comment_text(e->mem, s->what ? s->what : ""), own, t.p);
 }
 
 typedef struct {

@@ -300,7 +300,7 @@ static void report(bench *b)
 
 static bool bind_all(bench *b)
 {
-    if (!session_bind(&b->s, &b->inputs.p[0])) return false;
+    if (!session_bind(&b->s, &b->inputs.p[0]) || !bench_worth(b->c, &b->s, &b->inputs.p[0])) return false;
     for (uint32_t i = 1; i < b->inputs.n; i++)
         if (!session_add(&b->s, &b->inputs.p[i])) return false;
     return true;

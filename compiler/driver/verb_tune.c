@@ -76,7 +76,7 @@ static bool build(tuner *t, variant *v, bool profile)
     v->run = INFINITY;
     v->least = ARENA_ARRAY(c->mem, double, v->built.n_steps + 1);
     for (uint32_t i = 0; i < v->built.n_steps; i++) v->least[i] = INFINITY;
-    return session_open(&v->s, c->mem, c->diag, library, v->built.name, o.threads) && session_bind(&v->s, &t->inputs.p[0]) && session_call(&v->s, NULL);
+    return session_open(&v->s, c->mem, c->diag, library, v->built.name, o.threads) && session_bind(&v->s, &t->inputs.p[0]) && bench_worth(c, &v->s, &t->inputs.p[0]) && session_call(&v->s, NULL);
 }
 
 static void close_variant(variant *v)

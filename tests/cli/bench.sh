@@ -65,8 +65,10 @@ cp x.pb x.pgm
 expect 3 verify relu.onnx --inputs x.pb --expect x.pgm
 says err "'x.pgm' is no file of tensors"
 ONNXCC_PYTHON=false expect 4 bench relu.onnx --repeat 2 --against onnxruntime
-says err "no figure of onnxruntime: false does not start or ends early [peer-missing]" "ONNXCC_PYTHON says which Python has it"
-says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"false does not start'
+says err "no figure of onnxruntime: 'false' ends with status 1 before the engine is ready [peer-missing]" "ONNXCC_PYTHON says which Python has it"
+says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
+ONNXCC_PYTHON=./nowhere expect 4 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: there is no './nowhere' to run it with [peer-missing]" "ONNXCC_PYTHON says which Python has it"
 expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
 says err "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not 'nobody'"
 expect 2 bench relu.onnx --against ''
@@ -90,7 +92,30 @@ tail -1 out > last
 says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
 ONNXCC_PYTHON=./engine expect 4 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
 says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
+! grep -q ONNXCC_PYTHON err || fail "a hint that is about a missing package"
 says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
+
+# What the script itself says: of a Python without packages which; of an engine that refuses the model, the engine's words.
+cat > python <<'END'
+#!/bin/sh
+exec python3 -S -E -s "$@"
+END
+chmod +x python
+if python3 -S -E -s -c '' 2>/dev/null && ! python3 -S -E -s -c 'import numpy' 2>/dev/null; then
+    ONNXCC_PYTHON=./python expect 4 bench relu.onnx --repeat 1 --against emx
+    says err " has no package numpy and no onnx and no emx-onnx-cgen [peer-missing]" "ONNXCC_PYTHON says which Python has it; \`onnxcc doctor\`"
+    ! grep -q Traceback err || fail "a traceback"
+fi
+cat > short.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+short (int16[n] x) => (int16[n] y) { y = Relu (x) }
+END
+if "${ONNXCC_PYTHON:-python3}" -c 'import numpy, onnxruntime' 2>/dev/null; then
+    expect 0 text short.onnxtxt -o short.onnx
+    expect 4 bench short.onnx --repeat 1 --against onnxruntime
+    says err "no figure of onnxruntime: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED"
+    ! grep -q -e ONNXCC_PYTHON -e Traceback err || fail "a wrong hint, or a traceback"
+fi
 
 # sets of inputs that runs take in turns
 mkdir -p sets

@@ -313,6 +313,27 @@ bool bench_inputs(command *c, model *m, compile_options *o, input_sets *sets)
     return made && pin_inputs(c, m, o, &sets->p[0], &from);
 }
 
+static void add_once(arena *a, arguments *to, const char *word)
+{
+    for (uint32_t i = 0; i < to->n; i++)
+        if (!strcmp(to->p[i], word)) return;
+    VEC_PUSH(a, *to, word);
+}
+
+arguments bench_sizes(model *m, const tensor_set *inputs)
+{
+    const graph *g = model_main(m);
+    arguments sizes = {0};
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        const value *v = value_at(m, g->inputs.p[i]);
+        const tensor *t = tensor_set_find(inputs, v->name);
+        if (v->type.rank < 0) add_once(m->mem, &sizes, arena_printf(m->mem, "--shape %s=%s", v->name, t->rank ? shape_text(m->mem, t) : ""));
+        for (int32_t k = 0; k < v->type.rank; k++)
+            if (*symbol_at(m, v, k)) add_once(m->mem, &sizes, arena_printf(m->mem, "--dim %s=%lld", symbol_at(m, v, k), (long long)t->shape[k]));
+    }
+    return sizes;
+}
+
 bool bench_worth(command *c, const session *s, const tensor_set *inputs)
 {
     if (!session_is_empty(s)) return true;

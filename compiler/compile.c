@@ -227,7 +227,7 @@ static bool is_pinned(const compile_options *o, const value *v, int32_t axis, co
 }
 
 /* Does the model have that size, open? `name` is a dimension's, or that of an input of unknown rank. */
-static bool is_open(const model *m, const compile_options *o, const char *name, const char *size)
+static bool is_open(model *m, const compile_options *o, const char *name, const char *size)
 {
     const graph *g = model_main(m);
     for (uint32_t k = 0; k < g->inputs.n; k++) {

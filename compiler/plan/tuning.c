@@ -22,6 +22,13 @@ static void refuse(tuning *t, const char *shape)
     e->refused = true;
 }
 
+const char *tuning_name(const tuning *t, const target *on)
+{
+    if (!t || !t->path || (t->target && strcmp(t->target, on->name))) return NULL;
+    const char *slash = strrchr(t->path, '/');
+    return slash ? slash + 1 : t->path;
+}
+
 const char *tuning_word(const tuning *t, const char *shape)
 {
     const tuning_entry *e = entry_of(t, shape);

@@ -35,6 +35,8 @@ typedef struct tuning {
     VEC(tuning_question) questions; /* that the plan asked, each shape once */
 } tuning;
 
+/* The name, without its folder, of the file that code for the target follows; NULL: of none. */
+const char *tuning_name(const tuning *t, const target *on);
 /* Which of n words; 0, the plan's own, where no entry says otherwise or t is NULL. */
 uint32_t tuning_choose(tuning *t, const char *shape, uint32_t n, const char *const *word);
 /* The entry's answer alone, for where the words are not known yet, or the plan's own way comes later; NULL: there is none. */

@@ -6,6 +6,7 @@
 #include "compile.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "check/check.h"
@@ -215,6 +216,42 @@ static void warn_of_modes(const tuning *t, diag *d, const compile_options *o)
     if (was.n) diag_warn(d, t->path, "tuning-mode", "measured with %s, used with %s: other choices may be better", was.p, is.p);
 }
 
+/* Do the options say that the input's dimension has this size? */
+static bool is_pinned(const compile_options *o, const value *v, int32_t axis, const char *name, const char *size)
+{
+    for (uint32_t i = 0; i < o->dims.n; i++)
+        if (!strcmp(o->dims.p[i].name, name) && o->dims.p[i].lo == o->dims.p[i].hi && o->dims.p[i].lo == strtoll(size, NULL, 10)) return true;
+    for (uint32_t i = 0; i < o->shapes.n; i++)
+        if (!strcmp(o->shapes.p[i].input, v->name) && axis < (int32_t)o->shapes.p[i].rank && o->shapes.p[i].dim[axis] == strtoll(size, NULL, 10)) return true;
+    return false;
+}
+
+/* Does the model have that size, open? `name` is a dimension's, or that of an input of unknown rank. */
+static bool is_open(model *m, const compile_options *o, const char *name, const char *size)
+{
+    const graph *g = model_main(m);
+    for (uint32_t k = 0; k < g->inputs.n; k++) {
+        const value *v = value_at(m, g->inputs.p[k]);
+        if (v->type.rank < 0 && !o->shapes.n && !strcmp(v->name, name)) return true;
+        for (int32_t axis = 0; axis < v->type.rank; axis++) {
+            const dim d = v->type.shape[axis];
+            if (dim_kind_of(m->dims, d) == DIM_SYMBOL && !strcmp(dim_name(m->dims, d), name) && !is_pinned(o, v, axis, name, size)) return true;
+        }
+    }
+    return false;
+}
+
+/* The sizes that the file was measured with and that the options leave open, as options; "" for none. The model is as it was loaded. */
+static const char *open_sizes(model *m, const compile_options *o, const tuning *t)
+{
+    text list = {.mem = m->mem};
+    for (uint32_t i = 0; t && i < t->sizes.n; i++) {
+        const char *word = strchr(t->sizes.p[i], ' '), *equals = strrchr(t->sizes.p[i], '=');
+        if (word && equals && is_open(m, o, arena_strndup(m->mem, word + 1, (size_t)(equals - word - 1)), equals + 1)) tuning_size_option(&list, t->sizes.p[i]);
+    }
+    return list.n ? list.p : "";
+}
+
 bool compile_model(model *m, const compile_options *o, compiled *out)
 {
     const target *t = chosen_target(o);
@@ -223,6 +260,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
         return diag_hint(m->diag, "`onnxcc --list-targets` lists them");
     }
     struct tuning *measured = o->tuning && tuning_is_for(o->tuning, m->diag, t) ? o->tuning : NULL;
+    const char *sizes = open_sizes(m, o, measured);
     out->name = model_name(m, o, out->mem);
     if (!out->name) return false;
     out->n_nodes = model_main(m)->nodes.n;
@@ -263,7 +301,7 @@ bool compile_model(model *m, const compile_options *o, compiled *out)
     plan_threads(p, &plan);
     tuning_steps(measured, p);
     warn_of_modes(measured, m->diag, o);
-    tuning_warn(measured, m->diag);
+    tuning_warn(measured, m->diag, sizes);
     dump_plan(p, o, out, "plan");
     if (o->ram && !plan_fits(p, &memory, o->ram)) return false;
     return dumped(m, o, out) && emit_c(p, &memory, o, t, out) && sizes_made(m);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,29 @@ static const char *untakable(const char *path)
     struct stat place;
     if (stat(path, &place) || S_ISREG(place.st_mode)) return NULL;
     return S_ISDIR(place.st_mode) ? strerror(EISDIR) : NOT_REGULAR;
+}
+
+decimal decimal_of(double v, int digits)
+{
+    decimal d;
+    const int exponent = v != 0 && isfinite(v) ? (int)floor(log10(fabs(v))) : 0, places = digits - 1 - exponent;
+    snprintf(d.s, sizeof d.s, "%.*f", places < 0 ? 0 : places > 15 ? 15 : places, v);
+    if (!strchr(d.s, '.')) return d;
+    size_t n = strlen(d.s);
+    while (d.s[n - 1] == '0') d.s[--n] = 0;
+    if (d.s[n - 1] == '.') d.s[n - 1] = 0;
+    return d;
+}
+
+bool file_can_write(const char *path, const char **why)
+{
+    const char *slash = strrchr(path, '/');
+    arena *a = arena_new();
+    const char *folder = !slash ? "." : slash == path ? "/" : arena_strndup(a, path, (size_t)(slash - path));
+    *why = untakable(path);
+    if (!*why && access(folder, W_OK | X_OK)) *why = strerror(errno);
+    arena_free(a);
+    return !*why;
 }
 
 /* The content in a new file beside its place. */

@@ -53,6 +53,15 @@ bool file_has_content(const file_content *f); /* is that what is there? */
  * there before still is. */
 bool files_write(const file_content *list, size_t n, const char **failed, const char **why);
 
+/* A number with at most that many significant digits (of 1e-15 at the least) and never an exponent: 0.00008. */
+typedef struct {
+    char s[340];
+} decimal;
+decimal decimal_of(double v, int digits);
+
+/* Could a file be written there now, as far as can be told without writing? False: *why is a short reason. */
+bool file_can_write(const char *path, const char **why);
+
 /* Writes a file whole or not at all (temporary beside it, fsync, rename); leaves it alone when the content is the same already. */
 bool file_write(const char *path, const void *data, size_t size, const char **why);
 

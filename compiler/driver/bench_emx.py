@@ -17,7 +17,7 @@ double timed_run(void **in, void **out)
     clock_gettime(CLOCK_MONOTONIC, &a);
     model(%s);
     clock_gettime(CLOCK_MONOTONIC, &b);
-    return (b.tv_sec - a.tv_sec) * 1e3 + (b.tv_nsec - a.tv_nsec) * 1e-6;
+    return ((b.tv_sec - a.tv_sec) * 1000000000LL + (b.tv_nsec - a.tv_nsec)) * 1e-6;
 }
 """
 
@@ -36,7 +36,8 @@ def build(command):
     """Runs a command that is no part of what is measured, at ordinary priority."""
     made = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
     if made.returncode:
-        raise RuntimeError((made.stderr or made.stdout)[-200:])
+        said = [line for line in (made.stderr or made.stdout).splitlines() if line.strip()]  # of a traceback the last line is the message
+        raise RuntimeError(said[-1] if said else f"{command[0]} ended with status {made.returncode}")
 
 
 def prepare(model, sets, flags):

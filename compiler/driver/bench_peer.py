@@ -2,12 +2,15 @@
 
 arguments: engine, model file, INPUTS and the number of sets of them (INPUTS_0.npz, ...), threads, the .npz that the outputs for the first set go to, and
            OUT=IN for each output that may be written where the input lies
-on start:  "ready VERSION", or "missing REASON"
-then, for each line holding a number k: runs k times, each on the next set, and answers with k times in milliseconds
+on start:  "ready VERSION"; "missing REASON"; or "absent REASON", where this Python lacks the packages
+then, for each line holding a number k: runs k times, each on the next set, and answers with k times in milliseconds, or "missing REASON"
 
 A run that returns a number has measured itself: that many milliseconds.
 """
+import importlib.metadata
 import itertools
+import os
+import signal
 import sys
 import time
 
@@ -72,26 +75,62 @@ ENGINES = {
 }
 
 
+PACKAGES = {"onnxruntime": ["onnxruntime"], "openvino": ["openvino"], "emx": ["onnx", "emx-onnx-cgen"]}  # beside numpy
+
+
+def is_there(package):
+    """Can it be imported, or (of a program) is it installed?"""
+    try:
+        if package == "emx-onnx-cgen":
+            importlib.metadata.version(package)
+        else:
+            __import__(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    except ModuleNotFoundError as problem:
+        if problem.name != package:
+            raise  # it is there, but not what it needs
+        return False
+    return True
+
+
+def reason(problem):
+    """What the engine says, on one line: the last lines when there are many, none of those that name places in its own source."""
+    lines = [line.strip() for line in str(problem).splitlines()]
+    lines = [line for line in lines if line and not line.startswith("Exception from ") and " failed at src/" not in line] or [str(problem).strip() or type(problem).__name__]
+    while len(lines) > 1 and len(" ".join(lines)) > 300:
+        lines.pop(0)
+    return " ".join(" ".join(lines).split())[:300]
+
+
 def main():
     engine, model, path, n_sets, threads, answers, *pairs = sys.argv[1:]
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(1))  # leaves without a traceback, and without temporary files
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what an engine prints is no reply
     try:
+        missing = [package for package in ["numpy", *PACKAGES[engine.split("-")[0]]] if not is_there(package)]
+        if missing:
+            print("absent", sys.executable, "has no package", " and no ".join(missing), file=replies, flush=True)
+            return
         import numpy
         sets = [{name.replace("\\", "/"): array for name, array in numpy.load(f"{path}_{k}.npz").items()} for k in range(int(n_sets))]
         version, runs, outputs = ENGINES[engine](model, sets, int(threads), dict(pair.split("=", 1) for pair in pairs))
         runs[0]()
         numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
+        print("ready", version, file=replies, flush=True)
+        turns = itertools.cycle(runs)
+        for line in sys.stdin:
+            times = []
+            for run in itertools.islice(turns, int(line)):
+                start = time.perf_counter_ns()
+                own = run()
+                times.append(own if isinstance(own, float) else (time.perf_counter_ns() - start) / 1e6)
+            print(*times, file=replies, flush=True)
+    except ImportError as problem:
+        print("absent", sys.executable, "can't import what it needs:", reason(problem), file=replies, flush=True)
     except Exception as problem:
-        print("missing", " ".join(str(problem).split())[:300], flush=True)
-        return
-    print("ready", version, flush=True)
-    turns = itertools.cycle(runs)
-    for line in sys.stdin:
-        times = []
-        for run in itertools.islice(turns, int(line)):
-            start = time.perf_counter()
-            own = run()
-            times.append(own if isinstance(own, float) else (time.perf_counter() - start) * 1e3)
-        print(*times, flush=True)
+        print("missing", reason(problem), file=replies, flush=True)
 
 
 main()

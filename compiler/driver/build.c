@@ -235,10 +235,11 @@ bool build_library(arena *a, model *m, const compile_options *o, const char *fol
     return write_runtime_header(m->diag, a, folder) && write_compiled(a, m->diag, out, folder) && build_shared(a, m->diag, out, o, folder, flags, mode);
 }
 
-void print_winograd(FILE *out, const char *label, const winograd_use *w)
+void print_winograd(FILE *out, const char *label, const compiled *c)
 {
+    const winograd_use *w = &c->winograd;
     if (!w->layers && !w->left) return;
     fprintf(out, "%s %u convolutions, %lld bytes of weights more for %lld multiply-adds less", label, w->layers, (long long)w->bytes, (long long)w->saved);
     if (w->left) fprintf(out, "; --optimize=speed: %u more or in larger tiles, %lld bytes for %lld", w->left, (long long)w->left_bytes, (long long)w->left_saved);
-    fputs("\n", out);
+    fputs(c->dims.n ? " (the run's dimensions at their least)\n" : "\n", out);
 }

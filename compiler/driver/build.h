@@ -40,6 +40,6 @@ bool cc_customs(arena *a, diag *d, const char *const *files, uint32_t n, const c
 
 /* Compiles m and builds the library in `folder` with the target's flags and `flags`, for CUDA as `mode` says; its path in *library. */
 bool build_library(arena *a, model *m, const compile_options *o, const char *folder, const char *flags, cuda_mode mode, compiled *out, const char **library);
-/* What Winograd's algorithm takes and saves, and what --optimize=speed would add; nothing where no convolution is for it. */
-void print_winograd(FILE *out, const char *label, const winograd_use *w);
+/* What Winograd's algorithm takes and saves (multiply-adds at the least sizes of open dimensions), and what --optimize=speed would add; nothing where no convolution is for it. */
+void print_winograd(FILE *out, const char *label, const compiled *c);
 #endif

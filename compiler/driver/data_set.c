@@ -51,12 +51,17 @@ bool tensors_read(diag *d, const char *path, const char *name, tensor_set *into)
         return ok;
     }
     file_view f;
-    const char *why = "its name ends neither in .npz nor in .npy nor in .pb";
-    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
+    const char *why = NULL;
+    const bool archive = ends_with(path, ".npz"), array = ends_with(path, ".npy");
     bool ok = false;
-    if (ends_with(path, ".npz")) ok = add_archive(into, &f, name, &why);
-    else if (ends_with(path, ".npy")) ok = add_named(into, npy_parse(into->mem, f.data, f.size, &why), name);
+    if (!file_map(path, &f, &why)) return diag_error(d, EXIT_IO, "", "read-failed", "can't read '%s': %s", path, why);
+    if (archive) ok = add_archive(into, &f, name, &why);
+    else if (array) ok = add_named(into, npy_parse(into->mem, f.data, f.size, &why), name);
     file_unmap(&f);
+    if (!archive && !array) {
+        diag_error(d, EXIT_INVALID, "", "bad-tensor", "'%s' is no file of tensors: its name ends neither in .npz nor in .npy nor in .pb", path);
+        return diag_hint(d, "tensors are read from NumPy's .npz and .npy, and from ONNX's .pb; for anything else, np.save(\"x.npy\", array) in Python writes one");
+    }
     return ok || diag_error(d, EXIT_INVALID, "", "bad-tensor", "'%s': %s", path, why);
 }
 

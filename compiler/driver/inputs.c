@@ -7,11 +7,16 @@
 #include "driver/data_set.h"
 #include "driver/process.h"
 
-bool input_add(command *c, const char *word, tensor_set *into)
+const char *input_path(const char *word)
 {
     const char *equals = strchr(word, '=');
-    if (!equals || !access(word, F_OK)) return tensors_read(c->diag, word, NULL, into); /* a file whose name holds = is a file */
-    return tensors_read(c->diag, equals + 1, arena_strndup(c->mem, word, (size_t)(equals - word)), into);
+    return !equals || !access(word, F_OK) ? word : equals + 1; /* a file whose name holds = is a file */
+}
+
+bool input_add(command *c, const char *word, tensor_set *into)
+{
+    const char *path = input_path(word);
+    return tensors_read(c->diag, path, path == word ? NULL : arena_strndup(c->mem, word, (size_t)(path - 1 - word)), into);
 }
 
 bool inputs_read(command *c, tensor_set *into)

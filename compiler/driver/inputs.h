@@ -4,7 +4,8 @@
 #include "driver/command.h"
 #include "driver/npy.h"
 
-/* Reads FILE or NAME=FILE. */
+/* The FILE of FILE or NAME=FILE; reads it. */
+const char *input_path(const char *word);
 bool input_add(command *c, const char *word, tensor_set *into);
 /* Reads every --input. */
 bool inputs_read(command *c, tensor_set *into);

@@ -3,10 +3,12 @@
 #include "driver/options.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "check/near.h"
 
 static const verb_info VERBS[] = {
 #define VERB(id, name, use, least, most, help) {name, use, help, least, most},
@@ -136,9 +138,30 @@ static bool expand(arena *a, diag *d, const char *arg, words *out, int depth)
 
 /* ---- the line ---- */
 
-static bool wrong_option(diag *d, const char *arg)
+/* The verb's option whose name is nearest, at most `most` half edits away; with verb < 0, of any verb. NULL: none is near. */
+static const char *near_option(const char *name, int verb, unsigned most)
 {
-    return diag_error(d, EXIT_USAGE, "", "unknown-option", "there is no option '%s'", arg);
+    near_match best = near_start(name);
+    for (int i = 0; i < OPT_COUNT; i++)
+        if (verb < 0 || OPTIONS[i].verbs >> verb & 1) near_try(&best, OPTIONS[i].name);
+    return best.distance <= most ? best.name : NULL;
+}
+
+/* The verb that the line names so far; -1: none. */
+static int verb_so_far(const options *o)
+{
+    for (int v = 0; v < VERB_COUNT && o->args.n; v++)
+        if (!strcmp(VERBS[v].name, o->args.p[0])) return v;
+    return -1;
+}
+
+static bool wrong_option(arena *a, diag *d, const char *arg, const options *o)
+{
+    const int verb = verb_so_far(o);
+    const char *name = !strncmp(arg, "--", 2) ? arena_strndup(a, arg + 2, strcspn(arg + 2, "=")) : NULL, *near = name ? near_option(name, verb, UINT_MAX) : NULL;
+    diag_error(d, EXIT_USAGE, "", "unknown-option", "there is no option '%s'", arg);
+    if (near && verb >= 0) return diag_hint(d, "'%s' has --%s", VERBS[verb].name, near);
+    return near && diag_hint(d, "there is --%s", near);
 }
 
 /* `verify --cases DIR --json FILE`: there are no other arguments there, so a word behind --json is its file. */
@@ -155,7 +178,7 @@ static bool parse_long(arena *a, diag *d, const words *w, uint32_t *i, options *
     const char *arg = w->p[*i], *equals = strchr(arg, '=');
     const char *name = equals ? arena_strndup(a, arg + 2, (size_t)(equals - arg) - 2) : arg + 2;
     option_id id;
-    if (!options_find(name, &id)) return wrong_option(d, arg);
+    if (!options_find(name, &id)) return wrong_option(a, d, arg, o);
     if (OPTIONS[id].kind == OPTION_FLAG) {
         if (equals) return diag_error(d, EXIT_USAGE, "", "bad-value", "--%s takes no value", name);
         return options_set(a, d, o, id, "");
@@ -171,7 +194,7 @@ static bool parse_letters(arena *a, diag *d, const words *w, uint32_t *i, option
 {
     for (const char *p = w->p[*i] + 1; *p; p++) {
         option_id id;
-        if (!find_letter(*p, &id)) return wrong_option(d, w->p[*i]);
+        if (!find_letter(*p, &id)) return wrong_option(a, d, w->p[*i], o);
         if (OPTIONS[id].kind == OPTION_FLAG || value_optional(id)) {
             if (!options_set(a, d, o, id, "")) return false;
             continue;
@@ -213,14 +236,16 @@ static bool take_verb(diag *d, options *o)
     return diag_hint(d, "onnxcc --help lists the verbs");
 }
 
-/* The verbs that take the option; nothing where they are many, for then another option is meant. */
-static void hint_verbs(diag *d, int option)
+/* The option of the verb that has nearly the name, else the verbs that take the option; nothing where they are many, for then another option is meant. */
+static void hint_verbs(diag *d, int option, verb_id verb)
 {
+    const char *near = near_option(OPTIONS[option].name, (int)verb, 2);
     text t = {.mem = d->mem};
     int n = 0;
     for (int v = 0; v < VERB_COUNT; v++)
         if (OPTIONS[option].verbs >> v & 1) text_addf(&t, "%s`onnxcc %s`", n++ ? ", " : "", VERBS[v].name);
-    if (n && n <= 3) diag_hint(d, "it is an option of %s", t.p);
+    if (near) diag_hint(d, "'%s' has --%s", VERBS[verb].name, near);
+    else if (n && n <= 3) diag_hint(d, "it is an option of %s", t.p);
 }
 
 /* Every option given belongs to the verb, and the number of arguments is one that it takes. */
@@ -231,7 +256,7 @@ static bool check_fit(diag *d, const options *o)
     for (int i = 0; i < OPT_COUNT; i++)
         if (o->n[i] && !o->from_config[i] && !(OPTIONS[i].verbs >> o->verb & 1)) {
             diag_error(d, EXIT_USAGE, "", "unknown-option", "'%s' has no option --%s", v->name, OPTIONS[i].name);
-            hint_verbs(d, i);
+            hint_verbs(d, i, o->verb);
         }
     if ((int)o->args.n < v->least || (v->most >= 0 && (int)o->args.n > v->most)) {
         diag_error(d, EXIT_USAGE, "", "arguments", (int)o->args.n < v->least ? "'%s' needs an argument" : "'%s' takes fewer arguments", v->name);

@@ -64,6 +64,29 @@ static bool start_process(peer *p, const char *const *argv)
     return p->pid > 0 && p->to && p->from;
 }
 
+/* The reason that a line gives in place of what was asked for. */
+static bool take_reason(peer *p, const char *line)
+{
+    if (!line || (strncmp(line, "missing ", 8) && strncmp(line, "absent ", 7))) return false;
+    p->missing = strchr(line, ' ') + 1;
+    return true;
+}
+
+/* It ended before it said anything, or said something else. */
+static const char *why_ended(arena *a, peer *p, const char *python)
+{
+    int status = 0;
+    if (p->pid <= 0) return "no process can be started";
+    if (p->to) fclose(p->to);
+    p->to = NULL;
+    waitpid(p->pid, &status, 0);
+    p->pid = 0;
+    if (WIFSIGNALED(status)) return arena_printf(a, "its process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    p->absent = true;
+    if (WEXITSTATUS(status) == 127) return arena_printf(a, "there is no '%s' to run it with", python);
+    return arena_printf(a, "'%s' ends with status %d before the engine is ready", python, WEXITSTATUS(status));
+}
+
 void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state)
 {
     const char *python = getenv("ONNXCC_PYTHON");
@@ -75,25 +98,29 @@ void peer_start(arena *a, peer *p, const char *script, const char *model, const 
     if (n_state) memcpy(argv + OWN, state, n_state * sizeof *state);
     signal(SIGPIPE, SIG_IGN); /* a peer that ended shows as a failed round */
     const char *line = start_process(p, argv) ? read_line(a, p->from) : NULL;
-    if (line && !strncmp(line, "ready ", 6)) p->version = line + 6;
-    else if (line && !strncmp(line, "missing ", 8)) p->missing = line + 8;
-    else p->missing = arena_printf(a, "%s does not start or ends early", python);
+    if (line && !strncmp(line, "ready ", 6)) {
+        p->version = line + 6;
+        return;
+    }
+    p->absent = line && !strncmp(line, "absent ", 7);
+    if (!take_reason(p, line)) p->missing = why_ended(a, p, python);
 }
 
-bool peer_round(arena *a, peer *p, int k)
+void peer_round(arena *a, peer *p, int k)
 {
     fprintf(p->to, "%d\n", k);
-    if (fflush(p->to)) return false;
-    char *s = read_line(a, p->from);
-    if (!s) return false;
+    const char *s = fflush(p->to) ? NULL : read_line(a, p->from);
+    if (take_reason(p, s)) return;
     for (int i = 0; i < k; i++) {
-        char *end;
-        const double ms = strtod(s, &end);
-        if (end == s) return false;
+        char *end = NULL;
+        const double ms = s ? strtod(s, &end) : 0;
+        if (end == s) {
+            p->missing = "it ended during the measurement";
+            return;
+        }
         VEC_PUSH(a, p->ms, ms);
         s = end;
     }
-    return true;
 }
 
 void peer_stop(peer *p)

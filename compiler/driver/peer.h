@@ -16,6 +16,7 @@ typedef VEC(double) samples;
 typedef struct {
     const char *name, *version;
     const char *missing; /* why it can't be used; NULL when it can */
+    bool absent;         /* for its Python, or a package of that, is not there */
     pid_t pid;
     FILE *to, *from;
     samples ms;
@@ -26,7 +27,7 @@ typedef struct {
 /* Starts the engine on the model and n sets of inputs, INPUTS_K.npz, which its runs take in turns, and waits until it has run once. `script` is the path of
  * bench_peer.py, p->answers is set. state: OUT=IN for outputs that may be written where the input lies. */
 void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state);
-/* Runs it k times; false when it has ended. */
-bool peer_round(arena *a, peer *p, int k);
+/* Runs it k times; sets `missing` when it has ended. */
+void peer_round(arena *a, peer *p, int k);
 void peer_stop(peer *p);
 #endif

@@ -227,15 +227,6 @@ int processors(void)
 
 /* ---- folders ---- */
 
-char *folder_temporary(arena *a, diag *d)
-{
-    const char *tmp = getenv("TMPDIR");
-    char *path = arena_printf(a, "%s/onnxcc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (mkdtemp(path)) return path;
-    diag_error(d, EXIT_IO, "", "write-failed", "can't make a folder '%s': %s", path, strerror(errno));
-    return NULL;
-}
-
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
     (void)st;
@@ -244,9 +235,81 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-void folder_remove(const char *path)
+static void remove_all(const char *path)
 {
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A process that waits for the end of this one, which it sees as the end of a pipe, and removes the folder. */
+typedef struct {
+    pid_t pid; /* 0: none */
+    int pipe;
+    char path[256];
+} watcher;
+
+enum { WATCHERS = 8, MOST_FILES = 1024 };
+static watcher watchers[WATCHERS];
+
+/* It is out of reach of a terminal's signals, and keeps no file of anyone's open. */
+static _Noreturn void watch(int pipe, const char *path)
+{
+    char byte;
+    setsid();
+    dup2(pipe, STDIN_FILENO);
+    for (int fd = 1; fd < MOST_FILES; fd++) close(fd);
+    while (read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR) {}
+    for (int i = 0; i < 100 && !access(path, F_OK); i++) { /* a compiler may still write to it */
+        if (i) nanosleep(&(struct timespec){0, 100000000}, NULL);
+        remove_all(path);
+    }
+    _exit(0);
+}
+
+static void watch_folder(const char *path)
+{
+    int pipes[2];
+    watcher *w = watchers;
+    while (w < watchers + WATCHERS && w->pid) w++;
+    if (w == watchers + WATCHERS || strlen(path) >= sizeof w->path || pipe2(pipes, O_CLOEXEC)) return;
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (!pid) {
+        close(pipes[1]);
+        for (int i = 0; i < WATCHERS; i++)
+            if (watchers[i].pid) close(watchers[i].pipe);
+        watch(pipes[0], path);
+    }
+    close(pipes[0]);
+    if (pid < 0) {
+        close(pipes[1]);
+        return;
+    }
+    w->pid = pid;
+    w->pipe = pipes[1];
+    memcpy(w->path, path, strlen(path) + 1);
+}
+
+char *folder_temporary(arena *a, diag *d)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = arena_printf(a, "%s/onnxcc-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (mkdtemp(path)) {
+        watch_folder(path);
+        return path;
+    }
+    diag_error(d, EXIT_IO, "", "write-failed", "can't make a folder '%s': %s", path, strerror(errno));
+    return NULL;
+}
+
+void folder_remove(const char *path)
+{
+    remove_all(path);
+    for (watcher *w = watchers; w < watchers + WATCHERS; w++) {
+        if (!w->pid || strcmp(w->path, path)) continue;
+        close(w->pipe);
+        wait_for(w->pid);
+        w->pid = 0;
+    }
 }
 
 bool folder_make(diag *d, const char *path)

@@ -42,7 +42,8 @@ void jobs_run(arena *a, uint32_t n, const job_limits *limits, job_work *work, jo
 double seconds_now(void); /* of a clock that only moves forward */
 int processors(void); /* that this process may use */
 
-/* A new folder below $TMPDIR (or /tmp); NULL when that failed (reported). Removed with everything in it by folder_remove. */
+/* A new folder below $TMPDIR (or /tmp); NULL when that failed (reported). Removed with everything in it by folder_remove, and also when this process ends without
+ * that, by whatever signal: a process of its own waits for it (where it can't be started, the folder stays then). */
 char *folder_temporary(arena *a, diag *d);
 void folder_remove(const char *path);
 bool folder_make(diag *d, const char *path); /* with parents; fine when it's there. False: reported, where d is not NULL */

@@ -59,7 +59,7 @@ void profile_json(const step_profile *p, FILE *out)
         if (!t->fact || !t->calls) continue;
         fprintf(out, "%s{\"id\":%u,\"kernel\":\"%s\",\"nodes\":", sep, t->fact->id, t->fact->kernel);
         json_string(out, t->fact->nodes);
-        fprintf(out, ",\"ms\":%.6g,\"calls\":%u", t->least, t->calls);
+        fprintf(out, ",\"ms\":%s,\"calls\":%u", decimal_of(t->least, 6).s, t->calls);
         if (t->fact->multiply_adds > 0) fprintf(out, ",\"multiply_adds\":%lld", (long long)t->fact->multiply_adds);
         if (t->fact->bytes > 0) fprintf(out, ",\"bytes\":%lld", (long long)t->fact->bytes);
         fputc('}', out);

@@ -360,6 +360,13 @@ bool session_bind(session *s, const tensor_set *inputs)
     return true;
 }
 
+bool session_is_empty(const session *s)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < s->model->n_outputs; i++) bytes |= s->out_bytes[i];
+    return !bytes;
+}
+
 bool session_add(session *s, const tensor_set *inputs)
 {
     tensor *const *bound = s->bound;
@@ -401,7 +408,7 @@ bool session_call(session *s, double *ms)
     clock_gettime(CLOCK_MONOTONIC, &a);
     const int code = s->model->run(in, s->out, s->dims, s->work, s->work_bytes, s->state, &s->env);
     clock_gettime(CLOCK_MONOTONIC, &b);
-    if (ms) *ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) * 1e-6;
+    if (ms) *ms = (double)((int64_t)(b.tv_sec - a.tv_sec) * 1000000000 + (b.tv_nsec - a.tv_nsec)) * 1e-6; /* whole nanoseconds */
     if (code == ONNXCC_E_IMAGE && s->image_format) return image_refused(s);
     if (code != 0) return run_failed(s, code);
     const char *race = s->first_race ? s->first_race() : NULL;

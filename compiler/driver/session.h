@@ -45,6 +45,9 @@ void session_close(session *s);
  * dimension, and allocates outputs and work memory. May be called again. */
 bool session_bind(session *s, const tensor_set *inputs);
 
+/* Is there no output with elements, for the inputs that are bound: no work to measure? */
+bool session_is_empty(const session *s);
+
 /* Another set of inputs of the same shapes: each call takes the next, beginning with the one that was bound. */
 bool session_add(session *s, const tensor_set *inputs);
 void session_first(session *s); /* the next call takes the one that was bound */

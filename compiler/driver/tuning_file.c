@@ -4,13 +4,16 @@
  *     optimize: balanced
  *     math: default
  *     precision: fp32
+ *     sizes:
+ *       - '--dim batch=1'
  *     choices:
  *       - shape: conv 64 to 64 channels, kernel 1x1, output 1x25x5
  *         choice: tile 1x5x4
  *         over: tile 5x5x1
  *         gain: 1.08
  *
- * `over` and `gain` are for people. Files of older versions lack `optimize`, `math` and `precision`. */
+ * `over` and `gain` are for people. Files of older versions lack `optimize`, `math` and `precision`, and so do those of models with
+ * fixed inputs `sizes`: the options that gave the model the sizes that it was measured with. */
 #include "driver/tuning_file.h"
 
 #include <stdlib.h>
@@ -61,20 +64,34 @@ static bool read_entry(reader *r, const yaml_node_t *map)
     return true;
 }
 
+static bool read_sizes(reader *r, const yaml_node_t *list)
+{
+    if (list->type != YAML_SEQUENCE_NODE) return yaml_complain(&r->source, list, "'sizes' is a list");
+    for (yaml_node_item_t *i = list->data.sequence.items.start; i < list->data.sequence.items.top; i++) {
+        const yaml_node_t *at = yaml_document_get_node(&r->source.doc, *i);
+        const char *word = yaml_scalar(&r->source, at);
+        if (!word || (strncmp(word, "--dim ", 6) && strncmp(word, "--shape ", 8)) || !strchr(word, '=')) return yaml_complain(&r->source, at, "'sizes' lists options such as --dim batch=1");
+        VEC_PUSH(r->source.mem, r->to->sizes, word);
+    }
+    return true;
+}
+
 static bool read_document(void *ctx)
 {
-    static const char *const key[] = {"target", "choices", "optimize", "math", "precision"};
+    static const char *const key[] = {"target", "choices", "optimize", "math", "precision", "sizes"};
     enum { KEYS = sizeof key / sizeof *key };
     reader *r = ctx;
-    const char **const mode[KEYS] = {NULL, NULL, &r->to->optimize, &r->to->math, &r->to->precision};
+    enum { SIZES = KEYS - 1 };
+    const char **const mode[SIZES] = {NULL, NULL, &r->to->optimize, &r->to->math, &r->to->precision};
     const yaml_node_t *given[KEYS];
     if (!read_keys(r, yaml_document_get_root_node(&r->source.doc), "a tuning file", key, KEYS, 2, given)) return false;
     r->to->target = yaml_scalar(&r->source, given[0]);
     if (!r->to->target || !*r->to->target) return yaml_complain(&r->source, given[0], "'target' is the name of a target");
-    for (uint32_t i = 2; i < KEYS; i++) {
+    for (uint32_t i = 2; i < SIZES; i++) {
         *mode[i] = yaml_scalar(&r->source, given[i]);
         if (given[i] && (!*mode[i] || !**mode[i])) return yaml_complain(&r->source, given[i], arena_printf(r->source.mem, "'%s' takes one value", key[i]));
     }
+    if (given[SIZES] && !read_sizes(r, given[SIZES])) return false;
     if (given[1]->type != YAML_SEQUENCE_NODE) return yaml_complain(&r->source, given[1], "'choices' is a list");
     for (yaml_node_item_t *i = given[1]->data.sequence.items.start; i < given[1]->data.sequence.items.top; i++)
         if (!read_entry(r, yaml_document_get_node(&r->source.doc, *i))) return false;
@@ -93,12 +110,27 @@ static int by_shape(const void *a, const void *b)
     return strcmp(((const tuning_result *)a)->shape, ((const tuning_result *)b)->shape);
 }
 
-void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, text *out)
+/* A scalar in single quotes: a name may hold anything. */
+static void add_quoted(text *out, const char *s)
+{
+    text_add(out, "'");
+    for (; *s; s++) text_addn(out, *s == '\'' ? "''" : s, *s == '\'' ? 2 : 1);
+    text_add(out, "'");
+}
+
+void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, const arguments *sizes, text *out)
 {
     const mode_words w = compile_modes(o);
     if (n) qsort(list, n, sizeof *list, by_shape);
-    text_addf(out, "# Measured by `onnxcc tune`, for `onnxcc compile --tuning=FILE` (docs/tune.md).\ntarget: %s\noptimize: %s\nmath: %s\nprecision: %s\nchoices:%s\n", compile_target(o), w.optimize, w.math,
-              w.precision, n ? "" : " []");
+    text_addf(out, "# Measured by `onnxcc tune`, for `onnxcc compile --tuning=FILE` (docs/tune.md).\ntarget: %s\noptimize: %s\nmath: %s\nprecision: %s\n", compile_target(o), w.optimize, w.math,
+              w.precision);
+    if (sizes->n) text_add(out, "sizes:\n");
+    for (uint32_t i = 0; i < sizes->n; i++) {
+        text_add(out, "  - ");
+        add_quoted(out, sizes->p[i]);
+        text_add(out, "\n");
+    }
+    text_addf(out, "choices:%s\n", n ? "" : " []");
     for (uint32_t i = 0; i < n; i++)
         text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", list[i].shape, list[i].choice, list[i].over, list[i].gain);
 }

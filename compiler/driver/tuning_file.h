@@ -2,6 +2,7 @@
 #ifndef ONNXCC_DRIVER_TUNING_FILE_H
 #define ONNXCC_DRIVER_TUNING_FILE_H
 #include "compile.h"
+#include "driver/process.h"
 #include "plan/tuning.h"
 
 /* Reads the file; NULL after reporting, with the line: EXIT_USAGE "tuning-file", EXIT_IO. */
@@ -12,6 +13,6 @@ typedef struct {
     const char *shape, *choice, *over; /* over: what the plan would do */
     double gain;                       /* time of that over time of the choice */
 } tuning_result;
-/* The file's text: what was measured with these options; sorts the results. */
-void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, text *out);
+/* The file's text: what was measured with these options, the model pinned by `sizes`; sorts the results. */
+void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, const arguments *sizes, text *out);
 #endif

@@ -94,7 +94,7 @@ static bool measure(bench *b)
             const double theirs = p->ms.n ? p->ms.p[0] : first;
             let_rest(b);
             const int k = theirs >= ROUND_MS ? 1 : (int)fmin(ROUND_MS / fmax(theirs, 1e-3) + 1, per_round);
-            if (!p->missing && !peer_round(b->c->mem, p, k)) p->missing = "it ended during the measurement";
+            if (!p->missing) peer_round(b->c->mem, p, k);
         }
     }
     return true;
@@ -202,12 +202,12 @@ static double quantile(const samples *s, double q)
 static void print_figures(const bench *b, double least)
 {
     FILE *out = b->c->out;
-    fprintf(out, "%-14s min %.4g ms, median %.4g ms, p99 %.4g ms (%u runs, %d thread%s)\n", "onnxcc", least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99), b->ms.n,
-            b->threads, b->threads == 1 ? "" : "s");
+    fprintf(out, "%-14s min %s ms, median %s ms, p99 %s ms (%u runs, %d thread%s)\n", "onnxcc", decimal_of(least, 4).s, decimal_of(quantile(&b->ms, 0.5), 4).s,
+            decimal_of(quantile(&b->ms, 0.99), 4).s, b->ms.n, b->threads, b->threads == 1 ? "" : "s");
     for (uint32_t i = 0; i < b->n_peers; i++) {
         const peer *p = &b->peer[i];
         if (p->missing) continue;
-        fprintf(out, "%-14s min %.4g ms, median %.4g ms; %.2f times ours (%s)", p->name, p->ms.p[0], quantile(&p->ms, 0.5), p->ms.p[0] / least, p->version);
+        fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours (%s)", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least, p->version);
         if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
         fputc('\n', out);
     }
@@ -228,14 +228,14 @@ static void json_peers(FILE *to, const bench *b, double least)
     for (const peer *p = b->peer; p < end; p++) {
         if (p->missing) continue;
         sep = json_key(to, sep, p->name);
-        fprintf(to, "{\"min\":%.6g,\"median\":%.6g,\"runs\":%u}", p->ms.p[0], quantile(&p->ms, 0.5), p->ms.n);
+        fprintf(to, "{\"min\":%s,\"median\":%s,\"runs\":%u}", decimal_of(p->ms.p[0], 6).s, decimal_of(quantile(&p->ms, 0.5), 6).s, p->ms.n);
     }
     sep = "";
     fputs("},\"ratio\":{", to);
     for (const peer *p = b->peer; p < end; p++) {
         if (p->missing) continue;
         sep = json_key(to, sep, p->name);
-        fprintf(to, "%.4g", p->ms.p[0] / least);
+        fputs(decimal_of(p->ms.p[0] / least, 4).s, to);
     }
     sep = "";
     fputs("},\"difference\":{", to);
@@ -268,7 +268,8 @@ static void print_json(const bench *b, double least)
     json_string(to, b->path);
     fprintf(to, ",\"target\":\"%s\",", b->target);
     json_modes(to, b);
-    fprintf(to, ",\"threads\":%d,\"runs\":%u,\"ms\":{\"min\":%.6g,\"median\":%.6g,\"p99\":%.6g},", b->threads, b->ms.n, least, quantile(&b->ms, 0.5), quantile(&b->ms, 0.99));
+    fprintf(to, ",\"threads\":%d,\"runs\":%u,\"ms\":{\"min\":%s,\"median\":%s,\"p99\":%s},", b->threads, b->ms.n, decimal_of(least, 6).s, decimal_of(quantile(&b->ms, 0.5), 6).s,
+            decimal_of(quantile(&b->ms, 0.99), 6).s);
     json_peers(to, b, least);
     if (b->options->profile) {
         fputs(",\"steps\":", to);
@@ -284,7 +285,7 @@ static void report_missing(const bench *b)
         const peer *p = &b->peer[i];
         if (!p->missing) continue;
         diag_error(b->c->diag, EXIT_UNSUPPORTED, "", "peer-missing", "no figure of %s: %s", p->name, p->missing);
-        if (!p->version) diag_hint(b->c->diag, "$ONNXCC_PYTHON says which Python has it; `onnxcc doctor`");
+        if (p->absent) diag_hint(b->c->diag, "$ONNXCC_PYTHON says which Python has it; `onnxcc doctor` lists what the present one has");
     }
 }
 
@@ -300,7 +301,7 @@ static void report(bench *b)
 
 static bool bind_all(bench *b)
 {
-    if (!session_bind(&b->s, &b->inputs.p[0])) return false;
+    if (!session_bind(&b->s, &b->inputs.p[0]) || !bench_worth(b->c, &b->s, &b->inputs.p[0])) return false;
     for (uint32_t i = 1; i < b->inputs.n; i++)
         if (!session_add(&b->s, &b->inputs.p[i])) return false;
     return true;

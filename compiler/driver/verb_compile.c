@@ -64,7 +64,7 @@ static void print_summary(const command *c, const char *folder, const compiled *
     fprintf(stderr, "%u steps for %u nodes, weights %lld bytes, arena ", out->n_steps, out->n_nodes, (long long)out->weights_bytes);
     if (out->arena_bytes < 0) fputs("decided at run time by the dimensions\n", stderr);
     else fprintf(stderr, "%lld bytes\n", (long long)out->arena_bytes);
-    print_winograd(stderr, "Winograd's algorithm:", &out->winograd);
+    print_winograd(stderr, "Winograd's algorithm:", out);
     if (opt_choice(c->o, OPT_MATH) != MATH_FAST) return;
     if (out->fast_steps) fprintf(stderr, "--math=fast: %u step%s more than with the default\n", out->fast_steps, out->fast_steps == 1 ? " rounds" : "s round");
     else fputs("--math=fast changes no step of this model\n", stderr);

@@ -27,16 +27,22 @@ static bool try_compiler(command *c, const char *folder, text *said)
            cc_shared(c->mem, &path, 1, folder, "", "-O2", arena_printf(c->mem, "%s/doctor.so", folder), said);
 }
 
-static void try_package(command *c, const char *python, const char *package)
+static void try_package(command *c, const char *python, const char *package, const char *what_for)
 {
     text said = {.mem = c->mem};
-    const char *argv[] = {python, "-c", arena_printf(c->mem, "import %s; print(%s.__version__)", package, package), NULL};
+    const bool is_program = strchr(package, '-') != NULL; /* what is not imported but run */
+    const char *argv[] = {python, "-c", is_program ? arena_printf(c->mem, "import importlib.metadata; print(importlib.metadata.version('%s'))", package) : arena_printf(c->mem, "import %s; print(%s.__version__)", package, package), NULL};
     const bool ok = process_run(argv, &said) == 0;
-    show(c, package, ok, ok ? said.p : "not there: bench --against can't use it (ONNXCC_PYTHON names the Python that has it)");
+    show(c, package, ok, ok ? said.p : arena_printf(c->mem, "%s does not have it: %s (ONNXCC_PYTHON names the Python that has it)", python, what_for));
 }
 
 exit_code verb_doctor(command *c)
 {
+    static const char *const packages[][2] = {{"numpy", "for bench --against"},
+                                              {"onnxruntime", "for bench --against=onnxruntime"},
+                                              {"openvino", "for bench --against=openvino"},
+                                              {"onnx", "for bench --against=emx"},
+                                              {"emx-onnx-cgen", "for bench --against=emx"}};
     text said = {.mem = c->mem};
     const char *python = getenv("ONNXCC_PYTHON"), *folder = folder_temporary(c->mem, c->diag);
     if (!folder) return EXIT_IO;
@@ -45,7 +51,6 @@ exit_code verb_doctor(command *c)
     folder_remove(folder);
     const char *identity = cc_identity(c->mem), *version = strchr(identity, '\n');
     show(c, "C compiler", ok, ok ? (version ? version + 1 : identity) : said.p ? said.p : "does not run");
-    try_package(c, python, "onnxruntime");
-    try_package(c, python, "openvino");
+    for (size_t i = 0; i < sizeof packages / sizeof *packages; i++) try_package(c, python, packages[i][0], packages[i][1]);
     return ok ? EXIT_OK : EXIT_IO;
 }

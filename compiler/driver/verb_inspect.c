@@ -158,7 +158,7 @@ static void print_text(command *c, model *m, const summary *s, const compiled *a
     else fprintf(c->out, "%-11s %lld bytes (lower bound %lld)\n", "arena", (long long)after->arena_bytes, (long long)after->arena_lower_bound);
     fprintf(c->out, "%-11s %lld bytes\n", "weights", (long long)after->weights_bytes);
     if (after->multiply_adds) fprintf(c->out, "%-11s %s\n", "mul-adds", after->multiply_adds);
-    print_winograd(c->out, "winograd   ", &after->winograd);
+    print_winograd(c->out, "winograd   ", after);
     if (after->dump.n) fwrite(after->dump.p, 1, after->dump.n, c->out);
 }
 

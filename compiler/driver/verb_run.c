@@ -35,7 +35,7 @@ static void print_json(FILE *to, const char *path, const tensor_set *out, double
 {
     fputs("{\"model\":", to);
     json_string(to, path);
-    fprintf(to, ",\"ms\":%.6g,\"outputs\":[", ms);
+    fprintf(to, ",\"ms\":%s,\"outputs\":[", decimal_of(ms, 6).s);
     for (uint32_t i = 0; i < out->list.n; i++) {
         const tensor *t = out->list.p[i];
         fputs(i ? ",{\"name\":" : "{\"name\":", to);

@@ -4,6 +4,7 @@
  * turns, and each step is timed, so that every way is measured in the model, with caches as they are there. How steps are split over threads shows only in the
  * whole run, for what one thread writes another one reads: those ways are tried one after the other, against the best so far. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,16 @@ typedef struct {
     VEC(tuning_result) results;
 } tuner;
 
+/* What it is at, on stderr, for it may take minutes. */
+static void progress(const tuner *t, const char *fmt, ...)
+{
+    va_list list;
+    if (t->c->quiet) return;
+    va_start(list, fmt);
+    vfprintf(stderr, fmt, list);
+    va_end(list);
+}
+
 /* ---- variants ---- */
 
 static tuning *no_choices(const tuner *t)
@@ -76,7 +87,7 @@ static bool build(tuner *t, variant *v, bool profile)
     v->run = INFINITY;
     v->least = ARENA_ARRAY(c->mem, double, v->built.n_steps + 1);
     for (uint32_t i = 0; i < v->built.n_steps; i++) v->least[i] = INFINITY;
-    return session_open(&v->s, c->mem, c->diag, library, v->built.name, o.threads) && session_bind(&v->s, &t->inputs.p[0]) && session_call(&v->s, NULL);
+    return session_open(&v->s, c->mem, c->diag, library, v->built.name, o.threads) && session_bind(&v->s, &t->inputs.p[0]) && bench_worth(c, &v->s, &t->inputs.p[0]) && session_call(&v->s, NULL);
 }
 
 static void close_variant(variant *v)
@@ -140,7 +151,8 @@ static double step_time(const variant *v, const char *shape)
 
 static void note_result(tuner *t, const char *shape, const char *choice, const char *over, double gain)
 {
-    if (t->c->verbose) fprintf(stderr, "%s: %s over %s, %.2f\n", shape, choice, over, gain);
+    if (choice == over) progress(t, "%s: %s, as planned\n", shape, choice);
+    else progress(t, "%s: %s, %.2f times as fast as %s\n", shape, choice, gain, over);
     VEC_PUSH(t->c->mem, t->results, ((tuning_result){shape, choice, over, gain}));
 }
 
@@ -168,10 +180,12 @@ static bool tune_kernels(tuner *t, tuning *best)
 {
     variant v[TUNING_WORDS] = {{.choices = no_choices(t)}};
     uint32_t n = 1, most = 1;
+    progress(t, "building: as planned\n");
     bool ok = build(t, &v[0], true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
         if (!tuning_is_split(v[0].choices->questions.p[i].shape) && v[0].choices->questions.p[i].n > most) most = v[0].choices->questions.p[i].n;
     for (; ok && n < most; n++) {
+        progress(t, "building: way %u of %u\n", n + 1, most);
         v[n].choices = no_choices(t);
         for (uint32_t i = 0; i < v[0].choices->questions.n; i++) {
             const tuning_question *q = &v[0].choices->questions.p[i];
@@ -179,6 +193,7 @@ static bool tune_kernels(tuner *t, tuning *best)
         }
         ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
     }
+    if (ok) progress(t, "measuring: %u build%s in turns, %d round%s\n", n, n == 1 ? "" : "s", t->rounds, t->rounds == 1 ? "" : "s");
     ok = ok && time_all(t, v, n, true);
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
         if (!tuning_is_split(v[0].choices->questions.p[i].shape)) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
@@ -194,6 +209,7 @@ static bool try_splits(tuner *t, const tuning_question *q, variant *pair)
     double gain = 1;
     const char *choice = q->word[0];
     for (uint32_t k = 1; k < q->n; k++) {
+        progress(t, "measuring: %s: %s\n", q->shape, q->word[k]);
         pair[1] = (variant){.choices = with_choice(t, pair[0].choices, q->shape, q->word[k])};
         if (!build(t, &pair[1], false) || !check_outputs(t, &pair[0], &pair[1])) return false;
         pair[0].run = INFINITY;
@@ -273,19 +289,27 @@ static void print_report(tuner *t, double before, double after)
 {
     const command *c = t->c;
     uint32_t changed = 0;
+    decimal was, is;
     for (uint32_t i = 0; i < t->results.n; i++) changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
+    if (!changed) before = after = fmin(before, after); /* of the same code: what differs is noise */
+    was = decimal_of(before, 6);
+    is = decimal_of(after, 6);
     if (c->json) {
         fputs("{\"model\":", c->json);
         json_string(c->json, t->path);
-        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%.6g,\"tuned\":%.6g}}\n", t->o.threads, t->results.n, changed, before, after);
+        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%s,\"tuned\":%s}}\n", t->o.threads, t->results.n, changed, was.s, is.s);
     }
-    if (!c->quiet && c->json != stdout) fprintf(c->out, "%u shapes, %u of them better otherwise: %.4g ms, before %.4g ms\n", t->results.n, changed, after, before);
+    if (c->quiet || c->json == stdout) return;
+    fprintf(c->out, "%u shape%s, ", t->results.n, t->results.n == 1 ? "" : "s");
+    if (changed) fprintf(c->out, "%u of them better otherwise: %s ms, before %s ms\n", changed, decimal_of(after, 4).s, decimal_of(before, 4).s);
+    else fprintf(c->out, "none of them better than planned: %s ms\n", decimal_of(before, 4).s);
 }
 
 /* The model with all choices against the model without. */
 static bool report(tuner *t)
 {
     variant pair[2] = {{.choices = no_choices(t)}, {0}};
+    progress(t, "measuring: the model without these choices and with them\n");
     bool ok = build(t, &pair[0], false) && build_tuned(t, &pair[1]);
     for (int k = 0; ok && k < SET_BACK && set_back(t, &pair[1]); k++) {
         close_variant(&pair[1]);
@@ -299,6 +323,14 @@ static bool report(tuner *t)
     return ok;
 }
 
+/* Choices name shapes with all their sizes, so only a model of those sizes finds them. */
+static void say_sizes(const tuner *t, const arguments *sizes)
+{
+    text list = {.mem = t->c->mem};
+    for (uint32_t i = 0; i < sizes->n; i++) tuning_size_option(&list, sizes->p[i]);
+    if (list.n) progress(t, "these choices are for the sizes that were measured: `onnxcc compile --tuning` finds them with %s\n", list.p);
+}
+
 static bool tune_in(tuner *t, const char *output)
 {
     command *c = t->c;
@@ -308,13 +340,17 @@ static bool tune_in(tuner *t, const char *output)
     if (target_is_cuda(name) || (name && !strcmp(name, "auto"))) return diag_error(c->diag, EXIT_USAGE, "", "target", "tune is for targets of C");
     t->rounds = (int)opt_int(c->o, OPT_REPEAT, ROUNDS);
     t->tolerance = t->o.precision == PRECISION_FP32 ? 1e-3 : 1.0 / 32;
+    if (!file_can_write(output, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
     model *m = load_for_build(c->mem, c->diag, t->path);
     if (!m || !bench_inputs(c, m, &t->o, &t->inputs)) return false;
+    const arguments sizes = bench_sizes(m, &t->inputs.p[0]);
     tuning *best = no_choices(t);
     if (!tune_kernels(t, best) || (t->o.threads > 1 && !tune_splits(t, best)) || !report(t)) return false;
     text out = {.mem = c->mem};
-    tuning_text(t->results.p, t->results.n, &t->o, &out);
-    return file_write(output, out.p, out.n, &why) || diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
+    tuning_text(t->results.p, t->results.n, &t->o, &sizes, &out);
+    if (!file_write(output, out.p, out.n, &why)) return diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", output, why);
+    say_sizes(t, &sizes);
+    return true;
 }
 
 exit_code verb_tune(command *c)

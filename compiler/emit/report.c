@@ -5,6 +5,7 @@
 
 #include "base/embedded.h"
 #include "emit/emit.h"
+#include "plan/tuning.h"
 
 static void json_text(text *t, const char *s)
 {
@@ -134,6 +135,12 @@ static void emit_manifest(emit *e, const compiled *done, text *out)
     }
     text_add(out, "},\n");
     json_precision(e, out);
+    const char *tuned = tuning_name(e->o->tuning, e->target);
+    if (tuned) {
+        text_add(out, "  \"tuning\": ");
+        json_text(out, tuned);
+        text_add(out, ",\n");
+    }
     json_io(e, true, out);
     json_io(e, false, out);
     text_add(out, "  \"dims\": [");

@@ -5,6 +5,7 @@
 #include "base/embedded.h"
 #include "emit/emit.h"
 #include "emit/trim.h"
+#include "plan/tuning.h"
 
 static void io_line(emit *e, const char *what, slot s, text *out)
 {
@@ -23,9 +24,12 @@ static void io_line(emit *e, const char *what, slot s, text *out)
 static void options_line(emit *e, text *out)
 {
     const mode_words w = compile_modes(e->o);
+    const char *tuned = tuning_name(e->o->tuning, e->target);
     text_addf(out, " * options --optimize=%s --math=%s", w.optimize, w.math);
-    if (on_device(e)) text_addf(out, " --gpu-precision=%s\n", w.gpu_precision);
-    else text_addf(out, " --precision=%s --threads=%d\n", w.precision, e->o->threads);
+    if (on_device(e)) text_addf(out, " --gpu-precision=%s", w.gpu_precision);
+    else text_addf(out, " --precision=%s --threads=%d", w.precision, e->o->threads);
+    if (tuned) text_addf(out, " --tuning=%s", comment_text(e->mem, tuned));
+    text_add(out, "\n");
 }
 
 void head_comment(emit *e, text *out)

@@ -22,6 +22,13 @@ static void refuse(tuning *t, const char *shape)
     e->refused = true;
 }
 
+const char *tuning_name(const tuning *t, const target *on)
+{
+    if (!t || !t->path || (t->target && strcmp(t->target, on->name))) return NULL;
+    const char *slash = strrchr(t->path, '/');
+    return slash ? slash + 1 : t->path;
+}
+
 const char *tuning_word(const tuning *t, const char *shape)
 {
     const tuning_entry *e = entry_of(t, shape);
@@ -101,18 +108,39 @@ static bool asked_with_other_threads(const tuning *t, const char *shape)
     return false;
 }
 
-void tuning_warn(const tuning *t, diag *d)
+void tuning_size_option(text *to, const char *size)
+{
+    const char *word = strchr(size, ' ');
+    const bool plain = word && !word[1 + strspn(word + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.,:=/+-")];
+    if (to->n) text_add(to, " ");
+    if (plain) text_add(to, size);
+    else text_addf(to, "%.*s'%s'", (int)(word ? word + 1 - size : 0), size, word ? word + 1 : size);
+}
+
+/* What could have been chosen instead. */
+static void hint_words(const tuning *t, diag *d, const tuning_entry *e)
+{
+    text words = {.mem = t->mem};
+    for (uint32_t i = 0; i < t->questions.n; i++)
+        for (uint32_t k = 0; !strcmp(t->questions.p[i].shape, e->shape) && k < t->questions.p[i].n; k++) text_addf(&words, "%s%s", words.n ? ", " : "", t->questions.p[i].word[k]);
+    if (words.n) diag_hint(d, "the ways here are: %s", words.p);
+}
+
+void tuning_warn(const tuning *t, diag *d, const char *sizes)
 {
     uint32_t unused = 0, threads = 0;
     const tuning_entry *first = NULL;
     for (uint32_t i = 0; t && t->path && i < t->entries.n; i++) {
         const tuning_entry *e = &t->entries.p[i];
-        if (e->refused) diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, e->line), "tuning-stale", "'%s' is no way to compute %s here: the plan chooses", e->choice, e->shape);
-        else if (!e->used && asked_with_other_threads(t, e->shape)) threads++;
+        if (e->refused) {
+            diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, e->line), "tuning-stale", "'%s' is no way to compute %s here: the plan chooses", e->choice, e->shape);
+            hint_words(t, d, e);
+        } else if (!e->used && asked_with_other_threads(t, e->shape)) threads++;
         else if (!e->used && !unused++) first = e;
     }
     if (threads) diag_warn(d, t->path, "tuning-target", "measured with another number of threads (%u choices): not used", threads);
     if (unused) diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, first->line), "tuning-unknown", "the model has no %s (%u such choices)", first->shape, unused);
+    if (unused && sizes && *sizes) diag_hint(d, "the file was measured with other sizes: compile with %s", sizes);
 }
 
 /* ---- convolutions ---- */

@@ -30,10 +30,13 @@ typedef struct tuning {
     arena *mem;
     const char *path, *target; /* the file; what it was measured on */
     const char *optimize, *math, *precision; /* the words of the options that it was measured with; NULL: it does not say */
+    VEC(const char *) sizes; /* the options that pinned the model, such as "--dim batch=1" */
     VEC(tuning_entry) entries;
     VEC(tuning_question) questions; /* that the plan asked, each shape once */
 } tuning;
 
+/* The name, without its folder, of the file that code for the target follows; NULL: of none. */
+const char *tuning_name(const tuning *t, const target *on);
 /* Which of n words; 0, the plan's own, where no entry says otherwise or t is NULL. */
 uint32_t tuning_choose(tuning *t, const char *shape, uint32_t n, const char *const *word);
 /* The entry's answer alone, for where the words are not known yet, or the plan's own way comes later; NULL: there is none. */
@@ -45,9 +48,12 @@ void tuning_note(tuning *t, const char *shape, uint32_t n, const char *const *wo
 /* After plan_flatten: which steps each question was about. */
 void tuning_steps(tuning *t, program *p);
 
-/* Is it for this target? Else false after a warning. After compiling: warns of entries of a file that were not followed. */
+/* Is it for this target? Else false after a warning. After compiling: warns of entries of a file that were not followed. `sizes`: options that
+ * would make the model's sizes those that were measured; NULL or "": there are none. */
 bool tuning_is_for(const tuning *t, diag *d, const target *on);
-void tuning_warn(const tuning *t, diag *d);
+void tuning_warn(const tuning *t, diag *d, const char *sizes);
+/* Appends such an option as a shell takes it. */
+void tuning_size_option(text *to, const char *size);
 
 /* The shape of a K_CONV before its selection, and the side of Winograd's tiles that an entry wants for it: 0 for none, -1 where there is no entry. */
 const char *tuning_conv_shape(program *p, const plan_options *o, const kernel *k);

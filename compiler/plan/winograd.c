@@ -146,11 +146,11 @@ static void sort(candidates *list)
         }
 }
 
-/* Multiply-adds of the step that tiles of a side save, where its sizes are known; side 0: none. */
+/* Multiply-adds of the step that tiles of a side save, at the least sizes of what is open; side 0: none. */
 static int64_t saved_by(program *p, const kernel *k, int side)
 {
-    int64_t work;
-    return side && dim_is_const(p->dims, matrix_work(p, k), &work) ? work / (9 * side * side) * (9 * side * side - points_of(side)) : 0;
+    const int64_t work = dim_range(p->dims, matrix_work(p, k)).lo;
+    return side ? work / (9 * side * side) * (9 * side * side - points_of(side)) : 0;
 }
 
 static void note_taken(program *p, const kernel *k, winograd_use *f)

@@ -7,9 +7,68 @@ says last '"model":"relu.onnx","target":"' '"optimize":"balanced","math":"defaul
 says err "input 'x' is pinned to 4x3"
 expect 0 bench relu.onnx --input x.pb --repeat 2 --threads 2
 says err "pinned to 2x3"
+# Sizes of what is given against those of the model and of the options.
+expect 0 bench relu.onnx --dim n=1..8 --input x.pb --repeat 1
+says err "pinned to 2x3"
+expect 2 bench relu.onnx --dim n=1 --input x.pb
+says err "input 'x': 'x.pb': dimension 0 is 2, expected 1, as --dim n says [input-shape]" "leave out --dim n"
+expect 2 bench relu.onnx --dim x:0=3..8 --input x=x.pb
+says err "'x.pb': dimension 0 is 2, expected 3..8, as --dim x:0 says"
+expect 2 bench relu.onnx --shape x=?x4 --input x.pb
+says err "'x.pb': dimension 1 is 3, expected 4, as --shape x says"
+expect 2 bench relu.onnx --shape x=2x3 --dim n=4 # of options alone
+says err "input 'x': dimension 0 is 2, expected 4, as --dim n says"
+expect 2 tune relu.onnx --dim n=1 --input x.pb -o t.yaml
+says err "'x.pb': dimension 0 is 2, expected 1, as --dim n says"
+cat > four.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+four (float[n,4] x) => (float[n,4] y) { y = Relu (x) }
+END
+expect 2 bench four.onnxtxt --input x.pb
+says err "input 'x': 'x.pb': dimension 1 is 3, expected 4 [input-shape]"
+! grep -q -e --shape err || fail "an option that was not given is blamed"
+# One symbol in two inputs: what is invented has the size of what is given; tensors without a name go to the inputs in order.
+cat > sum.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+sum (float[n,3] a, float[n,3] b) => (float[n,3] y) { y = Add (a, b) }
+END
+npy() { # SHAPE BYTES-OF-ZEROS
+    printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': ($1), }"
+    head -c "$2" /dev/zero
+}
+npy '1, 3' 12 > one.npy
+npy '2, 3' 24 > two.npy
+npy '0, 3' 0 > none.npy
+expect 0 bench sum.onnxtxt --input a=two.npy --repeat 1
+says err "input 'b' is pinned to 2x3"
+expect 0 bench sum.onnxtxt --input two.npy --input two.npy --repeat 1
+says err "input 'a' is pinned to 2x3" "input 'b' is pinned to 2x3"
+expect 2 bench sum.onnxtxt --input a=two.npy --input b=one.npy
+says err "input 'b': 'one.npy': dimension 0 is 1, but 'n' is 2 in 'a'"
+# Nothing to measure, nothing to read.
+expect 2 bench relu.onnx --input none.npy
+says err "no output has an element at these sizes: there is nothing to measure [no-data]" "input 'x' is 0x3"
+expect 2 tune relu.onnx --input none.npy -o t.yaml
+says err "there is nothing to measure"
+printf 'PK\005\006\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000' > empty.npz
+expect 2 bench relu.onnx --input empty.npz
+says err "'empty.npz' holds no tensor [no-data]"
+mkdir -p hollow
+cp empty.npz hollow/a.npz
+expect 2 bench relu.onnx --data hollow
+says err "'hollow/a.npz' holds no tensor"
+for verb in bench run; do
+    expect 3 $verb relu.onnx --input relu.onnx
+    says err "'relu.onnx' is no file of tensors: its name ends neither in .npz nor in .npy nor in .pb" ".npz and .npy, and from ONNX's .pb"
+done
+cp x.pb x.pgm
+expect 3 verify relu.onnx --inputs x.pb --expect x.pgm
+says err "'x.pgm' is no file of tensors"
 ONNXCC_PYTHON=false expect 4 bench relu.onnx --repeat 2 --against onnxruntime
-says err "no figure of onnxruntime: false does not start or ends early [peer-missing]" "ONNXCC_PYTHON says which Python has it"
-says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"false does not start'
+says err "no figure of onnxruntime: 'false' ends with status 1 before the engine is ready [peer-missing]" "ONNXCC_PYTHON says which Python has it"
+says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
+ONNXCC_PYTHON=./nowhere expect 4 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: there is no './nowhere' to run it with [peer-missing]" "ONNXCC_PYTHON says which Python has it"
 expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
 says err "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not 'nobody'"
 expect 2 bench relu.onnx --against ''
@@ -33,7 +92,30 @@ tail -1 out > last
 says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
 ONNXCC_PYTHON=./engine expect 4 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
 says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
+! grep -q ONNXCC_PYTHON err || fail "a hint that is about a missing package"
 says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
+
+# What the script itself says: of a Python without packages which; of an engine that refuses the model, the engine's words.
+cat > python <<'END'
+#!/bin/sh
+exec python3 -S -E -s "$@"
+END
+chmod +x python
+if python3 -S -E -s -c '' 2>/dev/null && ! python3 -S -E -s -c 'import numpy' 2>/dev/null; then
+    ONNXCC_PYTHON=./python expect 4 bench relu.onnx --repeat 1 --against emx
+    says err " has no package numpy and no onnx and no emx-onnx-cgen [peer-missing]" "ONNXCC_PYTHON says which Python has it; \`onnxcc doctor\`"
+    ! grep -q Traceback err || fail "a traceback"
+fi
+cat > short.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+short (int16[n] x) => (int16[n] y) { y = Relu (x) }
+END
+if "${ONNXCC_PYTHON:-python3}" -c 'import numpy, onnxruntime' 2>/dev/null; then
+    expect 0 text short.onnxtxt -o short.onnx
+    expect 4 bench short.onnx --repeat 1 --against onnxruntime
+    says err "no figure of onnxruntime: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED"
+    ! grep -q -e ONNXCC_PYTHON -e Traceback err || fail "a wrong hint, or a traceback"
+fi
 
 # sets of inputs that runs take in turns
 mkdir -p sets

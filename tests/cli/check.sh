@@ -17,6 +17,7 @@ says out "LeakyRelu"
 expect 0 text relu.onnx
 says out "Relu"
 expect 0 doctor
+for package in numpy onnxruntime openvino onnx emx-onnx-cgen; do says out " $package "; done
 says out "C compiler"
 
 # --full infers as onnx.checker does: what a file declares may not contradict it; numbers that nodes compute are not looked into.

@@ -27,6 +27,14 @@ says err "op-unknown"
 expect 0 ops --json upsample negativeloglikelihoodloss SwiGLU sequenceat ZipMap
 says out '"operator":"Upsample","versions":[1,7,9],"how":"parts"' '"operator":"NegativeLogLikelihoodLoss","versions":[12,13,22],"how":"parts"' \
     '"operator":"SwiGLU","versions":[28],"how":"body"' '"operator":"SequenceAt","versions":[11],"how":"resolved"' '"targets":["c","cuda"]' '"operator":"ZipMap","versions":[1],"how":"resolved"'
+expect 2 verify relu.onnx --input x.pb --expect y.pb
+says err "'verify' has no option --input" "hint: 'verify' has --inputs"
+expect 2 verify relu.onnx --inputs x.pb --expected y.pb
+says err "there is no option '--expected'" "hint: 'verify' has --expect"
+expect 2 run relu.onnx --inputs=x.pb
+says err "hint: 'run' has --input"
+expect 2 run relu.onnx --against onnxruntime
+says err "it is an option of \`onnxcc bench\`"
 expect 0 doctor --json
 says out '{"what":"C compiler","ok":true'
 expect 0 --list-targets

@@ -16,13 +16,70 @@ conv='conv 16 to 16 channels, kernel 3x3, output 1x12x12'
 expect 0 tune net.onnxtxt -o net.yaml --repeat 1 --json
 says out '"model":"net.onnxtxt","threads":1,"shapes":1,' '"ms":{"plan":'
 says net.yaml 'target: ' 'optimize: balanced' 'math: default' 'precision: fp32' "shape: $conv" 'choice: ' 'over: ' 'gain: '
+says err 'building: way 2 of ' ' builds in turns, 1 round' "$conv: " 'measuring: the model without these choices and with them'
+! grep -q sizes net.yaml err || fail "sizes of a model whose sizes are fixed"
 expect 0 compile net.onnxtxt -o one --tuning net.yaml
 [ ! -s err ] || fail "a warning about what was just measured"
-expect 0 compile net.onnxtxt -o two --tuning net.yaml
+says one/net.c ' * options ' ' --tuning=net.yaml'
+says one/net.json '"tuning": "net.yaml",'
+expect 0 compile net.onnxtxt -o two --tuning ./net.yaml
 diff -r one two > out || fail "not the same twice"
 expect 0 tune net.onnxtxt -o net2.yaml --repeat 1 --threads 2
 expect 0 bench net.onnxtxt --tuning net2.yaml --threads 2 --repeat 1
 [ ! -s err ] || fail "a warning about what was just measured, with threads"
+
+# What did not change gained nothing; -q says nothing.
+printf '<ir_version: 8, opset_import: ["" : 17]>\nplain (float[3] x) => (float[3] y) { y = Relu (x) }\n' > plain.onnxtxt
+expect 0 tune plain.onnxtxt -o plain.yaml --repeat 1 -q --json=plain.json
+[ ! -s err ] && [ ! -s out ] || fail "words in spite of -q"
+grep -qE '"shapes":0,"changed":0,"ms":\{"plan":([0-9.]+),"tuned":\1\}' plain.json || fail "noise as a gain"
+expect 0 tune plain.onnxtxt -o plain.yaml --repeat 1
+says out '0 shapes, none of them better than planned: '
+says plain.yaml 'choices: []'
+
+# Choices hold for the sizes that were measured: the file says which, and so do tune and a compilation with other ones.
+sed -e 's/float\[1,/float[n,/g' -e 's/^net (/net (float[k] z, /' -e 's/=> (/=> (float[k] u, /' -e 's/y = Relu/u = Relu (z) y = Relu/' net.onnxtxt > open.onnxtxt
+expect 0 tune open.onnxtxt -o open.yaml --repeat 1 --dim n=2
+says open.yaml "  - '--dim n=2'" "  - '--dim k=1'" "shape: conv 16 to 16 channels, kernel 3x3, output 2x12x12"
+says err 'finds them with --dim k=1 --dim n=2'
+expect 0 compile open.onnxtxt -o open --tuning open.yaml
+says err 'tuning-unknown' 'hint: the file was measured with other sizes: compile with --dim k=1 --dim n=2'
+expect 0 compile open.onnxtxt -o open --tuning open.yaml --dim n=3 --dim k=1
+says err 'compile with --dim n=2'
+for sizes in '--dim n=2' '--shape x=2x16x12x12'; do
+    expect 0 compile open.onnxtxt -o open --tuning open.yaml $sizes
+    [ ! -s err ] || fail "a warning about what was just measured, with $sizes"
+done
+expect 0 bench open.onnxtxt --tuning open.yaml --shape x=2x16x12x12 --repeat 1 -q
+[ ! -s err ] || fail "a warning about what was just measured, in bench"
+
+# Where the file can't be written, nothing is measured.
+expect 5 tune net.onnxtxt -o nowhere/net.yaml
+says err "can't write 'nowhere/net.yaml': No such file or directory"
+! grep -q -e building -e measuring err || fail "measured for nothing"
+expect 5 tune net.onnxtxt -o .
+says err "can't write '.': Is a directory"
+
+# Whatever ends it, its temporary folder goes, and nothing is written.
+mkdir tmp
+for signal in TERM KILL; do
+    TMPDIR=$work/tmp "$onnxcc" tune net.onnxtxt -o killed.yaml --repeat 1000 > out 2> err &
+    pid=$!
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        ls tmp/onnxcc-*/0 > /dev/null 2>&1 && break
+        sleep 0.5
+    done
+    kill -$signal $pid
+    wait $pid
+    for i in 1 2 3 4 5 6 7 8 9 10; do
+        ls -d tmp/onnxcc-* > /dev/null 2>&1 || break
+        sleep 0.5
+    done
+    ! ls -d tmp/onnxcc-* > /dev/null 2>&1 || fail "a temporary folder after SIG$signal"
+    [ ! -e killed.yaml ] || fail "a file in spite of SIG$signal"
+done
+TMPDIR=$work/tmp expect 0 bench net.onnxtxt --repeat 1
+! ls -d tmp/onnxcc-* > /dev/null 2>&1 || fail "a temporary folder after bench"
 
 # The choice decides.
 choose() {
@@ -40,6 +97,9 @@ done
 expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize speed -v --json
 says err "Winograd's algorithm: 1 convolutions, 27648 bytes of weights more for 248832 multiply-adds less"
 says out '"winograd": {"convolutions": 1, "weights_bytes": 27648, "multiply_adds_saved": 248832'
+sed 's/float\[1,/float[n,/g' net.onnxtxt > batch.onnxtxt # of an open batch: for one image
+expect 0 compile batch.onnxtxt -o said --target x86-64-v3 --optimize speed -v
+says err "27648 bytes of weights more for 248832 multiply-adds less (the run's dimensions at their least)"
 expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize size -v
 says err '0 convolutions' '; --optimize=speed: 1 more or in larger tiles, 27648 bytes for 248832'
 
@@ -49,13 +109,14 @@ says err 'hand.yaml:3: ' "'winograd 4' is no way to compute $conv here" 'tuning-
 ! grep -q conv_wino out || fail "Winograd's algorithm in strict mode"
 choose 'tile 99x99x99'
 expect 0 compile net.onnxtxt -o stale --target x86-64-v3 --tuning hand.yaml
-says err 'hand.yaml:3: ' 'tuning-stale'
+says err 'hand.yaml:3: ' 'tuning-stale' 'hint: the ways here are: ' ', winograd 4'
 expect 0 compile net.onnxtxt -o other --target x86-64-v4 --tuning hand.yaml
 says err 'measured on x86-64-v3: not used for x86-64-v4' 'tuning-target'
 printf 'target: x86-64-v3\nchoices:\n  - shape: product 3x4 by 4x5\n    choice: tile 1x1\n' > hand.yaml
 expect 0 compile net.onnxtxt -o unknown --target x86-64-v3 --tuning hand.yaml
 says err 'hand.yaml:3: ' 'the model has no product 3x4 by 4x5 (1 such choices)' 'tuning-unknown'
 expect 0 compile net.onnxtxt -o plain --target x86-64-v3
+sed -i -e 's/ --tuning=hand.yaml//' -e '/"tuning": /d' unknown/* # where alone it is named
 diff -r unknown plain > out || fail "a file without choices for the model changes something"
 
 printf 'target: x86-64-v3\nchoices:\n  - shape: %s\n    choice: tile 1x1x1\n' "$conv" > hand.yaml
@@ -89,6 +150,10 @@ printf 'target: any\nchoices: none\n' > bad.yaml
 bad 2 'is a list'
 printf 'target: any\nmath: [fast]\nchoices: []\n' > bad.yaml
 bad 2 "'math' takes one value"
+printf 'target: any\nsizes: 3\nchoices: []\n' > bad.yaml
+bad 2 "'sizes' is a list"
+printf 'target: any\nsizes:\n  - batch=1\nchoices: []\n' > bad.yaml
+bad 3 "'sizes' lists options such as --dim batch=1"
 printf 'target: any\nchoices:\n  - shape: a\n    chioce: b\n' > bad.yaml
 bad 4 "no key 'chioce'"
 printf 'target: any\nchoices:\n  - shape: a\n' > bad.yaml

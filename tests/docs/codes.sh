@@ -13,7 +13,7 @@ done
 listed=$(sed -n 's/^CODE("\([a-z0-9-]*\)".*/\1/p' compiler/driver/codes.def | sort)
 [ "$(echo "$listed" | uniq -d)" = "" ] || { echo "twice: $(echo "$listed" | uniq -d)"; failed=1; }
 # Words with a hyphen in quotes are codes, but for these. Codes of one word stand behind a place, as arguments of a diag_... or infer_... call.
-others='emx-fast-math|openvino-bf16|generic-c99|libjpeg-dev|libpng-dev|mul-adds'
+others='emx-fast-math|emx-onnx-cgen|openvino-bf16|generic-c99|libjpeg-dev|libpng-dev|mul-adds'
 used=$({ grep -rhoE '"[a-z]+(-[a-z0-9]+)+"' compiler --include=*.c | tr -d '"' | grep -vxE "$others"
          grep -rhoE 'EXIT_[A-Z]+, [^"]*(""[^"]*)?"[a-z]+",|\b(infer|lower|version|spot)_(error|unsupported)\([^"]*"[a-z]+",' compiler --include=*.c | sed 's/.*"\([a-z]*\)",$/\1/'; } | sort -u)
 for code in $used; do

@@ -21,7 +21,7 @@ const op_def *op_table(uint32_t *n)
 const op_def *op_find(const char *domain, const char *name)
 {
     for (uint32_t i = 0; i < N_OPS; i++)
-        if (!strcmp(TABLE[i].name, name) && !strcmp(TABLE[i].domain, domain)) return &TABLE[i];
+        if (*TABLE[i].name == *name && !strcmp(TABLE[i].name, name) && !strcmp(TABLE[i].domain, domain)) return &TABLE[i]; /* a model may have 2^16 nodes */
     return NULL;
 }
 

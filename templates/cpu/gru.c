@@ -22,13 +22,13 @@ INLINE vf gru_clip(vf x)
     return CLIP < INFINITY ? vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x)) : x;
 }
 
-/* From r's argument, width = H: r . h into `reset`, or r . (h * Rn), which `reset` holds, added to n's argument. */
+/* From r's argument, width = H: r . h into `reset`, or r . (h * Rn + Rbn), which stands behind it, added to n's argument, which `reset` holds. */
 INLINE void gru_reset(int64_t width, float *restrict gates, const float *restrict h, float *restrict reset)
 {
     for (int64_t j = 0; j < width; j += VL) {
         const vf r = F_V(gru_clip(vf_ld(gates + width + j)));
         if (!LINEAR_BEFORE_RESET) vf_st(reset + j, r * vf_ld(h + j));
-        else vf_st(reset + j, vf_fma(r, vf_ld(reset + j), vf_ld(gates + 2 * width + j)));
+        else vf_st(reset + j, vf_fma(r, vf_ld(gates + 2 * width + j), vf_ld(reset + j)));
     }
 }
 
@@ -55,12 +55,13 @@ KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw
         for (int64_t b = lo; b < hi; b++) {
             const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
             float *row = scratch + b * row_size;
-            memcpy(row, xw + XW_AT + (t * BATCH + b) * 3 * H, (size_t)H * 3 * sizeof *xw);
+            const float *from = xw + XW_AT + (t * BATCH + b) * 3 * H;
+            memcpy(row, from, (size_t)H * (LINEAR_BEFORE_RESET ? 2 : 3) * sizeof *xw);
             if (!LINEAR_BEFORE_RESET) continue;
-            for (int64_t j = 0; j < H; j++) row[reset_at + j] = rb ? rb[RB_AT + j] : 0.0f;
+            memcpy(row + reset_at, from + 2 * H, (size_t)H * sizeof *xw);
+            for (int64_t j = 0; j < H; j++) row[2 * H + j] = rb ? rb[RB_AT + j] : 0.0f;
         }
-        MUL_ACC(first, first + h_at, rt + RT_AT, hi - lo, H, 2 * H, row_size, 3 * H);
-        if (LINEAR_BEFORE_RESET) MUL_ACC(first + reset_at, first + h_at, rt + RT_AT + 2 * H, hi - lo, H, H, row_size, 3 * H);
+        MUL_ACC(first, first + h_at, rt + RT_AT, hi - lo, H, (LINEAR_BEFORE_RESET ? 3 : 2) * H, row_size, 3 * H); /* one pass over whole rows where it can be */
         for (int64_t b = lo; b < hi; b++) {
             float *row = scratch + b * row_size;
             gru_reset(H, row, row + h_at, row + reset_at);

@@ -350,19 +350,48 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     return name;
 }
 
-const char *bind_hook(binder *b, text *out, const char *body, const char *plain, const char *stem)
+/* The text with a mark that is no word for each of the names, by their order. */
+static const char *without_names(binder *b, const char *s, uint32_t n, const char *const *params)
 {
-    bool fresh;
-    const char *name = instance_name(b, arena_printf(b->mem, "HOOK\n%s", plain ? plain : body), NULL, stem, &fresh);
-    if (!fresh) return name;
+    text t = {.mem = b->mem};
+    text_add(&t, "");
+    while (*s) {
+        const char *end = s + 1;
+        uint32_t i = n;
+        if (is_word(*s)) {
+            while (is_word(*end)) end++;
+            for (i = 0; i < n && (strlen(params[i]) != (size_t)(end - s) || memcmp(params[i], s, (size_t)(end - s))); i++) {}
+        } else if (*s == '"' || *s == '\'') end = string_end(s);
+        if (i < n) text_addf(&t, "$%u", i);
+        else text_addn(&t, s, (size_t)(end - s));
+        s = end;
+    }
+    return t.p;
+}
+
+static void copy_named(text *out, const char *body, const char *name)
+{
     const kernel_def pseudo = {.name = "HOOK"};
     const words none = {0};
     copy_file(out, body, &pseudo, name, &none);
+}
+
+const char *bind_hook(binder *b, text *out, const char *body, uint32_t n, const char *const *params, const char *stem)
+{
+    bool fresh;
+    const char *name = instance_name(b, arena_printf(b->mem, "HOOK\n%s", without_names(b, body, n, params)), NULL, stem, &fresh);
+    if (fresh) copy_named(out, body, name);
     return name;
 }
 
-const char *bind_printed(binder *b, const char *plain, const char *name)
+const char *bind_printed(binder *b, text *out, const char *head, const char *body, uint32_t n, const char *const *params, const char *name)
 {
     bool fresh;
-    return instance_name(b, arena_printf(b->mem, "%s\n%s", b->cuda ? "" : "host", plain), name, NULL, &fresh);
+    const char *key = arena_printf(b->mem, "%s\n%s", b->cuda ? "" : "host", without_names(b, body, n, params));
+    name = instance_name(b, key, name, NULL, &fresh);
+    if (!fresh) return name;
+    text_add(out, head);
+    copy_named(out, body, name);
+    text_add(out, "\n");
+    return name;
 }

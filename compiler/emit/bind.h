@@ -35,12 +35,12 @@ void binder_side(binder *b, bool cuda);
 const char *bind_kernel(binder *b, text *out, const char *kernel_name, const binding *bind, uint32_t n, const char *stem);
 
 /* The same sharing for printed functions: `body` is C text in which the function's name is written HOOK (as in HOOK_v, HOOK_s). Appends it
- * with a fresh name made from prefix and stem, unless the same text is there already, and returns that name. `plain`: the text with parameters named
- * by their places, so that functions that differ in such names alone are one; NULL: body. */
-const char *bind_hook(binder *b, text *out, const char *body, const char *plain, const char *stem);
+ * with a fresh name made from prefix and stem, unless the same text is there already, and returns that name. Texts that differ in the n names alone, those of
+ * parameters, are the same. */
+const char *bind_hook(binder *b, text *out, const char *body, uint32_t n, const char *const *params, const char *stem);
 
-/* The name of the function that was noted before with the same plain text; else notes `name` and returns it. */
-const char *bind_printed(binder *b, const char *plain, const char *name);
+/* The same for a function with a name of its own, behind the comment `head`. */
+const char *bind_printed(binder *b, text *out, const char *head, const char *body, uint32_t n, const char *const *params, const char *name);
 
 /* The C text of a bound value: literals negative or over 31 bits in a form that is right in every expression, run-time values in parentheses. */
 const char *binding_text(binder *b, const binding *v);

@@ -44,19 +44,10 @@ int64_t cuda_arena_bytes(emit *e)
 static void print_nest_kernel(emit *e, step *s, text *out)
 {
     printed *f = &e->by_step[s->id];
-    const print_options o = {.prefix = arena_printf(e->mem, "%s_", e->name), .vl = 1, .math = e->o->math};
-    const char *name = arena_printf(e->mem, "step%u", s->id), *own = arena_printf(e->mem, "%s%s", o.prefix, name);
-    print_options unnamed = o;
-    unnamed.plain_names = true;
-    text plain = {.mem = e->mem};
-    nest_print_cuda(e->p, s->nest, "HOOK", &unnamed, &plain, &f->sig, &e->launch[s->id]);
-    f->name = bind_printed(e->binder, plain.p, own);
-    if (f->name == own) {
-        step_signature same = {0};
-        text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-        nest_print_cuda(e->p, s->nest, name, &o, out, &same, &e->launch[s->id]);
-        text_add(out, "\n");
-    }
+    const print_options o = {.vl = 1, .math = e->o->math};
+    text body = {.mem = e->mem};
+    nest_print_cuda(e->p, s->nest, "HOOK", &o, &body, &f->sig, &e->launch[s->id]);
+    share_step(e, s, body.p, out);
     for (uint32_t i = 0; i < f->sig.slots.n; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], is_written(e, s, f->sig.slots.p[i]), false}));
 }
 
@@ -80,8 +71,8 @@ static void print_thread_kernel(emit *e, step *s, text *out)
     const bool split = f->sig.ranged && !has_scratch(s->kernel);
     e->launch[s->id] = split ? (launch_shape){.blocks = dim_cdiv(d, f->sig.range, dim_const(d, KERNEL_THREADS)), .threads = KERNEL_THREADS}
                              : (launch_shape){.blocks = dim_const(d, 1), .threads = 1};
-    text t = {.mem = e->mem}; /* what follows the name */
-    text_addf(&t, ", %d)(", split ? KERNEL_THREADS : 1);
+    text t = {.mem = e->mem};
+    text_addf(&t, "OCC_KERNEL(HOOK, %d)(", split ? KERNEL_THREADS : 1);
     for (uint32_t i = 0; i < f->args.n; i++) {
         if (!f->args.p[i].slot) continue; /* an optional input that is not there */
         text_addf(&t, "%s%s%s *a%u", comma, f->args.p[i].written ? "" : "const ", elem_of(slot_at(e->p, f->args.p[i].slot)->type)->ctype, i);
@@ -104,10 +95,9 @@ static void print_thread_kernel(emit *e, step *s, text *out)
         comma = ", ";
     }
     for (uint32_t i = 0; i < f->sig.symbols.n; i++, comma = ", ") text_addf(&t, "%sd%u", comma, i);
-    text_add(&t, ");\n}\n\n");
-    const char *own = arena_printf(e->mem, "%s_step%u", e->name, s->id);
-    f->name = bind_printed(e->binder, t.p, own);
-    if (f->name == own) text_addf(out, "/* %u  %s */\nOCC_KERNEL(%s%s", s->id, comment_text(e->mem, s->what ? s->what : ""), own, t.p);
+    text_add(&t, ");\n}\n");
+    f->sig.names.n = 0; /* none of the kernel's own */
+    share_step(e, s, t.p, out);
 }
 
 typedef struct {

@@ -79,6 +79,7 @@ bool kernel_exports(const emit *e, dim s);  /* it is a variable of the kernel be
 void print_kernel(emit *e, step *s, text *out); /* the bound template and its hooks; sets by_step[s->id] */
 void call_kernel(emit *e, const step *s, const char *indent, text *out);
 const char *slot_pointer(emit *e, slot s); /* source.c: a C expression for the start of the slot's buffer */
+void share_step(emit *e, const step *s, const char *body, text *out); /* prints the step's function, named HOOK in `body`, unless an equal one is there; sets the step's name */
 void slot_argument(emit *e, slot s, bool from_view, text *out); /* the same, or for the slot's index 0; NULL without a slot */
 void call_block(emit *e, const block *b, const char *indent, text *out);
 

@@ -76,7 +76,7 @@ static const char *adapt_hook(emit *e, text *out, const char *hook_name, const h
         for (uint32_t i = 0; i < all->n; i++) text_addf(&t, "    (void)%s;\n", symbol_param(e, all->p[i]));
         text_addf(&t, "    %s%s_%c(acc%s);\n}\n", h->to ? "" : "return ", hook_name, vector ? 'v' : 's', args.p);
     }
-    return bind_hook(e->binder, out, t.p, NULL, "epilogue");
+    return bind_hook(e->binder, out, t.p, 0, NULL, "epilogue");
 }
 
 static bool needs_adapter(const dim_list *all, const step_signature *kernel_sig, const step_signature *sig)
@@ -162,20 +162,16 @@ enum { MOST_HOOKS = 2 };
 /* The functions of the hooks, and what all of them take together: the slots of the first one, which is the one that stores, come first. */
 typedef struct {
     step_signature sig[MOST_HOOKS];
-    text body[MOST_HOOKS], plain[MOST_HOOKS]; /* with the names of tensors, and without */
+    text body[MOST_HOOKS];
 } printed_hooks;
 
 static void print_hooks(emit *e, const kernel *k, printed_hooks *h, step_signature *together, dim_list *all)
 {
     const print_options o = {.prefix = "", .vl = e->target->vl, .math = e->o->math, .scalar_only = on_device(e)};
-    print_options plain = o;
-    plain.plain_names = true;
     assert(k->n_hook <= MOST_HOOKS);
     for (uint32_t i = 0; i < k->n_hook; i++) {
-        step_signature same = {0};
-        h->body[i] = h->plain[i] = (text){.mem = e->mem};
+        h->body[i] = (text){.mem = e->mem};
         hook_print(e->p, &k->hook[i], "HOOK", k->lane, &o, &h->body[i], &h->sig[i]);
-        hook_print(e->p, &k->hook[i], "HOOK", k->lane, &plain, &h->plain[i], &same);
         for (uint32_t j = 0; j < h->sig[i].slots.n; j++) add_slot(e, together, h->sig[i].slots.p[j]);
         for (uint32_t j = 0; j < h->sig[i].symbols.n; j++) add_dim(e, all, h->sig[i].symbols.p[j]);
     }
@@ -196,7 +192,7 @@ static void print_template(emit *e, step *s, text *out)
     const slot written = k->n_hook ? k->hook[0].to : 0;
     uint32_t n = k->n_bind;
     for (uint32_t i = 0; i < k->n_hook; i++) {
-        const char *name = bind_hook(e->binder, out, h.body[i].p, h.plain[i].p, k->hook[i].map ? "map" : "epilogue");
+        const char *name = bind_hook(e->binder, out, h.body[i].p, h.sig[i].names.n, h.sig[i].names.p, k->hook[i].map ? "map" : "epilogue");
         if (needs_adapter(&all, &f->sig, &h.sig[i])) name = adapt_hook(e, out, name, &k->hook[i], &h.sig[i], &f->sig, written, &all);
         const char *called = k->hook[i].map ? k->hook[i].name : "OUT";
         bind[n++] = text_binding(arena_printf(e->mem, "%s_V", called), arena_printf(e->mem, "%s_v", name));

@@ -159,24 +159,22 @@ bool is_written(const emit *e, const step *s, slot which)
     return k.written;
 }
 
+void share_step(emit *e, const step *s, const char *body, text *out)
+{
+    printed *f = &e->by_step[s->id];
+    const char *head = arena_printf(e->mem, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
+    f->name = bind_printed(e->binder, out, head, body, f->sig.names.n, f->sig.names.p, arena_printf(e->mem, "%s_step%u", e->name, s->id));
+}
+
 void print_c_step(emit *e, step *s, text *out)
 {
     printed *f = &e->by_step[s->id];
     if (s->kind == STEP_KERNEL) print_kernel(e, s, out);
     if (s->kind != STEP_NEST) return;
-    const print_options o = {.prefix = arena_printf(e->mem, "%s_", e->name), .vl = e->target->vl, .math = e->o->math};
-    const char *name = arena_printf(e->mem, "step%u", s->id), *own = arena_printf(e->mem, "%s%s", o.prefix, name);
-    print_options unnamed = o;
-    unnamed.plain_names = true;
-    text plain = {.mem = e->mem};
-    nest_print(e->p, s->nest, "HOOK", &unnamed, &plain, &f->sig);
-    f->name = bind_printed(e->binder, plain.p, own);
-    if (f->name == own) {
-        step_signature same = {0};
-        text_addf(out, "/* %u  %s */\n", s->id, comment_text(e->mem, s->what ? s->what : ""));
-        nest_print(e->p, s->nest, name, &o, out, &same);
-        text_add(out, "\n");
-    }
+    const print_options o = {.vl = e->target->vl, .math = e->o->math};
+    text body = {.mem = e->mem};
+    nest_print(e->p, s->nest, "HOOK", &o, &body, &f->sig);
+    share_step(e, s, body.p, out);
     for (uint32_t i = 0; i < f->sig.slots.n; i++) VEC_PUSH(e->mem, f->args, ((printed_arg){f->sig.slots.p[i], is_written(e, s, f->sig.slots.p[i]), false}));
     f->args_before_range = UINT32_MAX;
     f->range_last = true;

@@ -69,7 +69,6 @@ typedef struct {
     int vl;             /* float lanes of the target's vector: 16, 8, 4 or 1 (scalar) */
     math_mode math;
     bool scalar_only;    /* hooks: no vector form */
-    bool plain_names;    /* pointers are named by their places, not by tensors: functions of equal text then do the same */
     const char *on_fail; /* the statement that a failing step ends with; NULL: return ONNXCC_E_INDEX; */
     bool notes_fail;     /* instead, the code goes to *fail and the step goes on with index 0 */
 } print_options;
@@ -78,6 +77,7 @@ typedef struct {
 typedef struct {
     VEC(slot) slots;   /* written ones first */
     VEC(dim) symbols;
+    VEC(const char *) names; /* of the pointers and of arrays in the function, as printed */
     bool ranged;       /* has parameters int64_t lo, hi over one parallel axis: nest.split */
     dim range;         /* its extent; dim 1 when not ranged */
     bool can_fail;     /* returns int (0 or a negative code), else void */

@@ -111,6 +111,7 @@ const char *identity_text(fold f, ctype t);
 /* ---- print_nest.c ---- */
 void print_collect(printer *w, const nest *n); /* fills param and symbol */
 void print_signature_of(printer *w, const nest *n, step_signature *sig);
+void print_names_of(printer *w, step_signature *sig); /* once everything is printed */
 nest *nest_copy(printer *w, const nest *n); /* the printer's own, in which a store with a fold is a plain store of the folded value */
 bool in_order(const nest *n);               /* its points must be walked in order, by one thread */
 void print_param(printer *w, text *out, const char *comma, const param *q); /* the declaration of a pointer */

@@ -301,5 +301,6 @@ void nest_print_cuda(program *p, const nest *n, const char *name, const print_op
     silence_unused(&w, body.p ? body.p : "", false);
     text_add(out, body.p ? body.p : "");
     text_add(out, "}\n");
+    print_names_of(&w, sig);
     printer_end(&w);
 }

@@ -116,5 +116,6 @@ void hook_print(program *p, const hook *h, const char *name, uint32_t lane, cons
     }
     print_function(&c, out, &k, lane, false);
     if (!o->scalar_only) print_function(&c, out, &k, lane, true);
+    print_names_of(&w, sig);
     printer_end(&w);
 }

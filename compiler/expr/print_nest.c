@@ -11,7 +11,7 @@ static param *param_add(printer *w, slot s)
 {
     for (uint32_t i = 0; i < w->param.n; i++)
         if (w->param.p[i].slot == s) return &w->param.p[i];
-    const char *name = w->o->plain_names ? NULL : slot_at(w->p, s)->name;
+    const char *name = slot_at(w->p, s)->name;
     VEC_PUSH(w->mem, w->param, ((param){.slot = s, .name = fresh_name(w, name ? name : "t")}));
     return &w->param.p[w->param.n - 1];
 }
@@ -160,6 +160,11 @@ void print_signature_of(printer *w, const nest *n, step_signature *sig)
     for (uint32_t i = 0; i < w->symbol.n; i++) VEC_PUSH(w->p->mem, sig->symbols, w->symbol.p[i]);
 }
 
+void print_names_of(printer *w, step_signature *sig)
+{
+    for (uint32_t i = 0; i < w->param.n; i++) VEC_PUSH(w->p->mem, sig->names, arena_strndup(w->p->mem, w->param.p[i].name, strlen(w->param.p[i].name)));
+}
+
 /* ---- the axis that ranges and threads split ---- */
 
 static int64_t few(void *ctx, dim symbol)
@@ -237,5 +242,6 @@ void nest_print(program *p, const nest *n, const char *name, const print_options
     silence_unused(&w, body.p ? body.p : "", sig->ranged);
     text_add(out, body.p ? body.p : "");
     text_add(out, "}\n");
+    print_names_of(&w, sig);
     printer_end(&w);
 }

@@ -163,16 +163,20 @@ static void equal_hooks_are_printed_once(void **state)
 {
     fixture *f = *state;
     const char *body = "static void HOOK_s(float acc) { puts(\"HOOK\"); }\n";
-    assert_string_equal(bind_hook(f->binder, &f->out, body, NULL, "out"), "net_out_1");
-    assert_string_equal(bind_hook(f->binder, &f->out, body, NULL, "out"), "net_out_1");
+    assert_string_equal(bind_hook(f->binder, &f->out, body, 0, NULL, "out"), "net_out_1");
+    assert_string_equal(bind_hook(f->binder, &f->out, body, 0, NULL, "out"), "net_out_1");
     assert_string_equal(f->out.p, "static void net_out_1_s(float acc) { puts(\"HOOK\"); }\n");
     f->out.n = 0;
-    assert_string_equal(bind_hook(f->binder, &f->out, "HOOK_s(bias)", "HOOK_s(p)", "out"), "net_out_2");
-    assert_string_equal(bind_hook(f->binder, &f->out, "HOOK_s(scale)", "HOOK_s(p)", "out"), "net_out_2"); /* differs in the name alone */
-    assert_string_equal(f->out.p, "net_out_2_s(bias)");
-    assert_string_equal(bind_printed(f->binder, "HOOK(p)", "net_step3"), "net_step3");
-    assert_string_equal(bind_printed(f->binder, "HOOK(p)", "net_step7"), "net_step3");
-    assert_string_equal(bind_printed(f->binder, "HOOK(p, q)", "net_step7"), "net_step7");
+    const char *bias = "bias", *scale = "scale";
+    assert_string_equal(bind_hook(f->binder, &f->out, "HOOK_s(bias, \"bias\", bias2)", 1, &bias, "out"), "net_out_2");
+    assert_string_equal(bind_hook(f->binder, &f->out, "HOOK_s(scale, \"bias\", bias2)", 1, &scale, "out"), "net_out_2"); /* differs in the name alone */
+    assert_string_equal(bind_hook(f->binder, &f->out, "HOOK_s(scale, \"scale\", bias2)", 1, &scale, "out"), "net_out_3");
+    assert_string_equal(f->out.p, "net_out_2_s(bias, \"bias\", bias2)net_out_3_s(scale, \"scale\", bias2)");
+    f->out.n = 0;
+    assert_string_equal(bind_printed(f->binder, &f->out, "head ", "HOOK(bias)", 1, &bias, "net_step3"), "net_step3");
+    assert_string_equal(bind_printed(f->binder, &f->out, "head ", "HOOK(scale)", 1, &scale, "net_step7"), "net_step3");
+    assert_string_equal(bind_printed(f->binder, &f->out, "head ", "HOOK(scale)", 0, NULL, "net_step7"), "net_step7"); /* a name that is no parameter */
+    assert_string_equal(f->out.p, "head net_step3(bias)\nhead net_step7(scale)\n");
 }
 
 /* Names that templates use without being their parameters. */

@@ -157,14 +157,22 @@ INLINE void conv_wino_tile(const int rows, const int nv, const float *restrict v
     }
 }
 
-/* m [count][m_t] = v [count][ICP] times u: one point and one group of channels. */
-INLINE void conv_wino_product(const int nv, const float *restrict v, const float *restrict u, const float *next, float *restrict m, int64_t m_t, int64_t count)
+/* How many register tiles of MR the product of `count` tiles begins with: as many as leave the fewest for single ones behind those of MT. */
+INLINE int64_t conv_wino_large(int64_t count)
 {
-    const int64_t channels = (IC + VL - 1) / VL * VL;
+    int64_t best = count / MR;
+    for (int64_t n = best - 1; n >= 0; n--)
+        if ((count - n * MR) % MT < (count - best * MR) % MT) best = n;
+    return best;
+}
+
+/* m [count][m_t] = v [count][ICP] times u: one point and one group of channels. */
+INLINE void conv_wino_product(const int nv, const float *restrict v, const float *restrict u, const float *next, float *restrict m, int64_t m_t, int64_t large, int64_t count)
+{
+    const int64_t channels = (IC + VL - 1) / VL * VL, tile_ahead = (int64_t)IC * AHEAD / 32 * 16;
     int64_t t = 0;
-    for (; t + MR <= count; t += MR, next += (int64_t)IC * AHEAD / 32 * 16) conv_wino_tile(MR, nv, v + t * channels, u, next, m + t * m_t, m_t);
-    if (count % MR == 0) return;
-    for (; t + MT <= count; t += MT) conv_wino_tile(MT, nv, v + t * channels, u, next, m + t * m_t, m_t);
+    for (; t < large * MR; t += MR, next += tile_ahead) conv_wino_tile(MR, nv, v + t * channels, u, next, m + t * m_t, m_t);
+    for (; t + MT <= count; t += MT, next += tile_ahead) conv_wino_tile(MT, nv, v + t * channels, u, next, m + t * m_t, m_t);
     for (; t < count; t++) conv_wino_tile(1, nv, v + t * channels, u, next, m + t * m_t, m_t);
 }
 
@@ -230,6 +238,7 @@ KERNEL void conv_wino(const X_T *restrict x, const float *restrict u, float *res
     int64_t there = -1; /* the block whose input is in v */
     for (int64_t part = lo; part < hi; part++) {
         const int64_t block = part / PARTS, share = part % PARTS, first = block * TB, count = TILES - first < TB ? TILES - first : TB;
+        const int64_t large = conv_wino_large(count);
         if (block != there) conv_wino_input(x + X_AT, v, first, count, OH, OW, X_N, X_C, X_H);
         there = block;
         for (int64_t c = chunks * share / PARTS; c < chunks * (share + 1) / PARTS; c++) {
@@ -239,8 +248,8 @@ KERNEL void conv_wino(const X_T *restrict x, const float *restrict u, float *res
                 for (int64_t g = from; g < to; g++) {
                     const float *ug = next;
                     next += size;
-                    if (NVT == NV || g + 1 < groups) conv_wino_product(NV, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, count);
-                    else conv_wino_product(NVT, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, count);
+                    if (NVT == NV || g + 1 < groups) conv_wino_product(NV, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, large, count);
+                    else conv_wino_product(NVT, v + i * v_part, ug, next, m + i * m_part + (g - from) * NV * VL, GB * NV * VL, large, count);
                 }
             }
             conv_wino_output(m, first, count, from * NV * VL, (to - from) * NV - (to == groups ? NV - NVT : 0) HOOK_ARGS);

@@ -296,8 +296,13 @@ SIMD_FN vf vf_fma(vf a, vf b, vf c) { return a * b + c; }
 /* ---- on top of those ---- */
 SIMD_FN vi vi_abs(vi a) { return vi_max(a, vi_neg(a)); }
 /* NaN wins, as in ONNX; fmax and fmin give the second argument then. */
+#if defined(SIMD_AVX512) /* gcc 12 takes the mask through a vector */
+SIMD_FN vf vf_max(vf a, vf b) { return (vf)_mm512_mask_max_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b); }
+SIMD_FN vf vf_min(vf a, vf b) { return (vf)_mm512_mask_min_ps((__m512)a, _mm512_cmp_ps_mask((__m512)a, (__m512)a, _CMP_ORD_Q), (__m512)a, (__m512)b); }
+#else
 SIMD_FN vf vf_max(vf a, vf b) { return vf_sel(a != a, a, vf_fmax(a, b)); }
 SIMD_FN vf vf_min(vf a, vf b) { return vf_sel(a != a, a, vf_fmin(a, b)); }
+#endif
 /* Truncates; saturates, and NaN gives 0. */
 SIMD_FN vi vf_to_i(vf a)
 {

@@ -341,7 +341,7 @@ const char *bind_kernel(binder *b, text *out, const char *kernel_name, const bin
     if (!fresh) return name;
 
     print_title(out, k, &w);
-    static const word macros[2][3] = {{{"KERNEL", "static"}, {"INLINE", "static inline __attribute__((always_inline))"}, {"GCC", "GCC"}},
+    static const word macros[2][3] = {{{"KERNEL", "static __attribute__((noinline))"}, {"INLINE", "static inline __attribute__((always_inline))"}, {"GCC", "GCC"}},
                                       {{"KERNEL", "static __device__"}, {"INLINE", "OCC_DEVICE"}, {"GCC", ""}}}; /* nvcc's is #pragma unroll */
     for (size_t i = 0; i < 3; i++) VEC_PUSH(b->mem, w, macros[b->cuda][i]);
     if (!rename_locals(b, k, &w)) return NULL;

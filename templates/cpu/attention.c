@@ -117,6 +117,7 @@ INLINE void attention_values(const int rows, const float *restrict s, const floa
         }
     }
     const int whole = DV % (PV * VL) == 0 || n + PV * VL <= DV;
+    SIMD_FENCE();
     if (last) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

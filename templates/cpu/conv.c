@@ -77,6 +77,7 @@ INLINE void conv_tile(const int py, const int px, const int nv, const float *res
         }
         return;
     }
+    SIMD_FENCE();
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < py * px; p++) {

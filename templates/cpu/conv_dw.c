@@ -34,6 +34,7 @@ INLINE void conv_dw_tile(const int px, const X_T *restrict x, const float *restr
             for (int p = 0; p < px; p++) acc[p] = vf_fma(X_LD(xk + (p * SW + kw * DW) * X_W), wk, acc[p]);
         }
     }
+    SIMD_FENCE();
     if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);

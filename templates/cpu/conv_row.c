@@ -35,6 +35,7 @@ INLINE void conv_row_tile(const int nv, const float *restrict x, const float *re
             }
         }
     }
+    SIMD_FENCE();
     if (lanes == VL) {
 #pragma GCC unroll 32
         for (int o = 0; o < RO; o++) {

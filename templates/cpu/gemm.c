@@ -50,6 +50,7 @@ INLINE void gemm_tile(const int rows, const float *restrict a, const float *rest
         }
         return;
     }
+    SIMD_FENCE();
     if (N % (NV * VL) == 0 || n + NV * VL <= N) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

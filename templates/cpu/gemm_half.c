@@ -61,6 +61,7 @@ INLINE void gemm_half_tile(const int rows, const uint16_t *restrict a, const uin
         }
         from = to;
     } while (CHAIN > 0 && to < K / 2);
+    SIMD_FENCE();
     if (N % (NV * VL) == 0 || n + NV * VL <= N) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

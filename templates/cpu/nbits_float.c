@@ -71,6 +71,7 @@ INLINE void nbits_float_tile(const int rows, const float *restrict a, const uint
         for (int r = 0; r < rows; r++) memcpy(last[r], a + r * LDA + K / SIZE * SIZE, (size_t)(K % SIZE) * sizeof(float));
         nbits_float_block(rows, acc, last[0], SIZE, w, ws, zeros, K / SIZE);
     }
+    SIMD_FENCE();
     if (N % (NV * VL) == 0 || n + NV * VL <= N) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

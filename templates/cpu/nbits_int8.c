@@ -62,6 +62,7 @@ INLINE void nbits_int8_tile(const int rows, const int8_t *restrict x, const floa
             for (int j = 0; j < NV; j++) acc[r][j] = vf_fma(vi_to_f(sum[r][j]), xs * vf_ld(ws + (b * NV + j) * VL), acc[r][j]);
         }
     }
+    SIMD_FENCE();
     if (N % (NV * VL) == 0 || n + NV * VL <= N) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

@@ -59,6 +59,7 @@ INLINE void qconv_tile(const int py, const int px, const int nv, const uint8_t *
             for (int j = 0; j < nv; j++) acc[p][j] = vi_add(acc[p][j], vi_mul(sum[p], vi_set(WZ)));
         }
     }
+    SIMD_FENCE();
     if ((OC_LANES >= OC && OC_LANES % VL == 0) || oc + nv * VL <= oc0 + OC_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < py * px; p++) {

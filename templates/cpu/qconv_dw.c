@@ -50,6 +50,7 @@ INLINE void qconv_dw_tile(const int px, const uint8_t *restrict x, const int8_t 
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) acc[p] = vi_add(acc[p], vi_mul(sum[p], vi_set(WZ)));
     }
+    SIMD_FENCE();
     if (C_LANES % VL == 0 || (block + 1) * VL <= C_LANES) {
 #pragma GCC unroll 32
         for (int p = 0; p < px; p++) OUT_V(acc[p], n, block, oh, ow + p, 0 HOOK_ARGS);

@@ -51,6 +51,7 @@ INLINE void qgemm_tile(const int rows, const uint8_t *restrict a, const int8_t *
             for (int j = 0; j < NV; j++) acc[r][j] = vi_dot4(acc[r][j], ar, vb_ld_s8(last + j * VL * 4));
         }
     }
+    SIMD_FENCE();
     if (N % (NV * VL) == 0 || n + NV * VL <= N) {
 #pragma GCC unroll 32
         for (int r = 0; r < rows; r++) {

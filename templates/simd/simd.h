@@ -23,6 +23,7 @@ SIMD_FN void vi_st_s8(int8_t *p, vi v) { *p = (int8_t)v; }
 SIMD_FN vf vf_lds(const float *p, int64_t s) { (void)s; return *p; }
 SIMD_FN void vf_sts(float *p, int64_t s, vf v) { (void)s; *p = v; }
 #define SIMD_FORGET(p) ((void)(p))
+#define SIMD_FENCE() ((void)0)
 #define vi_sel(m, a, b) ((m) ? (a) : (b))
 #define SIMD_PICKS 0
 SIMD_FN vf vf_pick(vf table, vi i) { (void)i; return table; }
@@ -117,6 +118,7 @@ typedef int16_t vs16 __attribute__((vector_size(2 * VL), aligned(2), may_alias))
 typedef uint16_t vu16 __attribute__((vector_size(2 * VL), aligned(2), may_alias));
 typedef int64_t vs64 __attribute__((vector_size(8 * VL), aligned(8), may_alias));
 #define SIMD_FORGET(p) __asm__("" : "+r"(p)) /* the compiler does not know any more where p points, so it loads again what it has loaded */
+#define SIMD_FENCE() __asm__ volatile("" ::: "memory") /* what comes after it is loaded there: gcc keeps what an epilogue reads in registers all through the loops before it, which need them */
 #define VCONVERT(v, T) __builtin_convertvector(v, T)
 
 /* Without optimization gcc's intrinsics are macros that trip -Wconversion, and speed does not matter. */

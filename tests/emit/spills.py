@@ -20,10 +20,13 @@ TARGETS = [("x86-64-v4", V4, "fp32"), ("x86-64-v4-vnni", V4 + ["-mavx512vnni"], 
            ("x86-64-v4-fp16", V4 + ["-mavx512vnni", "-mavx512fp16"], "fp16")]
 FMAS = 6
 SHARE = 0.4
-# name, input, output, nodes; weights are made by ConstantOfShape, which the compiler folds.
+# name, input, operator, shape of its weights, attributes; weights are made by ConstantOfShape and biases by Range, which the compiler folds.
 LAYERS = [
     ("direct", "1,64,28,28", "conv", "64,64,1,1", "kernel_shape = [1, 1]"),
     ("strided", "1,64,28,28", "conv", "128,64,3,3", "kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]"),
+    ("rows", "1,32,17,17", "conv", "64,32,3,3", "kernel_shape = [3, 3], strides = [2, 2]"),
+    ("batch", "2,32,33,33", "conv", "64,32,2,2", "kernel_shape = [2, 2]"),
+    ("output", "1,32,32,32", "conv", "64,32,1,1", "kernel_shape = [1, 1]"),
     ("winograd", "1,64,56,56", "conv", "64,64,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"),
     ("first", "1,3,112,112", "conv", "64,3,7,7", "kernel_shape = [7, 7], strides = [2, 2], pads = [3, 3, 3, 3]"),
     ("small_map", "1,256,7,7", "conv", "256,256,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"),
@@ -45,21 +48,26 @@ LAYERS = [
 def text():
     inputs = ", ".join(f"float[{size}] x{i}" for i, (_, size, _, _, _) in enumerate(LAYERS))
     outputs = ", ".join(f"float[{','.join('?' for _ in size.split(','))}] y{i}" for i, (_, size, _, _, _) in enumerate(LAYERS))
-    constants = ", ".join(f"int64[{len(w.split(','))}] s{i} = {{{w}}}" for i, (_, _, _, w, _) in enumerate(LAYERS))
+    constants = ", ".join(f"int64[{len(w.split(','))}] s{i} = {{{w}}}, float n{i} = {{{w.split(',')[kind == 'matmul']}}}" for i, (_, _, kind, w, _) in enumerate(LAYERS))
     nodes = []
-    for i, (_, _, kind, _, more) in enumerate(LAYERS):
+    for i, (name, _, kind, _, more) in enumerate(LAYERS):
         value = "uint8[1] {77}" if kind == "nbits" else "float[1] {0.5}"
         nodes.append(f"w{i} = ConstantOfShape <value: tensor = {value}> (s{i})")
         if kind == "nbits":
             nodes.append(f"r{i} = ConstantOfShape <value: tensor = float[1] {{0.5}}> (blocks)")
             nodes.append(f"c{i} = com.microsoft.MatMulNBits <bits = 4, {more}> (x{i}, w{i}, r{i})")
         else:
-            nodes.append(f"c{i} = Conv <{more}> (x{i}, w{i})" if kind == "conv" else f"c{i} = MatMul(x{i}, w{i})")
-        nodes.append(f"y{i} = Relu(c{i})")
+            nodes.append(f"b{i} = Range(zero, n{i}, one)")
+            nodes.append(f"c{i} = Conv <{more}> (x{i}, w{i}, b{i})" if kind == "conv" else f"p{i} = MatMul(x{i}, w{i})")
+            if kind == "matmul":
+                nodes.append(f"c{i} = Add(p{i}, b{i})")
+        nodes.append(f"y{i} = Relu(c{i})" if kind != "conv" or name == "output" else f"f{i} = Relu(c{i})")
+        if kind == "conv" and name != "output":
+            nodes.append(f"y{i} = GlobalAveragePool(f{i})")
     inputs += ", float[1,4,100,64] q, float[1,4,64,100] k, float[1,4,100,64] v"
     outputs += ", float[?,?,?,?] attention"
     nodes += ["scores = MatMul(q, k)", "shares = Softmax <axis = -1> (scores)", "attention = MatMul(shares, v)"]
-    return f'<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>\nlayers ({inputs}) => ({outputs})\n<{constants}, int64[2] blocks = {{256, 24}}>\n{{\n    ' + "\n    ".join(nodes) + "\n}\n"
+    return f'<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>\nlayers ({inputs}) => ({outputs})\n<{constants}, int64[2] blocks = {{256, 24}}, float zero = {{0}}, float one = {{1}}>\n{{\n    ' + "\n    ".join(nodes) + "\n}\n"
 
 
 def functions(assembly):

@@ -182,7 +182,7 @@ static void equal_hooks_are_printed_once(void **state)
 /* Names that templates use without being their parameters. */
 static bool is_known_macro(const char *name)
 {
-    static const char *const known[] = {"KERNEL", "INLINE", "HOOK_PARAMS", "HOOK_ARGS", "VL", "SIMD_PREFETCH", "SIMD_FORGET", "SIMD_PICKS", "GCC", "OCC_KERNEL", "OCC_UNROLL", "OCC_DYNAMIC_SHARED", "NULL", "INFINITY", "NAN", "FLT_MAX", "INT64_MAX", "INT64_C", "UINT64_MAX", "UINT64_C", "ONNXCC_E_HOOK"};
+    static const char *const known[] = {"KERNEL", "INLINE", "HOOK_PARAMS", "HOOK_ARGS", "VL", "SIMD_PREFETCH", "SIMD_FORGET", "SIMD_FENCE", "SIMD_PICKS", "GCC", "OCC_KERNEL", "OCC_UNROLL", "OCC_DYNAMIC_SHARED", "NULL", "INFINITY", "NAN", "FLT_MAX", "INT64_MAX", "INT64_C", "UINT64_MAX", "UINT64_C", "ONNXCC_E_HOOK"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i], name)) return true;
     return false;

@@ -10,6 +10,8 @@ says err "pinned to 2x3"
 # Sizes of what is given against those of the model and of the options.
 expect 0 bench relu.onnx --dim n=1..8 --input x.pb --repeat 1
 says err "pinned to 2x3"
+expect 2 bench relu.onnx --dim m=4 # the inputs are named as the model has them
+says err "--dim m: no input has a dimension of that name" "the inputs are x float[n,3]"
 expect 2 bench relu.onnx --dim n=1 --input x.pb
 says err "input 'x': 'x.pb': dimension 0 is 2, expected 1, as --dim n says [input-shape]" "leave out --dim n"
 expect 2 bench relu.onnx --dim x:0=3..8 --input x=x.pb

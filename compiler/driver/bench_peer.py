@@ -27,6 +27,11 @@ def timer(runs):
     return take
 
 
+def tensors_only(outputs, arrays):
+    """Of the outputs those that are tensors, by name: strings as NumPy writes them."""
+    return {o.name: a.astype(str) if a.dtype == object else a for o, a in zip(outputs, arrays) if hasattr(a, "dtype")}
+
+
 def prepare_onnxruntime(model, sets, threads, state):
     """Version, what timer() gives, and a function that gives the outputs for the first set."""
     import onnxruntime as ort
@@ -39,7 +44,7 @@ def prepare_onnxruntime(model, sets, threads, state):
     outputs = session.get_outputs()
     feeds = [{name: array for name, array in inputs.items() if name in taken} for inputs in sets]
     if any(not v.type.startswith("tensor(") or v.type == "tensor(string)" for v in session.get_inputs() + outputs):
-        return ort.__version__, timer([lambda feed=feed: session.run(None, feed) for feed in feeds]), lambda: {}
+        return ort.__version__, timer([lambda feed=feed: session.run(None, feed) for feed in feeds]), lambda: tensors_only(outputs, session.run(None, feeds[0]))
 
     given = [{name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()} for feed in feeds]
 
@@ -57,7 +62,7 @@ def prepare_onnxruntime(model, sets, threads, state):
 
     bindings = [bound(values) for values in given]
     runs = [lambda binding=binding: session.run_with_iobinding(binding) for binding in bindings]
-    return ort.__version__, timer(runs), lambda: {o.name: v.numpy() for o, v in zip(outputs, bindings[0].get_outputs())}
+    return ort.__version__, timer(runs), lambda: tensors_only(outputs, [value.numpy() for value in bindings[0].get_outputs()])
 
 
 def prepare_openvino(model, sets, threads, precision):
@@ -70,7 +75,7 @@ def prepare_openvino(model, sets, threads, precision):
     for request, inputs in zip(requests, sets):
         for name, array in inputs.items():
             request.set_tensor(name, ov.Tensor(array))
-    return ov.__version__, timer([request.infer for request in requests]), lambda: {o.any_name: requests[0].get_tensor(o).data for o in compiled.outputs if o.names}
+    return ov.__version__, timer([request.infer for request in requests]), lambda: {name: requests[0].get_tensor(o).data for o in compiled.outputs for name in o.names}
 
 
 def prepare_emx(model, sets, flags):

@@ -23,6 +23,8 @@ typedef struct {
     samples ms;          /* of one run, each the mean of those that were timed together */
     const char *answers; /* .npz with its outputs for the first set; it may hold fewer than the model has */
     double distance;     /* of ours from those, the largest, as a share of an output's largest magnitude; NAN: not compared */
+    uint64_t strings, other_strings;  /* that were compared, and of those that differ */
+    VEC(const char *) not_compared;   /* outputs */
 } peer;
 
 /* Starts the engine on the model and n sets of inputs, INPUTS_K.npz, which its runs take in turns, and waits until it has run once. `script` is the path of

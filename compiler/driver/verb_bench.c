@@ -207,24 +207,42 @@ static bool start_peers(bench *b)
 
 /* ---- whether both computed the same ---- */
 
+static bool can_compare(const tensor *want, const tensor *got)
+{
+    return want && (want->type == ELEM_STRING) == (got->type == ELEM_STRING) && elem_of(want->type)->kind != 'c' && elem_of(got->type)->kind != 'c';
+}
+
+static void compare_strings(peer *p, const tensor *want, const tensor *got)
+{
+    const int64_t n = tensor_count(got);
+    const bool as_many = tensor_count(want) == n;
+    for (int64_t i = 0; i < n; i++) p->other_strings += !as_many || strcmp(want->strings[i], got->strings[i]) != 0;
+    p->strings += (uint64_t)n;
+}
+
+static void compare_numbers(peer *p, const tensor *want, const tensor *got)
+{
+    output_distance d = {.name = got->name};
+    distance_add(&d, want, got);
+    const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
+    p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
+}
+
 static void compare_answers(bench *b, peer *p, const tensor_set *ours)
 {
     command *c = b->c;
     const char *why;
     file_view file;
     tensor_set theirs = {.mem = c->mem};
-    if (!file_map(p->answers, &file, &why)) return;
-    if (npz_parse(&theirs, file.data, file.size, &why)) {
-        for (uint32_t i = 0; i < ours->list.n; i++) {
-            const tensor *got = ours->list.p[i], *want = tensor_set_find(&theirs, got->name);
-            if (!want || got->type == ELEM_STRING || elem_of(got->type)->kind == 'c') continue;
-            output_distance d = {.name = got->name};
-            distance_add(&d, want, got);
-            const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
-            p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
-        }
+    const bool mapped = file_map(p->answers, &file, &why);
+    const bool read = mapped && npz_parse(&theirs, file.data, file.size, &why);
+    for (uint32_t i = 0; i < ours->list.n; i++) {
+        const tensor *got = ours->list.p[i], *want = read ? tensor_set_find(&theirs, got->name) : NULL;
+        if (!can_compare(want, got)) VEC_PUSH(c->mem, p->not_compared, got->name);
+        else if (got->type == ELEM_STRING) compare_strings(p, want, got);
+        else compare_numbers(p, want, got);
     }
-    file_unmap(&file);
+    if (mapped) file_unmap(&file);
 }
 
 static bool compare_all(bench *b, const compiled *built)
@@ -269,6 +287,13 @@ static const char *counted(const bench *b)
     return t.p;
 }
 
+static void print_compared(const peer *p, FILE *out)
+{
+    if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+    if (p->strings) fprintf(out, "; %llu of %llu strings differ", (unsigned long long)p->other_strings, (unsigned long long)p->strings);
+    for (uint32_t i = 0; i < p->not_compared.n; i++) fprintf(out, "%s%s", i ? ", " : "; not compared: ", p->not_compared.p[i]);
+}
+
 static void print_figures(const bench *b, double least)
 {
     FILE *out = b->c->out;
@@ -282,7 +307,7 @@ static void print_figures(const bench *b, double least)
         fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours (%s", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least, p->version);
         if (p->threads != b->threads) fprintf(out, ", %d thread%s", p->threads, plural((uint32_t)p->threads));
         fputc(')', out);
-        if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+        print_compared(p, out);
         fputc('\n', out);
     }
 }
@@ -297,6 +322,30 @@ static const char *json_key(FILE *to, const char *sep, const char *name)
 static unsigned long long runs_of(const bench *b, const samples *times)
 {
     return (unsigned long long)times->n * b->per_time;
+}
+
+/* What the comparison of outputs found, beside the largest difference. */
+static void json_compared(FILE *to, const bench *b)
+{
+    const peer *const end = b->peer + b->n_peers;
+    const char *sep = "";
+    fputs("},\"strings_differ\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!p->strings) continue;
+        sep = json_key(to, sep, p->name);
+        fprintf(to, "%.3g", (double)p->other_strings / (double)p->strings);
+    }
+    sep = "";
+    fputs("},\"not_compared\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!p->not_compared.n) continue;
+        sep = json_key(to, sep, p->name);
+        for (uint32_t i = 0; i < p->not_compared.n; i++) {
+            fputc(i ? ',' : '[', to);
+            json_string(to, p->not_compared.p[i]);
+        }
+        fputc(']', to);
+    }
 }
 
 static void json_peers(FILE *to, const bench *b, double least)
@@ -323,6 +372,7 @@ static void json_peers(FILE *to, const bench *b, double least)
         sep = json_key(to, sep, p->name);
         fprintf(to, "%.3g", p->distance);
     }
+    json_compared(to, b);
     sep = "";
     fputs("},\"missing\":{", to);
     for (const peer *p = b->peer; p < end; p++) {

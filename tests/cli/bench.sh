@@ -68,7 +68,7 @@ expect 3 verify relu.onnx --inputs x.pb --expect x.pgm
 says err "'x.pgm' is no file of tensors"
 ONNXCC_PYTHON=false expect 4 bench relu.onnx --repeat 2 --against onnxruntime
 says err "no figure of onnxruntime: 'false' ends with status 1 before the engine is ready [peer-missing]" "ONNXCC_PYTHON says which Python has it"
-says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
+says out '"peers":{},"ratio":{},"difference":{},"strings_differ":{},"not_compared":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
 ONNXCC_PYTHON=./nowhere expect 4 bench relu.onnx --repeat 2 --against onnxruntime
 says err "no figure of onnxruntime: there is no './nowhere' to run it with [peer-missing]" "ONNXCC_PYTHON says which Python has it"
 expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
@@ -92,7 +92,9 @@ END
 chmod +x engine
 ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --repeat 2 --against onnxruntime,openvino-bf16 --against onnxruntime
 tail -1 out > last
-says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
+says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,'
+says last '"difference":{},"strings_differ":{},"not_compared":{"onnxruntime":["y"],"openvino-bf16":["y"]},"missing":{}}' # they gave no outputs
+says out "; not compared: y"
 ONNXCC_PYTHON=./engine expect 4 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
 says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
 ! grep -q ONNXCC_PYTHON err || fail "a hint that is about a missing package"
@@ -100,7 +102,7 @@ says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it ta
 
 # An engine that takes one thread, whatever is asked for; fewer processors than threads.
 ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --threads 2 --repeat 2 --against emx,onnxruntime
-says out "(1.0, 1 thread)" "times ours (1.0)" '"emx":{"min":0.5,"median":0.5,"runs":' ',"threads":1}' ',"threads":2}'
+says out "(1.0, 1 thread)" "times ours (1.0);" '"emx":{"min":0.5,"median":0.5,"runs":' ',"threads":1}' ',"threads":2}'
 cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status 2>/dev/null)
 if taskset -c "$cpu" true 2>/dev/null; then
     taskset -c "$cpu" "$onnxcc" bench relu.onnx --threads 2 --repeat 1 > out 2> err || fail "two threads on one processor"
@@ -222,9 +224,16 @@ cache (float[1,2,1,8] k, float[1,2,p,8] past) => (float[1,2,t,1] y, float[1,2,t,
 END
 expect 0 bench cache.onnxtxt --dim p=5 --state present=past --repeat 2
 says err "input 'past' is pinned to 1x2x5x8"
+# onnxruntime: sets that differ in time, and strings.
+cat > words.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+words (int64[n] x) => (string[n] y) { y = ai.onnx.ml.LabelEncoder <keys_ints = [0, 1], values_strings = ["no", "yes"]> (x) }
+END
 python=${ONNXCC_PYTHON:-python3}
 if "$python" -c 'import numpy, onnxruntime, onnx' 2>/dev/null; then
-    for name in cache rounds; do expect 0 text $name.onnxtxt -o $name.onnx; done
+    for name in cache words rounds; do expect 0 text $name.onnxtxt -o $name.onnx; done
+    expect 0 bench words.onnx --dim n=4 --repeat 2 --against onnxruntime
+    says out "; 0 of 4 strings differ" '"strings_differ":{"onnxruntime":0}'
     expect 0 bench rounds.onnx --data turns --repeat 2 --against onnxruntime
     sed -n 's/.*"peers":{"onnxruntime":{"min":\([0-9.]*\),"median":\([0-9.]*\),.*/\1 \2/p' out > both
     awk '{ exit !($1 > $2 / 8) }' both || fail "the peer's shortest time is that of the short set"

@@ -224,16 +224,22 @@ cache (float[1,2,1,8] k, float[1,2,p,8] past) => (float[1,2,t,1] y, float[1,2,t,
 END
 expect 0 bench cache.onnxtxt --dim p=5 --state present=past --repeat 2
 says err "input 'past' is pinned to 1x2x5x8"
-# onnxruntime: sets that differ in time, and strings.
+# onnxruntime: sets that differ in time, strings, and an output of another shape than the model declares.
 cat > words.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
 words (int64[n] x) => (string[n] y) { y = ai.onnx.ml.LabelEncoder <keys_ints = [0, 1], values_strings = ["no", "yes"]> (x) }
 END
+cat > other.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+other (float[n,3] x) => (float[1] y) <int64[1] last = {1}> { y = ReduceSum <keepdims = 0> (x, last) }
+END
 python=${ONNXCC_PYTHON:-python3}
 if "$python" -c 'import numpy, onnxruntime, onnx' 2>/dev/null; then
-    for name in cache words rounds; do expect 0 text $name.onnxtxt -o $name.onnx; done
+    for name in cache words other rounds; do expect 0 text $name.onnxtxt -o $name.onnx; done
     expect 0 bench words.onnx --dim n=4 --repeat 2 --against onnxruntime
     says out "; 0 of 4 strings differ" '"strings_differ":{"onnxruntime":0}'
+    expect 0 bench other.onnx --dim n=4 --repeat 2 --against onnxruntime
+    says out '"difference":{"onnxruntime":'
     expect 0 bench rounds.onnx --data turns --repeat 2 --against onnxruntime
     sed -n 's/.*"peers":{"onnxruntime":{"min":\([0-9.]*\),"median":\([0-9.]*\),.*/\1 \2/p' out > both
     awk '{ exit !($1 > $2 / 8) }' both || fail "the peer's shortest time is that of the short set"

@@ -3,9 +3,8 @@
 arguments: engine, model file, INPUTS and the number of sets of them (INPUTS_0.npz, ...), threads, the .npz that the outputs for the first set go to, and
            OUT=IN for each output that may be written where the input lies
 on start:  "ready VERSION"; "missing REASON"; or "absent REASON", where this Python lacks the packages
-then, for each line holding a number k: runs k times, each on the next set, and answers with k times in milliseconds, or "missing REASON"
-
-A run that returns a number has measured itself: that many milliseconds.
+then, for each line holding numbers k and n: takes k times of n runs each, of which each is on the next set, and answers with k numbers, the milliseconds
+           of one run, or "missing REASON"
 """
 import importlib.metadata
 import itertools
@@ -15,23 +14,51 @@ import sys
 import time
 
 
+def timer(runs):
+    """A function that runs n times, each time on the next set, and gives the milliseconds of it. runs: a function for each set."""
+    turns = itertools.cycle(runs)
+
+    def take(n):
+        start = time.perf_counter_ns()
+        for run in itertools.islice(turns, n):
+            run()
+        return (time.perf_counter_ns() - start) / 1e6
+
+    return take
+
+
+def has_other_shape(declared, shape):
+    return len(declared) != len(shape) or any(isinstance(size, int) and size != is_now for size, is_now in zip(declared, shape))
+
+
+def tensors_only(outputs, arrays):
+    """Of the outputs those that are tensors, by name: strings as NumPy writes them."""
+    return {o.name: a.astype(str) if a.dtype == object else a for o, a in zip(outputs, arrays) if hasattr(a, "dtype")}
+
+
 def prepare_onnxruntime(model, sets, threads, state):
-    """Version, a function for each set that runs on it, and one that gives the outputs of the first set's last run."""
+    """Version, what timer() gives, and a function that gives the outputs for the first set."""
     import onnxruntime as ort
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    names = {i.name for i in session.get_inputs()}
+    taken = {i.name for i in session.get_inputs()}
     outputs = session.get_outputs()
-    feeds = [{name: array for name, array in inputs.items() if name in names} for inputs in sets]
+    feeds = [{name: array for name, array in inputs.items() if name in taken} for inputs in sets]
     if any(not v.type.startswith("tensor(") or v.type == "tensor(string)" for v in session.get_inputs() + outputs):
-        return ort.__version__, [lambda feed=feed: session.run(None, feed) for feed in feeds], lambda: {}
+        return ort.__version__, timer([lambda feed=feed: session.run(None, feed) for feed in feeds]), lambda: tensors_only(outputs, session.run(None, feeds[0]))
 
-    def bound(feed):
+    names = [o.name for o in outputs]
+    given = [{name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()} for feed in feeds]
+    plain = lambda values: session.run_with_ort_values(names, values)
+    first = plain(given[0])
+    if any(has_other_shape(o.shape, value.shape()) for o, value in zip(outputs, first)):  # a bound output must have the shape that the model declares
+        return ort.__version__, timer([lambda values=values: plain(values) for values in given]), lambda: tensors_only(outputs, [value.numpy() for value in first])
+
+    def bound(values):
         binding = session.io_binding()  # without the copies that session.run makes
-        values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in feed.items()}
         for name, value in values.items():
             binding.bind_ortvalue_input(name, value)
         for output in outputs:
@@ -42,9 +69,9 @@ def prepare_onnxruntime(model, sets, threads, state):
                 binding.bind_output(output.name, "cpu")
         return binding
 
-    bindings = [bound(feed) for feed in feeds]
+    bindings = [bound(values) for values in given]
     runs = [lambda binding=binding: session.run_with_iobinding(binding) for binding in bindings]
-    return ort.__version__, runs, lambda: {o.name: v.numpy() for o, v in zip(outputs, bindings[0].get_outputs())}
+    return ort.__version__, timer(runs), lambda: tensors_only(outputs, [value.numpy() for value in bindings[0].get_outputs()])
 
 
 def prepare_openvino(model, sets, threads, precision):
@@ -57,7 +84,7 @@ def prepare_openvino(model, sets, threads, precision):
     for request, inputs in zip(requests, sets):
         for name, array in inputs.items():
             request.set_tensor(name, ov.Tensor(array))
-    return ov.__version__, [request.infer for request in requests], lambda: {o.any_name: requests[0].get_tensor(o).data for o in compiled.outputs if o.names}
+    return ov.__version__, timer([request.infer for request in requests]), lambda: {name: requests[0].get_tensor(o).data for o in compiled.outputs for name in o.names}
 
 
 def prepare_emx(model, sets, flags):
@@ -115,18 +142,13 @@ def main():
             return
         import numpy
         sets = [{name.replace("\\", "/"): array for name, array in numpy.load(f"{path}_{k}.npz").items()} for k in range(int(n_sets))]
-        version, runs, outputs = ENGINES[engine](model, sets, int(threads), dict(pair.split("=", 1) for pair in pairs))
-        runs[0]()
+        version, take, outputs = ENGINES[engine](model, sets, int(threads), dict(pair.split("=", 1) for pair in pairs))
+        take(1)
         numpy.savez(answers, **{name.replace("/", "\\"): array for name, array in outputs().items()})
         print("ready", version, file=replies, flush=True)
-        turns = itertools.cycle(runs)
         for line in sys.stdin:
-            times = []
-            for run in itertools.islice(turns, int(line)):
-                start = time.perf_counter_ns()
-                own = run()
-                times.append(own if isinstance(own, float) else (time.perf_counter_ns() - start) / 1e6)
-            print(*times, file=replies, flush=True)
+            k, n = map(int, line.split())
+            print(*[take(n) / n for _ in range(k)], file=replies, flush=True)
     except ImportError as problem:
         print("absent", sys.executable, "can't import what it needs:", reason(problem), file=replies, flush=True)
     except Exception as problem:

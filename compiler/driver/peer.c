@@ -90,6 +90,7 @@ static const char *why_ended(arena *a, peer *p, const char *python)
 void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state)
 {
     const char *python = getenv("ONNXCC_PYTHON");
+    p->threads = strncmp(p->name, "emx", 3) ? threads : 1; /* its C has none of its own */
     if (!python || !*python) python = "python3";
     const char *const own[] = {python, script, p->name, model, inputs, arena_printf(a, "%u", n), arena_printf(a, "%d", threads), p->answers};
     enum { OWN = sizeof own / sizeof *own };
@@ -106,9 +107,9 @@ void peer_start(arena *a, peer *p, const char *script, const char *model, const 
     if (!take_reason(p, line)) p->missing = why_ended(a, p, python);
 }
 
-void peer_round(arena *a, peer *p, int k)
+void peer_round(arena *a, peer *p, int k, uint32_t n)
 {
-    fprintf(p->to, "%d\n", k);
+    fprintf(p->to, "%d %u\n", k, n);
     const char *s = fflush(p->to) ? NULL : read_line(a, p->from);
     if (take_reason(p, s)) return;
     for (int i = 0; i < k; i++) {

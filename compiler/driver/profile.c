@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { LEAST_TURNS = 3 };
+
 static double now_ms(void)
 {
     struct timespec t;
@@ -68,14 +70,18 @@ void profile_json(const step_profile *p, FILE *out)
     fputc(']', out);
 }
 
-/* One run with a timer around each step, whose times go to `run` and `calls`. */
-static bool run_timed(session *s, step_profile *p, double *ms)
+/* n runs with a timer around each step: the times and calls of one, their mean, go to `run` and `calls`. */
+static bool run_timed(session *s, step_profile *p, uint32_t n, double *ms)
 {
     s->env.timer = note;
     s->env.timer_ctx = p;
     for (uint32_t i = 0; i < p->n; i++) p->step[i].run = p->step[i].calls = 0;
-    const bool ok = session_call(s, ms);
+    const bool ok = session_calls(s, n, ms);
     s->env.timer = NULL;
+    for (timed_step *t = p->step; t < p->step + p->n; t++) {
+        t->run /= n;
+        t->calls = (t->calls + n - 1) / n;
+    }
     return ok;
 }
 
@@ -83,19 +89,20 @@ bool profile_least(session *s, uint32_t n, double *least, double *ms)
 {
     arena *scratch = arena_new();
     step_profile p = {ARENA_ARRAY(scratch, timed_step, n + 1), n};
-    const bool ok = run_timed(s, &p, ms);
+    const bool ok = run_timed(s, &p, 1, ms);
     for (uint32_t i = 0; ok && i < n; i++)
         if (p.step[i].run < least[i]) least[i] = p.step[i].run;
     arena_free(scratch);
     return ok;
 }
 
-bool profile_steps(session *s, const compiled *built, int runs, step_profile *p)
+bool profile_steps(session *s, const compiled *built, uint32_t runs, step_profile *p)
 {
     *p = (step_profile){ARENA_ARRAY(s->mem, timed_step, built->n_steps + 1), built->n_steps};
     for (uint32_t i = 0; i < built->steps.n; i++) p->step[built->steps.p[i].id - 1].fact = &built->steps.p[i];
-    for (int r = 0; r < runs; r++) {
-        if (!run_timed(s, p, NULL)) return false;
+    const uint32_t sets = s->turns.n, turns = runs / sets > LEAST_TURNS ? runs / sets : LEAST_TURNS;
+    for (uint32_t r = 0; r < turns; r++) {
+        if (!run_timed(s, p, sets, NULL)) return false;
         for (uint32_t i = 0; i < p->n; i++)
             if (!r || p->step[i].run < p->step[i].least) p->step[i].least = p->step[i].run;
     }

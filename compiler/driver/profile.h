@@ -15,8 +15,8 @@ typedef struct {
     uint32_t n; /* by id - 1; after profile_steps the one that takes longest first */
 } step_profile;
 
-/* Runs the bound session `runs` times with a timer around each step. `built` was compiled with options.profile. False: a run failed. */
-bool profile_steps(session *s, const compiled *built, int runs, step_profile *p);
+/* Runs the bound session about `runs` times, in whole turns through its sets of inputs, of which a run is the mean, with a timer around each step. `built` was compiled with options.profile. False: a run failed. */
+bool profile_steps(session *s, const compiled *built, uint32_t runs, step_profile *p);
 /* A table for people: the shortest time of a step's calls in one run, its share of all, multiply-adds and bytes of its tensors per second. */
 void profile_print(const step_profile *p, FILE *out);
 /* [{"id","kernel","nodes","ms","calls","multiply_adds","bytes"}], the last two where they are known: of one call. */

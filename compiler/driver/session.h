@@ -54,6 +54,8 @@ void session_first(session *s); /* the next call takes the one that was bound */
 
 /* Runs once; *ms (may be NULL) gets the time in milliseconds. */
 bool session_call(session *s, double *ms);
+/* Runs n times; *ms gets the time of one run, their mean: the clock is read before the first and after the last. */
+bool session_calls(session *s, uint32_t n, double *ms);
 
 /* The outputs of the last call, with the shapes it gave them; appended in declaration order. Fails when a guard was overwritten. */
 bool session_outputs(session *s, tensor_set *out);

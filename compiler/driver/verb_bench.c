@@ -1,6 +1,7 @@
 /* verb_bench.c - `onnxcc bench MODEL`: run time, and that of other engines measured in the same rounds, so that whatever else the machine does
  * hits all of them. The model's dimensions are pinned to those of the inputs. With several sets of inputs, each run takes the next: a branch
- * predictor learns a tree's way through one row, and no row comes twice in use. */
+ * predictor learns a tree's way through one row, and no row comes twice in use. What is timed is whole turns through the sets, or the shortest time
+ * would be that of the shortest way; and several runs together where one is too short for the clock. All engines are timed by as many runs. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,17 @@
 #include "target/target.h"
 
 enum { LEAST_ROUNDS = 5, MOST_ROUNDS = 500, MOST_PER_ROUND = 2000 };
-enum { PROFILED = 20 /* runs */ };
-static const double ROUND_MS = 50, TOTAL_MS = 2000;
+enum { PROFILED_RUNS = 20 };
+enum { CLOCK_STEPS = 300 /* that a time is at least */, MOST_PER_TIME = 1 << 20 };
+static const double ROUND_MS = 50, TOTAL_MS = 2000, INVENTED_MS = 5 /* of a turn through sets that were invented */;
 
 typedef struct {
     command *c;
     const char *path, *folder;
     input_sets inputs;
     session s;
-    samples ms;
+    samples ms;        /* of one run: the means of `per_time` runs each */
+    uint32_t per_time; /* whole turns through the sets */
     peer peer[PEER_ENGINES];
     uint32_t n_peers;
     const compile_options *options;
@@ -67,34 +70,84 @@ static void let_rest(const bench *b)
     if (b->threads > 1 && b->n_peers) nanosleep(&rest, NULL);
 }
 
+/* The shortest of three times of n runs each, as milliseconds of one. */
+static bool shortest(bench *b, uint32_t n, double *least)
+{
+    for (int i = 0; i < 3; i++) {
+        double ms;
+        if (!session_calls(&b->s, n, &ms)) return false;
+        *least = i ? fmin(*least, ms) : ms;
+    }
+    return true;
+}
+
+/* The shortest time in milliseconds that the clock shows: its step, or what it takes to read it. */
+static double clock_step(void)
+{
+    double least = 1;
+    for (int i = 0; i < 1000; i++) {
+        struct timespec x, y;
+        clock_gettime(CLOCK_MONOTONIC, &x);
+        clock_gettime(CLOCK_MONOTONIC, &y);
+        const double ms = (double)(y.tv_sec - x.tv_sec) * 1e3 + (double)(y.tv_nsec - x.tv_nsec) * 1e-6;
+        if (ms > 0) least = fmin(least, ms);
+    }
+    return least;
+}
+
+/* Adds the other sets; of those that were invented only as many as a short turn takes. *first: about how many milliseconds a run is. */
+static bool add_sets(bench *b, double *first)
+{
+    input_sets *sets = &b->inputs;
+    if (!shortest(b, 1, first)) return false;
+    if (!b->c->o->n[OPT_DATA] && *first * sets->n > INVENTED_MS) sets->n = (uint32_t)fmax(INVENTED_MS / *first, 1);
+    for (uint32_t i = 1; i < sets->n; i++)
+        if (!session_add(&b->s, &sets->p[i])) return false;
+    return sets->n == 1 || session_calls(&b->s, sets->n, first);
+}
+
+/* As many runs for each time as the clock needs, in whole turns. */
+static bool choose_runs(bench *b, double *first)
+{
+    const double least = CLOCK_STEPS * clock_step();
+    for (b->per_time = b->inputs.n; *first * b->per_time < least && b->per_time < MOST_PER_TIME;) {
+        b->per_time *= 2;
+        if (!shortest(b, b->per_time, first)) return false;
+    }
+    return true;
+}
+
+/* How many times fit a round. */
+static int times_of_round(const bench *b, double run_ms, int most)
+{
+    const double ms = run_ms * b->per_time;
+    return ms >= ROUND_MS ? 1 : (int)fmin(ROUND_MS / fmax(ms, 1e-6) + 1, most);
+}
+
 static bool our_round(bench *b, int k)
 {
     double ms;
     let_rest(b);
-    if (b->threads > 1 && !session_call(&b->s, &ms)) return false; /* wakes our own */
+    if (b->threads > 1 && !session_call(&b->s, NULL)) return false; /* wakes our own */
     for (int i = 0; i < k; i++) {
-        if (!session_call(&b->s, &ms)) return false;
+        if (!session_calls(&b->s, b->per_time, &ms)) return false;
         VEC_PUSH(b->c->mem, b->ms, ms);
     }
     return true;
 }
 
-static bool measure(bench *b)
+static bool measure(bench *b, double first)
 {
-    double first = 0;
-    for (int i = 0; i < 3; i++)
-        if (!session_call(&b->s, &first)) return false;
-    const int per_round = first >= ROUND_MS ? 1 : first > 0 ? (int)fmin(ROUND_MS / first + 1, MOST_PER_ROUND) : MOST_PER_ROUND;
-    const double fit = TOTAL_MS / fmax(first * per_round, 1e-3);
+    if (!choose_runs(b, &first)) return false;
+    const int per_round = times_of_round(b, first, MOST_PER_ROUND);
+    const double fit = TOTAL_MS / fmax(first * b->per_time * per_round, 1e-3);
     const int rounds = (int)opt_int(b->c->o, OPT_REPEAT, (long long)fmin(fmax(fit, LEAST_ROUNDS), MOST_ROUNDS));
     for (int r = 0; r < rounds; r++) {
         if (!our_round(b, per_round)) return false;
         for (uint32_t i = 0; i < b->n_peers; i++) {
             peer *p = &b->peer[i];
-            const double theirs = p->ms.n ? p->ms.p[0] : first;
             let_rest(b);
-            const int k = theirs >= ROUND_MS ? 1 : (int)fmin(ROUND_MS / fmax(theirs, 1e-3) + 1, per_round);
-            if (!p->missing) peer_round(b->c->mem, p, k);
+            if (!p->missing) peer_round(b->c->mem, p, times_of_round(b, p->ms.n ? p->ms.p[0] : first, per_round), b->per_time);
         }
     }
     return true;
@@ -154,24 +207,42 @@ static bool start_peers(bench *b)
 
 /* ---- whether both computed the same ---- */
 
+static bool can_compare(const tensor *want, const tensor *got)
+{
+    return want && (want->type == ELEM_STRING) == (got->type == ELEM_STRING) && elem_of(want->type)->kind != 'c' && elem_of(got->type)->kind != 'c';
+}
+
+static void compare_strings(peer *p, const tensor *want, const tensor *got)
+{
+    const int64_t n = tensor_count(got);
+    const bool as_many = tensor_count(want) == n;
+    for (int64_t i = 0; i < n; i++) p->other_strings += !as_many || strcmp(want->strings[i], got->strings[i]) != 0;
+    p->strings += (uint64_t)n;
+}
+
+static void compare_numbers(peer *p, const tensor *want, const tensor *got)
+{
+    output_distance d = {.name = got->name};
+    distance_add(&d, want, got);
+    const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
+    p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
+}
+
 static void compare_answers(bench *b, peer *p, const tensor_set *ours)
 {
     command *c = b->c;
     const char *why;
     file_view file;
     tensor_set theirs = {.mem = c->mem};
-    if (!file_map(p->answers, &file, &why)) return;
-    if (npz_parse(&theirs, file.data, file.size, &why)) {
-        for (uint32_t i = 0; i < ours->list.n; i++) {
-            const tensor *got = ours->list.p[i], *want = tensor_set_find(&theirs, got->name);
-            if (!want || got->type == ELEM_STRING || elem_of(got->type)->kind == 'c') continue;
-            output_distance d = {.name = got->name};
-            distance_add(&d, want, got);
-            const double range = tensor_largest(want), share = d.other_shapes ? (double)INFINITY : d.largest / (range > 0 ? range : 1);
-            p->distance = fmax(share, isnan(p->distance) ? 0 : p->distance);
-        }
+    const bool mapped = file_map(p->answers, &file, &why);
+    const bool read = mapped && npz_parse(&theirs, file.data, file.size, &why);
+    for (uint32_t i = 0; i < ours->list.n; i++) {
+        const tensor *got = ours->list.p[i], *want = read ? tensor_set_find(&theirs, got->name) : NULL;
+        if (!can_compare(want, got)) VEC_PUSH(c->mem, p->not_compared, got->name);
+        else if (got->type == ELEM_STRING) compare_strings(p, want, got);
+        else compare_numbers(p, want, got);
     }
-    file_unmap(&file);
+    if (mapped) file_unmap(&file);
 }
 
 static bool compare_all(bench *b, const compiled *built)
@@ -199,16 +270,44 @@ static double quantile(const samples *s, double q)
     return s->p[(uint32_t)(q * (double)(s->n - 1) + 0.5)];
 }
 
+static const char *plural(uint32_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* What was timed: "20 runs", "20 times 300 runs", "20 turns through 64 sets". */
+static const char *counted(const bench *b)
+{
+    const uint32_t sets = b->inputs.n, together = b->per_time / sets;
+    text t = {.mem = b->c->mem};
+    text_addf(&t, "%u ", b->ms.n);
+    if (together > 1) text_addf(&t, "times %u ", together);
+    text_addf(&t, "%s%s", sets > 1 ? "turn" : "run", plural(together > 1 ? together : b->ms.n));
+    if (sets > 1) text_addf(&t, " through %u sets", sets);
+    return t.p;
+}
+
+static void print_compared(const peer *p, FILE *out)
+{
+    if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+    if (p->strings) fprintf(out, "; %llu of %llu strings differ", (unsigned long long)p->other_strings, (unsigned long long)p->strings);
+    for (uint32_t i = 0; i < p->not_compared.n; i++) fprintf(out, "%s%s", i ? ", " : "; not compared: ", p->not_compared.p[i]);
+}
+
 static void print_figures(const bench *b, double least)
 {
     FILE *out = b->c->out;
-    fprintf(out, "%-14s min %s ms, median %s ms, p99 %s ms (%u runs, %d thread%s)\n", "onnxcc", decimal_of(least, 4).s, decimal_of(quantile(&b->ms, 0.5), 4).s,
-            decimal_of(quantile(&b->ms, 0.99), 4).s, b->ms.n, b->threads, b->threads == 1 ? "" : "s");
+    fprintf(out, "%-14s min %s ms, median %s ms, p99 %s ms (%s, %d thread%s", "onnxcc", decimal_of(least, 4).s, decimal_of(quantile(&b->ms, 0.5), 4).s,
+            decimal_of(quantile(&b->ms, 0.99), 4).s, counted(b), b->threads, plural((uint32_t)b->threads));
+    if (processors() < b->threads) fprintf(out, " on %d processor%s", processors(), plural((uint32_t)processors()));
+    fputs(")\n", out);
     for (uint32_t i = 0; i < b->n_peers; i++) {
         const peer *p = &b->peer[i];
         if (p->missing) continue;
-        fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours (%s)", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least, p->version);
-        if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+        fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours (%s", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least, p->version);
+        if (p->threads != b->threads) fprintf(out, ", %d thread%s", p->threads, plural((uint32_t)p->threads));
+        fputc(')', out);
+        print_compared(p, out);
         fputc('\n', out);
     }
 }
@@ -220,6 +319,35 @@ static const char *json_key(FILE *to, const char *sep, const char *name)
     return ",";
 }
 
+static unsigned long long runs_of(const bench *b, const samples *times)
+{
+    return (unsigned long long)times->n * b->per_time;
+}
+
+/* What the comparison of outputs found, beside the largest difference. */
+static void json_compared(FILE *to, const bench *b)
+{
+    const peer *const end = b->peer + b->n_peers;
+    const char *sep = "";
+    fputs("},\"strings_differ\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!p->strings) continue;
+        sep = json_key(to, sep, p->name);
+        fprintf(to, "%.3g", (double)p->other_strings / (double)p->strings);
+    }
+    sep = "";
+    fputs("},\"not_compared\":{", to);
+    for (const peer *p = b->peer; p < end; p++) {
+        if (!p->not_compared.n) continue;
+        sep = json_key(to, sep, p->name);
+        for (uint32_t i = 0; i < p->not_compared.n; i++) {
+            fputc(i ? ',' : '[', to);
+            json_string(to, p->not_compared.p[i]);
+        }
+        fputc(']', to);
+    }
+}
+
 static void json_peers(FILE *to, const bench *b, double least)
 {
     const peer *const end = b->peer + b->n_peers;
@@ -228,7 +356,7 @@ static void json_peers(FILE *to, const bench *b, double least)
     for (const peer *p = b->peer; p < end; p++) {
         if (p->missing) continue;
         sep = json_key(to, sep, p->name);
-        fprintf(to, "{\"min\":%s,\"median\":%s,\"runs\":%u}", decimal_of(p->ms.p[0], 6).s, decimal_of(quantile(&p->ms, 0.5), 6).s, p->ms.n);
+        fprintf(to, "{\"min\":%s,\"median\":%s,\"runs\":%llu,\"threads\":%d}", decimal_of(p->ms.p[0], 6).s, decimal_of(quantile(&p->ms, 0.5), 6).s, runs_of(b, &p->ms), p->threads);
     }
     sep = "";
     fputs("},\"ratio\":{", to);
@@ -244,6 +372,7 @@ static void json_peers(FILE *to, const bench *b, double least)
         sep = json_key(to, sep, p->name);
         fprintf(to, "%.3g", p->distance);
     }
+    json_compared(to, b);
     sep = "";
     fputs("},\"missing\":{", to);
     for (const peer *p = b->peer; p < end; p++) {
@@ -268,8 +397,8 @@ static void print_json(const bench *b, double least)
     json_string(to, b->path);
     fprintf(to, ",\"target\":\"%s\",", b->target);
     json_modes(to, b);
-    fprintf(to, ",\"threads\":%d,\"runs\":%u,\"ms\":{\"min\":%s,\"median\":%s,\"p99\":%s},", b->threads, b->ms.n, decimal_of(least, 6).s, decimal_of(quantile(&b->ms, 0.5), 6).s,
-            decimal_of(quantile(&b->ms, 0.99), 6).s);
+    fprintf(to, ",\"threads\":%d,\"runs\":%llu,\"sets\":%u,\"runs_per_time\":%u,\"processors\":%d,", b->threads, runs_of(b, &b->ms), b->inputs.n, b->per_time, processors());
+    fprintf(to, "\"ms\":{\"min\":%s,\"median\":%s,\"p99\":%s},", decimal_of(least, 6).s, decimal_of(quantile(&b->ms, 0.5), 6).s, decimal_of(quantile(&b->ms, 0.99), 6).s);
     json_peers(to, b, least);
     if (b->options->profile) {
         fputs(",\"steps\":", to);
@@ -299,14 +428,6 @@ static void report(bench *b)
     report_missing(b);
 }
 
-static bool bind_all(bench *b)
-{
-    if (!session_bind(&b->s, &b->inputs.p[0]) || !bench_worth(b->c, &b->s, &b->inputs.p[0])) return false;
-    for (uint32_t i = 1; i < b->inputs.n; i++)
-        if (!session_add(&b->s, &b->inputs.p[i])) return false;
-    return true;
-}
-
 static bool bench_in(bench *b)
 {
     command *c = b->c;
@@ -320,12 +441,14 @@ static bool bench_in(bench *b)
     b->threads = o.threads;
     model *m = load_for_build(c->mem, c->diag, b->path);
     if (!m || !bench_inputs(c, m, &o, &b->inputs) || !build_library(c->mem, m, &o, b->folder, "", mode, &built, &library)) return false;
-    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && bind_all(b);
+    double first;
+    const tensor_set *given = &b->inputs.p[0];
+    bool ok = session_open(&b->s, c->mem, c->diag, library, built.name, o.threads) && session_bind(&b->s, given) && bench_worth(c, &b->s, given);
     if (ok) fill_state(b, &built);
-    ok = ok && start_peers(b) && measure(b) && compare_all(b, &built);
+    ok = ok && add_sets(b, &first) && start_peers(b) && measure(b, first) && compare_all(b, &built);
     for (uint32_t i = 0; i < b->n_peers; i++) peer_stop(&b->peer[i]);
     b->target = built.target;
-    if (ok && o.profile) ok = profile_steps(&b->s, &built, PROFILED, &b->steps);
+    if (ok && o.profile) ok = profile_steps(&b->s, &built, PROFILED_RUNS, &b->steps);
     if (ok && o.profile) profile_print(&b->steps, c->json == stdout ? stderr : c->out);
     if (ok) report(b);
     session_close(&b->s);

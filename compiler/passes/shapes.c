@@ -98,14 +98,16 @@ static place find_symbol(const inputs *in, const char *name)
     return (place){0, -1};
 }
 
-static bool unknown_dim(model *m, const char *name)
+/* What the inputs are is said as the model declares them, for that is what names are for. */
+static bool unknown_dim(const inputs *in, const char *name)
 {
+    model *m = in->m;
     text t = {.mem = m->mem};
-    graph *g = model_main(m);
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        const value *v = value_at(m, g->inputs.p[i]);
-        text_addf(&t, "%s%s ", i ? ", " : "", v->name);
-        type_text(m, &v->type, &t);
+    for (uint32_t i = 0; i < in->g->inputs.n; i++) {
+        type declared = input_at(in, i)->type;
+        if (in->declared[i]) declared.shape = (dim *)(uintptr_t)in->declared[i];
+        text_addf(&t, "%s%s ", i ? ", " : "", input_at(in, i)->name);
+        type_text(m, &declared, &t);
     }
     diag_error(m->diag, EXIT_USAGE, "", "dim", "--dim %s: no input has a dimension of that name", name);
     return diag_hint(m->diag, "the inputs are %s; a dimension can also be named INPUT:AXIS", t.p ? t.p : "none");
@@ -149,7 +151,7 @@ bool set_shapes(model *m, const compile_options *o)
             VEC_PUSH(m->mem, m->limits, ((size_limit){d->name, d->lo, d->hi, false}));
             continue;
         }
-        if (at.axis < 0) return unknown_dim(m, d->name);
+        if (at.axis < 0) return unknown_dim(&in, d->name);
         if (!limit(&in, at, d, arena_printf(m->mem, "--dim %s", d->name))) return false;
     }
     return true;

@@ -10,6 +10,8 @@ says err "pinned to 2x3"
 # Sizes of what is given against those of the model and of the options.
 expect 0 bench relu.onnx --dim n=1..8 --input x.pb --repeat 1
 says err "pinned to 2x3"
+expect 2 bench relu.onnx --dim m=4 # the inputs are named as the model has them
+says err "--dim m: no input has a dimension of that name" "the inputs are x float[n,3]"
 expect 2 bench relu.onnx --dim n=1 --input x.pb
 says err "input 'x': 'x.pb': dimension 0 is 2, expected 1, as --dim n says [input-shape]" "leave out --dim n"
 expect 2 bench relu.onnx --dim x:0=3..8 --input x=x.pb
@@ -66,7 +68,7 @@ expect 3 verify relu.onnx --inputs x.pb --expect x.pgm
 says err "'x.pgm' is no file of tensors"
 ONNXCC_PYTHON=false expect 4 bench relu.onnx --repeat 2 --against onnxruntime
 says err "no figure of onnxruntime: 'false' ends with status 1 before the engine is ready [peer-missing]" "ONNXCC_PYTHON says which Python has it"
-says out '"peers":{},"ratio":{},"difference":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
+says out '"peers":{},"ratio":{},"difference":{},"strings_differ":{},"not_compared":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
 ONNXCC_PYTHON=./nowhere expect 4 bench relu.onnx --repeat 2 --against onnxruntime
 says err "no figure of onnxruntime: there is no './nowhere' to run it with [peer-missing]" "ONNXCC_PYTHON says which Python has it"
 expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
@@ -77,11 +79,12 @@ expect 2 bench relu.onnx --against ''
 cat > engine <<'END'
 #!/bin/sh
 case $2 in
-    emx*) echo "missing it takes no Relu"; exit ;;
+    emx-*) echo "missing it takes no Relu"; exit ;;
 esac
 echo ready 1.0
-while read -r k; do
+while read -r k n; do
     [ "$2" = openvino ] && exit
+    echo "$n" > asked
     yes 0.5 | head -n "$k" | tr '\n' ' '
     echo
 done
@@ -89,11 +92,29 @@ END
 chmod +x engine
 ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --repeat 2 --against onnxruntime,openvino-bf16 --against onnxruntime
 tail -1 out > last
-says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,' '"difference":{},"missing":{}}'
+says last '"peers":{"onnxruntime":{"min":0.5,"median":0.5,"runs":' '"openvino-bf16":{"min":0.5,'
+says last '"difference":{},"strings_differ":{},"not_compared":{"onnxruntime":["y"],"openvino-bf16":["y"]},"missing":{}}' # they gave no outputs
+says out "; not compared: y"
 ONNXCC_PYTHON=./engine expect 4 bench relu.onnx -q --repeat 2 --against emx-fast-math,openvino,onnxruntime
 says err "no figure of openvino: it ended during the measurement [peer-missing]" "no figure of emx-fast-math: it takes no Relu [peer-missing]"
 ! grep -q ONNXCC_PYTHON err || fail "a hint that is about a missing package"
 says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it takes no Relu","openvino":"it ended during the measurement"}'
+
+# An engine that takes one thread, whatever is asked for; fewer processors than threads.
+ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --threads 2 --repeat 2 --against emx,onnxruntime
+says out "(1.0, 1 thread)" "times ours (1.0);" '"emx":{"min":0.5,"median":0.5,"runs":' ',"threads":1}' ',"threads":2}'
+cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status 2>/dev/null)
+if taskset -c "$cpu" true 2>/dev/null; then
+    taskset -c "$cpu" "$onnxcc" bench relu.onnx --threads 2 --repeat 1 > out 2> err || fail "two threads on one processor"
+    says out "2 threads on 1 processor)" '"threads":2,' '"processors":1,'
+fi
+
+# A run too short for the clock is timed with others, by every engine as many.
+ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --input x.pb --repeat 2 --against onnxruntime
+tail -1 out > last
+each=$(sed -n 's/.*"sets":1,"runs_per_time":\([0-9]*\),.*/\1/p' last)
+[ "${each:-1}" -gt 1 ] && [ "$each" = "$(cat asked)" ] || fail "one run of a few nanoseconds at a time"
+says out " times $each runs, 1 thread)"
 
 # What the script itself says: of a Python without packages which; of an engine that refuses the model, the engine's words.
 cat > python <<'END'
@@ -133,6 +154,29 @@ printf '\000\000\200\077\000\000\200\077\000\000\200\077' >> rows/c.npy
 expect 2 bench relu.onnx --data rows
 says err "input 'x' has another shape in 'rows/c.npy' than in the first set"
 expect 5 bench relu.onnx --data nowhere
+
+# Times are of whole turns: a set that takes a thousand times as long as the other is in the shortest one too.
+cat > rounds.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+rounds (int64 n, float[64] x) => (float[64] y)
+{
+    y = Loop (n, , x) <body = body (int64 i, bool go, float[64] a) => (bool more, float[64] b) { more = Identity (go) b = Sin (a) }>
+}
+END
+count() { # NUMBER-AS-BYTES FOLDER
+    mkdir -p "$2"
+    { printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<i8', 'fortran_order': False, 'shape': (), }" && printf "$1\000\000\000\000\000\000"; } > "$2/n.npy"
+    npy 64 256 > "$2/x.npy"
+}
+count '\001\000' turns/short
+count '\000\010' turns/long # 2048
+count '\000\010' alone/long
+least() { sed -n 's/.*"ms":{"min":\([0-9.]*\),.*/\1/p' out; }
+expect 0 bench rounds.onnxtxt --data alone --repeat 2
+alone=$(least)
+expect 0 bench rounds.onnxtxt --data turns --repeat 2
+says out " turns through 2 sets, 1 thread)" '"sets":2,"runs_per_time":2,'
+awk "BEGIN { exit !($(least) > $alone / 8) }" || fail "the shortest time is that of the short set"
 
 expect 2 bench relu.onnx --dim n=2 --repeat 0
 says err '--repeat is at least 1'
@@ -180,9 +224,25 @@ cache (float[1,2,1,8] k, float[1,2,p,8] past) => (float[1,2,t,1] y, float[1,2,t,
 END
 expect 0 bench cache.onnxtxt --dim p=5 --state present=past --repeat 2
 says err "input 'past' is pinned to 1x2x5x8"
+# onnxruntime: sets that differ in time, strings, and an output of another shape than the model declares.
+cat > words.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17, "ai.onnx.ml" : 3]>
+words (int64[n] x) => (string[n] y) { y = ai.onnx.ml.LabelEncoder <keys_ints = [0, 1], values_strings = ["no", "yes"]> (x) }
+END
+cat > other.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+other (float[n,3] x) => (float[1] y) <int64[1] last = {1}> { y = ReduceSum <keepdims = 0> (x, last) }
+END
 python=${ONNXCC_PYTHON:-python3}
 if "$python" -c 'import numpy, onnxruntime, onnx' 2>/dev/null; then
-    "$python" -c 'import onnx.parser; onnx.save(onnx.parser.parse_model(open("cache.onnxtxt").read()), "cache.onnx")'
+    for name in cache words other rounds; do expect 0 text $name.onnxtxt -o $name.onnx; done
+    expect 0 bench words.onnx --dim n=4 --repeat 2 --against onnxruntime
+    says out "; 0 of 4 strings differ" '"strings_differ":{"onnxruntime":0}'
+    expect 0 bench other.onnx --dim n=4 --repeat 2 --against onnxruntime
+    says out '"difference":{"onnxruntime":'
+    expect 0 bench rounds.onnx --data turns --repeat 2 --against onnxruntime
+    sed -n 's/.*"peers":{"onnxruntime":{"min":\([0-9.]*\),"median":\([0-9.]*\),.*/\1 \2/p' out > both
+    awk '{ exit !($1 > $2 / 8) }' both || fail "the peer's shortest time is that of the short set"
     ONNXCC_PYTHON=$python expect 0 bench cache.onnx --dim p=5 --state present=past --repeat 2 --against onnxruntime
     tail -1 out > last
     grep -qE '"difference":\{"onnxruntime":(0|[0-9.]+e-0[78])\}' last || fail "neither equal nor a rounding apart"

@@ -12,7 +12,7 @@
  *         over: tile 5x5x1
  *         gain: 1.08
  *
- * `over` and `gain` are for people. Files of older versions lack `optimize`, `math` and `precision`, and so do those of models with
+ * `over` and `gain` are for people, and so is a comment behind them: what was faster, and why it is not the choice. Files of older versions lack `optimize`, `math` and `precision`, and so do those of models with
  * fixed inputs `sizes`: the options that gave the model the sizes that it was measured with. */
 #include "driver/tuning_file.h"
 
@@ -131,6 +131,9 @@ void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, cons
         text_add(out, "\n");
     }
     text_addf(out, "choices:%s\n", n ? "" : " []");
-    for (uint32_t i = 0; i < n; i++)
-        text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", list[i].shape, list[i].choice, list[i].over, list[i].gain);
+    for (uint32_t i = 0; i < n; i++) {
+        const tuning_result *r = &list[i];
+        text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", r->shape, r->choice, r->over, r->gain);
+        if (r->better) text_addf(out, "    # %s was %.2f times as fast; not taken: %s\n", r->better, r->better_gain, r->why);
+    }
 }

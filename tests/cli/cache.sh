@@ -88,7 +88,10 @@ for target in native generic-c99; do
 done
 # A cache without a bound has no place; one that the run reverses is no cache.
 expect 4 compile kv.onnxtxt -o code --state new_k=past_k
-says err state-size "'b' has no bound"
+says err state-size "'b' has no bound" "hint: bound it, for example with "
+for bound in ' --dim b=1..8' ' --dim p=0..1000' ' --dim s=1..8'; do says err "$bound"; done
+expect 4 compile kv.onnxtxt -o code --dim b=1 --state new_k=past_k
+! grep hint: err | grep -e 'dim b=' || fail "a hint to bound what is bounded"
 sed 's/Concat<axis = 2>(past_k, r)/Concat<axis = 2>(r, past_k)/' kv.onnxtxt > front.onnxtxt
 expect 4 compile front.onnxtxt -o code --dim p=0..18 --dim s=1..2 --dim b=1..2 --state new_k=past_k
 says err state-shape

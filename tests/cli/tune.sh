@@ -86,7 +86,7 @@ deep (float[1,32,32,32] x) => (float[1,64,32,32] y)
     y = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a, w)
 }
 T
-expect 0 tune deep.onnxtxt -o deep.yaml --repeat 2
+expect 0 tune deep.onnxtxt -o deep.yaml --repeat 1
 says_what_was_faster deep.yaml
 expect 0 compile deep.onnxtxt -o deep --tuning deep.yaml
 [ ! -s err ] || fail "a warning about what was just measured, where not all was taken"
@@ -205,17 +205,23 @@ says net3.yaml 'optimize: size' 'math: fast'
 # Mistakes.
 bad() {
     expect 2 compile net.onnxtxt -o bad --tuning bad.yaml
-    says err "bad.yaml:$1: " "$2" tuning-file
+    line=$1
+    shift
+    says err "bad.yaml:$line: " tuning-file "$@"
     [ ! -e bad ] || fail "files in spite of an error"
 }
 printf 'target: [\n' > bad.yaml
 bad 2 ''
 printf 'choices: []\n' > bad.yaml
-bad 1 "has the key 'target'"
+bad 1 "a tuning file lacks the key 'target'"
 printf 'target: any\nchoices: none\n' > bad.yaml
 bad 2 'is a list'
 printf 'target: any\nmath: [fast]\nchoices: []\n' > bad.yaml
 bad 2 "'math' takes one value"
+for mode in optimize:balanced math:default precision:fp32; do
+    printf 'target: any\n%s: quick\nchoices: []\n' ${mode%:*} > bad.yaml
+    bad 2 "'${mode%:*}' is one of " "${mode#*:}" ", not 'quick'"
+done
 printf 'target: any\nsizes: 3\nchoices: []\n' > bad.yaml
 bad 2 "'sizes' is a list"
 printf 'target: any\nsizes:\n  - batch=1\nchoices: []\n' > bad.yaml
@@ -223,7 +229,7 @@ bad 3 "'sizes' lists options such as --dim batch=1"
 printf 'target: any\nchoices:\n  - shape: a\n    chioce: b\n' > bad.yaml
 bad 4 "no key 'chioce'"
 printf 'target: any\nchoices:\n  - shape: a\n' > bad.yaml
-bad 3 "has the key 'choice'"
+bad 3 "a choice lacks the key 'choice'"
 printf 'target: any\nchoices:\n  - {shape: a, choice: b}\n  - {shape: a, choice: c}\n' > bad.yaml
 bad 4 "a second choice for 'a'"
 printf 'target: any\nchoices:\n  - {shape: a, choice: b, gain: much}\n' > bad.yaml

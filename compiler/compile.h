@@ -66,6 +66,7 @@ typedef struct {
     int64_t ram;      /* bytes that arena and state may take together; 0: any number */
     unsigned emit;    /* EMIT_* */
     bool profile;     /* call env->timer around each step */
+    bool profile_bands; /* with it: also around those in bands, with threads in one of them at a time */
     bool verify_passes;
     bool whole_helpers; /* copy all of the vector header, which then can stand in one translation unit with that of another model */
     bool no_fuse;     /* one step per node: to find out where a difference comes from */

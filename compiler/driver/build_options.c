@@ -37,7 +37,10 @@ bool parse_dim(arena *a, diag *d, const char *s, dim_override *out)
     } else ok = false;
     if (!ok || *p || out->lo > out->hi) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim takes NAME=N or NAME=LO..HI, not '%s'", s);
     out->zero = has_lo && !out->lo;
-    if (has_lo && (out->lo < 0 || out->hi < 1)) return diag_error(d, EXIT_USAGE, "", "bad-value", "--dim %s: sizes begin at 0 (as in NAME=0..8) or 1", s);
+    if (out->hi < 1) {
+        diag_error(d, EXIT_USAGE, "", "bad-value", "--dim %s: a dimension can't be 0 in every run", s);
+        return diag_hint(d, "%s=0..8, for example, is 0 in some", out->name);
+    }
     return true;
 }
 

@@ -85,6 +85,8 @@ static void print_options(FILE *to, unsigned verbs, bool common)
     }
 }
 
+static const char WORDS[] = "@FILE stands for the words in FILE. Of an option that takes one value, the last one given counts.";
+
 void help_general(FILE *to)
 {
     fputs("onnxcc - an ahead-of-time compiler from ONNX models to standalone C\n\n"
@@ -94,7 +96,7 @@ void help_general(FILE *to)
     for (int v = 0; v < VERB_COUNT; v++) fprintf(to, "  %-10s%s\n", verb_info_of((verb_id)v)->name, verb_info_of((verb_id)v)->help);
     fputs("\noptions of every verb:\n", to);
     print_options(to, ~0u, true);
-    fputs("\n@FILE stands for the words in FILE.\n\nexit codes:\n", to);
+    fprintf(to, "\n%s\n\nexit codes:\n", WORDS);
     for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++) fprintf(to, "  %s\n", EXIT_CODES[i]);
 }
 
@@ -157,7 +159,7 @@ void help_man(FILE *to)
     fputs(".SH OPTIONS OF EVERY VERB\n", to);
     for (int i = 0; i < OPT_COUNT; i++)
         if (everywhere(option_info_of((option_id)i))) man_option(to, option_info_of((option_id)i), ~0u);
-    fputs(".SH EXIT STATUS\n.nf\n", to);
+    fprintf(to, ".PP\n%s\n.SH EXIT STATUS\n.nf\n", WORDS);
     for (size_t i = 0; i < sizeof EXIT_CODES / sizeof *EXIT_CODES; i++) fprintf(to, "%s\n", EXIT_CODES[i]);
     fputs(".fi\n.SH ENVIRONMENT\n.TP\n.B CC\nthe C compiler that run, verify and bench call.\n.TP\n.B ONNXCC_PYTHON\nthe Python that bench starts "
           "other engines with.\n.TP\n.B NO_COLOR\nno colours.\n.TP\n.B TMPDIR\nfor temporary files.\n",

@@ -51,22 +51,63 @@ static bool is_input(model *m, const char *word)
     return diag_hint(m->diag, "it has %s", known.n ? known.p : "none");
 }
 
-/* A tensor that no input is called as may be for the input at its place; np.savez calls those arr_0, arr_1 and so on. */
-static void warn_of_name(model *m, const char *name)
+/* Is there an input of that name? */
+static bool is_named(model *m, const char *name)
 {
     const graph *g = model_main(m);
-    if (!name || !*name || (!strncmp(name, "arr_", 4) && name[4] && strspn(name + 4, "0123456789") == strlen(name + 4))) return;
+    for (uint32_t i = 0; name && i < g->inputs.n; i++)
+        if (named_by(value_at(m, g->inputs.p[i]), name, strlen(name))) return true;
+    return false;
+}
+
+static bool has_tensor(const value *v, const tensor_set *given)
+{
+    for (uint32_t k = 0; k < given->list.n; k++)
+        if (given->list.p[k]->name && named_by(v, given->list.p[k]->name, strlen(given->list.p[k]->name))) return true;
+    return false;
+}
+
+/* The input that a run takes tensor k for, which has no input's name: the inputs without a tensor get such ones in their order, where both are as many. NULL: it is not used. */
+static const char *taken_for(model *m, const tensor_set *given, uint32_t k)
+{
+    const graph *g = model_main(m);
+    VEC(const char *) left = {0};
+    uint32_t rest = 0, place = 0;
     for (uint32_t i = 0; i < g->inputs.n; i++)
-        if (named_by(value_at(m, g->inputs.p[i]), name, strlen(name))) return;
-    diag_warn(m->diag, "", "no-input", "the model has no input '%s'; that tensor counts only where inputs without one are left, in their order", name);
+        if (!has_tensor(value_at(m, g->inputs.p[i]), given)) VEC_PUSH(m->mem, left, value_at(m, g->inputs.p[i])->name);
+    for (uint32_t i = 0; i < given->list.n; i++) {
+        if (i == k) place = rest;
+        rest += !is_named(m, given->list.p[i]->name);
+    }
+    return rest == left.n ? left.p[place] : NULL;
+}
+
+/* np.savez calls tensors without a name arr_0, arr_1 and so on. */
+static bool has_name(const char *name)
+{
+    return name && *name && (strncmp(name, "arr_", 4) || !name[4] || strspn(name + 4, "0123456789") != strlen(name + 4));
+}
+
+/* A tensor that no input is called as may be for the input at its place. Which inputs are left for such ones is not told here where some are sequences, or state. */
+static void warn_of_name(const command *c, model *m, const tensor_set *given, uint32_t k)
+{
+    const graph *g = model_main(m);
+    const char *name = given->list.p[k]->name;
+    bool plain = !c->o->n[OPT_STATE];
+    if (!has_name(name) || is_named(m, name)) return;
+    const char *input = taken_for(m, given, k);
+    for (uint32_t i = 0; i < g->inputs.n; i++) plain &= value_at(m, g->inputs.p[i])->type.kind == TYPE_TENSOR;
+    if (!plain) diag_warn(m->diag, "", "no-input", "the model has no input '%s': that tensor counts only where as many inputs are left without one, in their order", name);
+    else if (input) diag_warn(m->diag, "", "no-input", "the model has no input '%s': that tensor is taken for input '%s'", name, input);
+    else diag_warn(m->diag, "", "no-input", "the model has no input '%s': that tensor is not used", name);
 }
 
 bool inputs_named(command *c, model *m, const tensor_set *given)
 {
     bool ok = true;
-    for (uint32_t i = 0; i < given->list.n; i++) warn_of_name(m, given->list.p[i]->name);
     for (uint32_t i = 1; i < c->o->args.n; i++) ok &= is_input(m, c->o->args.p[i]);
     for (uint32_t i = 0; i < c->o->n[OPT_INPUT]; i++) ok &= is_input(m, c->o->values[OPT_INPUT][i]);
+    for (uint32_t k = 0; ok && k < given->list.n; k++) warn_of_name(c, m, given, k);
     return ok;
 }
 

@@ -70,6 +70,11 @@ static int choice_index(const char *words, const char *word)
     }
 }
 
+bool option_has_word(option_id o, const char *word)
+{
+    return choice_index(OPTIONS[o].arg, word) >= 0;
+}
+
 static bool value_ok(diag *d, option_id id, const char *value)
 {
     const option_info *info = &OPTIONS[id];

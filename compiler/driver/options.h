@@ -46,6 +46,9 @@ const option_info *option_info_of(option_id o);
  * EXIT_USAGE or EXIT_IO. The verb may be left out when the first argument ends in .onnx (compile). */
 bool options_parse(arena *a, diag *d, int argc, const char *const *argv, options *o);
 
+/* For an option of words: is it one of them? */
+bool option_has_word(option_id o, const char *word);
+
 static inline bool opt_flag(const options *o, option_id id)
 {
     return o->n[id] > 0;

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "driver/process.h"
+
 static const char *const ENGINES[PEER_ENGINES] = {"onnxruntime", "openvino", "openvino-bf16", "emx", "emx-fast-math"};
 
 bool peer_known(const char *name)
@@ -22,6 +24,20 @@ const char *peer_list(arena *a)
     text t = {.mem = a};
     for (int i = 0; i < PEER_ENGINES; i++) text_addf(&t, "%s%s", !i ? "" : i + 1 < PEER_ENGINES ? ", " : " and ", ENGINES[i]);
     return t.p;
+}
+
+const char *python_program(void)
+{
+    const char *named = getenv("ONNXCC_PYTHON");
+    return named && *named ? named : "python3";
+}
+
+const char *python_fault(arena *a, const char *python)
+{
+    const char *inside = arena_printf(a, "%s/bin/python", python);
+    if (!access(inside, X_OK)) return arena_printf(a, "'%s' is a folder, and its Python is '%s'", python, inside);
+    if (folder_exists(python)) return arena_printf(a, "'%s' is a folder, and no program such as bin/python of a virtual environment", python);
+    return arena_printf(a, "there is no '%s' to run it with", python);
 }
 
 static char *read_line(arena *a, FILE *from)
@@ -83,15 +99,14 @@ static const char *why_ended(arena *a, peer *p, const char *python)
     p->pid = 0;
     if (WIFSIGNALED(status)) return arena_printf(a, "its process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
     p->absent = true;
-    if (WEXITSTATUS(status) == 127) return arena_printf(a, "there is no '%s' to run it with", python);
+    if (WEXITSTATUS(status) == 127) return python_fault(a, python);
     return arena_printf(a, "'%s' ends with status %d before the engine is ready", python, WEXITSTATUS(status));
 }
 
 void peer_start(arena *a, peer *p, const char *script, const char *model, const char *inputs, uint32_t n, int threads, uint32_t n_state, const char *const *state)
 {
-    const char *python = getenv("ONNXCC_PYTHON");
+    const char *python = python_program();
     p->threads = strncmp(p->name, "emx", 3) ? threads : 1; /* its C has none of its own */
-    if (!python || !*python) python = "python3";
     const char *const own[] = {python, script, p->name, model, inputs, arena_printf(a, "%u", n), arena_printf(a, "%d", threads), p->answers};
     enum { OWN = sizeof own / sizeof *own };
     const char **argv = ARENA_ARRAY(a, const char *, OWN + n_state + 1);

@@ -11,6 +11,10 @@ enum { PEER_ENGINES = 5 };
 bool peer_known(const char *name);
 const char *peer_list(arena *a);
 
+/* $ONNXCC_PYTHON, or python3; and why it did not start. */
+const char *python_program(void);
+const char *python_fault(arena *a, const char *python);
+
 typedef VEC(double) samples;
 
 typedef struct {

@@ -312,6 +312,12 @@ void folder_remove(const char *path)
     }
 }
 
+bool folder_exists(const char *path)
+{
+    struct stat st;
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
 bool folder_make(diag *d, const char *path)
 {
     char *copy = strdup(path);
@@ -326,8 +332,7 @@ bool folder_make(diag *d, const char *path)
         *p = kept;
     }
     const int error = ok ? ENOTDIR : errno;
-    struct stat st;
-    ok = ok && !stat(path, &st) && S_ISDIR(st.st_mode);
+    ok = ok && folder_exists(path);
     free(copy);
     return ok || (d && diag_error(d, EXIT_IO, "", "write-failed", "can't make '%s': %s", path, strerror(error)));
 }

@@ -46,5 +46,6 @@ int processors(void); /* that this process may use */
  * that, by whatever signal: a process of its own waits for it (where it can't be started, the folder stays then). */
 char *folder_temporary(arena *a, diag *d);
 void folder_remove(const char *path);
+bool folder_exists(const char *path);
 bool folder_make(diag *d, const char *path); /* with parents; fine when it's there. False: reported, where d is not NULL */
 #endif

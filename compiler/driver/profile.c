@@ -91,7 +91,7 @@ bool profile_least(session *s, uint32_t n, double *least, double *ms)
     step_profile p = {ARENA_ARRAY(scratch, timed_step, n + 1), n};
     const bool ok = run_timed(s, &p, 1, ms);
     for (uint32_t i = 0; ok && i < n; i++)
-        if (p.step[i].run < least[i]) least[i] = p.step[i].run;
+        if (p.step[i].calls && p.step[i].run < least[i]) least[i] = p.step[i].run;
     arena_free(scratch);
     return ok;
 }

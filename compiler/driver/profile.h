@@ -22,6 +22,6 @@ void profile_print(const step_profile *p, FILE *out);
 /* [{"id","kernel","nodes","ms","calls","multiply_adds","bytes"}], the last two where they are known: of one call. */
 void profile_json(const step_profile *p, FILE *out);
 
-/* One run with a timer around each of n steps: lowers least[id - 1] where a step took less, in ms; *ms is the run's time, timers included. */
+/* One run with a timer around each of n steps: lowers least[id - 1] where a step that was called took less, in ms; *ms is the run's time, timers included. */
 bool profile_least(session *s, uint32_t n, double *least, double *ms);
 #endif

@@ -4,8 +4,9 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "driver/process.h"
 
 typedef struct {
     command *c;
@@ -18,12 +19,6 @@ static bool ends_with(const char *s, const char *tail)
 {
     const size_t n = strlen(s), k = strlen(tail);
     return n > k && !strcmp(s + n - k, tail);
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
 static int by_name(const void *a, const void *b)
@@ -67,7 +62,7 @@ static void list_folder(finder *f)
         if (e->d_name[0] == '.') continue;
         if (ends_with(path, ".npz")) VEC_PUSH(mem, f->npz, path);
         else if (ends_with(path, ".npy")) VEC_PUSH(mem, f->npy, path);
-        else if (is_folder(path) && holds_npy(path)) VEC_PUSH(mem, f->folders, path);
+        else if (folder_exists(path) && holds_npy(path)) VEC_PUSH(mem, f->folders, path);
     }
     if (at) closedir(at);
     folder_list *const lists[] = {&f->npz, &f->npy, &f->folders};
@@ -117,7 +112,7 @@ bool sample_sets_find(command *c, model *m, const char *path, folder_list *sets)
     finder f = {.c = c, .path = path};
     *sets = (folder_list){0};
     if (access(path, F_OK)) return diag_error(c->diag, EXIT_IO, "", "no-data", "there is no '%s' to read inputs from", path);
-    if (!is_folder(path)) {
+    if (!folder_exists(path)) {
         VEC_PUSH(c->mem, *sets, path);
         return true;
     }
@@ -150,7 +145,7 @@ static bool read_folder(diag *d, arena *mem, const char *folder, tensor_set *inp
 bool sample_set_read(diag *d, arena *mem, const char *path, tensor_set *inputs)
 {
     *inputs = (tensor_set){.mem = mem};
-    if (!is_folder(path)) return tensors_read(d, path, NULL, inputs);
+    if (!folder_exists(path)) return tensors_read(d, path, NULL, inputs);
     data_set set;
     if (!data_set_read(mem, d, path, &set)) return false;
     *inputs = set.inputs;

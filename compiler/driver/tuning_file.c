@@ -12,13 +12,14 @@
  *         over: tile 5x5x1
  *         gain: 1.08
  *
- * `over` and `gain` are for people. Files of older versions lack `optimize`, `math` and `precision`, and so do those of models with
+ * `over` and `gain` are for people, and so is a comment behind them: what was faster, and why it is not the choice. Files of older versions lack `optimize`, `math` and `precision`, and so do those of models with
  * fixed inputs `sizes`: the options that gave the model the sizes that it was measured with. */
 #include "driver/tuning_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "driver/options.h"
 #include "driver/yaml_file.h"
 
 typedef struct {
@@ -41,7 +42,7 @@ static bool read_keys(reader *r, const yaml_node_t *map, const char *what, const
         given[i] = yaml_document_get_node(&r->source.doc, p->value);
     }
     for (uint32_t i = 0; i < wanted; i++)
-        if (!given[i]) return yaml_complain(&r->source, map, arena_printf(r->source.mem, "%s has the key '%s'", what, key[i]));
+        if (!given[i]) return yaml_complain(&r->source, map, arena_printf(r->source.mem, "%s lacks the key '%s'", what, key[i]));
     return true;
 }
 
@@ -83,6 +84,7 @@ static bool read_document(void *ctx)
     reader *r = ctx;
     enum { SIZES = KEYS - 1 };
     const char **const mode[SIZES] = {NULL, NULL, &r->to->optimize, &r->to->math, &r->to->precision};
+    static const option_id option[SIZES] = {[2] = OPT_OPTIMIZE, [3] = OPT_MATH, [4] = OPT_PRECISION};
     const yaml_node_t *given[KEYS];
     if (!read_keys(r, yaml_document_get_root_node(&r->source.doc), "a tuning file", key, KEYS, 2, given)) return false;
     r->to->target = yaml_scalar(&r->source, given[0]);
@@ -90,6 +92,8 @@ static bool read_document(void *ctx)
     for (uint32_t i = 2; i < SIZES; i++) {
         *mode[i] = yaml_scalar(&r->source, given[i]);
         if (given[i] && (!*mode[i] || !**mode[i])) return yaml_complain(&r->source, given[i], arena_printf(r->source.mem, "'%s' takes one value", key[i]));
+        if (given[i] && !option_has_word(option[i], *mode[i]))
+            return yaml_complain(&r->source, given[i], arena_printf(r->source.mem, "'%s' is one of %s, not '%s'", key[i], option_info_of(option[i])->arg, *mode[i]));
     }
     if (given[SIZES] && !read_sizes(r, given[SIZES])) return false;
     if (given[1]->type != YAML_SEQUENCE_NODE) return yaml_complain(&r->source, given[1], "'choices' is a list");
@@ -131,6 +135,9 @@ void tuning_text(tuning_result *list, uint32_t n, const compile_options *o, cons
         text_add(out, "\n");
     }
     text_addf(out, "choices:%s\n", n ? "" : " []");
-    for (uint32_t i = 0; i < n; i++)
-        text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", list[i].shape, list[i].choice, list[i].over, list[i].gain);
+    for (uint32_t i = 0; i < n; i++) {
+        const tuning_result *r = &list[i];
+        text_addf(out, "  - shape: %s\n    choice: %s\n    over: %s\n    gain: %.2f\n", r->shape, r->choice, r->over, r->gain);
+        if (r->better) text_addf(out, "    # %s was %.2f times as fast; not taken: %s\n", r->better, r->better_gain, r->why);
+    }
 }

@@ -4,6 +4,9 @@
 
 #include "driver/build.h"
 #include "driver/command.h"
+#include "driver/peer.h"
+
+enum { NO_PROGRAM = 127 }; /* status of what could not be started */
 
 static void show(const command *c, const char *what, bool ok, const char *detail)
 {
@@ -32,8 +35,9 @@ static void try_package(command *c, const char *python, const char *package, con
     text said = {.mem = c->mem};
     const bool is_program = strchr(package, '-') != NULL; /* what is not imported but run */
     const char *argv[] = {python, "-c", is_program ? arena_printf(c->mem, "import importlib.metadata; print(importlib.metadata.version('%s'))", package) : arena_printf(c->mem, "import %s; print(%s.__version__)", package, package), NULL};
-    const bool ok = process_run(argv, &said) == 0;
-    show(c, package, ok, ok ? said.p : arena_printf(c->mem, "%s does not have it: %s (ONNXCC_PYTHON names the Python that has it)", python, what_for));
+    const int status = process_run(argv, &said);
+    const bool ok = status == 0;
+    show(c, package, ok, ok ? said.p : status == NO_PROGRAM ? arena_printf(c->mem, "%s (ONNXCC_PYTHON names it)", python_fault(c->mem, python)) : arena_printf(c->mem, "%s does not have it: %s (ONNXCC_PYTHON names the Python that has it)", python, what_for));
 }
 
 exit_code verb_doctor(command *c)
@@ -44,9 +48,8 @@ exit_code verb_doctor(command *c)
                                               {"onnx", "for bench --against=emx"},
                                               {"emx-onnx-cgen", "for bench --against=emx"}};
     text said = {.mem = c->mem};
-    const char *python = getenv("ONNXCC_PYTHON"), *folder = folder_temporary(c->mem, c->diag);
+    const char *python = python_program(), *folder = folder_temporary(c->mem, c->diag);
     if (!folder) return EXIT_IO;
-    if (!python || !*python) python = "python3";
     const bool ok = try_compiler(c, folder, &said);
     folder_remove(folder);
     const char *identity = cc_identity(c->mem), *version = strchr(identity, '\n');

@@ -42,6 +42,7 @@ typedef struct {
     int rounds;
     double tolerance; /* of outputs, of their range */
     VEC(tuning_result) results;
+    uint32_t n_unmeasured; /* shapes */
 } tuner;
 
 /* What it is at, on stderr, for it may take minutes. */
@@ -79,7 +80,7 @@ static bool build(tuner *t, variant *v, bool profile)
     compile_options o = t->o;
     model *m = load_for_build(c->mem, c->diag, t->path);
     o.tuning = v->choices;
-    o.profile = profile;
+    o.profile = o.profile_bands = profile;
     if (!m) return false;
     if (!folder_make(c->diag, folder)) return false;
     if (!build_library(c->mem, m, &o, folder, "", CUDA_DEVICE, &v->built, &library)) return false;
@@ -145,33 +146,76 @@ static double step_time(const variant *v, const char *shape)
 {
     const tuning_question *q = question_of(v, shape);
     double sum = 0;
-    for (uint32_t i = 0; q && i < q->steps.n; i++) sum += v->least[q->steps.p[i] - 1];
-    return q && q->steps.n ? sum : INFINITY;
+    bool any = false;
+    for (uint32_t i = 0; q && i < q->steps.n; i++) {
+        const double ms = v->least[q->steps.p[i] - 1];
+        if (!isfinite(ms)) continue; /* in a branch that is not taken */
+        sum += ms;
+        any = true;
+    }
+    return any ? sum : INFINITY;
 }
 
 static void note_result(tuner *t, const char *shape, const char *choice, const char *over, double gain)
 {
     if (choice == over) progress(t, "%s: %s, as planned\n", shape, choice);
     else progress(t, "%s: %s, %.2f times as fast as %s\n", shape, choice, gain, over);
-    VEC_PUSH(t->c->mem, t->results, ((tuning_result){shape, choice, over, gain}));
+    VEC_PUSH(t->c->mem, t->results, ((tuning_result){.shape = shape, .choice = choice, .over = over, .gain = gain}));
 }
 
-/* The best way for the question: variant number k has its k-th. */
-static void choose_way(tuner *t, const tuning_question *q, const variant *v, uint32_t n, tuning *best)
+/* What was faster is not taken, but this. */
+static void give_up(const tuner *t, tuning_result *r, const char *why, const char *choice, double gain)
+{
+    if (r->choice == choice) return;
+    progress(t, "%s: %s not taken: %s\n", r->shape, r->choice, why);
+    if (choice != r->over) progress(t, "%s: %s instead, %.2f times as fast as %s\n", r->shape, choice, gain, r->over);
+    r->better = r->choice;
+    r->better_gain = r->gain;
+    r->why = why;
+    r->choice = choice;
+    r->gain = gain;
+}
+
+/* Why a way is not taken whose weights are too many. */
+static const char *no_room(const tuner *t)
+{
+    return arena_printf(t->c->mem, "weights beyond what --optimize=%s allows", compile_modes(&t->o).optimize);
+}
+
+/* Was variant k built of the k-th way? It may have had no room for its weights. */
+static bool built_so(const tuning_question *q, const variant *v, uint32_t k)
+{
+    const tuning_question *own = question_of(&v[k], q->shape);
+    return own && !strcmp(own->word[own->taken], q->word[k]);
+}
+
+/* The best way for the question, of all or of those without more weights; 0 where none is better than the plan's. Variant number k has the k-th. */
+static uint32_t best_way(const tuning_question *q, const variant *v, uint32_t n, bool all, double *gain)
 {
     uint32_t least = 0;
-    for (uint32_t k = 1; k < n && k < q->n; k++) {
-        const tuning_question *own = question_of(&v[k], q->shape);
-        const bool taken = own && !strcmp(own->word[own->taken], q->word[k]); /* it may have had no room for its weights */
-        if (taken && !v[k].differs && step_time(&v[k], q->shape) < step_time(&v[least], q->shape)) least = k;
+    for (uint32_t k = 1; k < n && k < q->n; k++)
+        if ((all || !tuning_is_winograd(q->word[k])) && built_so(q, v, k) && !v[k].differs && step_time(&v[k], q->shape) < step_time(&v[least], q->shape)) least = k;
+    *gain = step_time(&v[0], q->shape) / step_time(&v[least], q->shape);
+    if (*gain >= LEAST_GAIN) return least;
+    *gain = 1;
+    return 0;
+}
+
+static void choose_way(tuner *t, const tuning_question *q, const variant *v, uint32_t n, tuning *best)
+{
+    double gain, spare_gain;
+    if (!isfinite(step_time(&v[0], q->shape))) {
+        t->n_unmeasured++;
+        progress(t, "%s: not measured: no step that computes it runs with these inputs\n", q->shape);
+        return;
     }
-    double gain = step_time(&v[0], q->shape) / step_time(&v[least], q->shape);
-    if (!isfinite(gain)) return;
-    if (gain < LEAST_GAIN) {
-        least = 0;
-        gain = 1;
-    }
+    for (uint32_t k = 1; k < n && k < q->n; k++)
+        if (!built_so(q, v, k)) progress(t, "%s: %s not measured: %s\n", q->shape, q->word[k], no_room(t));
+    const uint32_t least = best_way(q, v, n, true, &gain), spare = best_way(q, v, n, false, &spare_gain);
     note_result(t, q->shape, q->word[least], q->word[0], gain);
+    tuning_result *r = &t->results.p[t->results.n - 1];
+    r->spare = q->word[spare];
+    r->spare_gain = spare_gain;
     VEC_PUSH(best->mem, best->entries, ((tuning_entry){.shape = q->shape, .choice = q->word[least]}));
 }
 
@@ -251,19 +295,33 @@ static bool build_tuned(tuner *t, variant *v)
     return build(t, v, false);
 }
 
-/* Choices that can't be followed together are set back to the plan's: each may have fitted alone into what --optimize leaves for weights. How a step was split is
+/* Has what was chosen otherwise taken the room of weights that the plan has? */
+static bool takes_room_of_plan(const tuner *t, const variant *v)
+{
+    bool planned = false, other = false;
+    for (uint32_t i = 0; i < t->results.n; i++) {
+        const tuning_result *r = &t->results.p[i];
+        planned |= r->choice == r->over && v->choices->entries.p[i].no_room;
+        other |= r->choice != r->over && tuning_is_winograd(r->choice);
+    }
+    return planned && other;
+}
+
+/* Choices that can't be followed together are set back: each may have fitted alone into what --optimize leaves for weights. How a step was split is
  * left out then, for another kernel has other pieces. True: there was one. */
 static bool set_back(tuner *t, const variant *v)
 {
+    const bool crowded = takes_room_of_plan(t, v);
     uint32_t kept = 0, n = t->results.n;
     bool any = false;
     for (uint32_t i = 0; i < n; i++) {
         tuning_result r = t->results.p[i];
-        if (v->choices->entries.p[i].refused) {
+        const tuning_entry *e = &v->choices->entries.p[i];
+        if (crowded ? r.choice != r.over && tuning_is_winograd(r.choice) : e->refused) {
             any = true;
             if (r.choice == r.over) continue;
-            r.choice = r.over;
-            r.gain = 1;
+            if (e->no_room || crowded) give_up(t, &r, no_room(t), r.spare, r.spare_gain);
+            else give_up(t, &r, "no way to compute it beside the other choices", r.over, 1);
         }
         t->results.p[kept++] = r;
     }
@@ -277,9 +335,8 @@ static void keep_plan(tuner *t)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < t->results.n; i++) {
         tuning_result r = t->results.p[i];
+        give_up(t, &r, "the whole model gains less than 1 %", r.over, 1);
         if (tuning_is_split(r.shape)) continue;
-        r.choice = r.over;
-        r.gain = 1;
         t->results.p[kept++] = r;
     }
     t->results.n = kept;
@@ -288,21 +345,30 @@ static void keep_plan(tuner *t)
 static void print_report(tuner *t, double before, double after)
 {
     const command *c = t->c;
-    uint32_t changed = 0;
+    uint32_t changed = 0, not_taken = 0;
     decimal was, is;
-    for (uint32_t i = 0; i < t->results.n; i++) changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
+    for (uint32_t i = 0; i < t->results.n; i++) {
+        changed += strcmp(t->results.p[i].choice, t->results.p[i].over) != 0;
+        not_taken += t->results.p[i].better != NULL;
+    }
     if (!changed) before = after = fmin(before, after); /* of the same code: what differs is noise */
     was = decimal_of(before, 6);
     is = decimal_of(after, 6);
     if (c->json) {
         fputs("{\"model\":", c->json);
         json_string(c->json, t->path);
-        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"ms\":{\"plan\":%s,\"tuned\":%s}}\n", t->o.threads, t->results.n, changed, was.s, is.s);
+        fprintf(c->json, ",\"threads\":%d,\"shapes\":%u,\"changed\":%u,\"not_taken\":%u,\"not_measured\":%u,\"ms\":{\"plan\":%s,\"tuned\":%s}}\n", t->o.threads, t->results.n, changed, not_taken, t->n_unmeasured, was.s, is.s);
     }
     if (c->quiet || c->json == stdout) return;
+    const char *rest = t->n_unmeasured ? arena_printf(c->mem, ", %u not measured", t->n_unmeasured) : "";
+    if (!t->results.n && !t->n_unmeasured) {
+        fprintf(c->out, "no step of the model has more than one way to be computed: %s ms\n", decimal_of(before, 4).s);
+        return;
+    }
     fprintf(c->out, "%u shape%s, ", t->results.n, t->results.n == 1 ? "" : "s");
-    if (changed) fprintf(c->out, "%u of them better otherwise: %s ms, before %s ms\n", changed, decimal_of(after, 4).s, decimal_of(before, 4).s);
-    else fprintf(c->out, "none of them better than planned: %s ms\n", decimal_of(before, 4).s);
+    if (changed) fprintf(c->out, "%u of them better otherwise%s: %s ms, before %s ms\n", changed, rest, decimal_of(after, 4).s, decimal_of(before, 4).s);
+    else if (not_taken) fprintf(c->out, "%u of them better otherwise, but not taken%s: %s ms\n", not_taken, rest, decimal_of(before, 4).s);
+    else fprintf(c->out, "none of them better than planned%s: %s ms\n", rest, decimal_of(before, 4).s);
 }
 
 /* The model with all choices against the model without. */

@@ -39,11 +39,18 @@ static bool shared_out(const emit *e)
     return e->o->threads > 1;
 }
 
+/* For `onnxcc tune`: it times each step of a band. */
+static bool times_parts(const emit *e)
+{
+    return e->o->profile && e->o->profile_bands;
+}
+
 static void print_args(emit *e, const step *s, text *out)
 {
     text_add(out, "typedef struct {\n");
     for (uint32_t i = 0; i < s->control->then->steps.n; i++) job_members(e, s->control->then->steps.p[i], prefix_of(e, s->control->then->steps.p[i]), out);
     if (shared_out(e)) text_addf(out, "    char taken[%d];\n", e->o->threads);
+    if (times_parts(e)) text_add(out, "    const onnxcc_env *env;\n");
     text_addf(out, "} %s_args;\n", name_of(e, s));
 }
 
@@ -92,6 +99,12 @@ static const char *lines_of(emit *e, const step *s)
     return t.p;
 }
 
+/* Of one thread, for the timer counts one call at a time. */
+static void print_timer(const emit *e, const step *s, const char *indent, int end, text *out)
+{
+    if (times_parts(e)) text_addf(out, "%sif (%sa->env && a->env->timer) a->env->timer(a->env->timer_ctx, %u, %d);\n", indent, shared_out(e) ? "!own && " : "", s->id, end);
+}
+
 /* The steps of part k, from step *at on: a nest or one with a hook, and those without behind it. */
 static void print_steps(emit *e, const step *s, uint32_t k, uint32_t *at, text *out)
 {
@@ -107,9 +120,11 @@ static void print_steps(emit *e, const step *s, uint32_t k, uint32_t *at, text *
     }
     do {
         const step *one = steps->steps.p[*at];
+        print_timer(e, one, indent, 0, out);
         text_add(out, indent);
         if (one->nest) text_addf(out, "for (int64_t line = %s; line < %s; line++) ", lo, hi);
         job_call(e, one, prefix_of(e, one), one->nest ? lines_of(e, one) : range, out);
+        print_timer(e, one, indent, 1, out);
         ++*at;
     } while (*at < steps->steps.n && steps->steps.p[*at]->kernel && !steps->steps.p[*at]->kernel->n_hook);
     if (!last) text_addf(out, "                done%u = until%u;\n            }\n", k, k);
@@ -149,6 +164,7 @@ void call_band(emit *e, const step *s, const char *indent, text *out)
     text_addf(out, "%s{\n%s    %s_args a = {", indent, indent, name);
     for (uint32_t i = 0; i < s->control->then->steps.n; i++) job_arguments(e, s->control->then->steps.p[i], &sep, out);
     if (shared_out(e)) text_addf(out, "%s{0}", sep);
+    if (times_parts(e)) text_add(out, ", env");
     text_addf(out, "};\n%s    ", indent);
     if (s->grain) text_addf(out, "%s_for(env, %s, &a, ", e->name, name);
     else text_addf(out, "%s(&a, 0, ", name);

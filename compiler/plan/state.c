@@ -77,12 +77,30 @@ static bool may_grow(program *p, const slot_info *a, const slot_info *b)
     return n == 1;
 }
 
-static bool no_largest(program *p, const char *name, dim size)
+/* What would give all sizes of both a bound; a size that grows from run to run begins at 0. */
+static bool hint_bounds(program *p, const slot_info *out, const slot_info *in)
+{
+    text t = {.mem = p->mem};
+    for (uint32_t i = 0; i < p->symbols.n; i++) {
+        const dim symbol = p->symbols.p[i];
+        bool there = false, grows = false;
+        if (dim_range(p->dims, symbol).hi != INT64_MAX) continue;
+        for (uint32_t k = 0; k < in->rank && k < out->rank; k++) {
+            const bool read = dim_has(p->dims, in->extent[k], symbol);
+            there |= read || dim_has(p->dims, out->extent[k], symbol);
+            grows |= read && out->extent[k] != in->extent[k];
+        }
+        if (there) text_addf(&t, " --dim %s=%s", dim_name(p->dims, symbol), grows ? "0..1000" : "1..8");
+    }
+    return t.n && diag_hint(p->diag, "bound it, for example with%s", t.p);
+}
+
+static bool no_largest(program *p, const char *name, dim size, const slot_info *from, const slot_info *to)
 {
     text t = {.mem = p->mem};
     dim_text(p->dims, size, &t);
     diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-size", "--state: '%s' has no largest size: '%s' has no bound", name, t.p);
-    return diag_hint(p->diag, "bound it, for example --dim batch=1 or --dim past_sequence=0..1000");
+    return hint_bounds(p, from, to);
 }
 
 bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
@@ -93,7 +111,7 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
     const slot a = p->outputs.p[from], b = p->inputs.p[to];
     const bool one_place = slot_at(p, a)->kind == SLOT_STATE && slot_at(p, a)->view.buf == slot_at(p, b)->view.buf;
     for (uint32_t i = 0; !one_place && may_grow(p, slot_at(p, a), slot_at(p, b)) && i < slot_at(p, a)->rank; i++)
-        if (dim_range(p->dims, slot_at(p, a)->extent[i]).hi == INT64_MAX) return no_largest(p, out, slot_at(p, a)->extent[i]);
+        if (dim_range(p->dims, slot_at(p, a)->extent[i]).hi == INT64_MAX) return no_largest(p, out, slot_at(p, a)->extent[i], slot_at(p, a), slot_at(p, b));
     if (!one_place && !same_shape(slot_at(p, a), slot_at(p, b))) {
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-shape", "--state: output '%s' and input '%s' have not the same type and shape", out, in);
         return diag_hint(p->diag, "a state keeps its shape (fix or name the dimensions alike with --dim), or grows where Concat appends to it (bound its length with --dim NAME=..N)");
@@ -103,7 +121,7 @@ bool plan_state(program *p, const char *out, const char *in, memory_plan *plan)
     const int64_t bytes = place_bytes(p, &p->buf.p[slot_at(p, b)->view.buf]);
     if (!bytes) {
         diag_error(p->diag, EXIT_UNSUPPORTED, "", "state-size", "--state: input '%s' has no largest size", in);
-        return diag_hint(p->diag, "bound its dimensions, for example --dim batch=1..8");
+        return hint_bounds(p, slot_at(p, a), slot_at(p, b));
     }
     state_move move = {0};
     move.to = move.from = place(p, b, plan, bytes);

@@ -5,6 +5,8 @@
 
 #include "plan/conv_plan.h"
 
+#define WINOGRAD "winograd " /* and the side of its tiles: such a word */
+
 /* ---- entries and questions ---- */
 
 static tuning_entry *entry_of(const tuning *t, const char *shape)
@@ -14,12 +16,15 @@ static tuning_entry *entry_of(const tuning *t, const char *shape)
     return NULL;
 }
 
-static void refuse(tuning *t, const char *shape)
+/* The plan's own way is taken after all. */
+static void refuse_for_room(tuning *t, const char *shape)
 {
     tuning_entry *e = entry_of(t, shape);
+    for (uint32_t i = 0; i < t->questions.n; i++)
+        if (!strcmp(t->questions.p[i].shape, shape)) t->questions.p[i].taken = 0;
     if (!e) return;
     e->used = false;
-    e->refused = true;
+    e->refused = e->no_room = true;
 }
 
 const char *tuning_name(const tuning *t, const target *on)
@@ -99,6 +104,11 @@ bool tuning_is_split(const char *shape)
     return !strncmp(shape, TUNING_SPLIT, strlen(TUNING_SPLIT));
 }
 
+bool tuning_is_winograd(const char *word)
+{
+    return !strncmp(word, WINOGRAD, strlen(WINOGRAD));
+}
+
 static bool asked_with_other_threads(const tuning *t, const char *shape)
 {
     if (tuning_is_split(shape)) shape += strlen(TUNING_SPLIT);
@@ -132,8 +142,12 @@ void tuning_warn(const tuning *t, diag *d, const char *sizes)
     const tuning_entry *first = NULL;
     for (uint32_t i = 0; t && t->path && i < t->entries.n; i++) {
         const tuning_entry *e = &t->entries.p[i];
-        if (e->refused) {
-            diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, e->line), "tuning-stale", "'%s' is no way to compute %s here: the plan chooses", e->choice, e->shape);
+        const char *line = arena_printf(t->mem, "%s:%u", t->path, e->line);
+        if (e->no_room) {
+            diag_warn(d, line, "tuning-stale", "'%s' for %s has more weights than --optimize leaves room for: the plan chooses", e->choice, e->shape);
+            diag_hint(d, "--optimize=speed has room for all");
+        } else if (e->refused) {
+            diag_warn(d, line, "tuning-stale", "'%s' is no way to compute %s here: the plan chooses", e->choice, e->shape);
             hint_words(t, d, e);
         } else if (!e->used && asked_with_other_threads(t, e->shape)) threads++;
         else if (!e->used && !unused++) first = e;
@@ -194,7 +208,7 @@ int tuning_winograd(program *p, const plan_options *o, const kernel *k)
 {
     const char *shape = tuning_conv_shape(p, o, k), *word = shape ? tuning_word(o->tuning, shape) : NULL;
     if (!word) return -1;
-    return !strcmp(word, "winograd 4") ? 4 : !strcmp(word, "winograd 2") ? 2 : 0;
+    return !strcmp(word, WINOGRAD "4") ? 4 : !strcmp(word, WINOGRAD "2") ? 2 : 0;
 }
 
 static const char *word_of(program *p, int a, int b, int c)
@@ -215,10 +229,10 @@ conv_tile tuning_conv_tile(program *p, const plan_options *o, const kernel *k, c
     for (uint32_t i = 0; i < tiles; i++) at[n++] = i;
     for (int s = 2; s <= 4; s += 2)
         if (k->conv.sides & s && s != *side) sides[n++] = s;
-    for (uint32_t i = 0; i < n; i++) word[i] = sides[i] ? arena_printf(p->mem, "winograd %d", sides[i]) : word_of(p, tile[at[i]].ry, tile[at[i]].rx, tile[at[i]].nv);
+    for (uint32_t i = 0; i < n; i++) word[i] = sides[i] ? arena_printf(p->mem, WINOGRAD "%d", sides[i]) : word_of(p, tile[at[i]].ry, tile[at[i]].rx, tile[at[i]].nv);
     uint32_t taken = tuning_choose(o->tuning, shape, n, word);
     if (sides[taken] && sides[taken] != *side) { /* plan_winograd had no room for its weights */
-        refuse(o->tuning, shape);
+        refuse_for_room(o->tuning, shape);
         taken = 0;
     }
     *side = sides[taken];

@@ -11,11 +11,13 @@
 enum { TUNING_WORDS = 8 }; /* most ways */
 #define TUNING_SPLIT "split of " /* what shapes begin with where the choice is how a step of the rest's shape is split over threads */
 bool tuning_is_split(const char *shape);
+bool tuning_is_winograd(const char *word); /* a way that has more weights than the others */
 
 typedef struct {
     const char *shape, *choice;
     uint32_t line;     /* of the file; 0: of none */
     bool used, refused; /* it was followed; it was about a shape of the model, but is no way to compute it */
+    bool no_room;       /* refused, because its weights are more than --optimize allows */
 } tuning_entry;
 
 typedef struct {

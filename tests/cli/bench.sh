@@ -71,6 +71,15 @@ says err "no figure of onnxruntime: 'false' ends with status 1 before the engine
 says out '"peers":{},"ratio":{},"difference":{},"strings_differ":{},"not_compared":{},"missing":{"onnxruntime":"'"'false' ends with status 1"
 ONNXCC_PYTHON=./nowhere expect 4 bench relu.onnx --repeat 2 --against onnxruntime
 says err "no figure of onnxruntime: there is no './nowhere' to run it with [peer-missing]" "ONNXCC_PYTHON says which Python has it"
+mkdir -p venv/bin
+ONNXCC_PYTHON=venv expect 4 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: 'venv' is a folder, and no program such as bin/python of a virtual environment [peer-missing]"
+printf '#!/bin/sh\nexit 1\n' > venv/bin/python
+chmod +x venv/bin/python
+ONNXCC_PYTHON=venv expect 4 bench relu.onnx --repeat 2 --against onnxruntime
+says err "no figure of onnxruntime: 'venv' is a folder, and its Python is 'venv/bin/python' [peer-missing]"
+ONNXCC_PYTHON=venv expect 0 doctor
+says out "'venv' is a folder, and its Python is 'venv/bin/python' (ONNXCC_PYTHON names it)"
 expect 2 bench nowhere.onnx --against onnxruntime,nobody # before the model is looked at
 says err "--against knows onnxruntime, openvino, openvino-bf16, emx and emx-fast-math, not 'nobody'"
 expect 2 bench relu.onnx --against ''
@@ -181,7 +190,8 @@ awk "BEGIN { exit !($(least) > $alone / 8) }" || fail "the shortest time is that
 expect 2 bench relu.onnx --dim n=2 --repeat 0
 says err '--repeat is at least 1'
 expect 2 bench relu.onnx -i other=x.pb
-says err "the model has no input 'other'"
+says err "error: the model has no input 'other'"
+! grep warning err || fail "a warning before the error"
 cat > flat.onnxtxt <<'END'
 <ir_version: 8, opset_import: ["" : 17]>
 flat (float[n] x) => (float[n] y) { y = Relu (x) }

@@ -54,3 +54,13 @@ NO_COLOR= expect 2 fly --color=always
 grep -q "$(printf '\033')" err || fail "no colour"
 expect 2 fly --color=never
 grep -q "$(printf '\033')" err && fail "colour" || true
+
+# Of an option with one value the last one counts, whatever it is; what is about one thing twice is no such option, and may not contradict itself.
+expect 0 --help
+says out 'Of an option that takes one value, the last one given counts.'
+expect 0 --help=man
+says out 'the last one given counts'
+expect 0 compile relu.onnx -o other -o last --name other --name last --math=fast --math=strict --threads 2 --threads 1 --dim n=2
+[ ! -e other ] || fail "the first -o counts"
+says last/last.c ' --math=strict ' ' --threads=1'
+expect 2 compile relu.onnx -o last --dim n=2 --dim n=3

@@ -50,7 +50,9 @@ says err "there is no 'nowhere' to read inputs from"
 
 # A tensor of another name may be meant for another model: it is said.
 expect 0 run relu.onnx in.npz
-says err "the model has no input 'y'"
+says err "the model has no input 'y': that tensor is taken for input 'x'"
+expect 0 run relu.onnx x=x.pb -i in.npz
+says err "the model has no input 'y': that tensor is not used"
 expect 0 run relu.onnx x=in.npz
 [ ! -s err ] || fail "a warning for a tensor that got its name"
 

@@ -28,13 +28,76 @@ expect 0 tune net.onnxtxt -o net2.yaml --repeat 1 --threads 2
 expect 0 bench net.onnxtxt --tuning net2.yaml --threads 2 --repeat 1
 [ ! -s err ] || fail "a warning about what was just measured, with threads"
 
+# Steps in a band of rows are measured where they are; with threads too.
+cat > band.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+band (float[1,64,28,28] x) => (float[1,64,28,28] y)
+<int64[4] point = {64, 64, 1, 1}, int64[4] deep = {64, 1, 3, 3}>
+{
+    w = ConstantOfShape <value = float[1] {0.01}> (point)
+    v = ConstantOfShape <value = float[1] {0.1}> (deep)
+    a = Conv <kernel_shape = [1, 1]> (x, w)
+    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (a, v)
+    y = Conv <kernel_shape = [1, 1]> (b, w)
+}
+T
+for threads in 1 2; do
+    expect 0 compile band.onnxtxt -o band --optimize size --threads $threads --dump plan
+    says out ' band '
+    expect 0 tune band.onnxtxt -o band.yaml --repeat 1 --optimize size --threads $threads
+    says band.yaml 'shape: conv 64 to 64 channels, kernel 1x1, output 1x28x28' 'shape: conv 64 to 64 channels in groups 64, kernel 3x3, output 1x28x28'
+    ! grep 'not measured' err || fail "a step in a band was not measured"
+done
+# What does not run is not measured, which is said.
+cat > branch.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+branch (bool c, float[1,16,12,12] x) => (float[1,16,12,12] y)
+<int64[4] shape = {16, 16, 3, 3}>
+{
+    w = ConstantOfShape <value = float[1] {0.01}> (shape)
+    n = Not (c)
+    d = And (c, n)
+    y = If (d) <then_branch = then () => (float[1,16,12,12] a) { a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, w) }, else_branch = other () => (float[1,16,12,12] b) { b = Neg (x) }>
+}
+T
+expect 0 tune branch.onnxtxt -o branch.yaml --repeat 1
+says err "$conv: not measured: no step that computes it runs with these inputs"
+says out '0 shapes, none of them better than planned, 1 not measured: '
+
+# What was faster and is not taken: both the output and the file say so, and why. Weights of the one convolution may not become this much more.
+says_what_was_faster() {
+    grep ' times as fast as ' err | grep -v ' instead, ' > faster
+    while read -r line; do
+        shape=${line%%: *} way=${line#*: }
+        grep -A 4 "shape: $shape$" "$1" | grep -q -e "choice: ${way%%, *}$" -e "# ${way%%, *} was .* times as fast; not taken: " || fail "not in the file: $line"
+    done < faster
+    [ "$(grep -c ' not taken: ' err)" -ge "$(grep -c ' not taken: ' "$1")" ] || fail "not said, but in the file"
+}
+expect 0 tune net.onnxtxt -o net.yaml --repeat 1 --target x86-64-v3
+says err "$conv: winograd 2 not measured: weights beyond what --optimize=balanced allows"
+cat > deep.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+deep (float[1,32,32,32] x) => (float[1,64,32,32] y)
+<int64[4] one = {64, 32, 3, 3}, int64[4] two = {64, 64, 3, 3}>
+{
+    v = ConstantOfShape <value = float[1] {0.01}> (one)
+    w = ConstantOfShape <value = float[1] {0.01}> (two)
+    a = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (x, v)
+    y = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1]> (a, w)
+}
+T
+expect 0 tune deep.onnxtxt -o deep.yaml --repeat 1
+says_what_was_faster deep.yaml
+expect 0 compile deep.onnxtxt -o deep --tuning deep.yaml
+[ ! -s err ] || fail "a warning about what was just measured, where not all was taken"
+
 # What did not change gained nothing; -q says nothing.
 printf '<ir_version: 8, opset_import: ["" : 17]>\nplain (float[3] x) => (float[3] y) { y = Relu (x) }\n' > plain.onnxtxt
 expect 0 tune plain.onnxtxt -o plain.yaml --repeat 1 -q --json=plain.json
 [ ! -s err ] && [ ! -s out ] || fail "words in spite of -q"
-grep -qE '"shapes":0,"changed":0,"ms":\{"plan":([0-9.]+),"tuned":\1\}' plain.json || fail "noise as a gain"
+grep -qE '"shapes":0,"changed":0,"not_taken":0,"not_measured":0,"ms":\{"plan":([0-9.]+),"tuned":\1\}' plain.json || fail "noise as a gain"
 expect 0 tune plain.onnxtxt -o plain.yaml --repeat 1
-says out '0 shapes, none of them better than planned: '
+says out 'no step of the model has more than one way to be computed: '
 says plain.yaml 'choices: []'
 
 # Choices hold for the sizes that were measured: the file says which, and so do tune and a compilation with other ones.
@@ -104,6 +167,9 @@ expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize size -v
 says err '0 convolutions' '; --optimize=speed: 1 more or in larger tiles, 27648 bytes for 248832'
 
 # Not what the mode forbids, not what there is not, not what was measured elsewhere.
+printf 'target: x86-64-v3\nchoices:\n  - shape: %s\n    choice: winograd 4\n' "$conv" > hand.yaml
+expect 0 compile net.onnxtxt -o full --target x86-64-v3 --tuning hand.yaml
+says err "'winograd 4' for $conv has more weights than --optimize leaves room for: the plan chooses [tuning-stale]" 'hint: --optimize=speed has room for all'
 expect 0 compile net.onnxtxt -o strict --target x86-64-v3 --math strict --tuning hand.yaml --dump plan
 says err 'hand.yaml:3: ' "'winograd 4' is no way to compute $conv here" 'tuning-stale'
 ! grep -q conv_wino out || fail "Winograd's algorithm in strict mode"
@@ -139,17 +205,23 @@ says net3.yaml 'optimize: size' 'math: fast'
 # Mistakes.
 bad() {
     expect 2 compile net.onnxtxt -o bad --tuning bad.yaml
-    says err "bad.yaml:$1: " "$2" tuning-file
+    line=$1
+    shift
+    says err "bad.yaml:$line: " tuning-file "$@"
     [ ! -e bad ] || fail "files in spite of an error"
 }
 printf 'target: [\n' > bad.yaml
 bad 2 ''
 printf 'choices: []\n' > bad.yaml
-bad 1 "has the key 'target'"
+bad 1 "a tuning file lacks the key 'target'"
 printf 'target: any\nchoices: none\n' > bad.yaml
 bad 2 'is a list'
 printf 'target: any\nmath: [fast]\nchoices: []\n' > bad.yaml
 bad 2 "'math' takes one value"
+for mode in optimize:balanced math:default precision:fp32; do
+    printf 'target: any\n%s: quick\nchoices: []\n' ${mode%:*} > bad.yaml
+    bad 2 "'${mode%:*}' is one of " "${mode#*:}" ", not 'quick'"
+done
 printf 'target: any\nsizes: 3\nchoices: []\n' > bad.yaml
 bad 2 "'sizes' is a list"
 printf 'target: any\nsizes:\n  - batch=1\nchoices: []\n' > bad.yaml
@@ -157,7 +229,7 @@ bad 3 "'sizes' lists options such as --dim batch=1"
 printf 'target: any\nchoices:\n  - shape: a\n    chioce: b\n' > bad.yaml
 bad 4 "no key 'chioce'"
 printf 'target: any\nchoices:\n  - shape: a\n' > bad.yaml
-bad 3 "has the key 'choice'"
+bad 3 "a choice lacks the key 'choice'"
 printf 'target: any\nchoices:\n  - {shape: a, choice: b}\n  - {shape: a, choice: c}\n' > bad.yaml
 bad 4 "a second choice for 'a'"
 printf 'target: any\nchoices:\n  - {shape: a, choice: b, gain: much}\n' > bad.yaml

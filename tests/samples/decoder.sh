@@ -13,7 +13,22 @@ try() { "$@" > "$work/log" 2>&1 || fail "$*"; }
 
 # A machine that has ninja only need not have make.
 command -v make > /dev/null || export CMAKE_GENERATOR=Ninja
-try "$cmake" -S "$top/samples/decoder" -B "$work/build" -DONNXCC="$onnxcc" -DPYTHON="$python"
+refused() { # TEXT OPTION...
+    text=$1
+    shift
+    "$cmake" -S "$top/samples/decoder" -B "$work/none" "$@" > "$work/log" 2>&1 && fail "configured with $*"
+    tr -s ' \n' '  ' < "$work/log" | grep -qF "$text" || fail "does not say: $text"
+    rm -rf "$work/none"
+}
+refused "There is no compiler $work/onnxcc: build onnxcc first" -DONNXCC="$work/onnxcc" -DPYTHON="$python"
+printf '#!/bin/sh\nexit 1\n' > "$work/python"
+chmod +x "$work/python"
+ONNXCC_PYTHON=$work/python refused "$work/python has no numpy or no onnx" -DONNXCC="$onnxcc"
+python=$(command -v "$python")
+ONNXCC_PYTHON=$python
+export ONNXCC_PYTHON
+try "$cmake" -S "$top/samples/decoder" -B "$work/build" -DONNXCC="$onnxcc"
+grep -q "^PYTHON:FILEPATH=$python$" "$work/build/CMakeCache.txt" || fail "ONNXCC_PYTHON was not looked at"
 try "$cmake" --build "$work/build"
 for kind in gpt2 llama; do
     grep -q 'memcpy([^;]*in->state' "$work/build/${kind}_model/decoder.c" && fail "$kind: a cache is copied"

@@ -9,7 +9,7 @@
 
 #include "plan/conv_plan.h"
 
-enum { MOST_DILATION = 1024 /* of depthwise ones of bytes, which read behind the end */ };
+enum { MOST_DILATION = 1024 /* of depthwise ones of bytes, which read behind the end */, SAME_SETS_BYTES = 2048, FEW_TERMS = 8 /* for each lane */ };
 
 typedef struct {
     program *p;
@@ -279,15 +279,28 @@ static bool is_own_index(const program *p, const hook *h)
     return true;
 }
 
-/* A depthwise convolution has few multiply-adds for each result, and storing lanes that are channels one by one would take twice their time: it makes blocks,
- * and who wants rows gets a copy that is turned in registers. */
+/* Storing lanes that are channels one by one takes long where each result has few multiply-adds, as in depthwise convolutions, and where planes are so far apart
+ * that the same pixel of all channels of a vector falls into the same few sets of the first cache, of which each has 8 ways or a few more. */
+static bool stores_slowly(const layouter *l, const kernel *k)
+{
+    program *p = l->p;
+    const slot_info *w = slot_at(p, k->arg[2].slot), *y = slot_at(p, k->hook[0].to);
+    int64_t plane, terms;
+    if (conv_is_depthwise(p, k)) return true;
+    if (k->conv.group > 1) return false;
+    const bool known = dim_is_const(p->dims, dim_product(p->dims, y->extent + 2, y->rank - 2), &plane);
+    if (known && (plane < l->vl || plane * 4 % SAME_SETS_BYTES == 0)) return plane >= l->vl;
+    return dim_is_const(p->dims, dim_product(p->dims, w->extent + 1, w->rank - 1), &terms) && terms < FEW_TERMS * l->vl;
+}
+
+/* There the convolution makes blocks, and who wants rows gets a copy that is turned in registers. */
 static void fix_output(layouter *l, block *out, step *s)
 {
     program *p = l->p;
     hook *h = &s->kernel->hook[0];
     const slot y = h->to;
     int64_t channels;
-    if (l->vl < 2 || h->int_acc || l->o->optimize == OPTIMIZE_SIZE || !conv_is_depthwise(p, s->kernel) || conv_input_block(p, s->kernel, l->vl) != l->vl) return;
+    if (l->vl < 2 || h->int_acc || l->o->optimize == OPTIMIZE_SIZE || !stores_slowly(l, s->kernel) || conv_input_block(p, s->kernel, l->vl) != l->vl) return;
     const slot_info *i = slot_at(p, y);
     if (i->type != ELEM_FLOAT || i->view.buf || (i->view.rank && i->view.d[1].block > 1) || !is_own_index(p, h) || !dim_is_const(p->dims, i->extent[1], &channels) || channels < l->vl) return;
     h->to = in_blocks(p, y, i->type, l->vl);

@@ -64,7 +64,7 @@ static void parameters_become_literals_and_functions_get_the_instance_name(void 
     binding b[GEMM_BINDINGS];
     gemm_bindings(f, b);
     assert_string_equal(bind_kernel(f->binder, &f->out, "gemm", b, GEMM_BINDINGS, NULL), "net_gemm_1");
-    assert_non_null(strstr(f->out.p, "static void net_gemm_1(const float *restrict a, const float *restrict b, int64_t lo, int64_t hi , float *restrict y)"));
+    assert_non_null(strstr(f->out.p, "static __attribute__((noinline)) void net_gemm_1(const float *restrict a, const float *restrict b, int64_t lo, int64_t hi , float *restrict y)"));
     assert_non_null(strstr(f->out.p, "net_gemm_1_tile(8, a, b, ahead"));
     assert_non_null(strstr(f->out.p, "vf acc[8][3];"));
     assert_null(strstr(f->out.p, "HOOK_"));

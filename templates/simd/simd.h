@@ -218,7 +218,11 @@ SIMD_FN vf vf_ld2(const float *p) /* p[0], p[2], ...: touches 31 elements */
     return (vf)_mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_maskz_loadu_ps(0x7fff, p + 16));
 }
 #else
+#if defined(SIMD_AVX2)
+SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)m); }
+#else
 SIMD_FN vf vf_sel(vi m, vf a, vf b) { return (vf)((m & (vi)a) | (~m & (vi)b)); }
+#endif
 SIMD_FN vf vf_gather(const float *p, vi i) { vf r; for (int k = 0; k < VL; ++k) r[k] = p[i[k]]; return r; }
 SIMD_FN vi vi_gather(const int32_t *p, vi i) { vi r; for (int k = 0; k < VL; ++k) r[k] = p[i[k]]; return r; }
 #endif

@@ -78,7 +78,21 @@ typedef struct {
 
 enum { TREE_FIELDS = 4 }; /* of roots */
 
-void tree_pairs_make(arena *mem, const tree_tables *t, tree_pairs *out);
+/* With `true_first`, leaves are numbered from a tree's truest side on, else from its larger sides on, which come next in memory. */
+void tree_pairs_make(arena *mem, const tree_tables *t, bool true_first, tree_pairs *out);
+
+enum { TEST_FIELDS = 3 };
+
+/* The tests of small trees for vectors of rows. */
+typedef struct {
+    uint32_t n_tests, n_words;
+    int32_t *tests; /* [n_tests][3]: feature, threshold as bits of a float, what it leaves of 32 leaves if it is false */
+    int32_t *words; /* [n_words + 1][2]: of each 32 leaves the first test, and the first that is true for NaN */
+    int32_t *trees; /* [tree + 1][2]: first word and first leaf */
+} tree_masks;
+
+/* False where walks are faster (larger trees), and where modes or numbers of weights differ or trees share parts. `p`: with true_first. */
+bool tree_masks_make(arena *mem, const tree_tables *t, const tree_pairs *p, tree_masks *out);
 
 /* A TreeEnsemble-5 in the older form; a test for membership becomes a chain of tests for equality. */
 bool tree_attributes_from_5(arena *mem, diag *d, const char *where, const tree_attributes_5 *in, tree_attributes *out);

@@ -2,7 +2,7 @@
  *
  * in:  tables in which nodes lead to nodes, maybe several to one
  * out: for each tree its root, then pairs of nodes, a node's false branch before its true one. The pair below the branch with more nodes under it comes next,
- *      so that most steps go to the same or the next cache line. A node that several lead to is there several times, but what is below it once. */
+ *      so that most steps go to the same or the next cache line, unless leaves are to have their numbers from the true side on. A node that several lead to is there several times, but what is below it once. */
 #include <math.h>
 #include <string.h>
 
@@ -23,6 +23,7 @@ typedef struct {
     uint32_t *below; /* by node: slot of the pair below it, 0: not stored yet */
     int32_t *number, *numbered; /* by node: the leaf's number, -1: none yet; by number: the leaf */
     place *stack;
+    bool true_first;
     uint32_t n_placed, slots; /* slots: one is left empty before each root, for pairs to begin at even ones */
 } builder;
 
@@ -50,7 +51,7 @@ static bool place_tree(builder *b, int32_t root)
         }
         const uint32_t pair = b->below[p.node] = b->slots;
         b->slots += 2;
-        const int more = b->t->leaves_below[link[2]] > b->t->leaves_below[link[1]]; /* stored next */
+        const int more = b->true_first || b->t->leaves_below[link[2]] > b->t->leaves_below[link[1]]; /* stored next */
         b->stack[n++] = (place){link[1 + !more], pair + !more};
         b->stack[n++] = (place){link[1 + more], pair + (uint32_t)more};
     }
@@ -152,11 +153,11 @@ static void choose_bits(tree_pairs *out, const tree_tables *t, uint32_t most_bel
     out->width = out->feature_bits ? NARROW : WIDE;
 }
 
-void tree_pairs_make(arena *mem, const tree_tables *t, tree_pairs *out)
+void tree_pairs_make(arena *mem, const tree_tables *t, bool true_first, tree_pairs *out)
 {
     const size_t n = t->n_nodes;
     *out = (tree_pairs){0};
-    builder b = {.t = t, .out = out, .placed = ARENA_ARRAY(mem, place, 2 * n + t->n_trees), .below = ARENA_ARRAY(mem, uint32_t, n),
+    builder b = {.t = t, .out = out, .true_first = true_first, .placed = ARENA_ARRAY(mem, place, 2 * n + t->n_trees), .below = ARENA_ARRAY(mem, uint32_t, n),
                  .number = ARENA_ARRAY(mem, int32_t, n), .numbered = ARENA_ARRAY(mem, int32_t, n), .stack = ARENA_ARRAY(mem, place, n + 2)};
     uint32_t *end = ARENA_ARRAY(mem, uint32_t, (size_t)t->n_trees + 1), *first = ARENA_ARRAY(mem, uint32_t, (size_t)t->n_trees + 1), most = 0;
     bool shared = false;

@@ -1,7 +1,8 @@
 /* trees.c - tree ensembles (ai.onnx.ml TreeEnsembleRegressor-3, TreeEnsembleClassifier-3, TreeEnsemble-5): tables, no generated branches.
  *
  * HEAP 0: a node's two branches stand side by side, so that a step adds what the test says to where they are; a leaf leads to itself. Twelve rows, or for single
- * rows twelve trees, go down together without a branch, until all are at leaves. HEAP > 0: each tree is complete, of HEAP levels above its leaves, and node p
+ * rows twelve trees, go down together without a branch, until all are at leaves. With COLUMNS, vectors of rows go through all tests of a small tree instead: a test
+ * that is false leaves none of the leaves on its true side, and the first that is left is the row's (QuickScorer). HEAP > 0: each tree is complete, of HEAP levels above its leaves, and node p
  * leads to 2p + 1 and 2p + 2: with GATHERS lanes are VL rows, or for single rows VL trees; else several rows, or trees, go down side by side, an element at a
  * time. Rows go through in blocks, so that a tree is in the first cache for all of them.
  * compiler/ops/trees.c prepares the tables.
@@ -14,6 +15,8 @@
  *                   on the false branch, behind which the true one is. FEATURE_BITS 0: [nodes][4] with the feature third and a leaf's number fourth
  *            leaves [leaves + 1] first weight of each, with PER_LEAF 0        weight_at [weights] target, with PER_LEAF > 0 [TREES][PER_LEAF]
  *            weights [weights]        base   [BASES] added to the scores
+ *            tests  [tests][3] feature, threshold as bits of a float, what it leaves of 32 leaves if it is false        words  [words + 1][2] first test of each
+ *                   32 leaves, and the first of those that are true for NaN        masked [TREES + 1][2] first word and first leaf; all NULL with COLUMNS 0
  *            With HEAP > 0, TREES filled up to a multiple of 16: values and links [trees][2^HEAP - 1] thresholds and features, weights [trees][2^HEAP] of leaves,
  *            weight_at [trees] the target of each tree; roots and leaves are NULL
  * range      [lo, hi) of rows
@@ -22,6 +25,7 @@
  *            GATHERS    1: gathers take less time than loads of their elements
  *            HEAP       levels, or 0; then X_T, V_T are float, MODE is one for all, TRACKS 0, AGGREGATE 0 or 1
  *            PER_LEAF   weights of each leaf, those of a tree for the same targets; 0: leaves differ
+ *            COLUMNS    features of a row, where trees have masks; then X_T, V_T are float, PER_LEAF > 0, AGGREGATE 0 or 1; or 0
  *            AGGREGATE  0 sum, 1 average, 2 minimum, 3 maximum over TREES trees
  *            CLASSIFY   0 regressor; 1 the label is the greatest score; 2 two classes, of which only target 0 has weights: the score of the second
  *                       class; 3 two classes, of which only target 1 has weights. With 2 and 3 the label is whether that score is above BOUND
@@ -43,6 +47,13 @@ INLINE int32_t trees_test(int mode, V_T x, V_T bound)
     }
 }
 
+/* All bits of a lane are set if the test is true for it, or its value NaN and `nan`. */
+INLINE vi trees_holds(const int nan, vf v, vf bound)
+{
+    const vi yes = MODE == 0 ? v <= bound : MODE == 1 ? v < bound : MODE == 2 ? v >= bound : MODE == 3 ? v > bound : MODE == 4 ? v == bound : v != bound;
+    return nan ? yes | (v != v) : yes;
+}
+
 /* ---- pairs ---- */
 
 enum {
@@ -50,7 +61,9 @@ enum {
     TREES_FLAGS = MODE < 0 || TRACKS ? 5 : 1,        /* bits */
     TREES_ALL_SEEN = PER_LEAF > 0 && AGGREGATE <= 1, /* which targets get something does not depend on the leaf */
     TREES_SIDE = 12,                                 /* rows, or trees, that go down together: the latency of one is hidden by the others */
-    TREES_ROWS = TARGETS <= 4 ? 480 : TARGETS <= 16 ? 120 : 24 /* in a block: a tree comes into the cache once for all of them */
+    TREES_WIDTH = 2 * VL, /* rows that go through masks together */
+    /* in a block: a tree comes into the cache once for all of them */
+    TREES_ROWS = COLUMNS > 0 ? (TARGETS <= 4 ? 512 : TARGETS <= 16 ? 128 : 32) : (TARGETS <= 4 ? 480 : TARGETS <= 16 ? 120 : 24)
 };
 
 /* The node after `node` for the row x, in which NaN occurs only if `nan`. */
@@ -155,10 +168,15 @@ INLINE void trees_walk(const int nan, V_T *restrict score, uint8_t *restrict see
 {
     const int64_t blocks = rows / TREES_SIDE * TREES_SIDE;
     trees_pairs_rows(nan, score, seen, x, blocks, x_n, roots, values, links, leaves, weight_at, weights);
-    for (int64_t i = 0; TREES_ALL_SEEN && i < TREES * PER_LEAF; i++) seen[weight_at[i]] = 1;
-    for (int64_t row = 1; TREES_ALL_SEEN && row < rows; row++) memcpy(seen + row * TARGETS, seen, TARGETS);
     for (int64_t row = blocks; row < rows; row++)
         trees_pairs_row(nan, score + row * TARGETS, seen + row * TARGETS, x + row * x_n, roots, values, links, leaves, weight_at, weights);
+}
+
+/* Each row sees what every other does. */
+INLINE void trees_see(uint8_t *restrict seen, int64_t rows, const int32_t *restrict weight_at)
+{
+    for (int64_t i = 0; i < TREES * PER_LEAF; i++) seen[weight_at[i]] = 1;
+    for (int64_t row = 1; row < rows; row++) memcpy(seen + row * TARGETS, seen, TARGETS);
 }
 
 INLINE int trees_have_nan(const X_T *restrict x, int64_t rows, int64_t x_n)
@@ -169,12 +187,65 @@ INLINE int trees_have_nan(const X_T *restrict x, int64_t rows, int64_t x_n)
     return some;
 }
 
+/* ---- masks ---- */
+
+enum { TREES_BLOCK = COLUMNS > 32 ? TREES_WIDTH : 128 }; /* rows whose columns are at hand */
+
+/* Lane by lane: which of 32 leaves tests first..end-1 leave for two vectors of rows; x [COLUMNS][TREES_WIDTH]. */
+INLINE void trees_leave(const int nan, vi *restrict left, const float *restrict x, const int32_t *restrict tests, int64_t first, int64_t end)
+{
+    for (int64_t i = first; i < end; i++) {
+        const int32_t *test = tests + i * 3;
+        const float *column = x + (int64_t)test[0] * TREES_WIDTH;
+        const vf bound = vf_set(si_float(test[1]));
+        const vi mask = vi_set(test[2]);
+        for (int v = 0; v < 2; v++) left[v] &= mask | trees_holds(nan, vf_ld(column + v * VL), bound);
+    }
+}
+
+/* The number of the lowest bit that is set. */
+INLINE vi trees_lowest(vi bits)
+{
+    return vi_sub((vf_bits(vi_to_f(bits & vi_sub(vi_set(0), bits))) & vi_set(0x7f800000)) >> 23, vi_set(127));
+}
+
+/* Adds the weights of one tree's leaves to the scores of two vectors of rows. */
+INLINE void trees_masked(float *restrict score, const float *restrict x, const int32_t *restrict tests, const int32_t *restrict words, const int32_t *restrict masked,
+                         const int32_t *restrict weight_at, const float *restrict weights)
+{
+    int32_t leaf[TREES_WIDTH];
+    vi found[2] = {vi_set(-1), vi_set(-1)};
+    for (int32_t word = masked[2] - 1; word >= masked[0]; word--) { /* the first leaf that is left counts */
+        vi left[2] = {vi_set(-1), vi_set(-1)};
+        trees_leave(0, left, x, tests, words[word * 2], words[word * 2 + 1]);
+        if (TRACKS) trees_leave(1, left, x, tests, words[word * 2 + 1], words[word * 2 + 2]);
+        for (int v = 0; v < 2; v++) found[v] = vi_sel(left[v] == vi_set(0), found[v], vi_add(trees_lowest(left[v]), vi_set((word - masked[0]) * 32)));
+    }
+    for (int v = 0; v < 2; v++) vi_st(leaf + v * VL, found[v]);
+    for (int i = 0; i < TREES_WIDTH; i++)
+        for (int w = 0; w < PER_LEAF; w++) score[i * TARGETS + weight_at[w]] += weights[(int64_t)(masked[1] + leaf[i]) * PER_LEAF + w];
+}
+
+/* Rows, a multiple of TREES_WIDTH. */
+INLINE void trees_masked_rows(float *restrict score, const float *restrict x, int64_t rows, int64_t x_n, const int32_t *restrict tests, const int32_t *restrict words,
+                              const int32_t *restrict masked, const int32_t *restrict weight_at, const float *restrict weights)
+{
+    float columns[TREES_BLOCK * COLUMNS + 1];
+    for (int64_t first = 0; first < rows; first += TREES_BLOCK) {
+        const int64_t n = rows - first < TREES_BLOCK ? rows - first : TREES_BLOCK;
+        for (int64_t row = 0; row < n; row++)
+            for (int64_t i = 0; i < COLUMNS; i++) columns[(row / TREES_WIDTH * COLUMNS + i) * TREES_WIDTH + row % TREES_WIDTH] = x[(first + row) * x_n + i];
+        for (int64_t tree = 0; tree < TREES; tree++)
+            for (int64_t row = 0; row < n; row += TREES_WIDTH)
+                trees_masked(score + (first + row) * TARGETS, columns + row * COLUMNS, tests, words, masked + tree * 2, weight_at + tree * PER_LEAF, weights);
+    }
+}
+
 /* ---- complete trees ---- */
 
 INLINE vi trees_side(vf v, vf bound)
 {
-    const vi yes = MODE == 0 ? v <= bound : MODE == 1 ? v < bound : MODE == 2 ? v >= bound : MODE == 3 ? v > bound : MODE == 4 ? v == bound : v != bound;
-    return vi_sel(yes, vi_set(2), vi_set(1));
+    return vi_sel(trees_holds(0, v, bound), vi_set(2), vi_set(1));
 }
 
 /* The nodes after `node`, whose features and thresholds are `at` elements behind the first of the table. */
@@ -401,7 +472,7 @@ INLINE int64_t trees_finish(V_T *restrict raw, uint8_t *restrict seen, const V_T
 
 KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict x, const int32_t *restrict roots, const V_T *restrict values,
                   const int32_t *restrict links, const int32_t *restrict leaves, const int32_t *restrict weight_at, const V_T *restrict weights,
-                  const V_T *restrict base, int64_t lo, int64_t hi HOOK_PARAMS)
+                  const V_T *restrict base, const int32_t *restrict tests, const int32_t *restrict words, const int32_t *restrict masked, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     enum { block = HEAP == 0 ? TREES_ROWS : !GATHERS ? 32 : VL > 1 ? VL : 8, together = TARGETS > 64 ? 1 : block };
     for (int64_t first = lo; first < hi; first += together) {
@@ -409,9 +480,15 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
         const X_T *from = x + X_AT + first * X_N;
         V_T score[together * TARGETS] = {0};
         uint8_t seen[together * TARGETS] = {0};
+        const int64_t masks = COLUMNS > 0 ? rows / TREES_WIDTH * TREES_WIDTH : 0, walks = rows - masks;
+        const X_T *rest = from + masks * X_N;
+        V_T *to = score + masks * TARGETS;
+        uint8_t *see = seen + masks * TARGETS;
         if (HEAP > 0) trees_descend((float *)score, seen, (const float *)from, rows, X_N, (const float *)values, links, weight_at, (const float *)weights);
-        else if (TRACKS && trees_have_nan(from, rows, X_N)) trees_walk(1, score, seen, from, rows, X_N, roots, values, links, leaves, weight_at, weights);
-        else trees_walk(0, score, seen, from, rows, X_N, roots, values, links, leaves, weight_at, weights);
+        else if (TRACKS && trees_have_nan(rest, walks, X_N)) trees_walk(1, to, see, rest, walks, X_N, roots, values, links, leaves, weight_at, weights);
+        else trees_walk(0, to, see, rest, walks, X_N, roots, values, links, leaves, weight_at, weights);
+        if (COLUMNS > 0) trees_masked_rows((float *)score, (const float *)from, masks, X_N, tests, words, masked, weight_at, (const float *)weights);
+        if (HEAP == 0 && TREES_ALL_SEEN) trees_see(seen, rows, weight_at);
         for (int64_t row = 0; row < rows; row++) {
             const int64_t best = trees_finish(score + row * TARGETS, seen + row * TARGETS, base, y + (first + row) * TARGETS);
             if (label) label[first + row] = best;

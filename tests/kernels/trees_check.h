@@ -60,7 +60,7 @@ static int32_t new_tree(ensemble *e, int depth, int32_t level, int32_t *deepest)
     e->links[i * 4 + 3] = (int32_t)(MODE < 0 ? check_int(0, 5) : MODE) + (TRACKS && check_random() % 2 ? 8 : 0);
     e->values[i] = (V_T)check_int(-3, 3);
     const bool side = check_random() % 2;
-    const int32_t no = new_tree(e, THIN && side ? 0 : depth - 1, level + 1, deepest), yes = new_tree(e, THIN && !side ? 0 : depth - 1, level + 1, deepest);
+    const int32_t yes = new_tree(e, THIN && !side ? 0 : depth - 1, level + 1, deepest), no = new_tree(e, THIN && side ? 0 : depth - 1, level + 1, deepest);
     e->links[i * 4 + 1] = no;
     e->links[i * 4 + 2] = yes;
     return i;

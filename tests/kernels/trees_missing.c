@@ -14,6 +14,7 @@
 #define HEAP 0
 #define FEATURE_BITS 9
 #define PER_LEAF 2
+#define COLUMNS 0
 #define GATHERS 0
 #define DEPTH 6
 #define LEAF_SHARE 6
@@ -26,7 +27,7 @@ int main(void)
         new_ensemble(&shared);
         for (int i = 0; round % 2 && i < ROWS * FEATURES; i++) shared.x[i] = (float)check_int(-4, 4);
         float y[ROWS * TARGETS];
-        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, NULL, lo, hi))
+        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, NULL, NULL, NULL, NULL, lo, hi))
         for (int row = 0; row < ROWS; row++) {
             double score[TARGETS];
             bool seen[TARGETS];

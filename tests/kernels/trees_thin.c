@@ -14,6 +14,7 @@
 #define HEAP 0
 #define FEATURE_BITS 9
 #define PER_LEAF 1
+#define COLUMNS 0
 #define GATHERS 0
 #define DEPTH 45
 #define LEAF_SHARE 30
@@ -25,7 +26,7 @@ int main(void)
     for (int round = 0; round < 20; round++) {
         new_ensemble(&shared);
         float y[ROWS * TARGETS];
-        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, NULL, lo, hi))
+        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, NULL, NULL, NULL, NULL, lo, hi))
         for (int row = 0; row < ROWS; row++) {
             double score[TARGETS];
             bool seen[TARGETS];

@@ -154,7 +154,7 @@ static void pairs_lead_to_the_same_leaves(void **state)
     tree_tables t;
     tree_pairs p;
     assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
-    tree_pairs_make(mem, &t, &p);
+    tree_pairs_make(mem, &t, false, &p);
     assert_int_equal(p.n_nodes, 6); /* a place is left empty before each root */
     assert_int_equal(p.n_leaves, 3);
     assert_int_equal(p.width, 2);
@@ -168,7 +168,7 @@ static void pairs_lead_to_the_same_leaves(void **state)
     a.mode = (const char *const[]){"BRANCH_NEQ", "LEAF", "LEAF", "LEAF"};
     a.n_weights = 3;
     assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
-    tree_pairs_make(mem, &t, &p);
+    tree_pairs_make(mem, &t, false, &p);
     assert_int_equal(p.per_leaf, 1);
     assert_int_equal(p.weight_at[0], 1);
     assert_int_equal(p.weight_at[1], 0);
@@ -185,7 +185,7 @@ static void features_that_leave_no_bits_for_branches_have_a_word_of_their_own(vo
     tree_tables t;
     tree_pairs p;
     assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
-    tree_pairs_make(mem, &t, &p);
+    tree_pairs_make(mem, &t, false, &p);
     assert_int_equal(p.width, 4);
     assert_int_equal(p.nodes[3 * 4 + 2], (1 << 30) - 1);
 }
@@ -203,7 +203,7 @@ static void parts_that_trees_share_are_there_once(void **state)
     tree_pairs p;
     assert_true(tree_attributes_from_5(mem, d, "node 'x'", &in, &a));
     assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
-    tree_pairs_make(mem, &t, &p);
+    tree_pairs_make(mem, &t, false, &p);
     assert_int_equal(p.n_nodes, 2 * 2 + 3 * 2); /* two roots, a pair below each of three nodes */
     assert_int_equal(p.n_leaves, 3);
     assert_true(p.weights[walk_pairs(&p, TREE_LT, 0, (double[]){0})] == 30);
@@ -213,11 +213,47 @@ static void parts_that_trees_share_are_there_once(void **state)
     assert_true(p.weights[walk_pairs(&p, TREE_LT, 1, (double[]){3})] == 10);
 }
 
+/* x1 <= 0.5 ? leaf 1 : (x0 <= 2 or NaN ? leaf 3 : leaf 4), a leaf beside it as a tree: the tests leave the leaf that the branches lead to. */
+static void masks_leave_the_leaf_that_branches_lead_to(void **state)
+{
+    (void)state;
+    const int64_t trees[] = {7, 7, 7, 7, 7, 3}, nodes[] = {0, 1, 2, 3, 4, 0}, features[] = {1, 0, 0, 0, 0, 0}, yes[] = {1, 0, 3, 0, 0, 0}, no[] = {2, 0, 4, 0, 0, 0};
+    const int64_t tracks[] = {0, 0, 1, 0, 0, 0}, at_tree[] = {7, 7, 7, 3}, at_node[] = {1, 3, 4, 0}, at_target[] = {0, 0, 0, 0};
+    const char *const modes[] = {"BRANCH_LEQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"};
+    const tree_attributes a = {.n_nodes = 6, .n_weights = 4, .tree = trees, .node = nodes, .feature = features, .if_true = yes, .if_false = no, .mode = modes,
+                               .value = (const double[]){0.5, 0, 2, 0, 0, 0}, .nan_to_true = tracks, .weight_tree = at_tree, .weight_node = at_node,
+                               .weight_target = at_target, .weight = (const double[]){1, 3, 4, 9}, .features = 2, .targets = 1};
+    tree_tables t;
+    tree_pairs p;
+    tree_masks k;
+    assert_true(tree_tables_make(mem, d, "node 'x'", &a, &t));
+    tree_pairs_make(mem, &t, true, &p);
+    assert_true(tree_masks_make(mem, &t, &p, &k));
+    assert_int_equal(k.n_words, 2);
+    assert_int_equal(k.n_tests, 2);
+    assert_true(p.weights[k.trees[1]] == 9); /* the tree of one leaf */
+    const double rows[][3] = {{0, 0.5, 1}, {2, 0.6, 3}, {3, 0.6, 4}, {(double)NAN, 0.6, 3}, {0, (double)NAN, 3}};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        uint32_t left = UINT32_MAX;
+        int32_t leaf = 0;
+        for (int32_t i = k.words[2]; i < k.words[4]; i++) {
+            const int32_t *test = k.tests + i * TEST_FIELDS;
+            float bound;
+            memcpy(&bound, &test[1], sizeof bound);
+            const double v = rows[r][test[0]];
+            if (!(v <= (double)bound || (isnan(v) && i >= k.words[3]))) left &= (uint32_t)test[2];
+        }
+        while (!(left >> leaf & 1)) leaf++;
+        assert_true(p.weights[k.trees[3] + leaf] == rows[r][2]);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {T(trees_stand_in_order_of_their_identifiers_and_lead_to_leaves), T(attributes_that_describe_no_trees_are_refused),
                                        T(version_5_shares_leaves_and_tests_membership), T(pairs_lead_to_the_same_leaves),
-                                       T(features_that_leave_no_bits_for_branches_have_a_word_of_their_own), T(parts_that_trees_share_are_there_once)};
+                                       T(features_that_leave_no_bits_for_branches_have_a_word_of_their_own), T(parts_that_trees_share_are_there_once),
+                                       T(masks_leave_the_leaf_that_branches_lead_to)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,24 +57,24 @@ INLINE vi trees_holds(const int nan, vf v, vf bound)
 /* ---- pairs ---- */
 
 enum {
-    TREES_NODE = FEATURE_BITS ? 2 : 4,               /* words */
-    TREES_FLAGS = MODE < 0 || TRACKS ? 5 : 1,        /* bits */
-    TREES_ALL_SEEN = PER_LEAF > 0 && AGGREGATE <= 1, /* which targets get something does not depend on the leaf */
-    TREES_SIDE = 12,                                 /* rows, or trees, that go down together: the latency of one is hidden by the others */
-    TREES_WIDTH = 2 * VL, /* rows that go through masks together */
+    trees_words = FEATURE_BITS ? 2 : 4,               /* words */
+    trees_flags = MODE < 0 || TRACKS ? 5 : 1,        /* bits */
+    trees_same_targets = PER_LEAF > 0 && AGGREGATE <= 1, /* which targets get something does not depend on the leaf */
+    trees_side_by_side = 12,                                 /* rows, or trees, that go down together: the latency of one is hidden by the others */
+    trees_width = 2 * VL, /* rows that go through masks together */
     /* in a block: a tree comes into the cache once for all of them */
-    TREES_ROWS = COLUMNS > 0 ? (TARGETS <= 4 ? 512 : TARGETS <= 16 ? 128 : 32) : (TARGETS <= 4 ? 480 : TARGETS <= 16 ? 120 : 24)
+    trees_block = COLUMNS > 0 ? (TARGETS <= 4 ? 512 : TARGETS <= 16 ? 128 : 32) : (TARGETS <= 4 ? 480 : TARGETS <= 16 ? 120 : 24)
 };
 
 /* The node after `node` for the row x, in which NaN occurs only if `nan`. */
 INLINE uint32_t trees_step(const int nan, const X_T *restrict x, const V_T *restrict values, const int32_t *restrict nodes, uint32_t node)
 {
-    const int32_t *at = nodes + (uint64_t)node * TREES_NODE;
+    const int32_t *at = nodes + (uint64_t)node * trees_words;
     const uint32_t link = (uint32_t)at[1], flags = link >> FEATURE_BITS;
     const V_T v = (V_T)x[FEATURE_BITS ? link & ((1u << FEATURE_BITS) - 1) : (uint32_t)at[2]];
     uint32_t yes = (uint32_t)trees_test(MODE < 0 ? (int)(flags >> 1 & 7) : MODE, v, sizeof(V_T) == sizeof(float) ? (V_T)si_float(at[0]) : values[node]);
     if (nan) yes |= (uint32_t)(v != v) & flags >> 4;
-    return (link >> (FEATURE_BITS + TREES_FLAGS)) + yes;
+    return (link >> (FEATURE_BITS + trees_flags)) + yes;
 }
 
 /* A bit is set at FEATURE_BITS if some of these are not leaves. */
@@ -82,7 +82,7 @@ INLINE uint32_t trees_open(const int some, const int32_t *restrict nodes, const 
 {
     uint32_t links = 0;
 #pragma GCC unroll 12
-    for (int i = 0; i < some; i++) links |= (uint32_t)nodes[(uint64_t)node[i] * TREES_NODE + 1];
+    for (int i = 0; i < some; i++) links |= (uint32_t)nodes[(uint64_t)node[i] * trees_words + 1];
     return links >> FEATURE_BITS & 1;
 }
 
@@ -90,7 +90,7 @@ INLINE void trees_add(V_T *restrict score, uint8_t *restrict seen, V_T weight)
 {
     if (AGGREGATE <= 1) *score += weight;
     else if (!*seen || (AGGREGATE == 2 ? weight < *score : weight > *score)) *score = weight;
-    if (!TREES_ALL_SEEN) *seen = 1;
+    if (!trees_same_targets) *seen = 1;
 }
 
 /* Adds the weights of a leaf of tree number `tree`. */
@@ -107,28 +107,28 @@ INLINE void trees_leaf(V_T *restrict score, uint8_t *restrict seen, int64_t tree
         for (int32_t w = leaves[leaf]; w < leaves[leaf + 1]; w++) trees_add(&score[weight_at[w]], &seen[weight_at[w]], weights[w]);
 }
 
-/* Rows, a multiple of TREES_SIDE: so many side by side, for one tree after the other. */
+/* Rows, a multiple of trees_side_by_side: so many side by side, for one tree after the other. */
 INLINE void trees_pairs_rows(const int nan, V_T *restrict score, uint8_t *restrict seen, const X_T *restrict x, int64_t rows, int64_t x_n,
                              const int32_t *restrict roots, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
                              const int32_t *restrict weight_at, const V_T *restrict weights)
 {
     for (int64_t tree = 0; tree < TREES; tree++) {
-        const int32_t *root = roots + tree * 4, *nodes = links + (int64_t)root[0] * TREES_NODE;
+        const int32_t *root = roots + tree * 4, *nodes = links + (int64_t)root[0] * trees_words;
         const V_T *bounds = values ? values + root[0] : values;
-        for (int64_t row = 0; row < rows; row += TREES_SIDE) {
-            uint32_t node[TREES_SIDE];
+        for (int64_t row = 0; row < rows; row += trees_side_by_side) {
+            uint32_t node[trees_side_by_side];
             const X_T *from = x + row * x_n;
             SIMD_FORGET(nodes); /* as below */
             SIMD_FORGET(from);
 #pragma GCC unroll 12
-            for (int i = 0; i < TREES_SIDE; i++) node[i] = (uint32_t)root[1];
+            for (int i = 0; i < trees_side_by_side; i++) node[i] = (uint32_t)root[1];
             for (int32_t level = 0; level < root[3]; level++) {
-                if (level >= root[2] && level % 2 == 0 && !trees_open(TREES_SIDE, nodes, node)) break;
+                if (level >= root[2] && level % 2 == 0 && !trees_open(trees_side_by_side, nodes, node)) break;
 #pragma GCC unroll 12
-                for (int i = 0; i < TREES_SIDE; i++) node[i] = trees_step(nan, from + i * x_n, bounds, nodes, node[i]);
+                for (int i = 0; i < trees_side_by_side; i++) node[i] = trees_step(nan, from + i * x_n, bounds, nodes, node[i]);
             }
-            for (int i = 0; i < TREES_SIDE; i++)
-                trees_leaf(score + (row + i) * TARGETS, seen + (row + i) * TARGETS, tree, nodes + (uint64_t)node[i] * TREES_NODE, leaves, weight_at, weights);
+            for (int i = 0; i < trees_side_by_side; i++)
+                trees_leaf(score + (row + i) * TARGETS, seen + (row + i) * TARGETS, tree, nodes + (uint64_t)node[i] * trees_words, leaves, weight_at, weights);
         }
     }
 }
@@ -138,7 +138,7 @@ INLINE void trees_pairs_beside(const int some, const int nan, V_T *restrict scor
                                const int32_t *restrict roots, const V_T *restrict values, const int32_t *restrict nodes, const int32_t *restrict leaves,
                                const int32_t *restrict weight_at, const V_T *restrict weights)
 {
-    uint32_t node[TREES_SIDE], first[TREES_SIDE];
+    uint32_t node[trees_side_by_side], first[trees_side_by_side];
 #pragma GCC unroll 12
     for (int i = 0; i < some; i++) {
         first[i] = (uint32_t)roots[(tree + i) * 4];
@@ -149,7 +149,7 @@ INLINE void trees_pairs_beside(const int some, const int nan, V_T *restrict scor
 #pragma GCC unroll 12
             for (int i = 0; i < some; i++) node[i] = first[i] + trees_step(nan, x, values, nodes, node[i]);
         }
-    for (int i = 0; i < some; i++) trees_leaf(score, seen, tree + i, nodes + (uint64_t)node[i] * TREES_NODE, leaves, weight_at, weights);
+    for (int i = 0; i < some; i++) trees_leaf(score, seen, tree + i, nodes + (uint64_t)node[i] * trees_words, leaves, weight_at, weights);
 }
 
 INLINE void trees_pairs_row(const int nan, V_T *restrict score, uint8_t *restrict seen, const X_T *restrict x, const int32_t *restrict roots,
@@ -157,7 +157,7 @@ INLINE void trees_pairs_row(const int nan, V_T *restrict score, uint8_t *restric
                             const V_T *restrict weights)
 {
     int64_t tree = 0;
-    for (; tree + TREES_SIDE <= TREES; tree += TREES_SIDE) trees_pairs_beside(TREES_SIDE, nan, score, seen, tree, x, roots, values, links, leaves, weight_at, weights);
+    for (; tree + trees_side_by_side <= TREES; tree += trees_side_by_side) trees_pairs_beside(trees_side_by_side, nan, score, seen, tree, x, roots, values, links, leaves, weight_at, weights);
     for (; tree < TREES; tree++) trees_pairs_beside(1, nan, score, seen, tree, x, roots, values, links, leaves, weight_at, weights);
 }
 
@@ -166,7 +166,7 @@ INLINE void trees_walk(const int nan, V_T *restrict score, uint8_t *restrict see
                        const int32_t *restrict roots, const V_T *restrict values, const int32_t *restrict links, const int32_t *restrict leaves,
                        const int32_t *restrict weight_at, const V_T *restrict weights)
 {
-    const int64_t blocks = rows / TREES_SIDE * TREES_SIDE;
+    const int64_t blocks = rows / trees_side_by_side * trees_side_by_side;
     trees_pairs_rows(nan, score, seen, x, blocks, x_n, roots, values, links, leaves, weight_at, weights);
     for (int64_t row = blocks; row < rows; row++)
         trees_pairs_row(nan, score + row * TARGETS, seen + row * TARGETS, x + row * x_n, roots, values, links, leaves, weight_at, weights);
@@ -189,14 +189,14 @@ INLINE int trees_have_nan(const X_T *restrict x, int64_t rows, int64_t x_n)
 
 /* ---- masks ---- */
 
-enum { TREES_BLOCK = COLUMNS > 32 ? TREES_WIDTH : 128 }; /* rows whose columns are at hand */
+enum { trees_at_hand = COLUMNS > 32 ? trees_width : 128 }; /* rows whose columns are at hand */
 
-/* Lane by lane: which of 32 leaves tests first..end-1 leave for two vectors of rows; x [COLUMNS][TREES_WIDTH]. */
+/* Lane by lane: which of 32 leaves tests first..end-1 leave for two vectors of rows; x [COLUMNS][trees_width]. */
 INLINE void trees_leave(const int nan, vi *restrict left, const float *restrict x, const int32_t *restrict tests, int64_t first, int64_t end)
 {
     for (int64_t i = first; i < end; i++) {
         const int32_t *test = tests + i * 3;
-        const float *column = x + (int64_t)test[0] * TREES_WIDTH;
+        const float *column = x + (int64_t)test[0] * trees_width;
         const vf bound = vf_set(si_float(test[1]));
         const vi mask = vi_set(test[2]);
         for (int v = 0; v < 2; v++) left[v] &= mask | trees_holds(nan, vf_ld(column + v * VL), bound);
@@ -213,7 +213,7 @@ INLINE vi trees_lowest(vi bits)
 INLINE void trees_masked(float *restrict score, const float *restrict x, const int32_t *restrict tests, const int32_t *restrict words, const int32_t *restrict masked,
                          const int32_t *restrict weight_at, const float *restrict weights)
 {
-    int32_t leaf[TREES_WIDTH];
+    int32_t leaf[trees_width];
     vi found[2] = {vi_set(-1), vi_set(-1)};
     for (int32_t word = masked[2] - 1; word >= masked[0]; word--) { /* the first leaf that is left counts */
         vi left[2] = {vi_set(-1), vi_set(-1)};
@@ -222,21 +222,21 @@ INLINE void trees_masked(float *restrict score, const float *restrict x, const i
         for (int v = 0; v < 2; v++) found[v] = vi_sel(left[v] == vi_set(0), found[v], vi_add(trees_lowest(left[v]), vi_set((word - masked[0]) * 32)));
     }
     for (int v = 0; v < 2; v++) vi_st(leaf + v * VL, found[v]);
-    for (int i = 0; i < TREES_WIDTH; i++)
+    for (int i = 0; i < trees_width; i++)
         for (int w = 0; w < PER_LEAF; w++) score[i * TARGETS + weight_at[w]] += weights[(int64_t)(masked[1] + leaf[i]) * PER_LEAF + w];
 }
 
-/* Rows, a multiple of TREES_WIDTH. */
+/* Rows, a multiple of trees_width. */
 INLINE void trees_masked_rows(float *restrict score, const float *restrict x, int64_t rows, int64_t x_n, const int32_t *restrict tests, const int32_t *restrict words,
                               const int32_t *restrict masked, const int32_t *restrict weight_at, const float *restrict weights)
 {
-    float columns[TREES_BLOCK * COLUMNS + 1];
-    for (int64_t first = 0; first < rows; first += TREES_BLOCK) {
-        const int64_t n = rows - first < TREES_BLOCK ? rows - first : TREES_BLOCK;
+    float columns[trees_at_hand * COLUMNS + 1];
+    for (int64_t first = 0; first < rows; first += trees_at_hand) {
+        const int64_t n = rows - first < trees_at_hand ? rows - first : trees_at_hand;
         for (int64_t row = 0; row < n; row++)
-            for (int64_t i = 0; i < COLUMNS; i++) columns[(row / TREES_WIDTH * COLUMNS + i) * TREES_WIDTH + row % TREES_WIDTH] = x[(first + row) * x_n + i];
+            for (int64_t i = 0; i < COLUMNS; i++) columns[(row / trees_width * COLUMNS + i) * trees_width + row % trees_width] = x[(first + row) * x_n + i];
         for (int64_t tree = 0; tree < TREES; tree++)
-            for (int64_t row = 0; row < n; row += TREES_WIDTH)
+            for (int64_t row = 0; row < n; row += trees_width)
                 trees_masked(score + (first + row) * TARGETS, columns + row * COLUMNS, tests, words, masked + tree * 2, weight_at + tree * PER_LEAF, weights);
     }
 }
@@ -474,13 +474,13 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
                   const int32_t *restrict links, const int32_t *restrict leaves, const int32_t *restrict weight_at, const V_T *restrict weights,
                   const V_T *restrict base, const int32_t *restrict tests, const int32_t *restrict words, const int32_t *restrict masked, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    enum { block = HEAP == 0 ? TREES_ROWS : !GATHERS ? 32 : VL > 1 ? VL : 8, together = TARGETS > 64 ? 1 : block };
+    enum { block = HEAP == 0 ? trees_block : !GATHERS ? 32 : VL > 1 ? VL : 8, together = TARGETS > 64 ? 1 : block };
     for (int64_t first = lo; first < hi; first += together) {
         const int64_t rows = hi - first < together ? hi - first : together;
         const X_T *from = x + X_AT + first * X_N;
         V_T score[together * TARGETS] = {0};
         uint8_t seen[together * TARGETS] = {0};
-        const int64_t masks = COLUMNS > 0 ? rows / TREES_WIDTH * TREES_WIDTH : 0, walks = rows - masks;
+        const int64_t masks = COLUMNS > 0 ? rows / trees_width * trees_width : 0, walks = rows - masks;
         const X_T *rest = from + masks * X_N;
         V_T *to = score + masks * TARGETS;
         uint8_t *see = seen + masks * TARGETS;
@@ -488,7 +488,7 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
         else if (TRACKS && trees_have_nan(rest, walks, X_N)) trees_walk(1, to, see, rest, walks, X_N, roots, values, links, leaves, weight_at, weights);
         else trees_walk(0, to, see, rest, walks, X_N, roots, values, links, leaves, weight_at, weights);
         if (COLUMNS > 0) trees_masked_rows((float *)score, (const float *)from, masks, X_N, tests, words, masked, weight_at, (const float *)weights);
-        if (HEAP == 0 && TREES_ALL_SEEN) trees_see(seen, rows, weight_at);
+        if (HEAP == 0 && trees_same_targets) trees_see(seen, rows, weight_at);
         for (int64_t row = 0; row < rows; row++) {
             const int64_t best = trees_finish(score + row * TARGETS, seen + row * TARGETS, base, y + (first + row) * TARGETS);
             if (label) label[first + row] = best;

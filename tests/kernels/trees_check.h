@@ -72,10 +72,10 @@ static void put(ensemble *e, int32_t i, int32_t slot, int32_t first)
     const int32_t *link = e->links + i * 4;
     const bool leaf = link[1] == i;
     const int32_t below = leaf ? slot - (MODE == 5) : e->slots;
-    const uint32_t flags = leaf ? 0 : 1 | (TREES_FLAGS == 5 ? (uint32_t)link[3] << 1 : 0), feature = (uint32_t)link[0];
-    int32_t *node = e->nodes + slot * TREES_NODE;
+    const uint32_t flags = leaf ? 0 : 1 | (trees_flags == 5 ? (uint32_t)link[3] << 1 : 0), feature = (uint32_t)link[0];
+    int32_t *node = e->nodes + slot * trees_words;
     node[0] = leaf ? FEATURE_BITS ? 0x7fc00000 | e->number[i] : 0x7fc00000 : sf_bits((float)e->values[i]);
-    node[1] = (int32_t)((uint32_t)(below - first) << (FEATURE_BITS + TREES_FLAGS) | flags << FEATURE_BITS | (FEATURE_BITS ? feature : 0));
+    node[1] = (int32_t)((uint32_t)(below - first) << (FEATURE_BITS + trees_flags) | flags << FEATURE_BITS | (FEATURE_BITS ? feature : 0));
     if (!FEATURE_BITS) {
         node[2] = (int32_t)feature;
         node[3] = e->number[i];

@@ -209,6 +209,56 @@ static slot as_computed(lower_ctx *c, const char *name, slot s)
     return slot_elem(c, s) == ELEM_FLOAT16 ? temp_slot(c, name, ELEM_FLOAT, slot_rank(c, s), slot_at(c->p, s)->extent) : s;
 }
 
+/* The tables as the kernel takes them (0: not there), and what it has to know of them. */
+typedef struct {
+    int depth, feature_bits, per_leaf;
+    int64_t columns; /* features, where there are masks */
+    slot roots, values, links, leaves, weight_at, weights, tests, words, masked;
+} layout;
+
+enum { MOST_COLUMNS = 128, LEAST_ROWS = 16 }; /* a block of rows by columns is on the stack */
+
+/* Tests and their masks, for vectors of rows (plan_select drops them where vectors are short). */
+static void add_masks(lower_ctx *c, const tree_tables *t, dim features, dim rows, tree_pairs *p, layout *l)
+{
+    tree_masks k;
+    int64_t columns, n;
+    if (!dim_is_const(c->d, features, &columns) || columns > MOST_COLUMNS || (dim_is_const(c->d, rows, &n) && n < LEAST_ROWS)) return;
+    tree_pairs_make(c->p->mem, t, true, p);
+    if (!tree_masks_make(c->p->mem, t, p, &k)) {
+        tree_pairs_make(c->p->mem, t, false, p);
+        return;
+    }
+    l->columns = columns;
+    l->tests = int_table(c, "tests", TEST_FIELDS * (int64_t)k.n_tests, k.tests);
+    l->words = int_table(c, "words", 2 * ((int64_t)k.n_words + 1), k.words);
+    l->masked = int_table(c, "trees", 2 * ((int64_t)t->n_trees + 1), k.trees);
+}
+
+/* Complete trees, where floats are all that is computed and they take no more memory, else pairs. */
+static layout layout_of(lower_ctx *c, const tree_tables *t, bool floats, elem values, dim features, dim rows)
+{
+    tree_heap h;
+    tree_pairs p;
+    if (floats && tree_heap_make(c->p->mem, t, &h)) {
+        const int64_t leaves = (int64_t)1 << h.depth, nodes = h.n_trees * (leaves - 1);
+        return (layout){.depth = h.depth, .values = number_table(c, "values", values, nodes, h.values), .links = int_table(c, "features", nodes, h.features),
+                        .weight_at = int_table(c, "targets", h.n_trees, h.target), .weights = number_table(c, "weights", values, h.n_trees * leaves, h.weights)};
+    }
+    layout l = {0};
+    tree_pairs_make(c->p->mem, t, false, &p);
+    if (floats) add_masks(c, t, features, rows, &p, &l);
+    l.feature_bits = p.feature_bits;
+    l.per_leaf = p.per_leaf;
+    l.roots = int_table(c, "roots", TREE_FIELDS * (int64_t)t->n_trees, p.roots);
+    l.values = values == ELEM_FLOAT ? 0 : number_table(c, "values", values, p.n_nodes, p.values);
+    l.links = int_table(c, "nodes", p.n_nodes * (int64_t)p.width, p.nodes);
+    l.leaves = p.per_leaf ? 0 : int_table(c, "leaves", (int64_t)p.n_leaves + 1, p.leaves);
+    l.weight_at = int_table(c, "weight_at", p.n_at, p.weight_at);
+    l.weights = number_table(c, "weights", values, p.n_weights, p.weights);
+    return l;
+}
+
 bool lower_TreeEnsemble(lower_ctx *c)
 {
     ensemble e;
@@ -225,25 +275,19 @@ bool lower_TreeEnsemble(lower_ctx *c)
     y = y ? as_computed(c, "scores", y) : temp_slot(c, "scores", ELEM_FLOAT, 2, shape);
     if (e.labels && low_has_out(c, 0)) numbers_of = temp_slot(c, "class_numbers", ELEM_INT64, 1, &rows);
     const bool half = e.labels && t.all_positive; /* votes, not log odds */
-    tree_heap h;
     const bool floats = slot_elem(c, x) == ELEM_FLOAT && e.values == ELEM_FLOAT && slot_elem(c, y) == ELEM_FLOAT && (e.aggregate == SUM || e.aggregate == AVERAGE);
-    const bool heap = floats && tree_heap_make(c->p->mem, &t, &h);
-    const int64_t leaves = heap ? (int64_t)1 << h.depth : 0, nodes = heap ? h.n_trees * (leaves - 1) : t.n_nodes;
+    const layout l = layout_of(c, &t, floats, e.values, features, rows);
     const binding bind[] = {
         type_bind("X_T", slot_elem(c, x)), type_bind("V_T", e.values), type_bind("Y_T", slot_elem(c, y)), number_bind(c, "MODE", t.mode),
-        number_bind(c, "TRACKS", t.tracks), number_bind(c, "HEAP", heap ? h.depth : 0), number_bind(c, "AGGREGATE", e.aggregate), number_bind(c, "TREES", t.n_trees),
-        number_bind(c, "GROUPS", t.n_groups), number_bind(c, "TARGETS", e.a.targets), number_bind(c, "BASES", e.n_base),
-        number_bind(c, "CLASSIFY", classify(&e, &t)), number_bind(c, "POST", e.post),
+        number_bind(c, "TRACKS", t.tracks), number_bind(c, "HEAP", l.depth), number_bind(c, "FEATURE_BITS", l.feature_bits),
+        number_bind(c, "PER_LEAF", l.per_leaf), number_bind(c, "COLUMNS", l.columns), number_bind(c, "AGGREGATE", e.aggregate), number_bind(c, "TREES", t.n_trees),
+        number_bind(c, "TARGETS", e.a.targets), number_bind(c, "BASES", e.n_base), number_bind(c, "CLASSIFY", classify(&e, &t)), number_bind(c, "POST", e.post),
         {.name = "BOUND", .kind = BIND_FLOAT, .f = half ? 0.5 : 0, .type = ELEM_FLOAT}, number_bind(c, "X_AT", 0),
         {.name = "X_N", .kind = BIND_DIM, .d = features}};
     const kernel_arg args[] = {
-        {y, ARG_OUT}, {numbers_of, ARG_OUT}, {x, ARG_IN}, {heap ? 0 : int_table(c, "roots", 4 * (int64_t)t.n_groups, t.roots), ARG_IN},
-        {heap ? 0 : int_table(c, "depths", t.n_groups, t.depths), ARG_IN}, {number_table(c, "values", e.values, nodes, heap ? h.values : t.values), ARG_IN},
-        {heap ? int_table(c, "features", nodes, h.features) : int_table(c, "links", 4 * (int64_t)t.n_nodes, t.links), ARG_IN},
-        {heap ? 0 : int_table(c, "leaves", 2 * (int64_t)t.n_nodes, t.leaves), ARG_IN},
-        {heap ? int_table(c, "targets", h.n_trees, h.target) : int_table(c, "weight_at", t.n_weights, t.weight_at), ARG_IN},
-        {heap ? number_table(c, "weights", e.values, h.n_trees * leaves, h.weights) : number_table(c, "weights", e.values, t.n_weights, t.weights), ARG_IN},
-        {e.n_base ? number_table(c, "base", e.values, e.n_base, e.base) : 0, ARG_IN}};
+        {y, ARG_OUT}, {numbers_of, ARG_OUT}, {x, ARG_IN}, {l.roots, ARG_IN}, {l.values, ARG_IN}, {l.links, ARG_IN}, {l.leaves, ARG_IN}, {l.weight_at, ARG_IN},
+        {l.weights, ARG_IN}, {e.n_base ? number_table(c, "base", e.values, e.n_base, e.base) : 0, ARG_IN}, {l.tests, ARG_IN},
+        {l.words, ARG_IN}, {l.masked, ARG_IN}};
     lower_template(c, "trees", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows);
     if (wanted && wanted != y && !lower_map(c, wanted, converted, &y)) return false;
     if (!numbers_of) return true;

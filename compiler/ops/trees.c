@@ -7,7 +7,7 @@
 
 #include "base/size.h"
 
-enum { GROUP = 4, FIELDS = 4 }; /* trees walked together; int32 per node in links */
+enum { FIELDS = 4, MOST_NODES = 1 << 25 }; /* int32 per node in links; so many nodes, with copies, fit the bits of a branch in trees_pairs.c */
 
 enum { UNSEEN, OPEN, DONE };
 
@@ -23,8 +23,7 @@ typedef struct {
     const tree_attributes *a;
     tree_tables *t;
     node_key *key;    /* sorted: position = index in the tables */
-    uint8_t *reached, *state; /* by index: another node leads to it; how far depth_below is with it */
-    int32_t *depth;           /* by index: steps to the deepest leaf */
+    uint8_t *reached, *state; /* by index: another node leads to it; how far measure_below is with it */
 } maker;
 
 static int compare_ids(int64_t tree_a, int64_t node_a, int64_t tree_b, int64_t node_b)
@@ -115,9 +114,20 @@ static bool is_leaf(const tree_tables *t, uint32_t i)
     return t->links[(size_t)i * FIELDS + 1] == (int32_t)i;
 }
 
-/* Steps from `root` to its deepest leaf, or -1 when its branches lead in a circle. Depth first with an explicit stack; what is known of a node
- * is kept, since trees may share parts. */
-static int32_t depth_below(maker *m, uint32_t root, uint32_t *stack)
+/* What is below a node, from its branches. */
+static void measure_node(tree_tables *t, uint32_t i)
+{
+    const int32_t no = t->links[(size_t)i * FIELDS + 1], yes = t->links[(size_t)i * FIELDS + 2];
+    if (is_leaf(t, i)) t->leaves_below[i] = 1;
+    if (is_leaf(t, i)) return;
+    t->depth[i] = 1 + (t->depth[no] > t->depth[yes] ? t->depth[no] : t->depth[yes]);
+    t->leaves_below[i] = t->leaves_below[no] + t->leaves_below[yes];
+    t->steps_below[i] = t->steps_below[no] + t->steps_below[yes] + t->leaves_below[i];
+}
+
+/* Measures what is below `root`; false when its branches lead in a circle. Depth first with an explicit stack; what is known of a node is kept, since trees
+ * may share parts. */
+static bool measure_below(maker *m, uint32_t root, uint32_t *stack)
 {
     uint32_t n = 0;
     stack[n++] = root;
@@ -129,18 +139,16 @@ static int32_t depth_below(maker *m, uint32_t root, uint32_t *stack)
             continue;
         }
         uint32_t waiting = 0;
-        int32_t deepest = -1;
         for (int side = 1; side <= 2 && !is_leaf(m->t, i); side++) {
             const uint32_t child = (uint32_t)link[side];
-            if (m->state[child] == DONE) deepest = m->depth[child] > deepest ? m->depth[child] : deepest;
-            else if (m->state[child] == OPEN) return -1;
-            else waiting = child + 1;
+            if (m->state[child] == OPEN) return false;
+            if (m->state[child] != DONE) waiting = child + 1;
         }
         m->state[i] = waiting ? OPEN : DONE;
         if (waiting) stack[n++] = waiting - 1;
-        else m->depth[i] = deepest + 1;
+        else measure_node(m->t, i);
     }
-    return m->depth[root];
+    return true;
 }
 
 static bool circle_error(maker *m, uint32_t i)
@@ -150,13 +158,8 @@ static bool circle_error(maker *m, uint32_t i)
 
 static bool add_root(maker *m, uint32_t i, uint32_t *stack)
 {
-    tree_tables *t = m->t;
-    int32_t *group = &t->depths[t->n_trees / GROUP];
-    const int32_t depth = depth_below(m, i, stack);
-    if (depth < 0) return circle_error(m, i);
-    if (depth > *group) *group = depth;
-    t->roots[t->n_trees++] = (int32_t)i;
-    return true;
+    m->t->roots[m->t->n_trees++] = (int32_t)i;
+    return measure_below(m, i, stack) || circle_error(m, i);
 }
 
 /* The first node in the model's order that no other leads to, for the tree whose nodes are first..end-1; `end`: none. */
@@ -174,8 +177,7 @@ static bool find_roots(maker *m, arena *mem)
     const uint32_t n = m->a->n_nodes;
     uint32_t *stack = ARENA_ARRAY(mem, uint32_t, (size_t)n + 1);
     const size_t most = m->a->root ? m->a->n_roots : n;
-    t->roots = ARENA_ARRAY(mem, int32_t, most + GROUP);
-    t->depths = ARENA_ARRAY(mem, int32_t, most / GROUP + 1);
+    t->roots = ARENA_ARRAY(mem, int32_t, most + 1);
     for (uint32_t i = 0; m->a->root && i < m->a->n_roots; i++) {
         const uint32_t root = find_node(m, 0, m->a->root[i]);
         if (root == n) return tree_error(m, "is a root but is not there", 0, m->a->root[i]);
@@ -188,9 +190,7 @@ static bool find_roots(maker *m, arena *mem)
         if (!add_root(m, root, stack)) return false;
     }
     for (uint32_t i = 0; i < n; i++) /* what no root leads to must not go in circles either */
-        if (depth_below(m, i, stack) < 0) return circle_error(m, i);
-    t->n_groups = (t->n_trees + GROUP - 1) / GROUP;
-    for (uint32_t i = t->n_trees; i < t->n_groups * GROUP; i++) t->roots[i] = (int32_t)n; /* the empty leaf */
+        if (!measure_below(m, i, stack)) return circle_error(m, i);
     return true;
 }
 
@@ -226,12 +226,15 @@ static bool fill_weights(maker *m, arena *mem)
 
 bool tree_tables_make(arena *mem, diag *d, const char *where, const tree_attributes *a, tree_tables *out)
 {
-    if (a->n_nodes >= INT32_MAX / FIELDS || a->n_weights >= INT32_MAX)
+    if (a->n_nodes > MOST_NODES || a->n_roots > MOST_NODES || a->n_weights >= INT32_MAX)
         return diag_error(d, EXIT_LIMIT, where, "tree-nodes", "the ensemble has more nodes than fit 32-bit indexes");
-    *out = (tree_tables){.n_nodes = a->n_nodes + 1, .n_weights = a->n_weights, .mode = TREE_LEAF};
+    *out = (tree_tables){.n_nodes = a->n_nodes, .n_weights = a->n_weights, .mode = TREE_LEAF};
     const size_t n = out->n_nodes;
     maker m = {.diag = d, .where = where, .a = a, .t = out, .reached = ARENA_ARRAY(mem, uint8_t, n),
-               .state = ARENA_ARRAY(mem, uint8_t, n), .depth = ARENA_ARRAY(mem, int32_t, n)};
+               .state = ARENA_ARRAY(mem, uint8_t, n)};
+    out->depth = ARENA_ARRAY(mem, int32_t, n);
+    out->leaves_below = ARENA_ARRAY(mem, double, n);
+    out->steps_below = ARENA_ARRAY(mem, double, n);
     out->links = arena_array(mem, n, FIELDS * sizeof(int32_t));
     out->leaves = arena_array(mem, n, 2 * sizeof(int32_t));
     out->values = ARENA_ARRAY(mem, double, n);
@@ -240,8 +243,6 @@ bool tree_tables_make(arena *mem, diag *d, const char *where, const tree_attribu
     if (!sort_nodes(&m, mem)) return false;
     for (uint32_t i = 0; i < a->n_nodes; i++)
         if (!fill_node(&m, i)) return false;
-    int32_t *empty = out->links + (size_t)a->n_nodes * FIELDS;
-    empty[1] = empty[2] = (int32_t)a->n_nodes;
     if (out->mode == TREE_LEAF) out->mode = TREE_LEQ; /* no branches at all */
     return find_roots(&m, mem) && fill_weights(&m, mem);
 }

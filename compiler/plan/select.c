@@ -38,6 +38,16 @@ void append_template(program *p, const step *s, kernel k, block *out)
 
 /* ---- choice ---- */
 
+/* The masks of trees (templates/cpu/trees.c) are for vectors long enough to gain by them, and take memory. */
+static void select_trees(program *p, const plan_options *o, kernel *k)
+{
+    enum { TESTS = 10, MASKED = 12, LEAST_LANES = 8 };
+    if (strcmp(k->name, "trees") || (o->target->vl >= LEAST_LANES && o->target->language == LANGUAGE_C && o->optimize != OPTIMIZE_SIZE)) return;
+    for (uint32_t i = 0; i < k->n_bind; i++)
+        if (!strcmp(k->bind[i].name, "COLUMNS")) k->bind[i].d = dim_const(p->dims, 0);
+    for (uint32_t i = TESTS; i <= MASKED; i++) k->arg[i].slot = 0;
+}
+
 static bool select_step(program *p, const plan_options *o, const step *s, block *out)
 {
     const bool cuda = o->target->language == LANGUAGE_CUDA;
@@ -55,6 +65,7 @@ static bool select_block(program *p, const plan_options *o, block *b)
             if (s->control->then && !select_block(p, o, s->control->then)) return false;
             if (s->control->otherwise && !select_block(p, o, s->control->otherwise)) return false;
         }
+        if (s->kind == STEP_KERNEL && s->kernel->kind == K_TEMPLATE) select_trees(p, o, s->kernel);
         if (s->kind == STEP_KERNEL && s->kernel->kind != K_TEMPLATE) {
             const dim work = matrix_work(p, s->kernel);
             if (select_step(p, o, s, &out)) {

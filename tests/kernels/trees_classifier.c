@@ -12,6 +12,9 @@
 #define POST 1
 #define BOUND 0.0f
 #define HEAP 0
+#define FEATURE_BITS 8
+#define PER_LEAF 0
+#define COLUMNS 0
 #define GATHERS 0
 #include "trees_check.h"
 
@@ -21,7 +24,7 @@ int main(void)
         new_ensemble(&shared);
         float y[ROWS * TARGETS];
         int64_t label[ROWS];
-        CHECK_RANGES(ROWS, trees(y, label, s->x, s->roots, s->depths, s->values, s->links, s->leaves, s->weight_at, s->weights, NULL, lo, hi))
+        CHECK_RANGES(ROWS, trees(y, label, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, NULL, NULL, NULL, NULL, lo, hi))
         for (int row = 0; row < ROWS; row++) {
             double score[TARGETS], sum = 0;
             bool seen[TARGETS];

@@ -5,6 +5,9 @@
 #define MODE 0
 #define TRACKS 0
 #define HEAP 5
+#define FEATURE_BITS 0
+#define PER_LEAF 0
+#define COLUMNS 0
 #ifndef GATHERS
 #define GATHERS 1
 #endif
@@ -15,7 +18,6 @@
 #define CLASSIFY 0
 #define POST 0
 #define BOUND 0.0f
-#define GROUPS 6
 #define X_AT 0
 #define X_N FEATURES
 #define HOOK_PARAMS
@@ -52,7 +54,7 @@ int main(void)
         for (int i = 0; i < TARGETS; i++) base[i] = check_float();
         for (int i = 0; i < ROWS_TRIED * FEATURES; i++) x[i] = check_random() % 12 == 0 ? NAN : (float)check_int(-4, 4);
         float y[ROWS_TRIED * TARGETS];
-        CHECK_RANGES(ROWS_TRIED, trees(y, NULL, x, NULL, NULL, values, links, NULL, target, weights, base, lo, hi))
+        CHECK_RANGES(ROWS_TRIED, trees(y, NULL, x, NULL, values, links, NULL, target, weights, base, NULL, NULL, NULL, lo, hi))
         for (int i = 0; i < ROWS_TRIED * TARGETS; i++) { /* the same sums in the same order: the same bits, but for targets that no tree has */
             bool any = false;
             for (int t = 0; t < TREES; t++) any |= target[t] == i % TARGETS;

@@ -12,6 +12,9 @@
 #define POST 0
 #define BOUND 0.0f
 #define HEAP 0
+#define FEATURE_BITS 8
+#define PER_LEAF TARGETS
+#define COLUMNS 0
 #define GATHERS 0
 #include "trees_check.h"
 
@@ -20,7 +23,7 @@ int main(void)
     for (int round = 0; round < 20; round++) {
         new_ensemble(&shared);
         float y[ROWS * TARGETS];
-        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->roots, s->depths, s->values, s->links, s->leaves, s->weight_at, s->weights, s->base, lo, hi))
+        CHECK_RANGES(ROWS, trees(y, NULL, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, s->base, NULL, NULL, NULL, lo, hi))
         for (int row = 0; row < ROWS; row++) {
             double score[TARGETS];
             bool seen[TARGETS];

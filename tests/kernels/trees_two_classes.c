@@ -12,6 +12,9 @@
 #define POST 2
 #define BOUND 0.0f
 #define HEAP 0
+#define FEATURE_BITS 0
+#define PER_LEAF 1
+#define COLUMNS 0
 #define GATHERS 0
 #include "trees_check.h"
 
@@ -21,7 +24,7 @@ int main(void)
         new_ensemble(&shared);
         float y[ROWS * TARGETS];
         int64_t label[ROWS];
-        CHECK_RANGES(ROWS, trees(y, label, s->x, s->roots, s->depths, s->values, s->links, s->leaves, s->weight_at, s->weights, s->base, lo, hi))
+        CHECK_RANGES(ROWS, trees(y, label, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, s->base, NULL, NULL, NULL, lo, hi))
         for (int row = 0; row < ROWS; row++) {
             double score[TARGETS];
             bool seen[TARGETS];

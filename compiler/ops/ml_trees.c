@@ -216,7 +216,7 @@ typedef struct {
     slot roots, values, links, leaves, weight_at, weights, tests, words, masked;
 } layout;
 
-enum { MOST_COLUMNS = 128, LEAST_ROWS = 16 }; /* a block of rows by columns is on the stack */
+enum { MOST_COLUMNS = 128, LEAST_ROWS = 16, BLOCK_ROWS = 512 }; /* a block of rows by columns is on the stack */
 
 /* Tests and their masks, for vectors of rows (plan_select drops them where vectors are short). */
 static void add_masks(lower_ctx *c, const tree_tables *t, dim features, dim rows, tree_pairs *p, layout *l)
@@ -259,6 +259,12 @@ static layout layout_of(lower_ctx *c, const tree_tables *t, bool floats, elem va
     return l;
 }
 
+static int64_t most_rows(lower_ctx *c, dim rows)
+{
+    const int64_t most = dim_range(c->d, rows).hi;
+    return most < 1 ? 1 : most < BLOCK_ROWS ? most : BLOCK_ROWS;
+}
+
 bool lower_TreeEnsemble(lower_ctx *c)
 {
     ensemble e;
@@ -280,7 +286,7 @@ bool lower_TreeEnsemble(lower_ctx *c)
     const binding bind[] = {
         type_bind("X_T", slot_elem(c, x)), type_bind("V_T", e.values), type_bind("Y_T", slot_elem(c, y)), number_bind(c, "MODE", t.mode),
         number_bind(c, "TRACKS", t.tracks), number_bind(c, "HEAP", l.depth), number_bind(c, "FEATURE_BITS", l.feature_bits),
-        number_bind(c, "PER_LEAF", l.per_leaf), number_bind(c, "COLUMNS", l.columns), number_bind(c, "AGGREGATE", e.aggregate), number_bind(c, "TREES", t.n_trees),
+        number_bind(c, "PER_LEAF", l.per_leaf), number_bind(c, "COLUMNS", l.columns), number_bind(c, "MOST", most_rows(c, rows)), number_bind(c, "AGGREGATE", e.aggregate), number_bind(c, "TREES", t.n_trees),
         number_bind(c, "TARGETS", e.a.targets), number_bind(c, "BASES", e.n_base), number_bind(c, "CLASSIFY", classify(&e, &t)), number_bind(c, "POST", e.post),
         {.name = "BOUND", .kind = BIND_FLOAT, .f = half ? 0.5 : 0, .type = ELEM_FLOAT}, number_bind(c, "X_AT", 0),
         {.name = "X_N", .kind = BIND_DIM, .d = features}};

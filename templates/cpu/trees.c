@@ -24,6 +24,7 @@
  *            MODE       0 <=, 1 <, 2 >=, 3 >, 4 ==, 5 !=; -1: in links        TRACKS  1: some node sends NaN to its true branch
  *            GATHERS    1: gathers take less time than loads of their elements
  *            HEAP       levels, or 0; then X_T, V_T are float, MODE is one for all, TRACKS 0, AGGREGATE 0 or 1
+ *            MOST       rows that a run has at the most, or more
  *            PER_LEAF   weights of each leaf, those of a tree for the same targets; 0: leaves differ
  *            COLUMNS    features of a row, where trees have masks; then X_T, V_T are float, PER_LEAF > 0, AGGREGATE 0 or 1; or 0
  *            AGGREGATE  0 sum, 1 average, 2 minimum, 3 maximum over TREES trees
@@ -474,7 +475,7 @@ KERNEL void trees(Y_T *restrict y, int64_t *restrict label, const X_T *restrict 
                   const int32_t *restrict links, const int32_t *restrict leaves, const int32_t *restrict weight_at, const V_T *restrict weights,
                   const V_T *restrict base, const int32_t *restrict tests, const int32_t *restrict words, const int32_t *restrict masked, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    enum { block = HEAP == 0 ? trees_block : !GATHERS ? 32 : VL > 1 ? VL : 8, together = TARGETS > 64 ? 1 : block };
+    enum { block = HEAP == 0 ? trees_block : !GATHERS ? 32 : VL > 1 ? VL : 8, together = TARGETS > 64 ? 1 : block < MOST ? block : MOST };
     for (int64_t first = lo; first < hi; first += together) {
         const int64_t rows = hi - first < together ? hi - first : together;
         const X_T *from = x + X_AT + first * X_N;

@@ -8,6 +8,7 @@
 #define FEATURE_BITS 0
 #define PER_LEAF 0
 #define COLUMNS 0
+#define MOST 512
 #ifndef GATHERS
 #define GATHERS 1
 #endif

@@ -15,6 +15,7 @@
 #define FEATURE_BITS 9
 #define PER_LEAF 2
 #define COLUMNS 5
+#define MOST 512
 #define GATHERS 0
 #define DEPTH 6
 #define LEAF_SHARE 20

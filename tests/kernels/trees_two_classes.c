@@ -15,6 +15,7 @@
 #define FEATURE_BITS 0
 #define PER_LEAF 1
 #define COLUMNS 0
+#define MOST 512
 #define GATHERS 0
 #include "trees_check.h"
 

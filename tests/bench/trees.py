@@ -3,8 +3,8 @@
 takes them: rows/K.npz, 256 sets of one row for --data, and rows1024.npz for --input.
 
     trees.py FOLDER"""
+import argparse
 import os
-import sys
 
 import numpy as np
 import onnx
@@ -33,7 +33,9 @@ def grow(random, tree, columns):
 
 
 def main():
-    folder = sys.argv[1]
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("folder")
+    folder = p.parse_args().folder
     random = np.random.default_rng(0)
     columns = {}
     for tree in range(TREES):

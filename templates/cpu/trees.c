@@ -58,11 +58,11 @@ INLINE vi trees_holds(const int nan, vf v, vf bound)
 /* ---- pairs ---- */
 
 enum {
-    trees_words = FEATURE_BITS ? 2 : 4,               /* words */
-    trees_flags = MODE < 0 || TRACKS ? 5 : 1,        /* bits */
+    trees_words = FEATURE_BITS ? 2 : 4,                  /* of a node */
+    trees_flags = MODE < 0 || TRACKS ? 5 : 1,            /* bits */
     trees_same_targets = PER_LEAF > 0 && AGGREGATE <= 1, /* which targets get something does not depend on the leaf */
-    trees_side_by_side = 12,                                 /* rows, or trees, that go down together: the latency of one is hidden by the others */
-    trees_width = 2 * VL, /* rows that go through masks together */
+    trees_side_by_side = 12,                             /* rows, or trees, that go down together: the latency of one is hidden by the others */
+    trees_width = 2 * VL,                                /* rows that go through masks together */
     /* in a block: a tree comes into the cache once for all of them */
     trees_block = COLUMNS > 0 ? (TARGETS <= 4 ? 512 : TARGETS <= 16 ? 128 : 32) : (TARGETS <= 4 ? 480 : TARGETS <= 16 ? 120 : 24)
 };

@@ -210,6 +210,15 @@ static const char *file_of(const tensor_set *set, const paths *from, const tenso
     return NULL;
 }
 
+/* Does --dim give one of the input's sizes as a range? */
+static bool has_range(command *c, model *m, const compile_options *o, const value *v, uint32_t rank)
+{
+    for (uint32_t k = 0; k < o->dims.n; k++)
+        for (uint32_t axis = 0; axis < rank; axis++)
+            if (o->dims.p[k].lo < o->dims.p[k].hi && is_about(c->mem, m, &o->dims.p[k], v, (int32_t)axis)) return true;
+    return false;
+}
+
 /* The compiler's options pin every input's shape to that of its tensor. */
 static bool pin_inputs(command *c, model *m, compile_options *o, const tensor_set *set, const paths *from)
 {
@@ -220,7 +229,8 @@ static bool pin_inputs(command *c, model *m, compile_options *o, const tensor_se
         const char *file = file_of(set, from, t);
         if (t->rank > sizeof o->shapes.p->dim / sizeof *o->shapes.p->dim) return diag_error(c->diag, EXIT_LIMIT, at_value(m, g->inputs.p[i]), "rank-limit", "too many dimensions");
         if (!check_sizes(c, m, o, set, i, t, file)) return false;
-        if (!c->quiet && !shape_is_static(m, &v->type, NULL)) fprintf(stderr, "input '%s' is pinned to %s\n", v->name, shape_text(c->mem, t));
+        if (!c->quiet && !shape_is_static(m, &v->type, NULL))
+            fprintf(stderr, "input '%s' is pinned to %s%s\n", v->name, shape_text(c->mem, t), !file && has_range(c, m, o, v, t->rank) ? ", the low end of a range" : "");
     }
     drop_input_sizes(c->mem, m, o);
     for (uint32_t i = 0; i < g->inputs.n; i++) {
@@ -271,6 +281,7 @@ static bool read_sets(command *c, model *m, const compile_options *o, input_sets
     folder_list list;
     if (c->o->n[OPT_INPUT]) return diag_error(c->diag, EXIT_USAGE, "", "bad-value", "--input and --data both give inputs");
     if (!sample_sets_find(c, m, opt_text(c->o, OPT_DATA, NULL), &list)) return false;
+    if (list.n > MOST_SETS) diag_warn(c->diag, "", "no-data", "'%s' holds %u sets: the first %d by name are measured", opt_text(c->o, OPT_DATA, NULL), list.n, MOST_SETS);
     for (uint32_t i = 0; i < list.n && i < MOST_SETS; i++) {
         tensor_set set;
         if (!sample_set_read(c->diag, c->mem, list.p[i], &set) || !holds_some(c, m, &set, 0, list.p[i])) return false;

@@ -239,7 +239,7 @@ void print_winograd(FILE *out, const char *label, const compiled *c)
 {
     const winograd_use *w = &c->winograd;
     if (!w->layers && !w->left) return;
-    fprintf(out, "%s %u convolutions, %lld bytes of weights more for %lld multiply-adds less", label, w->layers, (long long)w->bytes, (long long)w->saved);
+    fprintf(out, "%s %u convolution%s, %lld bytes of weights more for %lld multiply-adds less", label, w->layers, w->layers == 1 ? "" : "s", (long long)w->bytes, (long long)w->saved);
     if (w->left) fprintf(out, "; --optimize=speed: %u more or in larger tiles, %lld bytes for %lld", w->left, (long long)w->left_bytes, (long long)w->left_saved);
     fputs(c->dims.n ? " (the run's dimensions at their least)\n" : "\n", out);
 }

@@ -283,13 +283,13 @@ static const char *counted(const bench *b)
     text_addf(&t, "%u ", b->ms.n);
     if (together > 1) text_addf(&t, "times %u ", together);
     text_addf(&t, "%s%s", sets > 1 ? "turn" : "run", plural(together > 1 ? together : b->ms.n));
-    if (sets > 1) text_addf(&t, " through %u sets", sets);
+    if (sets > 1) text_addf(&t, " through %u %ssets", sets, b->c->o->n[OPT_DATA] ? "" : "invented ");
     return t.p;
 }
 
-static void print_compared(const peer *p, FILE *out)
+static void print_compared(const bench *b, const peer *p, FILE *out)
 {
-    if (!isnan(p->distance)) fprintf(out, "; outputs differ by at most %.2g of their largest magnitude", p->distance);
+    if (!isnan(p->distance)) fprintf(out, "; outputs%s differ by at most %.2g of their largest magnitude", b->inputs.n > 1 ? " of the first set" : "", p->distance);
     if (p->strings) fprintf(out, "; %llu of %llu strings differ", (unsigned long long)p->other_strings, (unsigned long long)p->strings);
     for (uint32_t i = 0; i < p->not_compared.n; i++) fprintf(out, "%s%s", i ? ", " : "; not compared: ", p->not_compared.p[i]);
 }
@@ -304,10 +304,11 @@ static void print_figures(const bench *b, double least)
     for (uint32_t i = 0; i < b->n_peers; i++) {
         const peer *p = &b->peer[i];
         if (p->missing) continue;
-        fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours (%s", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least, p->version);
+        fprintf(out, "%-14s min %s ms, median %s ms; %.2f times ours, by the medians %.2f (%s", p->name, decimal_of(p->ms.p[0], 4).s, decimal_of(quantile(&p->ms, 0.5), 4).s, p->ms.p[0] / least,
+                quantile(&p->ms, 0.5) / quantile(&b->ms, 0.5), p->version);
         if (p->threads != b->threads) fprintf(out, ", %d thread%s", p->threads, plural((uint32_t)p->threads));
         fputc(')', out);
-        print_compared(p, out);
+        print_compared(b, p, out);
         fputc('\n', out);
     }
 }
@@ -356,7 +357,9 @@ static void json_peers(FILE *to, const bench *b, double least)
     for (const peer *p = b->peer; p < end; p++) {
         if (p->missing) continue;
         sep = json_key(to, sep, p->name);
-        fprintf(to, "{\"min\":%s,\"median\":%s,\"runs\":%llu,\"threads\":%d}", decimal_of(p->ms.p[0], 6).s, decimal_of(quantile(&p->ms, 0.5), 6).s, runs_of(b, &p->ms), p->threads);
+        fprintf(to, "{\"min\":%s,\"median\":%s,\"runs\":%llu,\"threads\":%d,\"version\":", decimal_of(p->ms.p[0], 6).s, decimal_of(quantile(&p->ms, 0.5), 6).s, runs_of(b, &p->ms), p->threads);
+        json_string(to, p->version);
+        fputc('}', to);
     }
     sep = "";
     fputs("},\"ratio\":{", to);
@@ -390,6 +393,20 @@ static void json_modes(FILE *to, const bench *b)
     fprintf(to, "\"optimize\":\"%s\",\"math\":\"%s\",\"%s\":\"%s\"", w.optimize, w.math, cuda ? "gpu_precision" : "precision", cuda ? w.gpu_precision : w.precision);
 }
 
+static void json_inputs(FILE *to, const bench *b)
+{
+    const tensor_set *set = &b->inputs.p[0];
+    const char *sep = "";
+    fputs("\"inputs\":{", to);
+    for (uint32_t i = 0; i < set->list.n; i++) {
+        const tensor *t = set->list.p[i];
+        sep = json_key(to, sep, t->name);
+        for (uint32_t k = 0; k < t->rank; k++) fprintf(to, "%c%lld", k ? ',' : '[', (long long)t->shape[k]);
+        fputs(t->rank ? "]" : "[]", to);
+    }
+    fputs("},", to);
+}
+
 static void print_json(const bench *b, double least)
 {
     FILE *to = b->c->json ? b->c->json : b->c->out;
@@ -398,6 +415,7 @@ static void print_json(const bench *b, double least)
     fprintf(to, ",\"target\":\"%s\",", b->target);
     json_modes(to, b);
     fprintf(to, ",\"threads\":%d,\"runs\":%llu,\"sets\":%u,\"runs_per_time\":%u,\"processors\":%d,", b->threads, runs_of(b, &b->ms), b->inputs.n, b->per_time, processors());
+    json_inputs(to, b);
     fprintf(to, "\"ms\":{\"min\":%s,\"median\":%s,\"p99\":%s},", decimal_of(least, 6).s, decimal_of(quantile(&b->ms, 0.5), 6).s, decimal_of(quantile(&b->ms, 0.99), 6).s);
     json_peers(to, b, least);
     if (b->options->profile) {

@@ -394,7 +394,7 @@ static void say_sizes(const tuner *t, const arguments *sizes)
 {
     text list = {.mem = t->c->mem};
     for (uint32_t i = 0; i < sizes->n; i++) tuning_size_option(&list, sizes->p[i]);
-    if (list.n) progress(t, "these choices are for the sizes that were measured: `onnxcc compile --tuning` finds them with %s\n", list.p);
+    if (list.n && t->results.n) progress(t, "these choices are for the sizes that were measured: `onnxcc compile --tuning` finds them with %s\n", list.p);
 }
 
 static bool tune_in(tuner *t, const char *output)

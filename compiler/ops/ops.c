@@ -224,10 +224,10 @@ static void warn_of_declared(infer_ctx *c, uint32_t i, const type *declared, int
     const value *v = value_at(c->m, c->n->out[i]);
     if (declared->kind != TYPE_TENSOR || declared->rank < 0 || rank < 0) return;
     if (declared->rank != rank)
-        diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d, which holds", i, v->name, declared->rank, rank);
+        diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "output %u '%s' is declared with %d dimensions, but the operator gives %d: that is taken", i, v->name, declared->rank, rank);
     for (int32_t k = 0; declared->rank == rank && k < rank; k++)
         if (dim_is_const(c->d, declared->shape[k], &a) && dim_is_const(c->d, shape[k], &b) && a != b) /* no name: a wrong batch is wrong everywhere, and said once */
-            diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "dimension %d of output %u is declared %lld, but the operator gives %lld, which holds", k, i, (long long)a, (long long)b);
+            diag_warn(c->m->diag, at_node(c->m, c->n), "shape-mismatch", "dimension %d of output %u is declared %lld, but the operator gives %lld: that is taken", k, i, (long long)a, (long long)b);
 }
 
 bool out_tensor(infer_ctx *c, uint32_t i, elem e, int32_t rank, const dim *shape)

@@ -28,23 +28,31 @@ static int64_t next(int64_t token, int64_t position)
     return best;
 }
 
+/* -1: not a number */
+static int64_t number(const char *word)
+{
+    char *end;
+    const int64_t n = strtoll(word, &end, 10);
+    return end > word && !*end ? n : -1;
+}
+
 int main(int argc, char **argv)
 {
     int first = 1;
-    long count = 16;
+    int64_t count = 16;
     if (argc > 2 && !strcmp(argv[1], "-n")) {
-        count = strtol(argv[2], NULL, 10);
+        count = number(argv[2]);
         first = 3;
     }
-    if (first >= argc) return fprintf(stderr, "usage: %s [-n COUNT] TOKEN...\n", argv[0]), EXIT_FAILURE;
-    if (count < 1 || argc - first + count - 1 > LENGTH) return fprintf(stderr, "a text has at most %d tokens\n", LENGTH), EXIT_FAILURE;
+    if (first >= argc || count < 1) return fprintf(stderr, "usage: %s [-n COUNT] TOKEN...\n", argv[0]), EXIT_FAILURE;
+    if (count > LENGTH || argc - first + count - 1 > LENGTH) return fprintf(stderr, "a text has at most %d tokens\n", LENGTH), EXIT_FAILURE;
     int64_t token = 0, position = 0;
     for (int i = first; i < argc; i++) { /* the scores behind the last token of the prompt are those that count */
-        const int64_t given = strtoll(argv[i], NULL, 10);
+        const int64_t given = number(argv[i]);
         if (given < 0 || given >= VOCABULARY) return fprintf(stderr, "tokens are numbers from 0 to %d\n", VOCABULARY - 1), EXIT_FAILURE;
         token = next(given, position++);
     }
-    for (long i = 0; i < count; i++) {
+    for (int64_t i = 0; i < count; i++) {
         printf(i + 1 < count ? "%lld " : "%lld\n", (long long)token);
         if (i + 1 < count) token = next(token, position++);
     }

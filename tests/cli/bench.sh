@@ -111,7 +111,7 @@ says out '"peers":{"onnxruntime":{"min":0.5,' '"missing":{"emx-fast-math":"it ta
 
 # An engine that takes one thread, whatever is asked for; fewer processors than threads.
 ONNXCC_PYTHON=./engine expect 0 bench relu.onnx --threads 2 --repeat 2 --against emx,onnxruntime
-says out "(1.0, 1 thread)" "times ours (1.0);" '"emx":{"min":0.5,"median":0.5,"runs":' ',"threads":1}' ',"threads":2}'
+says out "(1.0, 1 thread)" " times ours, by the medians " " (1.0);" '"emx":{"min":0.5,"median":0.5,"runs":' ',"threads":1,"version":"1.0"}' ',"threads":2,"version":"1.0"}'
 cpu=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status 2>/dev/null)
 if taskset -c "$cpu" true 2>/dev/null; then
     taskset -c "$cpu" "$onnxcc" bench relu.onnx --threads 2 --repeat 1 > out 2> err || fail "two threads on one processor"
@@ -152,12 +152,21 @@ mkdir -p sets
 cp x.pb sets/input_0.pb
 expect 0 bench relu.onnx --data sets --repeat 2
 says err "pinned to 2x3"
+says out '"inputs":{"x":[2,3]},'
+expect 0 bench relu.onnx --dim n=2..4 --repeat 2
+says err "input 'x' is pinned to 2x3, the low end of a range"
+says out " turns through " " invented sets, 1 thread)"
 expect 2 bench relu.onnx --data sets --input x.pb
 says err "--input and --data both give inputs"
 mkdir -p rows
 expect 0 run relu.onnx --dim n=2 -i x.pb -o rows/a.npy
 cp rows/a.npy rows/b.npy
 expect 0 bench relu.onnx --data rows --repeat 2
+mkdir -p many
+k=0
+while [ $k -lt 257 ]; do cp rows/a.npy many/$k.npy; k=$((k + 1)); done
+expect 0 bench relu.onnx --data many --repeat 2
+says err "'many' holds 257 sets: the first 256 by name are measured"
 printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }" > rows/c.npy
 printf '\000\000\200\077\000\000\200\077\000\000\200\077' >> rows/c.npy
 expect 2 bench relu.onnx --data rows

@@ -37,7 +37,7 @@ for kind in gpt2 llama; do
     cp "$work/log" "$work/$kind.tokens"
     echo "$kind: $(cat "$work/log")"
     [ "$(wc -w < "$work/log")" -eq 24 ] || fail "$kind: not 24 tokens"
-    "$work/build/$kind" 300 > "$work/log" 2>&1 && fail "$kind: a token that is none was taken"
+    for word in 300 foo 2x -h; do "$work/build/$kind" 1 $word > "$work/log" 2>&1 && fail "$kind: a token that is none was taken: $word"; done
     "$work/build/$kind" -n 127 1 2 > "$work/log" 2>&1 || fail "$kind: a text of the full length"
     "$work/build/$kind" -n 128 1 2 > "$work/log" 2>&1 && fail "$kind: a text that is too long was taken"
 done

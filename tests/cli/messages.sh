@@ -60,8 +60,8 @@ grep -q -e '--value' err && fail "check has no --value"
 # A declaration that an operator contradicts is a warning, of the number of dimensions and of each; a wrong batch is one warning.
 printf '<ir_version: 10, opset_import: ["" : 21]>\nnet (float[2,3] x) => (float[5,3] z, float[6] f)\n<float[5,3] y>\n{\n    y = Relu(x)\n    z = Neg(y)\n    f = Flatten(y)\n}\n' > declared.onnxtxt
 expect 0 compile declared.onnxtxt -o declared
-says err "warning: node #0 (Relu): dimension 0 of output 0 is declared 5, but the operator gives 2, which holds (and 1 more like it) [shape-mismatch]" \
-    "warning: node #2 (Flatten): output 0 'f' is declared with 1 dimensions, but the operator gives 2, which holds"
+says err "warning: node #0 (Relu): dimension 0 of output 0 is declared 5, but the operator gives 2: that is taken (and 1 more like it) [shape-mismatch]" \
+    "warning: node #2 (Flatten): output 0 'f' is declared with 1 dimensions, but the operator gives 2: that is taken"
 [ "$(grep -c ' warning: ' err)" -eq 2 ] || fail "not one warning for each"
 expect 0 compile relu.onnx -o silent
 [ ! -s err ] || fail "a warning of a model without a fault"

@@ -169,9 +169,11 @@ static void give_up(const tuner *t, tuning_result *r, const char *why, const cha
     if (r->choice == choice) return;
     progress(t, "%s: %s not taken: %s\n", r->shape, r->choice, why);
     if (choice != r->over) progress(t, "%s: %s instead, %.2f times as fast as %s\n", r->shape, choice, gain, r->over);
-    r->better = r->choice;
-    r->better_gain = r->gain;
-    r->why = why;
+    if (!r->better) { /* of several the file says the fastest */
+        r->better = r->choice;
+        r->better_gain = r->gain;
+        r->why = why;
+    }
     r->choice = choice;
     r->gain = gain;
 }

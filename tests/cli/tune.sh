@@ -158,7 +158,7 @@ done
 
 # What Winograd's algorithm takes and saves is said: 16 * 16 * 27 floats more, of 16 * 16 * 9 * 144 multiply-adds three quarters less.
 expect 0 compile net.onnxtxt -o said --target x86-64-v3 --optimize speed -v --json
-says err "Winograd's algorithm: 1 convolutions, 27648 bytes of weights more for 248832 multiply-adds less"
+says err "Winograd's algorithm: 1 convolution, 27648 bytes of weights more for 248832 multiply-adds less"
 says out '"winograd": {"convolutions": 1, "weights_bytes": 27648, "multiply_adds_saved": 248832'
 sed 's/float\[1,/float[n,/g' net.onnxtxt > batch.onnxtxt # of an open batch: for one image
 expect 0 compile batch.onnxtxt -o said --target x86-64-v3 --optimize speed -v

@@ -213,18 +213,6 @@ if [ "$(uname -m)" = x86_64 ] && ! grep -q avx512f /proc/cpuinfo; then
 fi
 
 # A band of rows is one step of the profile, with the multiply-adds of all that is in it: 784 * (64 * 64 + 9 * 64 + 64 * 64).
-cat > band.onnxtxt <<'END'
-<ir_version: 8, opset_import: ["" : 17]>
-band (float[1,64,28,28] x) => (float[1,64,28,28] y)
-<int64[4] point = {64, 64, 1, 1}, int64[4] deep = {64, 1, 3, 3}>
-{
-    w = ConstantOfShape <value = float[1] {0.01}> (point)
-    v = ConstantOfShape <value = float[1] {0.1}> (deep)
-    a = Conv <kernel_shape = [1, 1]> (x, w)
-    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (a, v)
-    y = Conv <kernel_shape = [1, 1]> (b, w)
-}
-END
 expect 0 bench band.onnxtxt --target generic-c99 --optimize size --profile --repeat 2
 awk '$2 == "band" && $5 > 0 { n = $3 * $5 / (784 * 8768e-6) } END { exit !(n > 0.7 && n < 1.4) }' out || fail "multiply-adds of a band"
 expect 0 bench band.onnxtxt --target generic-c99 --optimize size --math fast --threads 2 --profile --repeat 2 --json=band.json

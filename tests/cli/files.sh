@@ -11,3 +11,16 @@ printf '\010\002\010\003\020\001B\001xJ\030\000\000\200\077\000\000\000\300\000\
 printf '\010\002\010\003\020\001B\001yJ\030\000\000\200\077\000\000\000\000\000\000\100\100\000\000\000\000\000\000\240\100\000\000\000\000' > y.pb
 # wrong.pb: the same with one element changed
 printf '\010\002\010\003\020\001B\001yJ\030\000\000\200\077\000\000\000\000\000\000\100\100\000\000\000\000\000\000\240\100\000\000\200\077' > wrong.pb
+# band.onnxtxt: three convolutions that run as one band of rows with --optimize=size
+cat > band.onnxtxt <<'END'
+<ir_version: 8, opset_import: ["" : 17]>
+band (float[1,64,28,28] x) => (float[1,64,28,28] y)
+<int64[4] point = {64, 64, 1, 1}, int64[4] deep = {64, 1, 3, 3}>
+{
+    w = ConstantOfShape <value = float[1] {0.01}> (point)
+    v = ConstantOfShape <value = float[1] {0.1}> (deep)
+    a = Conv <kernel_shape = [1, 1]> (x, w)
+    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (a, v)
+    y = Conv <kernel_shape = [1, 1]> (b, w)
+}
+END

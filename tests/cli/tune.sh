@@ -29,18 +29,6 @@ expect 0 bench net.onnxtxt --tuning net2.yaml --threads 2 --repeat 1
 [ ! -s err ] || fail "a warning about what was just measured, with threads"
 
 # Steps in a band of rows are measured where they are; with threads too.
-cat > band.onnxtxt <<'T'
-<ir_version: 8, opset_import: ["" : 17]>
-band (float[1,64,28,28] x) => (float[1,64,28,28] y)
-<int64[4] point = {64, 64, 1, 1}, int64[4] deep = {64, 1, 3, 3}>
-{
-    w = ConstantOfShape <value = float[1] {0.01}> (point)
-    v = ConstantOfShape <value = float[1] {0.1}> (deep)
-    a = Conv <kernel_shape = [1, 1]> (x, w)
-    b = Conv <kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 64> (a, v)
-    y = Conv <kernel_shape = [1, 1]> (b, w)
-}
-T
 for threads in 1 2; do
     expect 0 compile band.onnxtxt -o band --optimize size --threads $threads --dump plan
     says out ' band '

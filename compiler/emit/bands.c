@@ -169,6 +169,9 @@ void call_band(emit *e, const step *s, const char *indent, text *out)
     if (s->grain) text_addf(out, "%s_for(env, %s, &a, ", e->name, name);
     else text_addf(out, "%s(&a, 0, ", name);
     dim_c(e, f->sig.range, "in->", out);
-    if (s->grain) text_addf(out, ", %" PRId64, s->grain);
+    if (s->grain) {
+        text_add(out, ", ");
+        split_grain(e, s, out);
+    }
     text_addf(out, ");\n%s}\n", indent);
 }

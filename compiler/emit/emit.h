@@ -81,6 +81,7 @@ void call_kernel(emit *e, const step *s, const char *indent, text *out);
 const char *slot_pointer(emit *e, slot s); /* source.c: a C expression for the start of the slot's buffer */
 void share_step(emit *e, const step *s, const char *body, text *out); /* prints the step's function, named HOOK in `body`, unless an equal one is there; sets the step's name */
 void slot_argument(emit *e, slot s, bool from_view, text *out); /* the same, or for the slot's index 0; NULL without a slot */
+void call_whole(emit *e, const step *s, const char *indent, text *out); /* a nest or a kernel, by one thread */
 void call_block(emit *e, const block *b, const char *indent, text *out);
 
 /* custom.c */
@@ -97,6 +98,7 @@ bool io_capacity(const emit *e, const slot_info *i, dim *most);
 bool step_is_joined(const step *s); /* done by the parts of the step before */
 void print_part(emit *e, const step *s, text *out);
 void call_split(emit *e, const step *s, const char *indent, text *out);
+void split_grain(emit *e, const step *s, text *out); /* the least part of the step's range for a thread */
 void print_for(emit *e, text *out);
 /* A function over a range takes its arguments in a struct, `a`: the members for one step, whose names begin with `prefix`; the step's call in such a function;
  * what the members are made of, separated by *sep. */

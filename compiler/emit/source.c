@@ -243,6 +243,12 @@ static void call_nest(emit *e, const step *s, const char *indent, text *out)
     text_add(out, f->sig.can_fail ? ")) != 0) return rc;\n" : ");\n");
 }
 
+void call_whole(emit *e, const step *s, const char *indent, text *out)
+{
+    if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
+    else call_kernel(e, s, indent, out);
+}
+
 void call_block(emit *e, const block *b, const char *indent, text *out)
 {
     for (uint32_t i = 0; i < b->steps.n; i++) {
@@ -256,8 +262,7 @@ void call_block(emit *e, const block *b, const char *indent, text *out)
         } else if (s->kind != STEP_NEST && s->kind != STEP_KERNEL) call_control(e, s, indent, out);
         else if (on_device(e) && !s->host) cuda_call(e, s, indent, out);
         else if (!s->host && s->grain) call_split(e, s, indent, out);
-        else if (s->kind == STEP_NEST) call_nest(e, s, indent, out);
-        else call_kernel(e, s, indent, out);
+        else call_whole(e, s, indent, out);
         if (e->o->profile) text_addf(out, "%sif (env && env->timer) env->timer(env->timer_ctx, %u, 1);\n", indent, s->id);
         e->host_step = false;
         if (on_device(e)) host_section_end(e, b, i, indent, out);

@@ -135,7 +135,7 @@ void job_arguments(emit *e, const step *s, const char **sep, text *out)
     }
 }
 
-static void print_grain(emit *e, const step *s, text *out)
+void split_grain(emit *e, const step *s, text *out)
 {
     if (!s->ns_at_run) {
         text_addf(out, "%" PRId64, s->grain);
@@ -148,18 +148,31 @@ static void print_grain(emit *e, const step *s, text *out)
     text_add(out, ")");
 }
 
+/* Where a run finds it too short to be split, the call of the step itself, which may be inlined. */
+static void call_short(emit *e, const step *s, const char *indent, text *out)
+{
+    const char *inner = arena_printf(e->mem, "%s    ", indent);
+    text_addf(out, "%sif (%s_alone(env, ", indent, e->name);
+    dim_c(e, s->ns_at_run, "in->", out);
+    text_add(out, ")) {\n");
+    call_whole(e, s, inner, out);
+    if (joined_to(s)) call_whole(e, joined_to(s), inner, out);
+    text_addf(out, "%s} else ", indent);
+}
+
 void call_split(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
     const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id), *sep = "";
-    text_addf(out, "%s{\n%s    %s_args a = {", indent, indent, base);
+    if (s->ns_at_run) call_short(e, s, indent, out);
+    text_addf(out, "%s{\n%s    %s_args a = {", s->ns_at_run ? "" : indent, indent, base);
     job_arguments(e, s, &sep, out);
     if (joined_to(s)) job_arguments(e, joined_to(s), &sep, out);
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
     text_addf(out, "};\n%s    %s_for(env, %s, &a, ", indent, e->name, base);
     dim_c(e, f->sig.range, "in->", out);
     text_add(out, ", ");
-    print_grain(e, s, out);
+    split_grain(e, s, out);
     text_addf(out, ");\n%s}\n", indent);
 }
 
@@ -182,5 +195,7 @@ void print_for(emit *e, text *out)
     text_addf(out,
               "/* The least part of n, in whole units, that takes 1.5 us, of all of it, which takes ns. */\n"
               "static int64_t %s_grain(int64_t n, int64_t unit, int64_t ns)\n{\n"
-              "    return ns < 1500 ? n : (1500 * n / ns / unit + 1) * unit;\n}\n\n", e->name);
+              "    return ns < 1500 ? n : (1500 * n / ns / unit + 1) * unit;\n}\n\n"
+              "static __attribute__((unused)) int %s_alone(const onnxcc_env *env, int64_t ns)\n{\n"
+              "    return ns < 1500 || !env || !env->parallel_for;\n}\n\n", e->name, e->name);
 }

@@ -167,6 +167,7 @@ typedef struct kernel {
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
     split_by by;   /* what (lo, hi) are */
+    dim ops;       /* operations on scalars, about, of all of the range, where the step's work says nothing of its time; 0: not known */
     double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
     const char *shape; /* what tuning files call it (plan/tuning.h); NULL: nothing */
     bool fast;         /* it rounds more than the default, as --math=fast permits */

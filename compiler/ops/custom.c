@@ -191,8 +191,7 @@ bool custom_lower(lower_ctx *c)
     for (uint32_t i = 0; i < op->n_in; i++) arg[n++] = (kernel_arg){in_slot(c, i), ARG_IN};
     if (!amount(c, op, op->scratch, "its scratch memory", &bytes) || !amount(c, op, op->cost, "its cost", &cost)) return false;
     if (op->scratch) arg[n++] = (kernel_arg){dim_is(c->d, bytes, 0) ? 0 : temp_slot(c, "scratch", ELEM_UINT8, 1, &bytes), ARG_SCRATCH};
-    lower_template(c, "custom", 0, NULL, n, arg, 0);
-    step *s = c->to->steps.p[c->to->steps.n - 1];
+    step *s = lower_template(c, "custom", 0, NULL, n, arg, 0);
     s->kernel->custom = call;
     s->kernel->takes_env = true;
     s->work = cost;

@@ -106,7 +106,8 @@ static bool roi_kernel(lower_ctx *c, const char *name, uint32_t n_arg, const ker
     static const char *const SIZES[] = {"C", "H", "W", "PH", "PW"};
     for (uint32_t i = 0; i < 5; i++) bind[1 + i] = (binding){.name = SIZES[i], .kind = BIND_DIM, .d = i < 3 ? slot_dim(c, x, i + 1) : slot_dim(c, y, i - 1)};
     if (more) bind[6] = *more;
-    lower_template(c, name, more ? 7 : 6, bind, n_arg + 2, arg, slot_dim(c, y, 0));
+    const dim cells = dim_product(c->d, slot_at(c->p, y)->extent, 4);
+    lower_template(c, name, more ? 7 : 6, bind, n_arg + 2, arg, slot_dim(c, y, 0))->kernel->ops = dim_mulc(c->d, cells, 40); /* as of few samples a cell */
     if (!direct) lower_copy(c, y, to);
     return true;
 }

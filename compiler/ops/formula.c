@@ -172,7 +172,7 @@ void lower_copy(lower_ctx *c, slot y, slot x)
     low_end(c, &b);
 }
 
-void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range)
+step *lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range)
 {
     arena *mem = c->p->mem;
     kernel *k = ARENA_NEW(mem, kernel);
@@ -182,6 +182,7 @@ void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const bindi
     step *s = ARENA_NEW(mem, step);
     *s = (step){.kind = STEP_KERNEL, .what = c->what, .kernel = k};
     VEC_PUSH(mem, c->to->steps, s);
+    return s;
 }
 
 slot lower_dim(lower_ctx *c, const char *name, dim d)

@@ -114,7 +114,7 @@ void lower_copy(lower_ctx *c, slot y, slot x);
 /* Lanes of the widest vectors: scratch memory is for any target. */
 enum { MAX_LANES = 16 };
 /* A step of a kernel of templates/kernels.def with its bindings and arguments (copied); `range` as in struct kernel. */
-void lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range);
+step *lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range);
 /* An int64 scalar that holds d. */
 slot lower_dim(lower_ctx *c, const char *name, dim d);
 /* The slot of any value of the model, from this graph or one around it. */

@@ -34,6 +34,7 @@ bool lower_gauss(lower_ctx *c)
     if (!direct && !lower_map(c, from, converted, (void *)(uintptr_t)&x)) return false;
     const kernel_arg args[4] = {{det ? to : 0, ARG_OUT}, {det ? 0 : to, ARG_OUT}, {from, ARG_IN}, {temp_slot(c, "work", e, rank, shape), ARG_SCRATCH}};
     const binding bind[2] = {{.name = "T", .kind = BIND_TYPE, .type = e}, {.name = "N", .kind = BIND_DIM, .d = slot_dim(c, x, rank - 1)}};
-    lower_template(c, "gauss", 2, bind, 4, args, dim_product(c->d, shape, rank - 2));
+    const dim n = shape[rank - 1], matrices = dim_product(c->d, shape, rank - 2);
+    lower_template(c, "gauss", 2, bind, 4, args, matrices)->kernel->ops = dim_mul(c->d, matrices, dim_mul(c->d, n, dim_mul(c->d, n, n)));
     return direct || lower_map(c, y, converted, (void *)(uintptr_t)&to);
 }

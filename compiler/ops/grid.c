@@ -277,7 +277,7 @@ static void lower_bits(lower_ctx *c, slot x, slot y)
     const dim n = dim_product(c->d, slot_at(c->p, y)->extent, slot_rank(c, y)), stored = bits < 8 ? dim_cdiv(c->d, dim_mulc(c->d, n, bits), dim_const(c->d, 8)) : n;
     const kernel_arg args[2] = {{y, ARG_OUT}, {x, ARG_IN}};
     const binding bind[2] = {{.name = "Y_T", .kind = BIND_TYPE, .type = slot_elem(c, y)}, {.name = "X_T", .kind = BIND_TYPE, .type = slot_elem(c, x)}};
-    lower_template(c, "bits", 2, bind, 2, args, stored);
+    lower_template(c, "bits", 2, bind, 2, args, stored)->kernel->ops = dim_mulc(c->d, n, 2);
 }
 
 bool lower_BitCast(lower_ctx *c)

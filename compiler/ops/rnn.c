@@ -235,7 +235,8 @@ static bool lower_direction(recurrence *r)
     add_arg(r, in_slot(c, 4), ARG_IN);
     const dim scratch[2] = {r->b, dim_addc(c->d, dim_mulc(c->d, r->h, r->row->row), r->row->row_lanes * MAX_LANES)};
     add_arg(r, temp_slot(c, "rows", ELEM_FLOAT, 2, scratch), ARG_SCRATCH);
-    lower_template(c, r->row->template, r->bind.n, r->bind.p, r->arg.n, r->arg.p, r->b);
+    const dim rows = dim_mul(c->d, r->t, r->b);
+    lower_template(c, r->row->template, r->bind.n, r->bind.p, r->arg.n, r->arg.p, r->b)->work = dim_mul(c->d, rows, dim_mul(c->d, r->h, r->gates_h));
     return true;
 }
 

@@ -43,7 +43,7 @@ bool lower_number_strings(lower_ctx *c, slot x, slot y)
     const binding bind[3] = {{.name = "T", .kind = BIND_TYPE, .type = wide}, size_bind("MOST", most, c->d),
                              size_bind("KIND", floats ? 2 : wide == ELEM_INT64, c->d)};
     const kernel_arg args[4] = {{y, ARG_OUT}, {room.pool, ARG_OUT}, {x, ARG_IN}, {room.at, ARG_IN}};
-    lower_template(c, "number_string", 3, bind, 4, args, n);
+    lower_template(c, "number_string", 3, bind, 4, args, n)->kernel->ops = dim_mulc(c->d, n, STRING_OPS);
     return true;
 }
 

@@ -153,6 +153,7 @@ bool lower_RegexFullMatch(lower_ctx *c)
     const kernel_arg args[5] = {{out_slot(c, 0), ARG_OUT}, {in_slot(c, 0), ARG_IN}, {byte_slot(c, "classes", 256, t.of_byte), ARG_IN},
                                 {regex_steps(c, &t), ARG_IN}, {byte_slot(c, "accepts", t.n_states, t.accepts), ARG_IN}};
     const binding bind[1] = {size_bind("CLASSES", dim_const(c->d, t.n_classes))};
-    lower_template(c, "regex_match", 1, bind, 5, args, count_of(c, in_slot(c, 0)));
+    const dim strings = count_of(c, in_slot(c, 0));
+    lower_template(c, "regex_match", 1, bind, 5, args, strings)->kernel->ops = dim_mulc(c->d, strings, STRING_OPS);
     return true;
 }

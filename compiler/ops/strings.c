@@ -86,7 +86,7 @@ void lower_string_constants(program *p)
         i->kind = SLOT_TEMP;
         i->data = NULL;
         const kernel_arg args[3] = {{s, ARG_OUT}, {k.bytes, ARG_IN}, {k.places, ARG_IN}};
-        lower_template(&c, "string_list", 0, NULL, 3, args, count);
+        lower_template(&c, "string_list", 0, NULL, 3, args, count)->kernel->ops = dim_mulc(p->dims, count, 4);
     }
 }
 
@@ -133,7 +133,8 @@ static slot find(lower_ctx *c, slot x, uint32_t n, const char *const *list, bool
     const packed k = pack(c->p, n, list);
     const kernel_arg args[5] = {{found, ARG_OUT}, {x, ARG_IN}, {k.bytes, ARG_IN}, {k.places, ARG_IN}, {table, ARG_IN}};
     const binding bind[2] = {{.name = "SIZE", .kind = BIND_DIM, .d = dim_const(c->d, size)}, {.name = "FOLD", .kind = BIND_DIM, .d = dim_const(c->d, folded)}};
-    lower_template(c, "string_find", 2, bind, 5, args, dim_product(c->d, slot_at(c->p, x)->extent, slot_rank(c, x)));
+    const dim strings = dim_product(c->d, slot_at(c->p, x)->extent, slot_rank(c, x));
+    lower_template(c, "string_find", 2, bind, 5, args, strings)->kernel->ops = dim_mulc(c->d, strings, STRING_OPS);
     return found;
 }
 

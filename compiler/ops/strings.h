@@ -2,7 +2,10 @@
  * constant, or a pool of bytes. Nests copy, select and compare strings; all else is a kernel of templates/cpu. */
 #ifndef ONNXCC_OPS_STRINGS_H
 #define ONNXCC_OPS_STRINGS_H
+
 #include "ops/ops.h"
+
+enum { STRING_OPS = 50 }; /* kernel.ops of one short string: to go through it once, or to write a number */
 
 /* The operator, as it is lowered, may have strings among its inputs and outputs. */
 bool takes_strings(const node *n);

@@ -178,6 +178,7 @@ static binding size_bind(const char *name, dim d)
 
 bool lower_TfIdfVectorizer(lower_ctx *c)
 {
+    enum { MOST_COUNTED = 1000 };
     const vectorizer v = vectorizer_of(c->n);
     const int64_t *pool;
     const slot y = out_slot(c, 0), x = tokens_of(c, &v, &pool);
@@ -197,7 +198,8 @@ bool lower_TfIdfVectorizer(lower_ctx *c)
                                {slot_ints(c, "token", ELEM_INT64, 1, &t.size, t.token), ARG_IN},
                                {slot_ints(c, "to", ELEM_INT32, 1, &t.size, t.to), ARG_IN},
                                {slot_ints(c, "column", ELEM_INT32, 1, &t.n_nodes, t.column), ARG_IN}};
-    lower_template(c, "ngrams", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows);
+    const dim starts = dim_mulc(c->d, slot_dim(c, x, rank - 1), 20 * ((v.skips < MOST_COUNTED ? v.skips : MOST_COUNTED) + 1)), each = dim_addc(c->d, starts, v.width / 4);
+    lower_template(c, "ngrams", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows)->kernel->ops = dim_mul(c->d, rows, each);
     if (plain) return true;
     weighting w = {counts, weights, !strcmp(mode, "TFIDF")};
     return lower_map(c, y, weighted_value, &w);

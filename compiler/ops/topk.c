@@ -101,7 +101,8 @@ static bool by_heap(lower_ctx *c, topk *t)
     const binding bind[5] = {{.name = "T", .kind = BIND_TYPE, .type = slot_elem(c, x)}, {.name = "LARGEST", .kind = BIND_DIM, .d = dim_const(c->d, t->largest)},
                              {.name = "N", .kind = BIND_DIM, .d = extent[t->axis]}, {.name = "K", .kind = BIND_DIM, .d = t->k}, {.name = "INNER", .kind = BIND_DIM, .d = inner}};
     const kernel_arg args[2] = {{t->indices, ARG_OUT}, {x, ARG_IN}};
-    lower_template(c, "topk", 5, bind, 2, args, dim_mul(c->d, outer, inner));
+    const dim rows = dim_mul(c->d, outer, inner), each = dim_add(c->d, dim_mulc(c->d, extent[t->axis], 2), dim_mulc(c->d, t->k, 20)); /* the heap is filled and sorted */
+    lower_template(c, "topk", 5, bind, 2, args, rows)->kernel->ops = dim_mul(c->d, rows, each);
     return !t->places || lower_map(c, t->places, element_at, t);
 }
 

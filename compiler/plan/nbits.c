@@ -176,6 +176,7 @@ static void round_rows(matmul_plan *q, const matmul_operand *a, const weights *w
     }
     take(&b, a->slot, ARG_IN);
     b.k.range = rows;
+    b.k.ops = dim_mul(d, rows, matmul_extent(p, q->mm.k));
     append(&b, arena_printf(p->mem, "rows of %s as int8", q->what), q->out);
 }
 

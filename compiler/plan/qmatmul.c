@@ -179,7 +179,8 @@ slot qmatmul_pack(matmul_plan *q, const char *name, int nv, uint32_t *kept_batch
                             dim_binding("B_AT", matmul_by_batch_index(p, &kept, base)), dim_binding("B_K", along_k), dim_binding("B_N", along_n)};
     const kernel_arg arg[] = {{to, ARG_OUT}, {from.slot, ARG_IN}};
     *pack = (kernel){.kind = K_TEMPLATE, .name = "qpack", .n_bind = sizeof bind / sizeof *bind, .bind = arena_copy(p->mem, bind, sizeof bind), .n_arg = 2,
-                     .arg = arena_copy(p->mem, arg, sizeof arg), .range = dim_mul(d, batches, panels)};
+                     .arg = arena_copy(p->mem, arg, sizeof arg), .range = dim_mul(d, batches, panels),
+                     .ops = dim_mul(d, batches, dim_mul(d, n, k))};
     step *s = ARENA_NEW(p->mem, step);
     *s = (step){.kind = STEP_KERNEL, .what = arena_printf(p->mem, "pack %s", name), .kernel = pack};
     VEC_PUSH(p->mem, q->out->steps, s);

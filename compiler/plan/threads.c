@@ -6,7 +6,8 @@
  * Every step of constant size has a few ways to be done: by the caller alone, or in pieces of some grain. What a way costs depends on those of the steps before:
  * what a thread reads that another one has written comes from that one's cache, and so does what it writes where another one has been. So the ways of a block
  * are chosen together, by a shortest path through its steps (costs of a step depend on all of the path, but mostly on its last steps; so the path kept for each
- * way is nearly always the best one). Steps whose time is not known are split where they can be. */
+ * way is nearly always the best one). A step of a size that only the run knows goes in pieces that are worth it there; one of whose time nothing is known at all
+ * is not split. */
 #include <math.h>
 #include <string.h>
 
@@ -352,10 +353,9 @@ static void choose_ways(chooser *c)
     for (uint32_t b = 0; b < c->p->buf.n; b++) c->writer[b] = -1;
 }
 
-/* Of sizes that only the run knows: as little as one unit at a time, or so many as the run finds worth it; of bands whole images. */
-static void split_unknown(const chooser *c, step *s)
+/* Of sizes that only the run knows: units, of which so many go together as the run finds worth it; of bands whole images. */
+static void split_at_run(const chooser *c, step *s)
 {
-    if (c->o->threads < 2 || !can_split(s)) return;
     s->grain = s->kind == STEP_BAND ? last_part(s)->height : s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
     s->ns_at_run = step_ns_at_run(c->p, s, c->o->target);
 }
@@ -364,8 +364,8 @@ static void add_item(chooser *c, step *s)
 {
     const int64_t n = number(c->p, range_of(c->p, s));
     const double ns = time_of(c->p, s, c->o->target);
-    if (can_split(s) && (n < 0 || (ns < 0 && step_ns_at_run(c->p, s, c->o->target)))) {
-        split_unknown(c, s);
+    if (can_split(s) && (n < 0 || ns < 0)) {
+        if (step_ns_at_run(c->p, s, c->o->target)) split_at_run(c, s);
         return;
     }
     item i = {.s = s, .n = n > 0 ? n : 1, .ns = ns, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};

@@ -95,7 +95,8 @@ double step_ns(program *p, const step *s, const target *t)
     int64_t bytes, work, adds;
     if (s->kernel && s->kernel->cells > 0) return CELL_NS * s->kernel->cells;
     if ((s->kind != STEP_NEST && s->kind != STEP_KERNEL) || !dim_is_const(p->dims, step_bytes(p, s), &bytes) || !dim_is_const(p->dims, step_work(p, s), &work)) return -1;
-    if (s->kernel && !s->work) return -1; /* of most kernels it is not known what they compute */
+    if (s->kernel && s->kernel->ops) return dim_is_const(p->dims, s->kernel->ops, &adds) ? (double)adds / ADDS : -1;
+    if (s->kernel && !s->work) return -1;
     const bool bytes_products = s->kernel && s->kernel->n_hook && s->kernel->hook[0].int_acc, by_tiles = s->kernel && !strcmp(s->kernel->name, "conv_wino");
     double busy = (double)work / (MULTIPLY_ADDS * t->vl * (bytes_products ? 4 : by_tiles ? 2 : 1));
     if (s->kind == STEP_NEST) {
@@ -108,7 +109,14 @@ double step_ns(program *p, const step *s, const target *t)
 
 dim step_ns_at_run(program *p, const step *s, const target *t)
 {
+    dim sum = dim_const(p->dims, 0);
+    for (uint32_t i = 0; s->kind == STEP_BAND && i < s->control->then->steps.n; i++) { /* what is not known of its parts is the little around them */
+        const dim one = step_ns_at_run(p, s->control->then->steps.p[i], t);
+        if (one) sum = dim_add(p->dims, sum, one);
+    }
+    if (s->kind == STEP_BAND) return dim_is(p->dims, sum, 0) ? 0 : sum;
     if (s->kind == STEP_NEST) return dim_fdiv(p->dims, nest_adds(p, s->nest), dim_const(p->dims, (int64_t)ADDS * t->vl));
+    if (s->kernel && s->kernel->ops) return dim_fdiv(p->dims, s->kernel->ops, dim_const(p->dims, (int64_t)ADDS));
     return s->work ? dim_fdiv(p->dims, s->work, dim_const(p->dims, (int64_t)MULTIPLY_ADDS * t->vl)) : 0;
 }
 

@@ -28,10 +28,37 @@ net short.onnxtxt 1
 expect 0 compile short.onnxtxt -o short --target x86-64-v4 --threads 2 --dump plan
 ! grep -q 'threads: pieces' out || fail "a step of a microsecond is split"
 
-# A size that the run decides: as small pieces as there are.
+# A size that the run decides: pieces that are worth it there, and no pieces where all of it is short.
 sed 's/,25,5\]/,h,5]/g' long.onnxtxt > open.onnxtxt
 expect 0 compile open.onnxtxt -o open --target x86-64-v4 --threads 2 --dump plan
 says out '(threads: pieces of '
+says open/open.c 'if (open_alone(env, '
+
+# Kernels that are no products have a time as well.
+best() { # ROWS N
+    cat > topk.onnxtxt <<T
+<ir_version: 8, opset_import: ["" : 17]>
+topk (float[$1,$2] x) => (float[$1,3] y, int64[$1,3] at)
+<int64[1] k = {3}>
+{
+    y, at = TopK (x, k)
+}
+T
+    expect 0 compile topk.onnxtxt -o topk --target x86-64-v4 --threads 2 --dump plan
+}
+best 2 10
+! grep -q 'threads: pieces' out || fail "the best of ten are looked for by two threads"
+best 64 4000
+grep -q 'topk(.*threads: pieces of' out || grep -q 'TopK.*threads: pieces of' out || fail "the best of 4000 in 64 rows are looked for by one thread"
+cat > words.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 20]>
+words (string[n] s) => (bool[n] y)
+{
+    y = RegexFullMatch <pattern = "a+b"> (s)
+}
+T
+expect 0 compile words.onnxtxt -o words --threads 2
+says words/words.c 'words_grain(in->n, 1, '
 
 # Behind groups of channels that a thread has for itself, depthwise convolutions go by channels, and the padding around what they read.
 cat > groups.onnxtxt <<'T'

@@ -31,7 +31,7 @@ check() { # NAME MODEL ONNXCC_OPTIONS...
 
 check digits "$sample" --dim batch=7
 "$onnxcc" compile "$sample" -o unknown --name unknown --threads 4 # models/convolutions runs such
-grep -q 'unknown_for(env, .*, unknown_grain(' unknown/unknown.c || fail "where only the run knows sizes it does not decide what is worth a thread"
+grep -q 'unknown_for(env, .*, unknown_grain(' unknown/unknown.c && grep -q 'if (unknown_alone(env, ' unknown/unknown.c || fail "where only the run knows sizes it does not decide what is worth a thread"
 check small small.onnxtxt
 check residual residual.onnxtxt
 if [ -f "$tiny/kws_fp32.onnx" ]; then check kws_fp32 "$tiny/kws_fp32.onnx"; fi

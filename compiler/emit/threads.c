@@ -164,8 +164,17 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
     const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id), *sep = "";
+    const dim turns = s->kernel ? s->kernel->turns : 0;
+    const char *turn = arena_printf(e->mem, "turn%u", s->id);
     if (s->ns_at_run) call_short(e, s, indent, out);
-    text_addf(out, "%s{\n%s    %s_args a = {", s->ns_at_run ? "" : indent, indent, base);
+    else text_add(out, indent);
+    if (turns) {
+        text_addf(out, "for (int64_t %s = 0; %s < ", turn, turn);
+        dim_c(e, turns, "in->", out);
+        text_addf(out, "; ++%s) ", turn);
+        VEC_PUSH(e->mem, e->local, ((local_dim){s->kernel->turn, turn}));
+    }
+    text_addf(out, "{\n%s    %s_args a = {", indent, base);
     job_arguments(e, s, &sep, out);
     if (joined_to(s)) job_arguments(e, joined_to(s), &sep, out);
     if (thread_scratch(s)) text_addf(out, "%s{0}", sep);
@@ -174,6 +183,7 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
     text_add(out, ", ");
     split_grain(e, s, out);
     text_addf(out, ");\n%s}\n", indent);
+    if (turns) e->local.n--;
 }
 
 static void look_for_unknown(void *ctx, step *s)

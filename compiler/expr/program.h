@@ -166,8 +166,9 @@ typedef struct kernel {
     bool takes_env; /* behind its pointers it takes the run's environment, and it returns 0 or the code with which the run ends */
     dim range;     /* extent of the dimension that (lo, hi) splits; 0: cannot be split */
     int64_t unit;  /* pieces of the range should be multiples of this; 0: of 1 */
+    dim turns, turn; /* how often the range is gone through, each time when all of the last is done, and a symbol for which time it is; 0: once */
     split_by by;   /* what (lo, hi) are */
-    dim ops;       /* operations on scalars, about, of all of the range, where the step's work says nothing of its time; 0: not known */
+    dim ops;       /* operations on scalars, about, to go through the range once, where the step's work says too little of its time; 0: not known */
     double cells;  /* that it writes, where it touches no more of its tensors; 0: it does */
     const char *shape; /* what tuning files call it (plan/tuning.h); NULL: nothing */
     bool fast;         /* it rounds more than the default, as --math=fast permits */

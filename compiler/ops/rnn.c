@@ -14,15 +14,15 @@ typedef enum { CELL_RNN, CELL_GRU, CELL_LSTM } cell;
 typedef struct {
     const char *op, *template;
     cell cell;
-    int64_t gates, row, row_lanes; /* the kernel's scratch for a sequence: row * hidden + row_lanes * vector lanes */
+    int64_t gates, row; /* the kernel's scratch for a sequence: row * hidden, up to whole vectors, + MAX_LANES */
     uint32_t n_act;                /* activations of a direction */
     const char *act[3];            /* by default */
 } cell_row;
 
 static const cell_row CELLS[] = {
-    {"RNN", "rnn", CELL_RNN, 1, 2, 2, 1, {"Tanh"}},
-    {"GRU", "gru", CELL_GRU, 3, 5, 3, 2, {"Sigmoid", "Tanh"}},
-    {"LSTM", "lstm", CELL_LSTM, 4, 6, 3, 3, {"Sigmoid", "Tanh", "Tanh"}},
+    {"RNN", "rnn", CELL_RNN, 1, 3, 1, {"Tanh"}},
+    {"GRU", "gru", CELL_GRU, 3, 6, 2, {"Sigmoid", "Tanh"}},
+    {"LSTM", "lstm", CELL_LSTM, 4, 7, 3, {"Sigmoid", "Tanh", "Tanh"}},
 };
 
 static const cell_row *cell_of(const node *n)
@@ -197,6 +197,9 @@ static void bind_places(recurrence *r)
     bind_dim(r, "H0_B", apart);
     bind_const(r, "XW_AT", 0);
     bind_const(r, "RT_AT", 0);
+    bind_const(r, "UNITS", 0);
+    bind_const(r, "FROM", 0);
+    bind_dim(r, "TO", r->t);
     bind_dim(r, "T", r->t);
     bind_dim(r, "BATCH", r->b);
     bind_dim(r, "H", r->h);
@@ -233,7 +236,7 @@ static bool lower_direction(recurrence *r)
         add_arg(r, in_slot(c, 7), ARG_IN);
     }
     add_arg(r, in_slot(c, 4), ARG_IN);
-    const dim scratch[2] = {r->b, dim_addc(c->d, dim_mulc(c->d, r->h, r->row->row), r->row->row_lanes * MAX_LANES)};
+    const dim vectors = dim_cdiv(c->d, r->h, dim_const(c->d, MAX_LANES)), scratch[2] = {r->b, dim_addc(c->d, dim_mulc(c->d, vectors, r->row->row * MAX_LANES), MAX_LANES)};
     add_arg(r, temp_slot(c, "rows", ELEM_FLOAT, 2, scratch), ARG_SCRATCH);
     const dim rows = dim_mul(c->d, r->t, r->b);
     lower_template(c, r->row->template, r->bind.n, r->bind.p, r->arg.n, r->arg.p, r->b)->work = dim_mul(c->d, rows, dim_mul(c->d, r->h, r->gates_h));

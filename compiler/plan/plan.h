@@ -109,6 +109,11 @@ double step_ns(program *p, const step *s, const target *t);
 /* The same where only the run knows sizes, of its arithmetic, and so of the sizes of its axes alone. 0: not known. */
 dim step_ns_at_run(program *p, const step *s, const target *t);
 
+/* The kernel of a recurrent cell goes by hidden units, one step after the other (recurrent.c), which serves threads where sequences are fewer; false: it can't,
+ * or they aren't. And back again. */
+bool recurrent_by_units(program *p, step *s, int threads);
+void recurrent_by_sequences(program *p, step *s);
+
 /* After a run, buffer `from` is copied over buffer `to`, both in the state; from == to: the run works in place. */
 typedef struct {
     uint32_t from, to;

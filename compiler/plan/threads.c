@@ -21,7 +21,7 @@ static const double LINE_NS = 12, STREAM_NS = 3; /* a cache line from another co
 static const double LEAST_GAIN_NS = 150; /* what a split must gain: other processors' cores are further apart */
 static const double LATE_NS = 4000;  /* pieces of this length may be several for each thread, so that those that come late leave the rest to others */
 static const double SHORT_ROWS = 1.5; /* rows that are too few for a kernel's tile take so much longer */
-enum { PIECES_PER_THREAD = 4, MOST_WAYS = 12, LINE_BYTES = 64, MOST_READS = 12, FAR_BACK = 64 /* steps */, FEW_LINES = 512 };
+enum { PIECES_PER_THREAD = 4, MOST_WAYS = 12, LINE_BYTES = 64, MOST_READS = 12, FAR_BACK = 64 /* steps */, FEW_LINES = 512, TYPICAL_TURNS = 32 };
 
 /* How a step may be done. As the pool does it: pieces of `step`, and thread t has those from pieces * t / shares on. shares 1: by the caller alone. */
 typedef struct {
@@ -41,6 +41,7 @@ typedef struct {
     int64_t n, unit;
     split_by by;
     double ns, written; /* of one thread, with everything in its cache; lines that it writes */
+    double turns;       /* times that the threads have to be asked */
     uint32_t n_reads, n_ways;
     reading read[MOST_READS];
     way way[MOST_WAYS];
@@ -88,11 +89,18 @@ static double lines_of(program *p, slot s)
     return n < 0 ? 0 : (double)n * elem_of(i->type)->bits / 8 / LINE_BYTES;
 }
 
+/* How often its range is gone through. */
+static double turns_of(program *p, const step *s)
+{
+    const int64_t turns = s->kernel && s->kernel->turns ? number(p, s->kernel->turns) : 1;
+    return turns < 0 ? TYPICAL_TURNS : (double)turns;
+}
+
 /* About how long one thread takes; below 0: it is not known. */
 static double time_of(program *p, const step *s, const target *t)
 {
     double ns = 0;
-    if (s->kind != STEP_BAND) return step_ns(p, s, t);
+    if (s->kind != STEP_BAND) return step_ns(p, s, t) * turns_of(p, s);
     for (uint32_t i = 0; i < s->control->then->steps.n && ns >= 0; i++) {
         const double one = step_ns(p, s->control->then->steps.p[i], t);
         ns = one < 0 ? -1 : ns + one;
@@ -166,7 +174,7 @@ static int64_t even_grain(const item *i, int threads)
     int64_t best = n, least = n;
     for (int64_t each = 1; each <= PIECES_PER_THREAD; each++) {
         const int64_t grain = up(n, each * threads), pieces = up(n, grain), most = up(pieces, threads) * grain;
-        if (each > 1 && i->ns >= 0 && i->ns / (double)pieces < LATE_NS) break;
+        if (each > 1 && i->ns >= 0 && i->ns / i->turns / (double)pieces < LATE_NS) break;
         if (most > least) continue;
         best = grain;
         least = most;
@@ -313,11 +321,11 @@ static double cost_of(const chooser *c, int n, const way *w, uint32_t k)
     double most = 0;
     if (i->ns < 0) return 0;
     for (int t = 0; t < w->shares; t++) {
-        const double begin = w->shares == 1 ? 0 : ASK_NS * (t ? t : w->shares - 1) + (t ? START_NS : 0);
-        const double end = begin + own_ns(i, w, t) + moving_ns(lines_moved(c, n, w, t, k)) + (t ? HEAR_NS : 0);
-        if (end > most) most = end;
+        const double asked = w->shares == 1 ? 0 : ASK_NS * (t ? t : w->shares - 1) + (t ? START_NS + HEAR_NS : 0);
+        const double all = asked * i->turns + own_ns(i, w, t) + moving_ns(lines_moved(c, n, w, t, k));
+        if (all > most) most = all;
     }
-    return w->shares == 1 ? most : most + LEAST_GAIN_NS;
+    return w->shares == 1 ? most : most + LEAST_GAIN_NS * i->turns;
 }
 
 /* ---- the path ---- */
@@ -346,7 +354,9 @@ static void choose_ways(chooser *c)
     for (uint32_t w = 1; n && w < c->items.p[n - 1].n_ways; w++)
         if (c->items.p[n - 1].cost[w] < c->items.p[n - 1].cost[k]) k = w;
     for (int i = n; i-- > 0; k = c->items.p[i].before[k]) {
-        c->items.p[i].s->grain = c->items.p[i].way[k].grain;
+        step *s = c->items.p[i].s;
+        s->grain = c->items.p[i].way[k].grain;
+        if (s->kernel && s->kernel->turns && !s->grain) recurrent_by_sequences(c->p, s);
         note_taken(c, &c->items.p[i], k);
     }
     c->items.n = 0;
@@ -362,13 +372,14 @@ static void split_at_run(const chooser *c, step *s)
 
 static void add_item(chooser *c, step *s)
 {
+    (void)recurrent_by_units(c->p, s, c->o->threads);
     const int64_t n = number(c->p, range_of(c->p, s));
     const double ns = time_of(c->p, s, c->o->target);
     if (can_split(s) && (n < 0 || ns < 0)) {
         if (step_ns_at_run(c->p, s, c->o->target)) split_at_run(c, s);
         return;
     }
-    item i = {.s = s, .n = n > 0 ? n : 1, .ns = ns, .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
+    item i = {.s = s, .n = n > 0 ? n : 1, .ns = ns, .turns = turns_of(c->p, s), .unit = s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1};
     i.by = step_split(c->p, s);
     access a = {c, &i, (int)c->items.n};
     step_access(c->p, s, note_read, &a);

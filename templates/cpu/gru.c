@@ -8,9 +8,11 @@
  *            xw    [T][BATCH][3 * H] in order z, r, n from XW_AT       rt  R transposed, [H][3 * H] from RT_AT
  *            rb    Rbn [H] from RB_AT, NULL: zero; read with LINEAR_BEFORE_RESET only
  *            h0    [BATCH][H], rows H0_B apart from H0_AT, NULL: zero      lens  sequence lengths [BATCH], NULL: all T
- *            scratch  [BATCH][ROW] with ROW = 5 * H + 3 * VL
- * range      [lo, hi) of sequences in the batch
- * fixed      REVERSE  1: from the last step to the first      CLIP  bound of what goes into the activations; INFINITY: none
+ *            scratch  [BATCH][6 * WIDE + 16], WIDE: H up to the next multiple of 16. Of a sequence: two states h, of even and odd steps, and gates
+ * range      [lo, hi) of sequences in the batch, FROM 0, TO T; with UNITS, and so LINEAR_BEFORE_RESET, of hidden units, multiples of 16 where they meet, and
+ *            for these steps FROM to TO - 1, when those before are done for all units
+ * fixed      UNITS    0, 1: what the range is of
+ *            REVERSE  1: from the last step to the first      CLIP  bound of what goes into the activations; INFINITY: none
  *            F_V G_V  activation functions of a vector        MUL_ACC  name of the bound mul_acc
  *
  * Steps beyond a sequence's length give zeros in y and leave its state alone. */
@@ -22,7 +24,7 @@ INLINE vf gru_clip(vf x)
     return CLIP < INFINITY ? vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x)) : x;
 }
 
-/* From r's argument, width = H: r . h into `reset`, or r . (h * Rn + Rbn), which stands behind it, added to n's argument, which `reset` holds. */
+/* From r's argument, of `width` units: r . h into `reset`, or r . (h * Rn + Rbn), which stands behind it, added to n's argument, which `reset` holds. */
 INLINE void gru_reset(int64_t width, float *restrict gates, const float *restrict h, float *restrict reset)
 {
     for (int64_t j = 0; j < width; j += VL) {
@@ -32,49 +34,59 @@ INLINE void gru_reset(int64_t width, float *restrict gates, const float *restric
     }
 }
 
-/* New state of one sequence; `n` holds the argument of G. */
-INLINE void gru_cell(int64_t width, const float *restrict gates, const float *restrict n, float *restrict h)
+/* New state of `width` units of one sequence; `n` holds the argument of G. */
+INLINE void gru_cell(int64_t width, const float *restrict gates, const float *restrict n, const float *restrict h, float *restrict to)
 {
     for (int64_t j = 0; j < width; j += VL) {
         const vf z = F_V(gru_clip(vf_ld(gates + j))), new_h = G_V(gru_clip(vf_ld(n + j)));
-        vf_st(h + j, vf_fma(z, vf_ld(h + j), (vf_set(1.0f) - z) * new_h));
+        vf_st(to + j, vf_fma(z, vf_ld(h + j), (vf_set(1.0f) - z) * new_h));
     }
 }
 
 KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw, const float *restrict rt, const float *restrict rb,
                 const float *restrict h0, const int32_t *restrict lens, float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
 {
-    const int64_t row_size = (int64_t)5 * H + 3 * VL, h_at = (int64_t)3 * H + VL, reset_at = h_at + H + VL;
-    float *first = scratch + lo * row_size;
-    for (int64_t b = lo; b < hi; b++) {
+    const int64_t first = UNITS ? 0 : lo, last = UNITS ? (BATCH) : hi, from = UNITS ? lo : 0, n = UNITS ? hi - lo : (H);
+    const int64_t end = TO, steps = T, sums = LINEAR_BEFORE_RESET ? 3 : 2;
+    const int64_t wide = ((int64_t)(H) + 15) / 16 * 16, row_size = 6 * wide + 16, gates_at = 2 * wide + 4 * from, reset_at = gates_at + 3 * n;
+    float *top = scratch + first * row_size;
+    for (int64_t b = first; b < last && (FROM) == 0; b++) {
         float *row = scratch + b * row_size;
-        for (int64_t j = 0; j < row_size; j++) row[j] = 0.0f;
-        if (h0) memcpy(row + h_at, h0 + H0_AT + b * H0_B, (size_t)H * sizeof *row);
+        for (int64_t j = 0; j < n; j++) row[from + j] = h0 ? h0[H0_AT + b * (H0_B) + from + j] : 0.0f;
+        for (int64_t j = from + n; j < (n % 16 ? wide : 0); j++) row[j] = row[wide + j] = 0.0f; /* lanes of last vectors */
+        for (int64_t j = 4 * n; n % 16 && j < 4 * n + 16; j++) row[gates_at + j] = 0.0f;
     }
-    for (int64_t step = 0; step < T; step++) {
-        for (int64_t b = lo; b < hi; b++) {
-            const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
-            float *row = scratch + b * row_size;
-            const float *from = xw + XW_AT + (t * BATCH + b) * 3 * H;
-            memcpy(row, from, (size_t)H * (LINEAR_BEFORE_RESET ? 2 : 3) * sizeof *xw);
-            if (!LINEAR_BEFORE_RESET) continue;
-            memcpy(row + reset_at, from + 2 * H, (size_t)H * sizeof *xw);
-            for (int64_t j = 0; j < H; j++) row[2 * H + j] = rb ? rb[RB_AT + j] : 0.0f;
+    for (int64_t step = FROM; step < end; step++) {
+        const int64_t h_at = step % 2 * wide, new_at = (step + 1) % 2 * wide + from;
+        for (int64_t b = first; b < last; b++) {
+            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            float *gates = scratch + b * row_size + gates_at;
+            const float *x = xw + XW_AT + (t * (BATCH) + b) * 3 * (H) + from;
+            for (int64_t gate = 0; gate < sums; gate++) memcpy(gates + gate * n, x + gate * (H), (size_t)n * sizeof *x);
+            memcpy(gates + (LINEAR_BEFORE_RESET ? 3 : 2) * n, x + 2 * (H), (size_t)n * sizeof *x);
+            for (int64_t j = 0; j < n && LINEAR_BEFORE_RESET; j++) gates[2 * n + j] = rb ? rb[RB_AT + from + j] : 0.0f;
         }
-        MUL_ACC(first, first + h_at, rt + RT_AT, hi - lo, H, (LINEAR_BEFORE_RESET ? 3 : 2) * H, row_size, 3 * H); /* one pass over whole rows where it can be */
-        for (int64_t b = lo; b < hi; b++) {
-            float *row = scratch + b * row_size;
-            gru_reset(H, row, row + h_at, row + reset_at);
+        if (step || h0) { /* one pass over whole rows where it can be; another piece may not have its first states here yet */
+            const float *h = step ? top + h_at : h0 + H0_AT + first * (H0_B);
+            MUL_ACC(top + gates_at, h, rt + RT_AT + from, last - first, H, UNITS ? n : sums * (H), UNITS ? sums : 1, row_size, n,
+                    step ? row_size : (H0_B), 3 * (int64_t)(H), H);
         }
-        if (!LINEAR_BEFORE_RESET) MUL_ACC(first + 2 * H, first + reset_at, rt + RT_AT + 2 * H, hi - lo, H, H, row_size, 3 * H);
-        for (int64_t b = lo; b < hi; b++) {
-            const int64_t length = lens ? lens[b] : T, t = REVERSE && step < length ? length - 1 - step : step;
+        for (int64_t b = first; b < last; b++) {
             float *row = scratch + b * row_size;
-            if (step < length) gru_cell(H, row, row + (LINEAR_BEFORE_RESET ? reset_at : 2 * H), row + h_at);
+            gru_reset(n, row + gates_at, row + h_at + from, row + reset_at);
+        }
+        if (!LINEAR_BEFORE_RESET)
+            MUL_ACC(top + gates_at + 2 * n, top + reset_at, rt + RT_AT + 2 * (H), last - first, H, H, 1, row_size, 0, row_size, 3 * (int64_t)(H), 0);
+        for (int64_t b = first; b < last; b++) {
+            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            float *row = scratch + b * row_size, *h = row + new_at;
+            if (step < length) gru_cell(n, row + gates_at, row + gates_at + (LINEAR_BEFORE_RESET ? 3 : 2) * n, row + h_at + from, h);
+            else memcpy(h, row + h_at + from, (size_t)n * sizeof *h);
             if (!y) continue;
-            float *out = y + Y_AT + t * Y_T + b * Y_B;
-            for (int64_t j = 0; j < H; j++) out[j] = step < length ? row[h_at + j] : 0.0f;
+            float *out = y + Y_AT + t * Y_T + b * Y_B + from;
+            for (int64_t j = 0; j < n; j++) out[j] = step < length ? h[j] : 0.0f;
         }
     }
-    for (int64_t b = lo; b < hi && y_h; b++) memcpy(y_h + YH_AT + b * YH_B, scratch + b * row_size + h_at, (size_t)H * sizeof *y_h);
+    for (int64_t b = first; b < last && end == steps && y_h; b++)
+        memcpy(y_h + YH_AT + b * (YH_B) + from, scratch + b * row_size + steps % 2 * wide + from, (size_t)n * sizeof *y_h);
 }

@@ -23,8 +23,8 @@ static void cell(const problem *p, int64_t t, int64_t b, double *h, double *c)
 int main(void)
 {
     for (int round = 0; round < 80; round++) {
-        problem p = problem_new(3, 5, 3);
-        CHECK_RANGES(p.batch, gru(p.y, p.y_h, p.xw, p.rt, p.with_p ? p.rb : NULL, p.with_states ? p.h0 : NULL, p.with_lens ? p.lens : NULL,
+        problem p = problem_new(3, 6);
+        CHECK_STEPS(p, gru(p.y, p.y_h, p.xw, p.rt, p.with_p ? p.rb : NULL, p.with_states ? p.h0 : NULL, p.with_lens ? p.lens : NULL,
                                   p.scratch, lo, hi, &p))
         for (int64_t b = 0; b < p.batch; b++) check_sequence(&p, b, cell);
         gru(NULL, NULL, p.xw, p.rt, NULL, NULL, NULL, p.scratch, 0, p.batch, &p);

@@ -21,8 +21,8 @@ static void cell(const problem *p, int64_t t, int64_t b, double *h, double *c)
 int main(void)
 {
     for (int round = 0; round < 80; round++) {
-        problem p = problem_new(4, 6, 3);
-        CHECK_RANGES(p.batch, lstm(p.y, p.y_h, p.y_c, p.xw, p.rt, p.with_states ? p.h0 : NULL, p.with_states ? p.c0 : NULL,
+        problem p = problem_new(4, 7);
+        CHECK_STEPS(p, lstm(p.y, p.y_h, p.y_c, p.xw, p.rt, p.with_states ? p.h0 : NULL, p.with_states ? p.c0 : NULL,
                                    p.with_p ? p.p : NULL, p.with_lens ? p.lens : NULL, p.scratch, lo, hi, &p))
         for (int64_t b = 0; b < p.batch; b++) check_sequence(&p, b, cell);
         lstm(NULL, NULL, NULL, p.xw, p.rt, NULL, NULL, NULL, NULL, p.scratch, 0, p.batch, &p); /* every output is optional */

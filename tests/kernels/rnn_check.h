@@ -6,13 +6,16 @@
 #include "check.h"
 
 typedef struct {
-    int64_t t, batch, h, gates, row_size;
+    int64_t t, batch, h, gates, row_size, from, to;
     int reverse, option, with_states, with_p, with_lens;
     float clip;
     float *xw, *rt, *rb, *h0, *c0, *p, *scratch, *y, *y_h, *y_c;
     int32_t *lens;
 } problem;
 
+#define UNITS check_units
+#define FROM (s->from)
+#define TO (s->to)
 #define T (s->t)
 #define BATCH (s->batch)
 #define H (s->h)
@@ -37,7 +40,7 @@ typedef struct {
 #define H_V tanh_v
 
 static float check_clip; /* these two are literals in generated code */
-static int check_option;
+static int check_option, check_units;
 
 static inline double sigmoid(double x)
 {
@@ -62,16 +65,18 @@ static inline vf tanh_v(vf x)
 
 #include "cpu/mul_acc.c"
 
-static inline problem problem_new(int64_t gates, int64_t row_size_h, int64_t row_size_vl)
+/* Scratch memory of a sequence: `rows` times h up to a multiple of 16, and 16. */
+static inline problem problem_new(int64_t gates, int64_t rows)
 {
-    problem p = {.t = check_int(1, 5), .batch = check_int(1, 4), .h = check_int(1, 2 * VL + 3), .gates = gates};
+    problem p = {.t = check_int(1, 5), .batch = check_int(1, 4), .h = check_int(1, 40), .gates = gates};
+    p.to = p.t;
     p.reverse = (int)check_int(0, 1);
     p.option = check_option = (int)check_int(0, 1);
     p.with_states = (int)check_int(0, 1);
     p.with_p = (int)check_int(0, 1);
     p.with_lens = (int)check_int(0, 1);
     p.clip = check_clip = check_int(0, 2) ? INFINITY : 0.5f;
-    p.row_size = row_size_h * p.h + row_size_vl * VL;
+    p.row_size = rows * ((p.h + 15) / 16 * 16) + 16;
     p.xw = check_floats(p.t * p.batch * gates * p.h);
     p.rt = check_floats(p.h * gates * p.h);
     p.rb = check_floats(p.h);
@@ -87,6 +92,21 @@ static inline problem problem_new(int64_t gates, int64_t row_size_h, int64_t row
     for (int64_t b = 0; b < p.batch; b++) p.lens[b] = (int32_t)(p.with_lens ? check_int(1, p.t) : p.t);
     return p;
 }
+
+/* Does the whole problem `p`, by ranges of sequences for all steps, or by ranges of units for each step; the last range of a step first, or the first one. */
+#define CHECK_STEPS(p, call)                                                                                              \
+    check_units = (p.gates != 3 || p.option) && check_int(0, 1);                                                           \
+    if (!check_units) CHECK_RANGES(p.batch, call)                                                                         \
+    for (p.from = 0, p.to = 1; check_units && p.from < p.t; p.from++, p.to++) {                                           \
+        const int64_t cut = 16 * check_int(0, p.h / 16), backward = check_int(0, 1);                                      \
+        for (int64_t part = 0; part < 2; part++) {                                                                        \
+            const int64_t lo = part == backward ? 0 : cut, hi = part == backward ? cut : p.h;                             \
+            if (lo < hi) call;                                                                                            \
+        }                                                                                                                 \
+    }                                                                                                                     \
+    check_units = 0;                                                                                                      \
+    p.from = 0;                                                                                                           \
+    p.to = p.t;
 
 static inline void problem_free(problem *p)
 {

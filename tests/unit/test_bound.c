@@ -17,7 +17,7 @@ typedef struct {
     const char *parameters;
 } sample;
 
-#define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
+#define CELL "F_V=act G_V=act MUL_ACC=net_mul_acc_1 UNITS=0 FROM=0 TO=(d_rows) T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 "
 #define ENSEMBLE "Y_T=float AGGREGATE=0 TREES=9 X_AT=0 X_N=(d_rows) BOUND=0.5f "
 static const sample samples[] = {
     {"gemm", ARGS_STORE, "OUT_V=out3_v OUT_S=out3_s MR=4 NV=2 MC=64 MT=3 KC=24 AHEAD=2 M=131 N=50 K=64 BATCH=1 LDA=64 A_AT=0 B_AT=0"},
@@ -115,7 +115,7 @@ static const sample samples[] = {
     {"lstm", ARGS_ROWS, CELL "H_V=act REVERSE=1 INPUT_FORGET=1 CLIP=0.5f P_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=0 LINEAR_BEFORE_RESET=1 CLIP=INFINITY RB_AT=0"},
     {"gru", ARGS_ROWS, CELL "REVERSE=1 LINEAR_BEFORE_RESET=0 CLIP=0.5f RB_AT=0"},
-    {"rnn", ARGS_ROWS, "F_V=act MUL_ACC=net_mul_acc_1 T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 REVERSE=0 CLIP=0.5f"},
+    {"rnn", ARGS_ROWS, "F_V=act MUL_ACC=net_mul_acc_1 UNITS=1 FROM=(d_rows) TO=(d_rows+1) T=(d_rows) BATCH=2 H=70 Y_AT=0 Y_T=140 Y_B=70 YH_AT=0 YH_B=70 XW_AT=0 RT_AT=0 H0_AT=0 H0_B=70 REVERSE=0 CLIP=0.5f"},
     {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=1 HEAP=0 FEATURE_BITS=8 PER_LEAF=1 COLUMNS=7 MOST=512 GATHERS=0 X_T=float V_T=float MODE=0 TARGETS=1 CLASSIFY=0 POST=0 BASES=1"},
     {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=0 HEAP=6 FEATURE_BITS=0 PER_LEAF=0 COLUMNS=0 MOST=512 GATHERS=1 X_T=float V_T=float MODE=1 TARGETS=3 CLASSIFY=1 POST=1 BASES=3"},
     {"trees", ARGS_ROWS, ENSEMBLE "TRACKS=1 HEAP=0 FEATURE_BITS=12 PER_LEAF=0 COLUMNS=0 MOST=512 GATHERS=0 X_T=int64_t V_T=float MODE=(-1) TARGETS=3 CLASSIFY=1 POST=3 BASES=0"},

@@ -55,19 +55,24 @@ static bool open_json(command *c, const char **path, char **bytes, size_t *size)
     return c->json || diag_error(c->diag, EXIT_LIMIT, "", "out-of-memory", "out of memory");
 }
 
+static exit_code cannot_write(const command *c, const char *path, const char *why)
+{
+    diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
+    return EXIT_IO;
+}
+
 static exit_code run_verb(command *c)
 {
+    const bool measures = c->o->verb == VERB_BENCH || c->o->verb == VERB_TUNE; /* for minutes, which would be lost */
     const char *path, *why;
     char *bytes = NULL;
     size_t size = 0;
     if (!open_json(c, &path, &bytes, &size)) return EXIT_LIMIT;
-    exit_code code = RUN[c->o->verb](c);
+    const bool refused = path && measures && !file_can_write(path, &why);
+    exit_code code = refused ? cannot_write(c, path, why) : RUN[c->o->verb](c);
     if (path) {
         fclose(c->json);
-        if (!file_write(path, bytes, size, &why)) {
-            diag_error(c->diag, EXIT_IO, "", "write-failed", "can't write '%s': %s", path, why);
-            code = EXIT_IO;
-        }
+        if (!refused && !file_write(path, bytes, size, &why)) code = cannot_write(c, path, why);
         free(bytes);
     }
     return code;

@@ -239,8 +239,10 @@ static bool tune_kernels(tuner *t, tuning *best)
         }
         ok = build(t, &v[n], true) && check_outputs(t, &v[0], &v[n]);
     }
-    if (ok) progress(t, "measuring: %u build%s in turns, %d round%s\n", n, n == 1 ? "" : "s", t->rounds, t->rounds == 1 ? "" : "s");
-    ok = ok && time_all(t, v, n, true);
+    if (ok && n > 1) {
+        progress(t, "measuring: %u builds in turns, %d round%s\n", n, t->rounds, t->rounds == 1 ? "" : "s");
+        ok = time_all(t, v, n, true);
+    }
     for (uint32_t i = 0; ok && i < v[0].choices->questions.n; i++)
         if (!tuning_is_split(v[0].choices->questions.p[i].shape)) choose_way(t, &v[0].choices->questions.p[i], v, n, best);
     for (uint32_t i = 0; i < n; i++) close_variant(&v[i]);

@@ -113,7 +113,8 @@ dim product_mask(dims *d, uint32_t rank, const dim *shape, uint32_t mask);
 void lower_copy(lower_ctx *c, slot y, slot x);
 /* Lanes of the widest vectors: scratch memory is for any target. */
 enum { MAX_LANES = 16 };
-/* A step of a kernel of templates/kernels.def with its bindings and arguments (copied); `range` as in struct kernel. */
+/* A step of a kernel of templates/kernels.def with its bindings and arguments (copied); `range` as in struct kernel. The caller
+ * says what it costs (kernel.ops, or the step's work) where it has a range: a step of unknown time is not split over threads. */
 step *lower_template(lower_ctx *c, const char *name, uint32_t n_bind, const binding *bind, uint32_t n_arg, const kernel_arg *arg, dim range);
 /* An int64 scalar that holds d. */
 slot lower_dim(lower_ctx *c, const char *name, dim d);

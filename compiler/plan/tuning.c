@@ -154,7 +154,7 @@ void tuning_warn(const tuning *t, diag *d, const char *sizes)
     }
     if (threads) diag_warn(d, t->path, "tuning-target", "measured with another number of threads (%u choices): not used", threads);
     if (unused) diag_warn(d, arena_printf(t->mem, "%s:%u", t->path, first->line), "tuning-unknown", "the model has no %s (%u such choices)", first->shape, unused);
-    if (unused && sizes && *sizes) diag_hint(d, "the file was measured with other sizes: compile with %s", sizes);
+    if (unused && sizes && *sizes) diag_hint(d, "the file was measured with %s", sizes);
 }
 
 /* ---- convolutions ---- */

@@ -217,6 +217,10 @@ expect 0 bench band.onnxtxt --target generic-c99 --optimize size --profile --rep
 awk '$2 == "band" && $5 > 0 { n = $3 * $5 / (784 * 8768e-6) } END { exit !(n > 0.7 && n < 1.4) }' out || fail "multiply-adds of a band"
 expect 0 bench band.onnxtxt --target generic-c99 --optimize size --math fast --threads 2 --profile --repeat 2 --json=band.json
 says band.json '"target":"generic-c99","optimize":"size","math":"fast","precision":"fp32","threads":2,"runs":' '"steps":[{"id":' '"kernel":"band","nodes":"' '"calls":1,"multiply_adds":6874112'
+# What could not be written is said before anything is measured.
+expect 5 bench band.onnxtxt --target generic-c99 --repeat 2 --json=nowhere/band.json
+says err "can't write 'nowhere/band.json'"
+! grep -q median out || fail "measured for nothing"
 
 # A cache as state is filled from the input of that name: the same answer as with the cache among the inputs.
 cat > cache.onnxtxt <<'END'

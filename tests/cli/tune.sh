@@ -94,7 +94,7 @@ expect 0 tune open.onnxtxt -o open.yaml --repeat 1 --dim n=2
 says open.yaml "  - '--dim n=2'" "  - '--dim k=1'" "shape: conv 16 to 16 channels, kernel 3x3, output 2x12x12"
 says err 'finds them with --dim k=1 --dim n=2'
 expect 0 compile open.onnxtxt -o open --tuning open.yaml
-says err 'tuning-unknown' 'hint: the file was measured with other sizes: compile with --dim k=1 --dim n=2'
+says err 'tuning-unknown' 'hint: the file was measured with --dim k=1 --dim n=2'
 expect 0 compile open.onnxtxt -o open --tuning open.yaml --dim n=3 --dim k=1
 says err 'compile with --dim n=2'
 for sizes in '--dim n=2' '--shape x=2x16x12x12'; do

@@ -96,7 +96,7 @@ says err 'finds them with --dim k=1 --dim n=2'
 expect 0 compile open.onnxtxt -o open --tuning open.yaml
 says err 'tuning-unknown' 'hint: the file was measured with --dim k=1 --dim n=2'
 expect 0 compile open.onnxtxt -o open --tuning open.yaml --dim n=3 --dim k=1
-says err 'compile with --dim n=2'
+says err 'measured with --dim n=2'
 for sizes in '--dim n=2' '--shape x=2x16x12x12'; do
     expect 0 compile open.onnxtxt -o open --tuning open.yaml $sizes
     [ ! -s err ] || fail "a warning about what was just measured, with $sizes"

@@ -1,12 +1,63 @@
-/* trees_check.h - random ensembles and their plain evaluation, for the tests of trees with parameters defined by each. */
+/* trees_check.h - random ensembles and their plain evaluation, for the tests of trees; each defines MODE, PER_LEAF and the parameters that are not the usual ones. */
 #ifndef TREES_CHECK_H
 #define TREES_CHECK_H
 #include "check.h"
+
+#ifndef X_T
+#define X_T float
+#endif
+#ifndef V_T
+#define V_T float
+#endif
+#ifndef Y_T
+#define Y_T float
+#endif
+#ifndef TRACKS
+#define TRACKS 0
+#endif
+#ifndef AGGREGATE
+#define AGGREGATE 0
+#endif
+#ifndef TREES
+#define TREES 14
+#endif
+#ifndef TARGETS
+#define TARGETS 2
+#endif
+#ifndef BASES
+#define BASES 0
+#endif
+#ifndef CLASSIFY
+#define CLASSIFY 0
+#endif
+#ifndef POST
+#define POST 0
+#endif
+#ifndef BOUND
+#define BOUND 0.0f
+#endif
+#ifndef HEAP
+#define HEAP 0
+#endif
+#ifndef FEATURE_BITS
+#define FEATURE_BITS 9
+#endif
+#ifndef COLUMNS
+#define COLUMNS 0
+#endif
+#ifndef MOST
+#define MOST 512
+#endif
+#ifndef GATHERS
+#define GATHERS 0
+#endif
 
 /* At most so deep; the share of nodes above that are leaves all the same; every branch has a leaf beside it. */
 #ifndef DEPTH
 #define DEPTH 5
 #define LEAF_SHARE 5
+#endif
+#ifndef THIN
 #define THIN 0
 #endif
 
@@ -136,4 +187,22 @@ static void reference(const ensemble *e, const X_T *x, double *score, bool *seen
     }
     for (int i = 0; i < TARGETS && AGGREGATE == 1; i++) score[i] /= TREES;
 }
+
+/* All rows, range by range, and none; the arguments behind the weights are those of the base and of the masks. */
+#define CHECK_TREES(y, label, ...)                                                                                                                                   \
+    CHECK_RANGES(ROWS, trees(y, label, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, __VA_ARGS__, lo, hi))                 \
+    trees(y, label, s->x, s->starts, s->bounds, s->nodes, s->first_weight, targets_of_weights(s), s->weights, __VA_ARGS__, ROWS, ROWS);
+
+#if !CLASSIFY
+/* The scores of all rows against the plain evaluation. */
+static void check_scores(const float *y, double tolerance)
+{
+    for (int row = 0; row < ROWS; row++) {
+        double score[TARGETS];
+        bool seen[TARGETS];
+        reference(s, s->x + row * FEATURES, score, seen);
+        for (int i = 0; i < TARGETS; i++) check_near("score", (double)y[row * TARGETS + i], score[i] + (BASES ? (double)s->base[i] : 0), tolerance);
+    }
+}
+#endif
 #endif

@@ -137,7 +137,7 @@ void job_arguments(emit *e, const step *s, const char **sep, text *out)
 
 void split_grain(emit *e, const step *s, text *out)
 {
-    if (!s->ns_at_run) {
+    if (!s->ns_at_run || (s->kernel && s->kernel->turns)) {
         text_addf(out, "%" PRId64, s->grain);
         return;
     }
@@ -160,20 +160,12 @@ static void call_short(emit *e, const step *s, const char *indent, text *out)
     text_addf(out, "%s} else ", indent);
 }
 
-void call_split(emit *e, const step *s, const char *indent, text *out)
+static void call_once(emit *e, const step *s, const char *indent, text *out)
 {
     const printed *f = &e->by_step[s->id];
     const char *base = arena_printf(e->mem, "%s_part%u", e->name, s->id), *sep = "";
-    const dim turns = s->kernel ? s->kernel->turns : 0;
-    const char *turn = arena_printf(e->mem, "turn%u", s->id);
     if (s->ns_at_run) call_short(e, s, indent, out);
     else text_add(out, indent);
-    if (turns) {
-        text_addf(out, "for (int64_t %s = 0; %s < ", turn, turn);
-        dim_c(e, turns, "in->", out);
-        text_addf(out, "; ++%s) ", turn);
-        VEC_PUSH(e->mem, e->local, ((local_dim){s->kernel->turn, turn}));
-    }
     text_addf(out, "{\n%s    %s_args a = {", indent, base);
     job_arguments(e, s, &sep, out);
     if (joined_to(s)) job_arguments(e, joined_to(s), &sep, out);
@@ -183,7 +175,22 @@ void call_split(emit *e, const step *s, const char *indent, text *out)
     text_add(out, ", ");
     split_grain(e, s, out);
     text_addf(out, ");\n%s}\n", indent);
-    if (turns) e->local.n--;
+}
+
+void call_split(emit *e, const step *s, const char *indent, text *out)
+{
+    const char *turn = arena_printf(e->mem, "turn%u", s->id);
+    if (!s->kernel || !s->kernel->turns) {
+        call_once(e, s, indent, out);
+        return;
+    }
+    text_addf(out, "%sfor (int64_t %s = 0; %s < ", indent, turn, turn);
+    dim_c(e, s->kernel->turns, "in->", out);
+    text_addf(out, "; ++%s) {\n", turn);
+    VEC_PUSH(e->mem, e->local, ((local_dim){s->kernel->turn, turn}));
+    call_once(e, s, arena_printf(e->mem, "%s    ", indent), out);
+    e->local.n--;
+    text_addf(out, "%s}\n", indent);
 }
 
 static void look_for_unknown(void *ctx, step *s)

@@ -1,13 +1,13 @@
 /* recurrent.c - the cells of recurrent networks for threads.
  *
- * Sequences are independent, and a thread may do all steps of some. Where there are fewer sequences than threads, each step of them is split over hidden units
- * instead: every unit reads the states of all units after the step before, so the kernel is called for one step at a time (kernel.turns). A GRU that resets the
- * state before its product would need another such wait within a step; its sequences stay whole. */
+ * Sequences are independent, and a thread may do all steps of some. Where there are fewer sequences than threads, or where only the run knows how many, each
+ * step of them is split over hidden units instead: every unit reads the states of all units after the step before, so the kernel is called for one step at a time
+ * (kernel.turns). A GRU that resets the state before its product would need another such wait within a step; its sequences stay whole. */
 #include <string.h>
 
 #include "plan/plan.h"
 
-enum { UNITS_TOGETHER = 16 /* templates/cpu: where pieces may meet */, PRODUCTS_OF_OP = 12 /* as weights come from the second cache */ };
+enum { UNITS_TOGETHER = 16 /* templates/cpu: where pieces may meet */, MANY_UNITS = 64 /* worth it for many sequences, too */, PRODUCTS_OF_OP = 12 /* as weights come from the second cache */ };
 
 static const struct {
     const char *kernel;
@@ -24,13 +24,14 @@ static binding *bound(const kernel *k, const char *name)
 bool recurrent_by_units(program *p, step *s, int threads)
 {
     kernel *k = s->kernel;
-    int64_t units, sequences, apart = 1, gates = 0;
+    int64_t units, sequences = -1, apart = 1, gates = 0;
     for (size_t i = 0; k && k->kind == K_TEMPLATE && i < sizeof CELLS / sizeof *CELLS; i++)
         if (!strcmp(CELLS[i].kernel, k->name)) gates = CELLS[i].gates;
-    if (!gates || !dim_is_const(p->dims, bound(k, "H")->d, &units) || !dim_is_const(p->dims, bound(k, "BATCH")->d, &sequences) || sequences >= threads) return false;
+    if (!gates || !dim_is_const(p->dims, bound(k, "H")->d, &units)) return false;
+    if (dim_is_const(p->dims, bound(k, "BATCH")->d, &sequences) ? sequences >= threads : units < MANY_UNITS) return false;
     if (!strcmp(k->name, "gru")) (void)dim_is_const(p->dims, bound(k, "LINEAR_BEFORE_RESET")->d, &apart);
     if (units <= UNITS_TOGETHER || !apart) return false;
-    k->ops = dim_const(p->dims, sequences * units * units * gates / PRODUCTS_OF_OP);
+    k->ops = dim_mulc(p->dims, bound(k, "BATCH")->d, units * units * gates / PRODUCTS_OF_OP);
     k->turns = bound(k, "T")->d;
     k->turn = dim_fresh(p->dims, "step", 0, INT64_MAX);
     bound(k, "UNITS")->d = dim_const(p->dims, 1);

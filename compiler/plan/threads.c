@@ -363,10 +363,13 @@ static void choose_ways(chooser *c)
     for (uint32_t b = 0; b < c->p->buf.n; b++) c->writer[b] = -1;
 }
 
-/* Of sizes that only the run knows: units, of which so many go together as the run finds worth it; of bands whole images. */
+/* Of sizes that only the run knows: units, of which so many go together as the run finds worth it; of bands whole images; of what is gone through in turns a
+ * part for each thread. */
 static void split_at_run(const chooser *c, step *s)
 {
+    const bool in_turns = s->kernel && s->kernel->turns;
     s->grain = s->kind == STEP_BAND ? last_part(s)->height : s->kernel && s->kernel->unit > 0 ? s->kernel->unit : 1;
+    if (in_turns) s->grain *= up(up(number(c->p, s->kernel->range), s->grain), c->o->threads);
     s->ns_at_run = step_ns_at_run(c->p, s, c->o->target);
 }
 

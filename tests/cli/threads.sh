@@ -34,6 +34,29 @@ expect 0 compile open.onnxtxt -o open --target x86-64-v4 --threads 2 --dump plan
 says out '(threads: pieces of '
 says open/open.c 'if (open_alone(env, '
 
+# Steps of a recurrent cell, split over hidden units where the batch is not known: the bits are those of one thread.
+cat > cell.onnxtxt <<'T'
+<ir_version: 8, opset_import: ["" : 17]>
+cell (float[b,3] s) => (float[9,1,b,100] y)
+<int64[1] front = {0}, int64[3] kept = {9, 0, 3}, int64[3] of_x = {1, 400, 3}, int64[3] of_h = {1, 400, 100}, float zero = {0}, float n = {1200}, float m = {40000}, float step = {1}>
+{
+    rows = Unsqueeze (s, front)
+    x = Concat <axis = 0> (rows, rows, rows, rows, rows, rows, rows, rows, rows)
+    line = Range (zero, n, step)
+    waves = Cos (line)
+    w = Reshape (waves, of_x)
+    long = Range (zero, m, step)
+    many = Sin (long)
+    r = Reshape (many, of_h)
+    y = LSTM <hidden_size = 100> (x, w, r)
+}
+T
+expect 0 compile cell.onnxtxt -o cell --threads 2
+says cell/cell.c 'for (int64_t turn' 'if (cell_alone(env, ' ', 100, 64);'
+expect 0 run cell.onnxtxt -i x.pb --threads 2 --output two.npz
+expect 0 run cell.onnxtxt -i x.pb --output one.npz
+cmp one.npz two.npz || fail "other bits of a cell in two threads"
+
 # Kernels that are no products have a time as well.
 best() { # ROWS N
     cat > topk.onnxtxt <<T

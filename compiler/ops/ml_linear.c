@@ -347,7 +347,7 @@ static slot coupled(lower_ctx *c, const machine *m, slot decisions)
     const kernel_arg args[4] = {{to, ARG_OUT}, {in, ARG_IN}, {sa, ARG_IN}, {sb, ARG_IN}};
     const binding bind[1] = {{.name = "CLASSES", .kind = BIND_DIM, .d = dim_const(c->d, m->classes)}};
     const dim rows = slot_dim(c, decisions, 0);
-    lower_template(c, "coupling", 1, bind, 4, args, rows)->kernel->ops = dim_mulc(c->d, rows, 40 * m->classes * m->classes); /* as of a few turns */
+    lower_template(c, "coupling", 1, bind, 4, args, rows)->kernel->ops = dim_mulc(c->d, rows, 40 * (int64_t)m->classes * m->classes); /* as of a few turns */
     return to;
 }
 

@@ -295,7 +295,7 @@ bool lower_TreeEnsemble(lower_ctx *c)
         {y, ARG_OUT}, {numbers_of, ARG_OUT}, {x, ARG_IN}, {l.roots, ARG_IN}, {l.values, ARG_IN}, {l.links, ARG_IN}, {l.leaves, ARG_IN}, {l.weight_at, ARG_IN},
         {l.weights, ARG_IN}, {e.n_base ? number_table(c, "base", e.values, e.n_base, e.base) : 0, ARG_IN}, {l.tests, ARG_IN},
         {l.words, ARG_IN}, {l.masked, ARG_IN}};
-    lower_template(c, "trees", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows)->kernel->ops = dim_mulc(c->d, rows, TREE_OPS * t.n_trees);
+    lower_template(c, "trees", sizeof bind / sizeof *bind, bind, sizeof args / sizeof *args, args, rows)->kernel->ops = dim_mulc(c->d, rows, TREE_OPS * (int64_t)t.n_trees);
     if (wanted && wanted != y && !lower_map(c, wanted, converted, &y)) return false;
     if (!numbers_of) return true;
     int64_t own[2] = {0, 1}; /* a single label is that of the second class */

@@ -7,7 +7,12 @@
 
 #include "plan/plan.h"
 
-enum { UNITS_TOGETHER = 16 /* templates/cpu: where pieces may meet */, MANY_UNITS = 64 /* worth it for many sequences, too */, PRODUCTS_OF_OP = 12 /* as weights come from the second cache */ };
+enum {
+    UNITS_TOGETHER = 16, /* templates/cpu: where pieces may meet */
+    MANY_UNITS = 64,     /* worth it for many sequences, too */
+    MOST_UNITS = 1 << 20,
+    PRODUCTS_OF_OP = 12 /* as weights come from the second cache */
+};
 
 static const struct {
     const char *kernel;
@@ -30,7 +35,7 @@ bool recurrent_by_units(program *p, step *s, int threads)
     if (!gates || !dim_is_const(p->dims, bound(k, "H")->d, &units)) return false;
     if (dim_is_const(p->dims, bound(k, "BATCH")->d, &sequences) ? sequences >= threads : units < MANY_UNITS) return false;
     if (!strcmp(k->name, "gru")) (void)dim_is_const(p->dims, bound(k, "LINEAR_BEFORE_RESET")->d, &apart);
-    if (units <= UNITS_TOGETHER || !apart) return false;
+    if (units <= UNITS_TOGETHER || units > MOST_UNITS || !apart) return false;
     k->ops = dim_mulc(p->dims, bound(k, "BATCH")->d, units * units * gates / PRODUCTS_OF_OP);
     k->turns = bound(k, "T")->d;
     k->turn = dim_fresh(p->dims, "step", 0, INT64_MAX);

@@ -452,6 +452,11 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
         plan_layout(p);
         return made;
     }
+    if (conv_to_few(p, o, k)) {
+        const bool made = conv_sums(&c, s, out);
+        plan_layout(p);
+        return made;
+    }
     if (lanes || !join_image(&c)) hook_axes(&c);
     const bool done = lanes ? depthwise(&c, s, out) : tiles(&c, s, out);
     plan_layout(p);

@@ -1,4 +1,4 @@
-/* conv_plan.h - a convolution on its way to a kernel: what conv.c, conv_row.c and winograd.c share. */
+/* conv_plan.h - a convolution on its way to a kernel: what conv.c, conv_row.c, conv_sum.c and winograd.c share. */
 #ifndef ONNXCC_PLAN_CONV_PLAN_H
 #define ONNXCC_PLAN_CONV_PLAN_H
 #include "plan/plan.h"
@@ -41,6 +41,8 @@ bool conv_pack(conv_plan *c, block *out, block *steps, slot weights);
  * scratch); 0: neither. */
 kernel *conv_append(conv_plan *c, const step *s, block *out, const char *name, const binding *bind, uint32_t n_bind, slot weights, slot third, int64_t scratch, dim range);
 
+/* The hook's axes (n, oc, row, ow), for kernels whose lanes are the pixels of a row as they store them. */
+void conv_pixel_axes(conv_plan *c);
 /* The axis row = od * OH + oh of the hook; what depth and height become of it is appended to from and to. */
 dim conv_row_axis(const conv_plan *c, uint32_t *n, dim *from, dim *to);
 /* Makes the rows of an image one, in c->out and the hook, which has the axes of the step still; false where pixels of rows don't adjoin or more than channels is added up,
@@ -55,6 +57,9 @@ const char *conv_weights_name(conv_plan *c);
 /* ---- kernels beside the direct ones of conv.c ---- each appends its step, or says that it can't */
 bool conv_winograd(conv_plan *c, const step *s, block *out);
 bool conv_rows(conv_plan *c, const step *s, block *out);
+bool conv_sums(conv_plan *c, const step *s, block *out);
+/* Is it for conv_sums, which goes by rows as the direct kernel does, and reads the same blocks? */
+bool conv_to_few(program *p, const plan_options *o, const kernel *k);
 /* Is it for conv_rows? Known before the layout, for it wants the input row-major, in memory that may be read beyond its end. */
 bool conv_by_rows(program *p, const plan_options *o, const kernel *k);
 #endif

@@ -16,8 +16,7 @@ bool conv_by_rows(program *p, const plan_options *o, const kernel *k)
     return dim_is_const(p->dims, slot_at(p, k->arg[2].slot)->extent[0], &oc) && oc / c->group % vl != 0 && c->stride[c->rank - 1] == 1;
 }
 
-/* (n, oc, row, ow) with row = od * OH + oh. */
-static void hook_axes(conv_plan *c)
+void conv_pixel_axes(conv_plan *c)
 {
     exprs *x = c->p->ex;
     hook *h = &c->hook;
@@ -66,7 +65,7 @@ bool conv_rows(conv_plan *c, const step *s, block *out)
     const vector_unit unit = conv_unit(c);
     conv_plan joined = *c;
     if (conv_join_rows(&joined) && !conv_divides(&joined)) *c = joined;
-    else hook_axes(c);
+    else conv_pixel_axes(c);
     const row_tile t = row_tile_choose(&unit, c->oc, conv_known(p, c->out[2]));
     block steps = {0};
     const slot weights = pack_conv(p, &steps, conv_weights_name(c), c->k->arg[2].slot, group, 1, t.ro);

@@ -34,6 +34,8 @@ LAYERS = [
     ("depthwise5", "1,64,14,14", "conv", "64,1,5,5", "kernel_shape = [5, 5], pads = [2, 2, 2, 2], group = 64"),
     ("groups", "1,60,28,28", "conv", "60,20,1,1", "kernel_shape = [1, 1], group = 3"),
     ("groups3", "1,60,28,28", "conv", "60,20,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1], group = 3"),
+    ("few", "1,64,28,28", "conv", "3,64,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"),
+    ("one", "1,40,28,28", "conv", "1,40,3,3", "kernel_shape = [3, 3], pads = [1, 1, 1, 1]"),
     ("wide", "128,768", "matmul", "768,768", ""),
     ("tall", "128,3072", "matmul", "3072,768", ""),
     ("narrow", "7,256", "matmul", "256,40", ""),

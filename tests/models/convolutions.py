@@ -31,7 +31,7 @@ def net(rng):
     channels, x, side = int(rng.integers(3, 70)), "x", int(rng.integers(9, 30))
     first = channels
     for i in range(int(rng.integers(1, 4))):
-        out = channels if rng.random() < 0.4 else int(rng.integers(8, 90))
+        out = channels if rng.random() < 0.4 else int(rng.integers(1, 8) if rng.random() < 0.3 else rng.integers(8, 90))
         kernel, stride, group = int(rng.choice([3, 3, 3, 1, 5])), int(rng.choice([1, 1, 1, 2])), 1
         if rng.random() < 0.15:
             out = group = channels

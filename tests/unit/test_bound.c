@@ -61,6 +61,9 @@ static const sample samples[] = {
                         "SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=648 X_C=324 X_D=0 X_H=36 X_W=4 ROWS=8"},
     {"conv_half", ARGS_STORE, "ACC_T=vk DOT2=vk_dot2 TOTAL=vk_total CHAIN=16 OUT_V=out5_v OUT_S=out5_s RY=1 RX=4 RT=2 NV=2 NVT=2 AHEAD=0 XB=4 IC=4 OC=8 OC_LANES=8 GROUPS=2 PARTS=1 LINES=(d_rows) KD=1 KH=1 KW=5 SD=1 SH=1 "
                         "SW=2 DD=1 DH=1 DW=1 OD=1 OH=1 OW=(d_rows) X_AT=(-2) X_N=(d_rows) X_C=100 X_D=0 X_H=0 X_W=1 ROWS=4"},
+    {"conv_sum", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s IC=37 OC=3 KD=1 KH=3 KW=3 SD=1 SH=1 SW=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=81 X_D=0 X_H=9 X_W=16"},
+    {"conv_sum", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s IC=32 OC=1 KD=2 KH=1 KW=1 SD=1 SH=2 SW=2 DD=1 DH=1 DW=1 OD=(d_rows) OH=(d_rows) OW=(d_rows) X_AT=(-2) "
+                            "X_N=(d_rows) X_C=(d_rows) X_D=(d_rows) X_H=(d_rows) X_W=(d_rows)"},
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=5 RV=3 IC=6 OC=10 GROUPS=2 KD=1 KH=3 KW=3 SD=1 SH=1 DD=1 DH=1 DW=1 OD=1 OH=7 OW=7 X_AT=0 X_N=972 X_C=81 X_D=0 X_H=9"},
     {"conv_row", ARGS_STORE, "OUT_V=out4_v OUT_S=out4_s RO=7 RV=1 IC=6 OC=7 GROUPS=3 KD=2 KH=1 KW=1 SD=1 SH=1 DD=1 DH=1 DW=1 OD=(d_rows) OH=(d_rows) OW=(d_rows) X_AT=(-2) "
                             "X_N=(d_rows) X_C=(d_rows) X_D=(d_rows) X_H=(d_rows)"},

@@ -19,7 +19,7 @@ INLINE void conv_sum_block(const int np, const int lanes, vf *restrict acc, cons
         const float *xt = x + line / KH * DD * x_d + line % KH * DH * x_h;
         for (int64_t kw = 0; kw < KW; kw++, xt += DW * x_w, w += VL) {
             const vf wt = vf_ld(w);
-            if (VL < 16) SIMD_FORGET(xt); /* or gcc keeps pixels of one tap for the next, and of 16 registers spills sums */
+            SIMD_FENCE(); /* or compilers keep pixels of one tap for the next, and spill sums */
 #pragma GCC unroll 16
             for (int j = 0; j < np; j++) {
                 vf xj = vf_ld(xt + j * SW * x_w);

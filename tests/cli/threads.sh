@@ -57,6 +57,10 @@ expect 0 run cell.onnxtxt -i x.pb --threads 2 --output two.npz
 expect 0 run cell.onnxtxt -i x.pb --output one.npz
 cmp one.npz two.npz || fail "other bits of a cell in two threads"
 
+sed -e 's/float\[b,3\] s/float[b,3] s, float[t,1,3] z/' -e 's/y = LSTM/u = LSTM/' -e 's/(x, w, r)/(z, w, r)/' -e 's/float\[9,1,b,100\] y/float[t,1,1,100] u/' cell.onnxtxt > steps.onnxtxt
+expect 0 compile steps.onnxtxt -o steps --threads 2
+says steps/steps.c '< in->t; ++turn' ', 100, 64);'
+
 # Kernels that are no products have a time as well.
 best() { # ROWS N
     cat > topk.onnxtxt <<T

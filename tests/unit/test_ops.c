@@ -109,6 +109,7 @@ static const sample SAMPLES[] = {
     {"", "float[2,2] x = {1,2,3,4}, int32[1,1] i = {-1}", "y = com.microsoft.GatherND (x, i)", "3 4"},
     {"uint8[n,9,8,c] x", "", "y = com.microsoft.NhwcMaxPool <kernel_shape = [3, 2], strides = [2, 2]> (x)", "uint8[n,4,4,c]"},
     {"float[b,s,8] x, float[t,4] r, float[4,32,8] v, float[4,8,16] w", "", "y = com.microsoft.MoE <k = 2, activation_type = \"swiglu\", swiglu_fusion = 1> (x, r, v, , w)", "float[b,s,8]"},
+    {"float[t,1,8] x, float[1,12,8] w, float[1,12,4] r", "", "y = GRU <hidden_size = 5> (x, w, r)", "attribute-value"},
     {"float[t,8] x, float[t,4] r, float[4,16,8] v, float[4,8,16] w", "", "y = com.microsoft.MoE <k = 5> (x, r, v, , w)", "attribute-value"},
     /* errors */
     {"float[2,3] x", "int64[1] a = {2}", "y = ReduceSum (x, a)", "axis-range"},

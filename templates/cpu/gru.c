@@ -15,7 +15,7 @@
  *            REVERSE  1: from the last step to the first      CLIP  bound of what goes into the activations; INFINITY: none
  *            F_V G_V  activation functions of a vector        MUL_ACC  name of the bound mul_acc
  *
- * Steps beyond a sequence's length give zeros in y and leave its state alone. */
+ * Steps beyond a sequence's length give zeros in y and leave its state alone; lengths are taken as 0 to T. */
 #include "kernel.h"
 #include "simd/simd.h"
 
@@ -43,6 +43,18 @@ INLINE void gru_cell(int64_t width, const float *restrict gates, const float *re
     }
 }
 
+/* Steps of a sequence; more than there are is what there are. */
+INLINE int64_t gru_length(const int32_t *lens, int64_t b, int64_t steps)
+{
+    return lens && lens[b] < steps ? lens[b] : steps;
+}
+
+/* Where a step's input and output are. */
+INLINE int64_t gru_place(int64_t step, int64_t length)
+{
+    return REVERSE && step < length ? length - 1 - step : step;
+}
+
 KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw, const float *restrict rt, const float *restrict rb,
                 const float *restrict h0, const int32_t *restrict lens, float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
 {
@@ -59,7 +71,7 @@ KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw
     for (int64_t step = FROM; step < end; step++) {
         const int64_t h_at = step % 2 * wide, new_at = (step + 1) % 2 * wide + from;
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = gru_length(lens, b, steps), t = gru_place(step, length);
             float *gates = scratch + b * row_size + gates_at;
             const float *x = xw + XW_AT + (t * (BATCH) + b) * 3 * (H) + from;
             for (int64_t gate = 0; gate < sums; gate++) memcpy(gates + gate * n, x + gate * (H), (size_t)n * sizeof *x);
@@ -78,7 +90,7 @@ KERNEL void gru(float *restrict y, float *restrict y_h, const float *restrict xw
         if (!LINEAR_BEFORE_RESET)
             MUL_ACC(top + gates_at + 2 * n, top + reset_at, rt + RT_AT + 2 * (H), last - first, H, H, 1, row_size, 0, row_size, 3 * (int64_t)(H), 0);
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = gru_length(lens, b, steps), t = gru_place(step, length);
             float *row = scratch + b * row_size, *h = row + new_at;
             if (step < length) gru_cell(n, row + gates_at, row + gates_at + (LINEAR_BEFORE_RESET ? 3 : 2) * n, row + h_at + from, h);
             else memcpy(h, row + h_at + from, (size_t)n * sizeof *h);

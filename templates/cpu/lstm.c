@@ -15,7 +15,7 @@
  *            CLIP          bound of what goes into the gates' activations; INFINITY: none
  *            F_V G_V H_V   activation functions of a vector         MUL_ACC       name of the bound mul_acc
  *
- * Steps beyond a sequence's length give zeros in y and leave its state alone. */
+ * Steps beyond a sequence's length give zeros in y and leave its state alone; lengths are taken as 0 to T. */
 #include "kernel.h"
 #include "simd/simd.h"
 
@@ -52,6 +52,18 @@ INLINE void lstm_cell(int64_t n, const float *restrict gates, float *restrict h,
     }
 }
 
+/* Steps of a sequence; more than there are is what there are. */
+INLINE int64_t lstm_length(const int32_t *lens, int64_t b, int64_t steps)
+{
+    return lens && lens[b] < steps ? lens[b] : steps;
+}
+
+/* Where a step's input and output are. */
+INLINE int64_t lstm_place(int64_t step, int64_t length)
+{
+    return REVERSE && step < length ? length - 1 - step : step;
+}
+
 KERNEL void lstm(float *restrict y, float *restrict y_h, float *restrict y_c, const float *restrict xw, const float *restrict rt,
                  const float *restrict h0, const float *restrict c0, const float *restrict p, const int32_t *restrict lens,
                  float *restrict scratch, int64_t lo, int64_t hi HOOK_PARAMS)
@@ -70,7 +82,7 @@ KERNEL void lstm(float *restrict y, float *restrict y_h, float *restrict y_c, co
     for (int64_t step = FROM; step < end; step++) {
         const int64_t h_at = step % 2 * wide, new_at = (step + 1) % 2 * wide + from;
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = lstm_length(lens, b, steps), t = lstm_place(step, length);
             const float *x = xw + XW_AT + (t * (BATCH) + b) * 4 * (H) + from;
             for (int64_t gate = 0; gate < 4; gate++) memcpy(scratch + b * row_size + gates_at + gate * n, x + gate * (H), (size_t)n * sizeof *x);
         }
@@ -80,7 +92,7 @@ KERNEL void lstm(float *restrict y, float *restrict y_h, float *restrict y_c, co
                     row_size, n, step ? row_size : (H0_B), 4 * (int64_t)(H), H);
         }
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = lstm_length(lens, b, steps), t = lstm_place(step, length);
             float *row = scratch + b * row_size, *h = row + new_at;
             if (step < length) lstm_cell(n, row + gates_at, h, row + c_at, p ? p + P_AT + from : NULL, H);
             else memcpy(h, row + h_at + from, (size_t)n * sizeof *h);

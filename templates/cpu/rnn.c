@@ -10,7 +10,7 @@
  *            REVERSE  1: from the last step to the first      CLIP  bound of what goes into the activation; INFINITY: none
  *            F_V      activation function of a vector         MUL_ACC  name of the bound mul_acc
  *
- * Steps beyond a sequence's length give zeros in y and leave its state alone. */
+ * Steps beyond a sequence's length give zeros in y and leave its state alone; lengths are taken as 0 to T. */
 #include "kernel.h"
 #include "simd/simd.h"
 
@@ -21,6 +21,18 @@ INLINE void rnn_cell(int64_t width, const float *restrict sum, float *restrict h
         if (CLIP < INFINITY) x = vf_min(vf_set(CLIP), vf_max(vf_set(-(CLIP)), x));
         vf_st(h + j, F_V(x));
     }
+}
+
+/* Steps of a sequence; more than there are is what there are. */
+INLINE int64_t rnn_length(const int32_t *lens, int64_t b, int64_t steps)
+{
+    return lens && lens[b] < steps ? lens[b] : steps;
+}
+
+/* Where a step's input and output are. */
+INLINE int64_t rnn_place(int64_t step, int64_t length)
+{
+    return REVERSE && step < length ? length - 1 - step : step;
 }
 
 KERNEL void rnn(float *restrict y, float *restrict y_h, const float *restrict xw, const float *restrict rt, const float *restrict h0,
@@ -37,7 +49,7 @@ KERNEL void rnn(float *restrict y, float *restrict y_h, const float *restrict xw
     for (int64_t step = FROM; step < end; step++) {
         const int64_t h_at = step % 2 * wide, new_at = (step + 1) % 2 * wide + from;
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = rnn_length(lens, b, steps), t = rnn_place(step, length);
             memcpy(scratch + b * row_size + sum_at, xw + XW_AT + (t * (BATCH) + b) * (H) + from, (size_t)n * sizeof *xw);
         }
         if (step || h0) { /* another piece may not have its first states here yet */
@@ -45,7 +57,7 @@ KERNEL void rnn(float *restrict y, float *restrict y_h, const float *restrict xw
             MUL_ACC(top + sum_at, h, rt + RT_AT + from, last - first, H, n, 1, row_size, 0, step ? row_size : (H0_B), H, 0);
         }
         for (int64_t b = first; b < last; b++) {
-            const int64_t length = lens ? lens[b] : steps, t = REVERSE && step < length ? length - 1 - step : step;
+            const int64_t length = rnn_length(lens, b, steps), t = rnn_place(step, length);
             float *row = scratch + b * row_size, *h = row + new_at;
             if (step < length) rnn_cell(n, row + sum_at, h);
             else memcpy(h, row + h_at + from, (size_t)n * sizeof *h);

@@ -19,7 +19,7 @@ typedef struct {
 #define T (s->t)
 #define BATCH (s->batch)
 #define H (s->h)
-#define REVERSE (s->reverse)
+#define REVERSE check_reverse
 #define CLIP check_clip
 #define Y_AT 0
 #define Y_T (s->batch * s->h)
@@ -39,8 +39,8 @@ typedef struct {
 #define G_V tanh_v
 #define H_V tanh_v
 
-static float check_clip; /* these two are literals in generated code */
-static int check_option, check_units;
+static float check_clip; /* these are literals in generated code */
+static int check_option, check_units, check_reverse;
 
 static inline double sigmoid(double x)
 {
@@ -70,7 +70,7 @@ static inline problem problem_new(int64_t gates, int64_t rows)
 {
     problem p = {.t = check_int(1, 5), .batch = check_int(1, 4), .h = check_int(1, 40), .gates = gates};
     p.to = p.t;
-    p.reverse = (int)check_int(0, 1);
+    p.reverse = check_reverse = (int)check_int(0, 1);
     p.option = check_option = (int)check_int(0, 1);
     p.with_states = (int)check_int(0, 1);
     p.with_p = (int)check_int(0, 1);
@@ -89,7 +89,7 @@ static inline problem problem_new(int64_t gates, int64_t rows)
     p.y_c = check_floats(p.batch * p.h);
     p.lens = malloc((size_t)p.batch * sizeof *p.lens);
     if (!p.lens) exit(3);
-    for (int64_t b = 0; b < p.batch; b++) p.lens[b] = (int32_t)(p.with_lens ? check_int(1, p.t) : p.t);
+    for (int64_t b = 0; b < p.batch; b++) p.lens[b] = (int32_t)(p.with_lens ? check_int(-1, p.t + 2) : p.t);
     return p;
 }
 
@@ -136,9 +136,10 @@ static inline void check_sequence(const problem *p, int64_t b, void (*cell)(cons
         h[j] = (double)p->h0[b * p->h + j];
         c[j] = (double)p->c0[b * p->h + j];
     }
+    const int64_t length = p->lens[b] < p->t ? p->lens[b] : p->t;
     for (int64_t step = 0; step < p->t; step++) {
-        const bool inside = step < p->lens[b];
-        const int64_t t = p->reverse && inside ? p->lens[b] - 1 - step : step;
+        const bool inside = step < length;
+        const int64_t t = p->reverse && inside ? length - 1 - step : step;
         if (inside) cell(p, t, b, h, c);
         for (int64_t j = 0; j < p->h; j++) check_near("output of a step", (double)p->y[(t * p->batch + b) * p->h + j], inside ? h[j] : 0.0, 2e-4);
     }

@@ -1,5 +1,6 @@
 /* verify.c - `onnxcc verify MODEL`: compile, run on given inputs and compare with expected outputs. The run happens in a process of its own, so
  * that a crash of the generated code is a result. `--cases DIR` is in cases.c. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,8 @@ static void print_result(const verification *v)
     if (o->kind == OUTCOME_PASS)
         fprintf(c->out, "%s: ok, %u set%s, largest difference %.3g (relative %.3g)\n", v->path, v->sets.n, v->sets.n == 1 ? "" : "s", o->max_abs,
                 o->max_rel);
+    else if (o->kind == OUTCOME_FAIL && o->index >= 0 && isfinite(o->max_abs))
+        fprintf(c->out, "%s: fail: %s; the largest difference is %.3g, accepted are %.3g of the expected and %.3g (--rtol, --atol)\n", v->path, o->reason, o->max_abs, v->tol.rtol, v->tol.atol);
     else fprintf(c->out, "%s: %s: %s\n", v->path, outcome_word(o->kind), o->reason);
 }
 

@@ -25,6 +25,8 @@ says out "ok"
 cp wrong.pb data/test_data_set_0/output_0.pb
 expect 1 verify relu.onnx --data data --json
 says out '"ok":false' '"output":"y","index":5' '"max_abs":1'
+expect 1 verify relu.onnx --data data
+says out 'the largest difference is 1, accepted are 0.001 of the expected and 1e-07 (--rtol, --atol)'
 expect 0 verify relu.onnx --data data --atol 1.5
 expect 2 verify relu.onnx
 expect 5 verify relu.onnx --data empty

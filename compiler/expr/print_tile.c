@@ -57,6 +57,13 @@ static void edge_open(printer *w, dim axis, const char *name, const char *from, 
     line(w, "for (%s %s = %s; %s < %s; ++%s) {", w->wide ? "int64_t" : "int32_t", name, from, name, to, name);
 }
 
+/* Do tiles leave nothing of it over? */
+static bool is_whole(printer *w, dim axis, dim ranged)
+{
+    int64_t n;
+    return axis != ranged && dim_is_const(w->t, dim_extent(w->t, axis), &n) && n % w->o->vl == 0;
+}
+
 static void print_tiles(printer *w, const sink *k, const turn *t, dim ranged)
 {
     const char *i = loop_name(w), *j = loop_name(w), *r = loop_name(w), *word = w->wide ? "int64_t" : "int32_t";
@@ -77,18 +84,22 @@ static void print_tiles(printer *w, const sink *k, const turn *t, dim ranged)
     const char *from = arena_printf(w->mem, is_signed ? "(const uint8_t *)%s" : "%s", param_of(w, v.slot)->name);
     line(w, "for (; %s + %d <= %s; %s += %d) v%c_transpose(%s + %s, %s, %s + %s, %s);", j, vl, j_end, j, vl, v.elem == ELEM_FLOAT ? 'f' : 'b', to, y,
          dim_str(w, t->y_row), from, x, dim_str(w, t->x_row));
-    line(w, "for (; %s < %s; ++%s) {", j, j_end, j);
-    edge_open(w, t->load, r, i, arena_printf(w->mem, "%s + %d", i, vl));
-    print_copy(w, k);
+    if (!is_whole(w, t->store, ranged)) {
+        line(w, "for (; %s < %s; ++%s) {", j, j_end, j);
+        edge_open(w, t->load, r, i, arena_printf(w->mem, "%s + %d", i, vl));
+        print_copy(w, k);
+        line(w, "}");
+        line(w, "}");
+    }
     line(w, "}");
-    line(w, "}");
-    line(w, "}");
-    axis_bind(w, t->load, i);
-    line(w, "for (; %s < %s; ++%s) {", i, i_end, i);
-    edge_open(w, t->store, j, j_begin, j_end);
-    print_copy(w, k);
-    line(w, "}");
-    line(w, "}");
+    if (!is_whole(w, t->load, ranged)) {
+        axis_bind(w, t->load, i);
+        line(w, "for (; %s < %s; ++%s) {", i, i_end, i);
+        edge_open(w, t->store, j, j_begin, j_end);
+        print_copy(w, k);
+        line(w, "}");
+        line(w, "}");
+    }
     line(w, "}");
     axis_bind(w, t->load, NULL);
     axis_bind(w, t->store, NULL);

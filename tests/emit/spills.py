@@ -131,7 +131,7 @@ def main():
             subprocess.run([a.onnxcc, "compile", model, "-o", out, "--name", "layers", "--target", target, "--optimize=speed", f"--precision={precision}", "-q"], check=True)
             for cc in compilers:
                 asm = os.path.join(work, f"{target}-{cc}.s")
-                subprocess.run([cc, "-std=c99", "-O2", *flags, "-S", os.path.join(out, "layers.c"), "-o", asm], check=True)
+                subprocess.run([cc, "-std=c99", "-O2", "-Werror", *flags, "-S", os.path.join(out, "layers.c"), "-o", asm], check=True)
                 with open(asm) as f:
                     found = [(name, loop, spilled) for name, body in functions(f.read()) for loop, spilled in looked_at(body)]
                 loops += len(found)

@@ -6,7 +6,8 @@
  * fixed      T  type of x        LARGEST  1: the greatest, and NaN is greater than every number
  * free       K at most N
  *
- * The K best so far are a heap in the output itself, the last of them at its root: an element that is worse than that is dropped by one comparison.
+ * The K best so far are a heap in the output itself, the last of them at its root: an element that is worse than that is dropped by one comparison, and sixteen
+ * that adjoin by a few of vectors.
  * In the end the heap is sorted by taking its root away. No scratch memory. */
 #include "kernel.h"
 
@@ -41,6 +42,14 @@ INLINE void topk_sink(const T *restrict x, int64_t *restrict heap, int64_t n, in
     heap[at * step] = item;
 }
 
+/* Is one of 16 elements that adjoin above the last of the best? The compiler makes vectors of it. */
+INLINE int topk_some(const T *restrict x, T last)
+{
+    int some = 0;
+    for (int i = 0; i < 16; i++) some |= topk_above(x[i], last);
+    return some;
+}
+
 KERNEL void topk(int64_t *restrict index, const T *restrict x, int64_t lo, int64_t hi HOOK_PARAMS)
 {
     for (int64_t row = lo; row < hi && K > 0; row++) {
@@ -49,10 +58,14 @@ KERNEL void topk(int64_t *restrict index, const T *restrict x, int64_t lo, int64
         for (int64_t i = 0; i < K; i++) heap[i * INNER] = i;
         for (int64_t i = K / 2; i-- > 0;) topk_sink(from, heap, K, i, heap[i * INNER], INNER);
         T last = from[heap[0] * INNER];
-        for (int64_t i = K; i < N; i++) {
-            if (!topk_above(from[i * INNER], last)) continue;
-            topk_sink(from, heap, K, 0, i, INNER);
-            last = from[heap[0] * INNER];
+        for (int64_t i = K, end; i < N; i = end) {
+            end = INNER == 1 && i + 16 <= N ? i + 16 : N;
+            if (INNER == 1 && i + 16 <= N && !topk_some(from + i, last)) continue;
+            for (; i < end; i++) {
+                if (!topk_above(from[i * INNER], last)) continue;
+                topk_sink(from, heap, K, 0, i, INNER);
+                last = from[heap[0] * INNER];
+            }
         }
         for (int64_t n = K - 1; n > 0; n--) {
             const int64_t item = heap[n * INNER];

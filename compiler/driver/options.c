@@ -238,7 +238,10 @@ static bool take_verb(diag *d, options *o)
         return o->has_verb = true;
     }
     diag_error(d, EXIT_USAGE, "", "unknown-verb", "there is no verb '%s'", first);
-    return diag_hint(d, "onnxcc --help lists the verbs");
+    if (strpbrk(first, "./")) return diag_hint(d, "names of models end in .onnx or .onnxtxt where the verb is left out; `onnxcc compile %s` takes any name", first);
+    near_match best = near_start(first);
+    for (int v = 0; v < VERB_COUNT; v++) near_try(&best, VERBS[v].name);
+    return best.name ? diag_hint(d, "did you mean '%s'?", best.name) : diag_hint(d, "onnxcc --help lists the verbs");
 }
 
 /* The option of the verb that has nearly the name, else the verbs that take the option; nothing where they are many, for then another option is meant. */

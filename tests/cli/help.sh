@@ -43,6 +43,10 @@ expect 2
 says err "nothing to do"
 expect 2 fly
 says err "no verb 'fly'"
+expect 2 bnech relu.onnx
+says err "no verb 'bnech'" "hint: did you mean 'bench'?"
+expect 2 ./relu.onx -o out.d
+says err "no verb './relu.onx'" "hint: names of models end in .onnx or .onnxtxt where the verb is left out"
 expect 2 compile relu.onnx
 says err "-o DIR"
 expect 2 compile relu.onnx -o out.d --weights=heavy

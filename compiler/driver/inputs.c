@@ -102,9 +102,18 @@ static void warn_of_name(const command *c, model *m, const tensor_set *given, ui
     else diag_warn(m->diag, "", "no-input", "the model has no input '%s': that tensor is not used", name);
 }
 
+static bool is_given_once(model *m, const tensor_set *given, uint32_t k)
+{
+    const char *name = given->list.p[k]->name;
+    for (uint32_t i = 0; i < k && is_named(m, name); i++)
+        if (given->list.p[i]->name && !strcmp(given->list.p[i]->name, name)) return diag_error(m->diag, EXIT_USAGE, "", "input-twice", "two tensors are given for input '%s'", name);
+    return true;
+}
+
 bool inputs_named(command *c, model *m, const tensor_set *given)
 {
     bool ok = true;
+    for (uint32_t k = 0; k < given->list.n; k++) ok &= is_given_once(m, given, k);
     for (uint32_t i = 1; i < c->o->args.n; i++) ok &= is_input(m, c->o->args.p[i]);
     for (uint32_t i = 0; i < c->o->n[OPT_INPUT]; i++) ok &= is_input(m, c->o->values[OPT_INPUT][i]);
     for (uint32_t k = 0; ok && k < given->list.n; k++) warn_of_name(c, m, given, k);

@@ -50,6 +50,9 @@ expect 2 run relu.onnx -i x.pb --data sets
 expect 5 run relu.onnx --data nowhere
 says err "there is no 'nowhere' to read inputs from"
 
+expect 2 run relu.onnx x=in.npz x=outputs/c.npz
+says err "two tensors are given for input 'x' [input-twice]"
+
 # A tensor of another name may be meant for another model: it is said.
 expect 0 run relu.onnx in.npz
 says err "the model has no input 'y': that tensor is taken for input 'x'"

@@ -44,8 +44,11 @@ static bool by_scale(dims *d, scaling *s, double scale)
 {
     int64_t n;
     if (!fraction(d, scale, &s->up, &s->down)) return false;
-    if (dim_is_const(d, s->in, &n)) s->out = dim_const(d, n < 1 << 24 ? (int64_t)floorf((float)n * (float)scale) : (int64_t)floor((double)n * scale)); /* what float can't hold is exact */
-    else s->out = dim_fdiv(d, dim_mul(d, s->in, s->up), s->down);
+    if (dim_is_const(d, s->in, &n)) {
+        const double out = n < 1 << 24 ? (double)floorf((float)n * (float)scale) : floor((double)n * scale); /* what float can't hold is exact */
+        if (!(out < 0x1p62)) return false;
+        s->out = dim_const(d, (int64_t)out);
+    } else s->out = dim_fdiv(d, dim_mul(d, s->in, s->up), s->down);
     s->resized = scale != 1.0;
     return true;
 }

@@ -121,7 +121,7 @@ static void share_out(lower_ctx *c, moe *o)
     nest_stage(&b);
     at[1] = stage_axis(&b, o->k);
     const ex from[2] = {ex_dim(c->x, at[0]), expert_of(c, o, at[0], at[1])};
-    store_axes(c, &b, o->share, 2, at, divide(c, ex_un(c->x, EX_EXP, sub(c, load_at(c, router, 2, from), most)), all));
+    store_axes(c, &b, o->share, 2, at, ex_cast(c->x, ctype_of(o->type), divide(c, ex_un(c->x, EX_EXP, sub(c, load_at(c, router, 2, from), most)), all)));
     low_end(c, &b);
 }
 
@@ -142,7 +142,7 @@ static void share_sparsely(lower_ctx *c, moe *o)
     const ex out = either(c, before, less(c, room, sub(c, mine, theirs)));
     const ex all = stage_fold(&b, FOLD_SUM, ex_select(c->x, out, num(c, mine, 0), ex_un(c->x, EX_EXP, sub(c, theirs, mine))));
     nest_stage(&b);
-    store_axes(c, &b, o->share, 2, own, divide(c, num(c, mine, 1), all));
+    store_axes(c, &b, o->share, 2, own, ex_cast(c->x, ctype_of(o->type), divide(c, num(c, mine, 1), all)));
     low_end(c, &b);
 }
 

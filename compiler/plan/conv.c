@@ -447,18 +447,9 @@ bool select_conv(program *p, const plan_options *o, const step *s, block *out)
     const bool bytes = c.hook.int_acc, lanes = conv_is_depthwise(p, k);
     if (bytes) c.bias = make_bias(&c, MOST_VECTORS * o->target->vl);
     c.lanes = whole_lanes(&c);
-    if (conv_by_rows(p, o, k)) {
-        const bool made = conv_rows(&c, s, out);
-        plan_layout(p);
-        return made;
-    }
-    if (conv_to_few(p, o, k)) {
-        const bool made = conv_sums(&c, s, out);
-        plan_layout(p);
-        return made;
-    }
-    if (lanes || !join_image(&c)) hook_axes(&c);
-    const bool done = lanes ? depthwise(&c, s, out) : tiles(&c, s, out);
+    const bool rows = conv_by_rows(p, o, k), few = !rows && conv_to_few(p, o, k);
+    if (!rows && !few && (lanes || !join_image(&c))) hook_axes(&c);
+    const bool done = rows ? conv_rows(&c, s, out) : few ? conv_sums(&c, s, out) : lanes ? depthwise(&c, s, out) : tiles(&c, s, out);
     plan_layout(p);
     return done;
 }

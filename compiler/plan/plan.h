@@ -109,8 +109,10 @@ double step_ns(program *p, const step *s, const target *t);
 /* The same where only the run knows sizes, of its arithmetic, and so of the sizes of its axes alone. 0: not known. */
 dim step_ns_at_run(program *p, const step *s, const target *t);
 
-/* The kernel of a recurrent cell goes by hidden units, one step after the other (recurrent.c), which serves threads where sequences are fewer; false: it can't,
- * or they aren't. And back again. */
+/* The parameter of that name, which may be changed; NULL: it has none (split.c). */
+binding *kernel_binding(const kernel *k, const char *name);
+/* The kernel of a recurrent cell goes by hidden units, one step after the other (recurrent.c), which serves threads where sequences are fewer or only the run knows
+ * how many; false: it can't, or threads have sequences enough. And back again. */
 bool recurrent_by_units(program *p, step *s, int threads);
 void recurrent_by_sequences(program *p, step *s);
 

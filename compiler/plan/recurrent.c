@@ -19,30 +19,23 @@ static const struct {
     int64_t gates;
 } CELLS[] = {{"rnn", 1}, {"gru", 3}, {"lstm", 4}};
 
-static binding *bound(const kernel *k, const char *name)
-{
-    for (uint32_t i = 0; i < k->n_bind; i++)
-        if (!strcmp(k->bind[i].name, name)) return &k->bind[i];
-    return NULL;
-}
-
 bool recurrent_by_units(program *p, step *s, int threads)
 {
     kernel *k = s->kernel;
     int64_t units, sequences = -1, apart = 1, gates = 0;
     for (size_t i = 0; k && k->kind == K_TEMPLATE && i < sizeof CELLS / sizeof *CELLS; i++)
         if (!strcmp(CELLS[i].kernel, k->name)) gates = CELLS[i].gates;
-    if (!gates || !dim_is_const(p->dims, bound(k, "H")->d, &units)) return false;
-    if (dim_is_const(p->dims, bound(k, "BATCH")->d, &sequences) ? sequences >= threads : units < MANY_UNITS) return false;
-    if (!strcmp(k->name, "gru")) (void)dim_is_const(p->dims, bound(k, "LINEAR_BEFORE_RESET")->d, &apart);
+    if (!gates || !dim_is_const(p->dims, kernel_binding(k, "H")->d, &units)) return false;
+    if (dim_is_const(p->dims, kernel_binding(k, "BATCH")->d, &sequences) ? sequences >= threads : units < MANY_UNITS) return false;
+    if (!strcmp(k->name, "gru")) (void)dim_is_const(p->dims, kernel_binding(k, "LINEAR_BEFORE_RESET")->d, &apart);
     if (units <= UNITS_TOGETHER || units > MOST_UNITS || !apart) return false;
-    k->ops = dim_mulc(p->dims, bound(k, "BATCH")->d, units * units * gates / PRODUCTS_OF_OP);
-    k->turns = bound(k, "T")->d;
+    k->ops = dim_mulc(p->dims, kernel_binding(k, "BATCH")->d, units * units * gates / PRODUCTS_OF_OP);
+    k->turns = kernel_binding(k, "T")->d;
     k->turn = dim_fresh(p->dims, "step", 0, INT64_MAX);
-    bound(k, "UNITS")->d = dim_const(p->dims, 1);
-    bound(k, "FROM")->d = k->turn;
-    bound(k, "TO")->d = dim_addc(p->dims, k->turn, 1);
-    k->range = bound(k, "H")->d;
+    kernel_binding(k, "UNITS")->d = dim_const(p->dims, 1);
+    kernel_binding(k, "FROM")->d = k->turn;
+    kernel_binding(k, "TO")->d = dim_addc(p->dims, k->turn, 1);
+    k->range = kernel_binding(k, "H")->d;
     k->unit = UNITS_TOGETHER;
     return true;
 }
@@ -51,8 +44,8 @@ void recurrent_by_sequences(program *p, step *s)
 {
     kernel *k = s->kernel;
     k->ops = k->turns = k->turn = 0;
-    bound(k, "UNITS")->d = bound(k, "FROM")->d = dim_const(p->dims, 0);
-    bound(k, "TO")->d = bound(k, "T")->d;
-    k->range = bound(k, "BATCH")->d;
+    kernel_binding(k, "UNITS")->d = kernel_binding(k, "FROM")->d = dim_const(p->dims, 0);
+    kernel_binding(k, "TO")->d = kernel_binding(k, "T")->d;
+    k->range = kernel_binding(k, "BATCH")->d;
     k->unit = 0;
 }

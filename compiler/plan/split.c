@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "plan/plan.h"
+
 enum { SHARES_PER_THREAD = 4 };
 
 split_by step_split(program *p, const step *s)
@@ -25,7 +27,7 @@ typedef struct {
     bool *by_channels; /* of buffers: what wrote it last */
 } splitter;
 
-static binding *binding_of(kernel *k, const char *name)
+binding *kernel_binding(const kernel *k, const char *name)
 {
     for (uint32_t i = 0; i < k->n_bind; i++)
         if (!strcmp(k->bind[i].name, name)) return &k->bind[i];
@@ -38,7 +40,7 @@ static int64_t blocks_of(const splitter *s, kernel *k, int64_t *lines)
     program *p = s->p;
     const bool halo = !strcmp(k->name, "halo");
     int64_t blocks, height;
-    if ((!halo && strcmp(k->name, "conv_dw")) || k->by != SPLIT_ROWS || !dim_is_const(p->dims, k->range, lines) || !dim_is_const(p->dims, binding_of(k, halo ? "H" : "OH")->d, &height)) return 0;
+    if ((!halo && strcmp(k->name, "conv_dw")) || k->by != SPLIT_ROWS || !dim_is_const(p->dims, k->range, lines) || !dim_is_const(p->dims, kernel_binding(k, halo ? "H" : "OH")->d, &height)) return 0;
     const slot_info *x = slot_at(p, k->arg[0].slot);
     if (*lines != height || !dim_is_const(p->dims, x->extent[1], &blocks)) return 0;
     const int64_t lanes = x->view.d[1].block > 1 ? x->view.d[1].block : 1;
@@ -49,7 +51,7 @@ static int64_t blocks_of(const splitter *s, kernel *k, int64_t *lines)
 
 static void turn(const splitter *s, kernel *k, int64_t shares, int64_t lines)
 {
-    binding_of(k, "PARTS")->d = dim_const(s->p->dims, shares);
+    kernel_binding(k, "PARTS")->d = dim_const(s->p->dims, shares);
     k->range = dim_const(s->p->dims, shares * lines);
     k->unit = lines;
     k->by = SPLIT_CHANNELS;
